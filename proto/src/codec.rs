@@ -1,0 +1,108 @@
+//! Values to bytes and back: the one place that names bincode.
+//!
+//! `bincode` is pinned to 2.0.1, the last real release: the format is finished, the crate is not
+//! maintained. `tests/wincode.rs` decodes the same vectors with another implementation, so that the crate
+//! can be changed without changing a byte. Decoding always has a limit: without one, ten bytes that claim a
+//! long string make bincode reserve that much and abort the process.
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use serde::Serialize;
+
+use crate::limits::MAX_FRAME;
+use crate::{Flags, HEADER_LEN, Header, LENGTH_PREFIX, Reply, Request};
+
+const CONFIG: Configuration<LittleEndian, Varint, Limit<MAX_FRAME>> =
+    bincode::config::standard().with_limit::<MAX_FRAME>();
+
+/// Why bytes are not a message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The discriminant is of a request that this version does not have.
+    #[error("unknown request number {0}")]
+    UnknownRequest(u32),
+    /// Not in the format, or of another shape.
+    #[error("not a valid message")]
+    Malformed,
+    /// A whole message, and then more.
+    #[error("{0} bytes left over after the message")]
+    TrailingBytes(usize),
+}
+
+/// Why a message cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// The frame would be over the limit.
+    #[error("the message is over the frame limit of {MAX_FRAME} bytes")]
+    TooLong,
+}
+
+/// A request as a whole frame, length prefix included.
+///
+/// # Errors
+/// When it is over the frame limit.
+pub fn encode_request(request_id: u64, request: &Request<'_>) -> Result<Vec<u8>, EncodeError> {
+    encode_frame(Header::new(request_id), request)
+}
+
+/// A reply as a whole frame, length prefix included.
+///
+/// # Errors
+/// When it is over the frame limit.
+pub fn encode_reply(request_id: u64, flags: Flags, reply: &Reply) -> Result<Vec<u8>, EncodeError> {
+    encode_frame(Header { flags, ..Header::new(request_id) }, reply)
+}
+
+/// Puts another id and other flags into an encoded reply, so that one encoding serves many peers.
+///
+/// # Panics
+/// If `frame` is not a whole frame.
+pub fn patch_reply(frame: &mut [u8], request_id: u64, flags: Flags) {
+    let header = Header { flags, ..Header::new(request_id) }.to_bytes();
+    frame[LENGTH_PREFIX..LENGTH_PREFIX + HEADER_LEN].copy_from_slice(&header);
+}
+
+/// The request in a frame's value; it borrows from the bytes.
+///
+/// # Errors
+/// When the bytes are not exactly one request of this version.
+pub fn decode_request(value: &[u8]) -> Result<Request<'_>, DecodeError> {
+    match decode(value) {
+        Err(DecodeError::Malformed) => match bincode::serde::borrow_decode_from_slice::<u32, _>(value, CONFIG) {
+            Ok((number, _)) if number >= Request::COUNT => Err(DecodeError::UnknownRequest(number)),
+            _ => Err(DecodeError::Malformed),
+        },
+        other => other,
+    }
+}
+
+/// The reply in a frame's value.
+///
+/// # Errors
+/// When the bytes are not exactly one reply of this version.
+pub fn decode_reply(value: &[u8]) -> Result<Reply, DecodeError> {
+    decode(value)
+}
+
+fn decode<'a, T: serde::Deserialize<'a>>(value: &'a [u8]) -> Result<T, DecodeError> {
+    let (message, used) =
+        bincode::serde::borrow_decode_from_slice(value, CONFIG).map_err(|_| DecodeError::Malformed)?;
+    match value.len() - used {
+        0 => Ok(message),
+        more => Err(DecodeError::TrailingBytes(more)),
+    }
+}
+
+fn encode_frame(header: Header, message: &impl Serialize) -> Result<Vec<u8>, EncodeError> {
+    // Room for a usual token, so that a secret is not left behind in memory by a growing buffer.
+    let mut frame = Vec::with_capacity(4096);
+    frame.extend_from_slice(&[0; LENGTH_PREFIX]);
+    frame.extend_from_slice(&header.to_bytes());
+    bincode::serde::encode_into_std_write(message, &mut frame, CONFIG).map_err(|_| EncodeError::TooLong)?;
+    let length = frame.len() - LENGTH_PREFIX;
+    if length > MAX_FRAME {
+        return Err(EncodeError::TooLong);
+    }
+    let prefix = u32::try_from(length).map_err(|_| EncodeError::TooLong)?.to_be_bytes();
+    frame[..LENGTH_PREFIX].copy_from_slice(&prefix);
+    Ok(frame)
+}
