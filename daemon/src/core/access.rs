@@ -1,0 +1,1 @@
+//! Who may read which name. Filled from `[[access]]` by `crate::config`.

@@ -1,0 +1,117 @@
+//! What the core is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName};
+
+use super::exchange::{Answer, RequestId, SecretVersions};
+use super::settings::Settings;
+use super::time::Boot;
+
+/// Names one peer's question; it gets exactly one [`super::effect::Outcome`], or none if the peer left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WaiterId(pub u64);
+
+/// Names a write to the store and its one result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WriteId(pub u64);
+
+/// Something happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A new configuration is in force.
+    Configure(Arc<Settings>),
+    /// A peer asks something. The access rules have let it.
+    Ask {
+        /// Chosen by the shell, never used twice.
+        waiter: WaiterId,
+        /// For fairness between users.
+        uid: u32,
+        /// What it asks.
+        question: Question,
+    },
+    /// The peer is gone: its question needs no answer.
+    Leave(WaiterId),
+    /// A provider answered, or failed to.
+    Answered {
+        /// Which request.
+        request: RequestId,
+        /// Its answer.
+        answer: Answer,
+    },
+    /// A profile's secret sources were read again.
+    Secrets {
+        /// Whose.
+        profile: ProfileName,
+        /// What was found.
+        versions: SecretVersions,
+    },
+    /// A write is durable, or failed and changed nothing.
+    Written {
+        /// Which write.
+        write: WriteId,
+        /// `Err` says why, for people.
+        result: Result<(), String>,
+    },
+    /// When a name was last read from the board.
+    LastRead {
+        /// Which name.
+        name: TokenName,
+        /// `None` if it never was.
+        at: Option<Boot>,
+    },
+    /// Time passed. Harmless when nothing is due.
+    Tick,
+    /// The daemon is to stop: begin nothing new.
+    Shutdown,
+}
+
+/// What a peer may ask of the core.
+#[derive(Debug, Clone)]
+pub enum Question {
+    /// The newest token.
+    Get {
+        /// Which.
+        name: TokenName,
+        /// Life that it should still have.
+        min_ttl: Duration,
+        /// How long the peer waits.
+        wait: Duration,
+    },
+    /// A call with this token was answered 401.
+    Reject {
+        /// Which name.
+        name: TokenName,
+        /// Which token.
+        fingerprint: Fingerprint,
+        /// As in `Get`.
+        min_ttl: Duration,
+    },
+    /// Renew now.
+    Refresh {
+        /// Which name.
+        name: TokenName,
+    },
+    /// Try this refresh token for a Classic chain.
+    Import {
+        /// Whose chain.
+        profile: ProfileName,
+        /// From the web UI.
+        refresh_token: Secret,
+    },
+    /// Which tenant has this workspace name?
+    Resolve {
+        /// Of which MSP workspace.
+        profile: ProfileName,
+        /// As the provider has it.
+        workspace_name: Arc<str>,
+    },
+    /// All tenants.
+    Tenants {
+        /// Of which MSP workspace.
+        profile: ProfileName,
+    },
+    /// How all names are doing.
+    Status,
+}
