@@ -5,7 +5,7 @@ use serde_json::json;
 use super::call::Call;
 use super::provider::Answer;
 use super::state::{AccessToken, ClientKind, Scope};
-use super::{Now, Provider, Response};
+use super::{Now, Provider, Response, later};
 
 impl Provider {
     /// `POST /as/token.oauth2`.
@@ -32,7 +32,11 @@ impl Provider {
             (_, grant) if grant != "client_credentials" => {
                 Err(oauth_error(400, "unsupported_grant_type", "The grant_type is not supported"))
             }
-            (false, _) => Err(oauth_error(401, "invalid_client", "Invalid client or client credentials")),
+            (false, _) => {
+                let refusal = oauth_error(401, "invalid_client", "Invalid client or client credentials");
+                // RFC 6749, section 5.2: a client that used a scheme is told of it.
+                Err(if call.used_basic() { refusal.with("www-authenticate", "Basic") } else { refusal })
+            }
             (true, _) => Ok(id.to_owned()),
         }
     }
@@ -42,7 +46,7 @@ impl Provider {
         let token = self.mint.jwt(self.quirks.token_length);
         let body = json!({ "access_token": token, "token_type": "Bearer", "expires_in": life });
         let answer = Answer::issued(no_store(Response::json(200, &body)), &token);
-        self.state.tokens.insert(now, token, now + life * 1000, AccessToken { scope, client_id });
+        self.state.tokens.insert(now, token, later(now, life), AccessToken { scope, client_id });
         answer
     }
 }

@@ -6,7 +6,7 @@ use super::call::Call;
 use super::central::{no_store, oauth_error};
 use super::provider::Answer;
 use super::state::{AccessToken, Chain, ChainId, ClientKind, RefreshToken, Scope};
-use super::{Now, Provider, Response};
+use super::{Now, Provider, Response, later};
 
 impl Provider {
     /// `POST /oauth2/token` with a refresh token, or with a grant that nobody offers.
@@ -64,7 +64,7 @@ impl Provider {
         }
         self.state.refresh_tokens.remove(&refresh);
         if self.quirks.refresh_race > 0 {
-            let until = now + self.quirks.refresh_race;
+            let until = now.saturating_add(self.quirks.refresh_race);
             self.state.refresh_tokens.insert(now, refresh, until, RefreshToken { chain: id, spent: true });
         }
         self.renew_pair(now, id);
@@ -77,9 +77,9 @@ impl Provider {
         chain.access.clone_from(&access);
         chain.refresh.clone_from(&refresh);
         let token = AccessToken { scope: Scope::Classic, client_id: chain.client_id.clone() };
-        let expires_at = now + self.lives.classic * 1000;
+        let expires_at = later(now, self.lives.classic);
         self.state.tokens.insert(now, access, expires_at, token);
-        let dies_at = now + self.lives.refresh * 1000;
+        let dies_at = later(now, self.lives.refresh);
         self.state.refresh_tokens.insert(now, refresh, dies_at, RefreshToken { chain: id, spent: false });
     }
 
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_race_a_spent_token_can_be_taken_once_more_for_a_moment() {
+    fn in_a_race_a_spent_token_can_still_be_taken_for_a_moment() {
         let (mut provider, client, token) = settled();
         provider.set_quirks(Quirks { refresh_race: 50, ..Quirks::default() });
         let one = refresh(&mut provider, 100, &client, &token.refresh_token);

@@ -95,10 +95,13 @@ impl Limiter {
         }
         if let (true, Some(per), Some(id)) = (endpoint.is_greenlake(), self.limits.greenlake, client_id) {
             let window = self.greenlake.entry(id.to_owned()).or_default();
-            let left = window.count(now, per.seconds * SECOND, per.requests);
+            let left = window.count(now, per.seconds.saturating_mul(SECOND), per.requests);
             headers.push(("ratelimit-limit".to_owned(), per.requests.to_string()));
             headers.push(("ratelimit-remaining".to_owned(), left.unwrap_or(0).to_string()));
-            headers.push(("ratelimit-reset".to_owned(), window.ends_in(now, per.seconds * SECOND).to_string()));
+            headers.push((
+                "ratelimit-reset".to_owned(),
+                window.ends_in(now, per.seconds.saturating_mul(SECOND)).to_string(),
+            ));
             if left.is_none() {
                 let mut refusal = greenlake_error(429, "HPE_GL_ERROR_TOO_MANY_REQUESTS", "Too many requests");
                 refusal.headers.append(headers);
@@ -130,7 +133,7 @@ impl Window {
 
     /// Seconds until the window ends, rounded up.
     fn ends_in(&self, now: Now, length: u64) -> u64 {
-        (self.start + length).saturating_sub(now).div_ceil(SECOND)
+        self.start.saturating_add(length).saturating_sub(now).div_ceil(SECOND)
     }
 }
 

@@ -6,7 +6,7 @@ use super::call::Call;
 use super::central::oauth_error;
 use super::provider::Answer;
 use super::state::{Client, ClientKind, Code, Session};
-use super::{Now, Provider, Response};
+use super::{Now, Provider, Response, later};
 
 /// Attempts of one client_id in the quota's window.
 const LOGINS_PER_WINDOW: usize = 3;
@@ -14,7 +14,7 @@ const LOGINS_PER_WINDOW: usize = 3;
 impl Provider {
     /// Step 1: name and password for two cookies. Attempts of a client_id count whether or not they succeed.
     pub(super) fn login(&mut self, now: Now, call: &Call<'_>) -> Response {
-        let window = self.lives.quota_window * 1000;
+        let window = self.lives.quota_window;
         let client_id = query_client(call);
         let Some(client) = self.state.clients.get_mut(&client_id).filter(|client| client.kind == ClientKind::Classic)
         else {
@@ -36,7 +36,7 @@ impl Provider {
             .with("set-cookie", format!("csrftoken={csrf}; Path=/; Secure"))
             .with("set-cookie", format!("session={id}; Path=/; HttpOnly; Secure"));
         let session = Session { csrf, client_id, user: name.clone() };
-        self.state.sessions.insert(now, id, now + self.lives.session * 1000, session);
+        self.state.sessions.insert(now, id, later(now, self.lives.session), session);
         response
     }
 
@@ -61,7 +61,7 @@ impl Provider {
         }
         let code = Code { client_id: session.client_id.clone(), user: session.user.clone() };
         let text = self.mint.alphanumeric(32);
-        self.state.codes.insert(now, text.clone(), now + self.lives.code * 1000, code);
+        self.state.codes.insert(now, text.clone(), later(now, self.lives.code), code);
         Response::json(200, &json!({ "auth_code": text }))
     }
 
@@ -75,7 +75,7 @@ impl Provider {
         let Some(code) = self.state.codes.live(now, text).filter(|code| code.client_id == client_id).cloned() else {
             return oauth_error(400, "invalid_request", "Invalid code").into();
         };
-        let window = self.lives.quota_window * 1000;
+        let window = self.lives.quota_window;
         let client = self.state.clients.get_mut(&client_id).expect("it has just authenticated");
         if let Err(wait) = client.count_login_token(now, window) {
             return too_many("Only one new token per client_id", wait).into();
@@ -88,21 +88,21 @@ impl Provider {
 
 impl Client {
     /// Counts an attempt, or says how many milliseconds to wait for the next.
-    fn count_login(&mut self, now: Now, window: u64) -> Result<(), u64> {
-        while self.logins.front().is_some_and(|at| at + window <= now) {
+    fn count_login(&mut self, now: Now, window_seconds: u64) -> Result<(), u64> {
+        while self.logins.front().is_some_and(|at| later(*at, window_seconds) <= now) {
             self.logins.pop_front();
         }
         if self.logins.len() >= LOGINS_PER_WINDOW {
-            return Err(self.logins[0] + window - now);
+            return Err(later(self.logins[0], window_seconds) - now);
         }
         self.logins.push_back(now);
         Ok(())
     }
 
     /// Counts a token that a login gives. Refreshing does not count.
-    fn count_login_token(&mut self, now: Now, window: u64) -> Result<(), u64> {
+    fn count_login_token(&mut self, now: Now, window_seconds: u64) -> Result<(), u64> {
         match self.last_login_token {
-            Some(at) if now < at + window => Err(at + window - now),
+            Some(at) if now < later(at, window_seconds) => Err(later(at, window_seconds) - now),
             _ => {
                 self.last_login_token = Some(now);
                 Ok(())

@@ -5,8 +5,14 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// What the middle and the end of a token look like at least.
+/// Room for the header, and for enough of the rest that no two tokens are the same.
 const SHORTEST_JWT: usize = 64;
+
+/// The shortest Classic token that is not found twice.
+const SHORTEST_OPAQUE: usize = 16;
+
+/// The longest token that anybody can ask for.
+const LONGEST: usize = 1024 * 1024;
 
 /// The header of the tokens that look like a JWT: `{"alg":"RS256","kid":"sandbox"}`.
 const JWT_HEADER: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6InNhbmRib3gifQ";
@@ -35,7 +41,8 @@ impl Mint {
 
     /// A token in the shape of a JWT: a `b64token` (RFC 6750, section 2.1) of that many bytes.
     pub(super) fn jwt(&mut self, length: usize) -> String {
-        let rest = length.max(SHORTEST_JWT) - JWT_HEADER.len() - 2;
+        let length = length.clamp(SHORTEST_JWT, LONGEST);
+        let rest = length - JWT_HEADER.len() - 2;
         let signature = (rest / 3).min(342);
         let mut token = String::with_capacity(length);
         token.push_str(JWT_HEADER);
@@ -48,6 +55,7 @@ impl Mint {
 
     /// Letters and digits, as Kong makes tokens and codes.
     pub(super) fn alphanumeric(&mut self, length: usize) -> String {
+        let length = length.clamp(SHORTEST_OPAQUE, LONGEST);
         let mut text = String::with_capacity(length);
         while text.len() < length {
             let missing = length - text.len();
@@ -105,6 +113,7 @@ mod tests {
             assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b)), "{token}");
         }
         assert_eq!(mint.alphanumeric(32).len(), 32);
+        assert_eq!((mint.jwt(0).len(), mint.alphanumeric(0).len()), (SHORTEST_JWT, SHORTEST_OPAQUE));
         assert_eq!(with_hyphens(&mint.hex()).len(), 36);
     }
 

@@ -24,6 +24,7 @@ mod log;
 mod login;
 mod mint;
 mod operator;
+mod oracle;
 mod population;
 mod provider;
 mod server;
@@ -45,3 +46,8 @@ pub use state::ChainId;
 
 /// Milliseconds since the Unix epoch. In virtual time any origin will do, as only `created_at` shows it.
 pub type Now = u64;
+
+/// So many seconds later. An operator may ask for a life that has no end.
+fn later(now: Now, seconds: u64) -> Now {
+    now.saturating_add(seconds.saturating_mul(1000))
+}

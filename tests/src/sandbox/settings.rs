@@ -61,11 +61,12 @@ pub struct Quirks {
     pub hyphens_refused: bool,
     /// A Classic access token outlives the refresh that replaced it.
     pub old_access_survives: bool,
-    /// For so many milliseconds a spent refresh token is taken once more: two refreshes at the same moment.
+    /// For so many milliseconds a spent refresh token is still taken, and begins a chain beside the first: two
+    /// refreshes at the same moment.
     pub refresh_race: u64,
-    /// Bytes in a `central`, `glp` or tenant token.
+    /// Bytes in a `central`, `glp` or tenant token, from 64 to 1 MiB.
     pub token_length: usize,
-    /// Characters in a Classic access or refresh token.
+    /// Characters in a Classic access or refresh token, from 16 to 1 MiB.
     pub classic_token_length: usize,
 }
 

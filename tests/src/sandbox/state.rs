@@ -123,6 +123,10 @@ impl Tokens {
         self.table.get(text).map(|token| token.client_id.as_str())
     }
 
+    pub(super) fn expires_at(&self, text: &str) -> Option<Now> {
+        self.table.entries.get(text).map(|(until, _)| *until)
+    }
+
     pub(super) fn remove(&mut self, text: &str) -> bool {
         self.table.remove(text).is_some()
     }

@@ -1,4 +1,6 @@
-use super::super::{Now, Outcome, Population, Provider, Request};
+use serde_json::json;
+
+use super::super::{Ending, Now, Outcome, Population, Provider, Request, Response};
 use super::*;
 
 /// A provider with one rule in force.

@@ -21,7 +21,8 @@ impl Clock {
     }
 
     pub(super) fn now(&self) -> Now {
-        self.at_start + millis(self.started.elapsed()) + self.ahead.load(Ordering::Relaxed)
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        (self.at_start + millis(self.started.elapsed())).saturating_add(ahead)
     }
 
     pub(super) fn advance(&self, by: Duration) {
