@@ -32,9 +32,10 @@ impl Provider {
             return Response::json(401, &json!({ "message": "Invalid username or password" }));
         };
         let (id, csrf) = (self.mint.alphanumeric(48), self.mint.alphanumeric(32));
+        // Not marked Secure, as the vendor's would be: a cookie jar would not return them over plain http.
         let response = Response::json(200, &json!({ "status": true }))
-            .with("set-cookie", format!("csrftoken={csrf}; Path=/; Secure"))
-            .with("set-cookie", format!("session={id}; Path=/; HttpOnly; Secure"));
+            .with("set-cookie", format!("csrftoken={csrf}; Path=/"))
+            .with("set-cookie", format!("session={id}; Path=/; HttpOnly"));
         let session = Session { csrf, client_id, user: name.clone() };
         self.state.sessions.insert(now, id, later(now, self.lives.session), session);
         response
@@ -246,5 +247,17 @@ mod tests {
         let mut request = step2_request(&world, &csrf, &session);
         request.body = br#"{"customer_id":"somebody else"}"#.to_vec();
         assert_eq!(provider.handle(0, &request).reply().unwrap().status, 403);
+    }
+
+    #[test]
+    fn resetting_the_clients_credentials_ends_sessions_and_codes() {
+        let (mut provider, world) = Population::settle(6);
+        let code = code(&mut provider, &world, 0);
+        let (csrf, session) = cookies(&step1(&mut provider, &world, 0, &world.password));
+        let classic = provider.reset_credentials(&world.classic.client_id).unwrap();
+        let reply = provider.handle(1, &step2_request(&world, &csrf, &session)).reply().unwrap();
+        assert_eq!(reply.status, 401);
+        let world = Population { classic, ..world };
+        assert_eq!(step3(&mut provider, &world, 1, &code).text("error_description"), "Invalid code");
     }
 }
