@@ -55,11 +55,16 @@ fn it_prints_where_it_is_and_who_may_ask_and_ends_well_when_it_is_told_to() {
     });
     assert_eq!(reply["expires_in"], 77);
 
-    kill(Pid::from_raw(running.0.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
-    let (send, status) = mpsc::channel();
+    let pid = Pid::from_raw(running.0.id().try_into().unwrap());
+    kill(pid, Signal::SIGTERM).unwrap();
+    let (send, ended) = mpsc::channel();
     thread::scope(|scope| {
-        scope.spawn(|| send.send(running.0.wait()));
-        assert!(status.recv_timeout(Duration::from_secs(20)).unwrap().unwrap().success());
+        scope.spawn(|| send.send(running.0.wait().unwrap()));
+        let status = ended.recv_timeout(Duration::from_secs(20)).inspect_err(|_| {
+            // Else the thread that waits for it, and the scope with it, would never end.
+            let _ = kill(pid, Signal::SIGKILL);
+        });
+        assert!(status.unwrap().success());
     });
 }
 
