@@ -1,1 +1,5 @@
-//! Tests.
+//! What is shared by the tests that cross crates, and by the demo.
+//!
+//! Nothing here is published and nothing in the other crates depends on it.
+
+pub mod sandbox;
