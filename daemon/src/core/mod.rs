@@ -1,11 +1,231 @@
 //! Every decision, sans I/O: no tokio, no sockets, no clock, no randomness of its own.
 //!
+//! [`Core`] is one state machine for all names, because what matters crosses them: a tenant's parent, the
+//! login quota of a client_id, a provider's rate limit. It is told what happened ([`Core::handle`]), says
+//! what is to be done ([`Core::poll_effect`]) and when to be woken ([`Core::poll_timeout`]). Time comes in
+//! with each call; a wake-up too many does nothing.
+//!
+//! Inside, whatever changes a name marks it, and marked names are considered one by one at the end of each
+//! input: `names` expires tokens, answers waiters and decides whether to begin a renewal, which then goes
+//! through `renewal` (or `chain` for Classic) and `dispatch`, which owns the hosts' queues.
+//!
 //! Architecture invariant: only `std` and `tokend-proto` are imported here (a test holds it to that).
 
 pub mod access;
+mod ask;
+mod chain;
+mod dispatch;
 pub mod effect;
 pub mod exchange;
+mod failure;
+#[cfg(test)]
+mod fixture;
+mod import;
 pub mod input;
+mod limiter;
+mod listing;
+mod login;
+mod names;
+mod random;
 pub mod record;
+mod reload;
+mod renewal;
+mod rotation;
+mod schedule;
 pub mod settings;
+mod state;
+mod status;
+#[cfg(test)]
+mod tests;
 pub mod time;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use tokend_proto::{ProfileName, TokenName};
+
+use effect::{Effect, Notice, Outcome, Severity};
+use exchange::{Answer, RequestId};
+use input::{Input, WaiterId, WriteId};
+use random::Random;
+use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision};
+use settings::Settings;
+use state::{Alarm, Alarms, Chain, Host, Name, ProfileState, Purpose, Quota, Waiter, Work, Written};
+use time::{Boot, BootId, Mark, Now};
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Core {
+    boot_id: BootId,
+    random: Random,
+    settings: Arc<Settings>,
+    profiles: BTreeMap<ProfileName, ProfileState>,
+    names: BTreeMap<TokenName, Name>,
+    chains: BTreeMap<ChainKey, Chain>,
+    quotas: BTreeMap<QuotaKey, Quota>,
+    hosts: BTreeMap<Arc<str>, Host>,
+    waiters: HashMap<WaiterId, Waiter>,
+    requests: HashMap<RequestId, Purpose>,
+    writes: HashMap<WriteId, Written>,
+    marked: BTreeSet<TokenName>,
+    alarms: Alarms,
+    effects: VecDeque<Effect>,
+    last_id: u64,
+    stopping: bool,
+}
+
+impl Core {
+    /// A core that knows what the store held and has no configuration yet.
+    #[must_use]
+    pub fn new(now: Now, boot_id: BootId, seed: u64, restored: Vec<Restored>) -> Self {
+        let mut core = Self {
+            boot_id,
+            random: Random::new(seed),
+            settings: Arc::new(Settings {
+                profiles: BTreeMap::new(),
+                refresh_at: settings::Fraction::default(),
+                jitter: settings::Fraction::default(),
+                max_requests_per_second: NonZeroU32::MIN,
+            }),
+            profiles: BTreeMap::new(),
+            names: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            quotas: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            waiters: HashMap::new(),
+            requests: HashMap::new(),
+            writes: HashMap::new(),
+            marked: BTreeSet::new(),
+            alarms: Alarms::default(),
+            effects: VecDeque::new(),
+            last_id: 0,
+            stopping: false,
+        };
+        core.restore(now, restored);
+        core
+    }
+
+    /// Something happened.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Configure(settings) => self.configure(now, settings),
+            Input::Ask { waiter, uid, question } => self.ask(now, waiter, uid, question),
+            Input::Leave(waiter) => self.forget(waiter),
+            Input::Answered { request, answer } => self.answered(now, request, answer),
+            Input::Secrets { profile, versions } => self.secrets_read(now, &profile, versions),
+            Input::Written { write, result } => self.written(now, write, result),
+            Input::LastRead { name, at } => self.last_read(now, &name, at),
+            Input::Tick => {}
+            Input::Shutdown => self.stopping = true,
+        }
+        self.settle(now);
+    }
+
+    /// The next thing to be done, in order.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When to call [`Core::handle`] with [`Input::Tick`] at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Boot> {
+        self.alarms.first().into_iter().chain(self.next_slot()).min()
+    }
+
+    /// Whether no rotation is on the wire and none waits to become durable: the daemon may stop.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.chains.values().all(|chain| !matches!(chain.work, Work::Sent(..) | Work::Keeping(_)))
+    }
+
+    fn settle(&mut self, now: Now) {
+        while let Some(alarm) = self.alarms.pop_due(now.boot) {
+            match alarm {
+                Alarm::Name(name) => self.mark(name),
+                Alarm::Chain(key) => self.chain_alarm(now, &key),
+                Alarm::Listing(profile) => self.consider_listing(now, &profile),
+                Alarm::Waiter(waiter) => self.deadline(now, waiter),
+            }
+        }
+        loop {
+            while let Some(name) = self.marked.pop_first() {
+                self.consider(now, &name);
+            }
+            if !self.dispatch(now) && self.marked.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn answered(&mut self, now: Now, request: RequestId, answer: Answer) {
+        match self.requests.remove(&request) {
+            Some(Purpose::Token { name, sent, secret, subject }) => {
+                self.token_answered(now, request, &name, sent, secret, subject, answer);
+            }
+            Some(Purpose::Listing { profile, subject }) => {
+                self.listing_answered(now, request, &profile, subject, answer);
+            }
+            Some(Purpose::Chain { key, send, sent, host, secret, of }) => {
+                if send == state::Send::Login
+                    && let Some(host) = self.hosts.get_mut(&host)
+                {
+                    host.limiter.login_ended();
+                }
+                self.chain_answered(now, &key, send, sent, secret, &of, answer);
+            }
+            None => {}
+        }
+    }
+
+    fn written(&mut self, now: Now, write: WriteId, result: Result<(), String>) {
+        match self.writes.remove(&write) {
+            Some(Written::Mark(key, record)) => self.marked_in_flight(now, &key, *record, result),
+            Some(Written::Candidate(key)) => self.candidate_written(now, &key, result),
+            Some(Written::CandidateGone(key)) => self.candidate_gone(&key, result),
+            Some(Written::QuotaOpen(quota, record, key)) => self.quota_opened(now, &quota, record, &key, result),
+            Some(Written::QuotaClosed(quota, record)) => self.quota_closed(&quota, record, result),
+            Some(Written::Kept(key)) => self.kept(now, &key, result),
+            None => {}
+        }
+    }
+
+    /// The name is to be considered before this input is done with.
+    fn mark(&mut self, name: TokenName) {
+        self.marked.insert(name);
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    fn write(&mut self, key: RecordKey, replaces: Revision, record: Option<Record>, purpose: Written) -> WriteId {
+        let write = WriteId(self.next_id());
+        self.writes.insert(write, purpose);
+        self.effects.push_back(Effect::Write { write, key, replaces, record: record.map(Box::new) });
+        write
+    }
+
+    fn answer(&mut self, waiter: WaiterId, outcome: Outcome) {
+        if self.waiters.remove(&waiter).is_some() {
+            self.alarms.set(Alarm::Waiter(waiter), None);
+            self.effects.push_back(Effect::Answer { waiter, outcome });
+        }
+    }
+
+    fn notice(&mut self, severity: Severity, subject: impl ToString, message: impl Into<String>) {
+        let notice = Notice { severity, subject: subject.to_string(), message: message.into() };
+        self.effects.push_back(Effect::Notice(notice));
+    }
+
+    fn boot_mark(&self, now: Now) -> Mark {
+        self.mark_at(now, now.boot)
+    }
+
+    /// A moment of this boot, for a record.
+    fn mark_at(&self, now: Now, moment: Boot) -> Mark {
+        let stamp = now.stamp(moment);
+        Mark { boot: moment, wall: time::Wall(stamp.unix_ms), boot_id: self.boot_id }
+    }
+}

@@ -60,6 +60,15 @@ impl Now {
     }
 }
 
+impl Now {
+    /// A moment that may lie before this boot.
+    #[must_use]
+    pub fn stamp_ago(self, age: Duration) -> Stamp {
+        let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        Stamp { boot_ms: (self.boot - age).0, unix_ms: self.wall.0.saturating_sub(age_ms) }
+    }
+}
+
 /// A moment that is kept in a record: good across reboots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mark {

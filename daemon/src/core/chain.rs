@@ -1,0 +1,316 @@
+//! A Classic chain from the outside: what it does next, and what its state means for its name.
+
+use tokend_proto::TokenName;
+
+use super::Core;
+use super::effect::{Issued, ReadMode, Severity};
+use super::exchange::{Grant, ProviderRequest, RequestId};
+use super::record::{ChainKey, ChainState, LostCause};
+use super::schedule;
+use super::settings::Kind;
+use super::state::{Activity, Alarm, Chain, Purpose, Send, Sent, Trouble, TroubleKind, Work, chain_key};
+use super::time::{Boot, Now};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A refresh token dies so long after the refresh that brought it (the provider's documentation).
+pub(super) const CHAIN_LIFE: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// Time left of [`CHAIN_LIFE`] at which an operator is warned.
+const WARNINGS: [Duration; 3] =
+    [Duration::from_secs(7 * 86_400), Duration::from_secs(3 * 86_400), Duration::from_secs(86_400)];
+
+/// How long reads wait for a refresh on the wire, which kills the token that they would get.
+const HOLD: Duration = Duration::from_secs(2);
+
+impl Core {
+    /// The token name of a chain whose profile is configured.
+    pub(super) fn name_of(&self, key: &ChainKey) -> Option<TokenName> {
+        let state = self.profiles.get(&key.profile)?;
+        (chain_key(&state.profile).as_ref() == Some(key)).then(|| TokenName::from(key.profile.clone()))
+    }
+
+    pub(super) fn has_login(&self, key: &ChainKey) -> bool {
+        let state = self.profiles.get(&key.profile);
+        state.is_some_and(|state| matches!(state.profile.kind, Kind::Classic { login: Some(_), .. }))
+    }
+
+    /// Whether a chain that is idle has something to send; `None` if that depends on its token.
+    pub(super) fn chain_wants(&self, now: Now, key: &ChainKey) -> Option<bool> {
+        let chain = self.chains.get(key)?;
+        if let Some(candidate) = &chain.candidate
+            && candidate.retry_at.is_none_or(|at| at <= now.boot)
+        {
+            return Some(true);
+        }
+        match chain.record.state {
+            ChainState::Lost { .. } | ChainState::Empty if !self.has_login(key) => Some(false),
+            ChainState::Settled => None,
+            _ => {
+                let entry = self.names.get(&TokenName::from(key.profile.clone()))?;
+                Some(entry.retry_at.is_none_or(|at| at <= now.boot))
+            }
+        }
+    }
+
+    /// When an imported refresh token is to be tried again.
+    pub(super) fn candidate_retry(&self, key: &ChainKey) -> Option<Boot> {
+        self.chains.get(key)?.candidate.as_ref()?.retry_at
+    }
+
+    /// Begins whatever an idle chain has to do.
+    pub(super) fn begin_chain(&mut self, now: Now, name: &TokenName, key: &ChainKey) {
+        if !self.chains.get(key).is_some_and(|chain| matches!(chain.work, Work::Idle)) {
+            return; // finishes what an earlier configuration began
+        }
+        self.set_activity(name, Activity::Chain);
+        if !self.secrets_are_read(&name.profile) {
+            if let Some(chain) = self.chains.get_mut(key) {
+                chain.work = Work::Secrets;
+            }
+            return;
+        }
+        let Some(chain) = self.chains.get(key) else { return };
+        let trial = chain.candidate.as_ref().is_some_and(|c| c.retry_at.is_none_or(|at| at <= now.boot));
+        let state = chain.record.state.clone();
+        if trial {
+            self.begin_candidate(key);
+        } else {
+            match state {
+                ChainState::Settled => self.mark_in_flight(now, key),
+                ChainState::InFlight { .. } => self.queue_chain(key, Send::Refresh),
+                ChainState::AwaitingLogin { .. } | ChainState::Empty | ChainState::Lost { .. } => {
+                    self.begin_login(now, name, key);
+                }
+            }
+        }
+    }
+
+    /// The chain has nothing on the wire any more.
+    pub(super) fn rest(&mut self, key: &ChainKey) {
+        if let Some(chain) = self.chains.get_mut(key) {
+            chain.work = Work::Idle;
+        }
+        if let Some(name) = self.name_of(key) {
+            if self.names.get(&name).is_some_and(|entry| entry.activity == Activity::Chain) {
+                self.set_activity(&name, Activity::Idle);
+            }
+            self.mark(name);
+        }
+    }
+
+    pub(super) fn queue_chain(&mut self, key: &ChainKey, send: Send) {
+        let Some(host) = self.profiles.get(&key.profile).map(|state| state.profile.endpoint().host.clone()) else {
+            return self.rest(key);
+        };
+        if let Some(chain) = self.chains.get_mut(key) {
+            chain.work = Work::Queued(send);
+        }
+        self.push_job(&host, super::state::Job::Chain(key.clone()));
+    }
+
+    /// The request of a chain whose turn has come.
+    pub(super) fn request_chain(&mut self, now: Now, key: &ChainKey) -> Option<ProviderRequest> {
+        let name = self.name_of(key);
+        let chain = self.chains.get(key)?;
+        let Work::Queued(send) = chain.work else { return None };
+        let prepared = name.as_ref().and_then(|name| {
+            let state = self.profiles.get(&name.profile)?;
+            let refused = match send {
+                Send::Candidate => chain.candidate.as_ref()?.secrets_refused,
+                Send::Refresh | Send::Login => self.names.get(name)?.secrets_refused,
+            };
+            let secret = state.secret(refused)?;
+            let (grant, of) = match send {
+                Send::Refresh => refresh(secret, chain.record.refresh_token.clone()?),
+                Send::Candidate => refresh(secret, chain.candidate.as_ref()?.token().clone()),
+                Send::Login => {
+                    let password = state.secrets.as_ref()?.password?;
+                    (Grant::Login { secret, password }, Sent::Password(password))
+                }
+            };
+            Some((Arc::clone(&state.profile), secret, grant, of))
+        });
+        let Some((profile, secret, grant, of)) = prepared else {
+            // The profile went away, or its secrets did, before anything was sent.
+            if send == Send::Login {
+                self.login_ended(now, key, super::record::LoginOutcome::Failed);
+            }
+            self.rest(key);
+            return None;
+        };
+        let id = RequestId(self.next_id());
+        let host = profile.endpoint().host.clone();
+        let purpose = Purpose::Chain { key: key.clone(), send, sent: now.boot, host: host.clone(), secret, of };
+        self.requests.insert(id, purpose);
+        if let Some(chain) = self.chains.get_mut(key) {
+            chain.work = Work::Sent(send);
+        }
+        match send {
+            Send::Refresh => self.hold(now, key),
+            Send::Login => {
+                if let Some(host) = self.hosts.get_mut(&host) {
+                    host.limiter.login_began();
+                }
+            }
+            Send::Candidate => {}
+        }
+        Some(ProviderRequest { id, profile, grant })
+    }
+
+    /// Reads wait for a moment: the token that they would get is about to die.
+    fn hold(&mut self, now: Now, key: &ChainKey) {
+        let Some(name) = self.name_of(key) else { return };
+        let Some(entry) = self.names.get_mut(&name) else { return };
+        if entry.good(now.boot).is_some() {
+            entry.hold_until = Some(now.boot + HOLD);
+            self.set_mode(&name, ReadMode::Ask);
+            self.mark(name);
+        }
+    }
+
+    /// The refresh on the wire has ended without a new pair.
+    pub(super) fn release(&mut self, key: &ChainKey) {
+        let Some(name) = self.name_of(key) else { return };
+        let doubtful = self.chains.get(key).is_some_and(|chain| chain.reply_lost);
+        if let Some(entry) = self.names.get_mut(&name) {
+            entry.hold_until = None;
+        }
+        self.set_mode(&name, if doubtful { ReadMode::ServeRenewing } else { ReadMode::Serve });
+    }
+
+    /// A profile is configured: its name takes up where its chain stands.
+    pub(super) fn link_chain(&mut self, now: Now, name: &TokenName, key: &ChainKey) {
+        let chain = self.chains.entry(key.clone()).or_default();
+        if matches!(chain.work, Work::Queued(_) | Work::Secrets) {
+            chain.work = Work::Idle; // of an earlier configuration; nothing was sent
+        }
+        let busy = !matches!(chain.work, Work::Idle);
+        let in_flight = matches!(chain.record.state, ChainState::InFlight { .. });
+        let token = restored_token(self.boot_id, now, chain);
+        if busy {
+            self.set_activity(name, Activity::Chain);
+        }
+        if let Some((mut token, same_boot)) = token {
+            let profile = self.names.get(name).map(|entry| Arc::clone(&entry.profile));
+            if let Some(profile) = profile
+                && same_boot
+                && !in_flight
+            {
+                token.refresh =
+                    schedule::refresh_at(&self.settings, &profile, token.issued, token.life(), self.random.roll());
+            }
+            if let Some(entry) = self.names.get_mut(name) {
+                entry.token = Some(Arc::new(token));
+                entry.mode = if in_flight { ReadMode::ServeRenewing } else { ReadMode::Serve };
+            }
+            self.publish(name);
+        }
+        self.chain_trouble(name, key);
+        self.chain_alarm(now, key);
+    }
+
+    /// Says on the name what its chain's state forbids.
+    pub(super) fn chain_trouble(&mut self, name: &TokenName, key: &ChainKey) {
+        let login = self.has_login(key);
+        let Some(chain) = self.chains.get(key) else { return };
+        let trouble = match chain.record.state {
+            ChainState::Empty if !login => {
+                Some(Trouble::new(TroubleKind::ChainEmpty, "its chain of refresh tokens was never started"))
+            }
+            ChainState::Lost { why, .. } if !login => Some(Trouble::new(TroubleKind::ChainLost, lost_because(why))),
+            _ => None,
+        };
+        let Some(entry) = self.names.get_mut(name) else { return };
+        let of_chain = |t: &Trouble| matches!(t.kind, TroubleKind::ChainEmpty | TroubleKind::ChainLost);
+        if trouble.is_some() || entry.trouble.as_ref().is_some_and(of_chain) {
+            entry.trouble = trouble;
+        }
+        if entry.is_permanent() {
+            entry.retry_at = None;
+        }
+        self.mark(name.clone());
+    }
+
+    /// Something of a chain is due: a write to be tried again, or a warning.
+    pub(super) fn chain_alarm(&mut self, now: Now, key: &ChainKey) {
+        self.write_again(now, key);
+        self.warn_of_end(now, key);
+        let Some(chain) = self.chains.get(key) else { return };
+        let write = match &chain.work {
+            Work::Keeping(keep) => keep.retry_at,
+            _ => None,
+        };
+        let warning = next_warning(self.boot_id, now, chain);
+        self.alarms.set(Alarm::Chain(key.clone()), write.into_iter().chain(warning).min());
+    }
+
+    fn warn_of_end(&mut self, now: Now, key: &ChainKey) {
+        let configured = self.name_of(key).is_some();
+        let boot_id = self.boot_id;
+        let Some(chain) = self.chains.get_mut(key) else { return };
+        let Some(rotated) = chain.record.rotated.filter(|_| configured && chain.record.refresh_token.is_some()) else {
+            return;
+        };
+        let left = CHAIN_LIFE.saturating_sub(rotated.age(now, boot_id));
+        let due = WARNINGS.iter().filter(|threshold| left <= **threshold).count();
+        if due > chain.warned {
+            chain.warned = due;
+            let hours = left.as_secs() / 3600;
+            let message = format!(
+                "its refresh token could not be renewed for days and dies in {hours} hours; see: tokenctl status {}",
+                key.profile
+            );
+            self.notice(Severity::Warning, &key.profile, message);
+        }
+    }
+}
+
+fn refresh(secret: super::exchange::SecretVersion, refresh_token: tokend_proto::Secret) -> (Grant, Sent) {
+    let of = Sent::RefreshToken(tokend_proto::Fingerprint::of(&refresh_token));
+    (Grant::Refresh { secret, refresh_token }, of)
+}
+
+/// When the next warning of a chain's end is due.
+fn next_warning(boot_id: super::time::BootId, now: Now, chain: &Chain) -> Option<Boot> {
+    let rotated = chain.record.rotated.filter(|_| chain.record.refresh_token.is_some())?;
+    let threshold = WARNINGS.get(chain.warned)?;
+    let left = CHAIN_LIFE.saturating_sub(rotated.age(now, boot_id));
+    Some(now.boot + left.saturating_sub(*threshold).max(Duration::from_secs(1)))
+}
+
+/// The access token of a restored record, and whether it is of this boot. `None` if it must not be served.
+fn restored_token(boot_id: super::time::BootId, now: Now, chain: &Chain) -> Option<(Issued, bool)> {
+    let access = chain.record.access.as_ref()?;
+    let rotated = chain.record.rotated?;
+    let same_boot = rotated.boot_id == boot_id;
+    if !same_boot && now.wall <= rotated.wall {
+        return None; // the wall clock is not to be trusted: how old the token is cannot be said
+    }
+    let age = rotated.age(now, boot_id);
+    let left = access.life.checked_sub(age).filter(|left| !left.is_zero())?;
+    let token = Issued {
+        access_token: access.token.clone(),
+        token_type: access.token_type.clone(),
+        fingerprint: tokend_proto::Fingerprint::of(&access.token),
+        issued: now.boot - age,
+        expires: now.boot + left,
+        refresh: now.boot,
+    };
+    Some((token, same_boot))
+}
+
+pub(super) fn lost_because(why: LostCause) -> &'static str {
+    match why {
+        LostCause::ReplyLost => {
+            "its chain is lost: the provider refuses the refresh token, most likely because the reply to an earlier \
+             refresh never arrived or the daemon stopped before it could be stored"
+        }
+        LostCause::Expired => "its chain is lost: the refresh token was not renewed for 14 days and has expired",
+        LostCause::Revoked => {
+            "its chain is lost: the provider refuses the refresh token; it was revoked, or somebody else has used it"
+        }
+        LostCause::RecordUnreadable => "its chain is lost: its record in the state folder cannot be read",
+    }
+}

@@ -1,0 +1,75 @@
+//! What peers are told when there is no token for them.
+
+use std::time::Duration;
+
+use tokend_proto::{ErrorCode, ErrorReply, Millis, TokenName};
+
+use super::effect::Outcome;
+use super::state::{Name, TroubleKind};
+use super::time::Boot;
+
+pub(super) fn error(code: ErrorCode, message: impl Into<String>, retry_after: Option<Duration>) -> Outcome {
+    Outcome::Error(ErrorReply { code, message: message.into(), retry_after: retry_after.map(Millis::from) })
+}
+
+pub(super) fn no_such_name(message: impl Into<String>) -> Outcome {
+    error(ErrorCode::NoSuchName, message, None)
+}
+
+pub(super) fn throttled(name: &TokenName, wait: Duration) -> Outcome {
+    let message = format!("{name} was renewed on demand a short while ago; it can be again in {} s", seconds(wait));
+    error(ErrorCode::Throttled, message, Some(wait))
+}
+
+/// Why there is no token under this name.
+pub(super) fn no_token(name: &TokenName, entry: &Name, now: Boot) -> Outcome {
+    let retry_after = entry.retry_at.map(|at| at.since(now));
+    let Some(trouble) = &entry.trouble else {
+        let message = format!("{name} has no token yet; its request is under way");
+        return error(ErrorCode::Unavailable, message, None);
+    };
+    let what = &trouble.message;
+    match trouble.kind {
+        TroubleKind::Transient => {
+            let next = retry_after
+                .map_or_else(|| "trying again now".to_owned(), |wait| format!("trying again in {} s", seconds(wait)));
+            error(ErrorCode::Unavailable, format!("{name} has no good token: {what}; {next}"), retry_after)
+        }
+        TroubleKind::AwaitingLogin => error(ErrorCode::AwaitingLogin, format!("{name}: {what}"), retry_after),
+        TroubleKind::Rejected | TroubleKind::ParentRejected => {
+            let advice = advice(entry).unwrap_or_default();
+            error(ErrorCode::Rejected, format!("{name}: {what}; {advice}"), None)
+        }
+        TroubleKind::ChainLost | TroubleKind::ChainEmpty => {
+            let code = match trouble.kind {
+                TroubleKind::ChainLost => ErrorCode::ChainLost,
+                _ => ErrorCode::ChainEmpty,
+            };
+            let advice = advice(entry).unwrap_or_default();
+            error(code, format!("{name}: {what}; {advice}"), None)
+        }
+    }
+}
+
+/// What a person has to do, where nothing else helps.
+pub(super) fn advice(entry: &Name) -> Option<String> {
+    let profile = &entry.profile.name;
+    match entry.trouble.as_ref()?.kind {
+        TroubleKind::Rejected => {
+            Some(format!("correct the credentials of profile {profile}, then run: tokenctl reload"))
+        }
+        TroubleKind::ParentRejected => {
+            Some(format!("correct the credentials of the workspace, profile {profile}, then run: tokenctl reload"))
+        }
+        TroubleKind::ChainLost | TroubleKind::ChainEmpty => Some(format!(
+            "create a token in the web UI (API Gateway, System Apps & Tokens, Download Token), then run: tokenctl \
+             import {profile} FILE"
+        )),
+        TroubleKind::Transient | TroubleKind::AwaitingLogin => None,
+    }
+}
+
+/// Whole seconds, rounded up: what is announced as over is over.
+pub(super) fn seconds(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
+}

@@ -1,0 +1,196 @@
+//! A refresh token from the web UI on trial: kept beside the chain until the provider has taken it.
+
+use tokend_proto::{ErrorCode, Fingerprint, Imported, ProfileName, Secret, TokenName};
+
+use super::Core;
+use super::effect::{Outcome, Severity};
+use super::exchange::{Failure, FailureKind};
+use super::failure;
+use super::input::WaiterId;
+use super::record::{CandidateRecord, ChainKey, Record, RecordKey};
+use super::schedule;
+use super::state::{Alarm, Candidate, Place, Send, Want, Work, Written, chain_key};
+use super::time::Now;
+
+impl Core {
+    pub(super) fn import(&mut self, now: Now, id: WaiterId, profile: &ProfileName, refresh_token: Secret) {
+        let Some(state) = self.profiles.get(profile) else {
+            let outcome = self.unknown_profile(profile);
+            return self.answer(id, outcome);
+        };
+        let Some(key) = chain_key(&state.profile) else {
+            let message = format!("profile {profile} has no refresh tokens: only profiles of kind \"classic\" do");
+            return self.answer(id, failure::error(ErrorCode::InvalidArgument, message, None));
+        };
+        let fingerprint = Fingerprint::of(&refresh_token);
+        let since = self.boot_mark(now);
+        let Some(chain) = self.chains.get_mut(&key) else { return };
+        let current = chain.record.refresh_token.as_ref().map(Fingerprint::of);
+        if chain.record.imported == Some(fingerprint) || current == Some(fingerprint) {
+            let message = format!("{profile}: this refresh token was imported before; nothing was changed");
+            return self.answer(id, Outcome::Imported(Imported { changed: false, message }));
+        }
+        let (same, revision) = match &chain.candidate {
+            Some(candidate) => (candidate.fingerprint == fingerprint, candidate.revision),
+            None => (false, super::record::Revision::default()),
+        };
+        if !same {
+            let trying = chain.candidate.is_some()
+                && matches!(
+                    chain.work,
+                    Work::Marking(Send::Candidate) | Work::Sent(Send::Candidate) | Work::Keeping(_)
+                );
+            if trying {
+                let message =
+                    format!("{profile}: another refresh token is just being tried; import this one afterwards");
+                return self.answer(id, failure::error(ErrorCode::Busy, message, None));
+            }
+            let record = CandidateRecord { refresh_token, since };
+            chain.candidate = Some(Candidate::new(record, revision, false));
+        } else if let Some(candidate) = &mut chain.candidate {
+            candidate.retry_at = None;
+        }
+        // Perhaps the secret was corrected along with it: it is read again.
+        let name = TokenName::from(profile.clone());
+        self.forget_secrets(&name);
+        let Some(waiter) = self.waiters.get_mut(&id) else { return };
+        waiter.want = Want::Import(fingerprint);
+        waiter.place = Place::Name(name.clone());
+        self.alarms.set(Alarm::Waiter(id), Some(waiter.deadline));
+        if let Some(entry) = self.names.get_mut(&name) {
+            entry.waiters.push(id);
+            entry.probe_now();
+        }
+        self.mark(name);
+    }
+
+    /// Before the imported token is sent, it is made durable.
+    pub(super) fn begin_candidate(&mut self, key: &ChainKey) {
+        let Some(candidate) = self.chains.get(key).and_then(|chain| chain.candidate.as_ref()) else { return };
+        if candidate.durable {
+            return self.queue_chain(key, Send::Candidate);
+        }
+        let (record, revision) = (Record::Candidate(candidate.record.clone()), candidate.revision);
+        let purpose = Written::Candidate(key.clone());
+        self.write(RecordKey::Candidate(key.clone()), revision, Some(record), purpose);
+        if let Some(chain) = self.chains.get_mut(key) {
+            chain.work = Work::Marking(Send::Candidate);
+        }
+    }
+
+    pub(super) fn candidate_written(&mut self, now: Now, key: &ChainKey, result: Result<(), String>) {
+        let Some(candidate) = self.chains.get_mut(key).and_then(|chain| chain.candidate.as_mut()) else { return };
+        match result {
+            Ok(()) => {
+                candidate.durable = true;
+                candidate.revision.0 += 1;
+                self.queue_chain(key, Send::Candidate);
+            }
+            Err(problem) => {
+                self.put_off(now, key, &format!("the imported refresh token could not be stored: {problem}"), None);
+            }
+        }
+    }
+
+    pub(super) fn candidate_failed(&mut self, now: Now, key: &ChainKey, failure: &Failure) {
+        let state = self.profiles.get(&key.profile);
+        let Some(candidate) = self.chains.get_mut(key).and_then(|chain| chain.candidate.as_mut()) else {
+            return self.rest(key);
+        };
+        match failure.kind {
+            FailureKind::InvalidClient => {
+                candidate.secrets_refused += 1;
+                let refused = candidate.secrets_refused;
+                if state.is_some_and(|state| state.secret(refused).is_some()) {
+                    return self.rest(key); // begins again, with the next secret
+                }
+                self.candidate_refused(key, &failure.message);
+            }
+            FailureKind::InvalidGrant => self.candidate_refused(key, &failure.message),
+            FailureKind::RateLimited => {
+                if let Some(profile) = state.map(|state| state.profile.clone()) {
+                    self.pause(now, &profile, failure.retry_after);
+                }
+                self.put_off(now, key, &failure.message, failure.retry_after);
+            }
+            FailureKind::SecretUnavailable => {
+                self.forget_secrets(&TokenName::from(key.profile.clone()));
+                self.put_off(now, key, &failure.message, None);
+            }
+            _ => self.put_off(now, key, &failure.message, failure.retry_after),
+        }
+    }
+
+    /// Tried again later; the chain goes on meanwhile.
+    fn put_off(&mut self, now: Now, key: &ChainKey, message: &str, asked: Option<std::time::Duration>) {
+        let roll = self.random.roll();
+        let Some(candidate) = self.chains.get_mut(key).and_then(|chain| chain.candidate.as_mut()) else { return };
+        candidate.failures = candidate.failures.saturating_add(1);
+        let wait = schedule::backoff(candidate.failures, None, true, roll)
+            .max(asked.unwrap_or_default().min(schedule::MAX_PAUSE));
+        candidate.retry_at = Some(now.boot + wait);
+        candidate.trouble = Some(message.to_owned());
+        self.notice(Severity::Warning, &key.profile, format!("imported refresh token not tried yet: {message}"));
+        self.rest(key);
+    }
+
+    /// The provider surely refuses the imported token: the chain stays as it was.
+    fn candidate_refused(&mut self, key: &ChainKey, message: &str) {
+        let fingerprint = self.remove_candidate(key);
+        self.rest(key);
+        let message = format!(
+            "{}: the imported refresh token is refused ({message}): it was used before, revoked, has expired, or belongs \
+             to another client; the chain is as it was",
+            key.profile
+        );
+        self.notice(Severity::Warning, &key.profile, message.clone());
+        self.answer_importers(key, fingerprint, &failure::error(ErrorCode::Rejected, message, None));
+    }
+
+    /// The imported token has become the chain.
+    pub(super) fn candidate_accepted(&mut self, key: &ChainKey, fingerprint: Fingerprint) {
+        if self.chains.get(key).and_then(|c| c.candidate.as_ref()).is_some_and(|c| c.fingerprint == fingerprint) {
+            self.remove_candidate(key);
+        }
+        let message = format!("{}: imported and refreshed; the chain is alive", key.profile);
+        self.notice(Severity::Info, &key.profile, message.clone());
+        let outcome = Outcome::Imported(Imported { changed: true, message });
+        self.answer_importers(key, Some(fingerprint), &outcome);
+    }
+
+    /// Takes the candidate away, from the store too.
+    pub(super) fn remove_candidate(&mut self, key: &ChainKey) -> Option<Fingerprint> {
+        let candidate = self.chains.get_mut(key)?.candidate.take()?;
+        if candidate.revision.0 > 0 {
+            let purpose = Written::CandidateGone(key.clone());
+            self.write(RecordKey::Candidate(key.clone()), candidate.revision, None, purpose);
+        }
+        Some(candidate.fingerprint)
+    }
+
+    /// If it could not be removed, it is found again at the next start, and taken for what it is.
+    pub(super) fn candidate_gone(&mut self, key: &ChainKey, result: Result<(), String>) {
+        if let Err(problem) = result {
+            let message = format!("the record of an import that is over could not be removed: {problem}");
+            self.notice(Severity::Warning, &key.profile, message);
+        }
+    }
+
+    fn answer_importers(&mut self, key: &ChainKey, fingerprint: Option<Fingerprint>, outcome: &Outcome) {
+        let Some(entry) = self.name_of(key).and_then(|name| self.names.get(&name)) else { return };
+        let of_this = |id: &&WaiterId| matches!(self.waiters.get(id).map(|w| &w.want), Some(Want::Import(f)) if Some(*f) == fingerprint);
+        let ids: Vec<WaiterId> = entry.waiters.iter().filter(of_this).copied().collect();
+        for id in ids {
+            self.answer(id, outcome.clone());
+        }
+    }
+}
+
+/// To an importer who has waited long enough.
+pub(super) fn still_trying(name: &TokenName) -> Outcome {
+    let message = format!(
+        "{name}: the provider could not be asked yet; the imported refresh token is kept and goes on being tried, see: \
+         tokenctl status {name}"
+    );
+    failure::error(ErrorCode::Unavailable, message, None)
+}

@@ -1,0 +1,365 @@
+//! The tenants of an MSP workspace: fetched page by page, kept for an hour, looked up by name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokend_proto::{ErrorCode, Fingerprint, ProfileName, Tenant, TenantRef, TokenName, WorkspaceId};
+
+use super::Core;
+use super::effect::{Effect, Outcome, Severity};
+use super::exchange::{Answer, Failure, FailureKind, Grant, ProviderRequest, RequestId, TenantPage};
+use super::failure;
+use super::input::{Question, WaiterId};
+use super::schedule;
+use super::settings::Kind;
+use super::state::{Alarm, Fetch, Job, Listing, Name, Place, Purpose, Want};
+use super::time::Now;
+
+/// The list is renewed this often.
+const RENEWED_EVERY: Duration = Duration::from_secs(3600);
+
+/// And this often at most when something unknown is asked for.
+const UNKNOWN_AT_MOST_EVERY: Duration = Duration::from_secs(60);
+
+/// More tenants than any provider has are a provider's fault.
+const MAX_TENANTS: usize = 100_000;
+
+impl Core {
+    /// A question that needs the list: answered from it, or put off until it is there.
+    pub(super) fn ask_listing(&mut self, now: Now, id: WaiterId, question: Question) {
+        let profile = match &question {
+            Question::Resolve { profile, .. } | Question::Tenants { profile } => profile.clone(),
+            Question::Get { name, .. } | Question::Reject { name, .. } | Question::Refresh { name } => {
+                name.profile.clone()
+            }
+            Question::Import { .. } | Question::Status => return,
+        };
+        let Some(state) = self.profiles.get_mut(&profile) else {
+            let outcome = self.unknown_profile(&profile);
+            return self.answer(id, outcome);
+        };
+        let Some(listing) = &mut state.listing else {
+            let message = format!("profile {profile} has no tenants");
+            return self.answer(id, failure::no_such_name(message));
+        };
+        listing.wanted = true;
+        let age = listing.fetched.map(|at| now.boot.since(at));
+        let usable = match &question {
+            Question::Tenants { .. } => age.is_some_and(|age| age < RENEWED_EVERY),
+            Question::Resolve { workspace_name, .. } => {
+                age.is_some_and(|age| age < UNKNOWN_AT_MOST_EVERY)
+                    || listing.tenants.values().any(|name| name == workspace_name)
+            }
+            _ => age.is_some_and(|age| age < UNKNOWN_AT_MOST_EVERY),
+        };
+        if usable {
+            let outcome = from_list(listing, &profile, &question);
+            return self.answer(id, outcome);
+        }
+        if self.parent_is_rejected(&profile) {
+            let outcome = self.listing_rejected(now, &profile);
+            return self.answer(id, outcome);
+        }
+        let Some(waiter) = self.waiters.get_mut(&id) else { return };
+        waiter.place = Place::Listing(profile.clone());
+        waiter.want = Want::Listed(question);
+        let deadline = waiter.deadline;
+        self.alarms.set(Alarm::Waiter(id), Some(deadline));
+        if let Some(listing) = self.listing_mut(&profile) {
+            listing.waiters.push(id);
+        }
+        self.consider_listing(now, &profile);
+        self.answer_listing(now, &profile);
+    }
+
+    /// Begins to fetch the list if it is time.
+    pub(super) fn consider_listing(&mut self, now: Now, profile: &ProfileName) {
+        if self.stopping {
+            return;
+        }
+        let Some(listing) = self.listing_mut(profile) else { return };
+        let due = match (listing.retry_at, listing.fetched) {
+            (Some(at), _) => Some(at),
+            (None, _) if !listing.waiters.is_empty() => Some(now.boot),
+            (None, None) => listing.wanted.then_some(now.boot),
+            (None, Some(at)) => listing.wanted.then_some(at + RENEWED_EVERY),
+        };
+        let begin = listing.activity == Fetch::Idle && due.is_some_and(|due| due <= now.boot);
+        let wake = due.filter(|_| listing.activity == Fetch::Idle && !begin);
+        self.alarms.set(Alarm::Listing(profile.clone()), wake);
+        if begin {
+            self.begin_listing(now, profile);
+        }
+    }
+
+    fn begin_listing(&mut self, now: Now, profile: &ProfileName) {
+        let good = self.parent_is_good(now, profile);
+        let Some(state) = self.profiles.get_mut(profile) else { return };
+        let host = state.profile.endpoint().host.clone();
+        let Some(listing) = &mut state.listing else { return };
+        if good {
+            listing.activity = Fetch::Queued;
+            self.push_job(&host, Job::Listing(profile.clone()));
+        } else {
+            listing.activity = Fetch::Parent;
+            self.mark(TokenName::from(profile.clone()));
+        }
+    }
+
+    /// The workspace has a good token again.
+    pub(super) fn parent_renewed(&mut self, now: Now, profile: &ProfileName) {
+        if let Some(listing) = self.listing_mut(profile) {
+            if listing.activity == Fetch::Parent {
+                listing.activity = Fetch::Idle;
+                self.begin_listing(now, profile);
+            } else {
+                self.consider_listing(now, profile);
+            }
+        }
+    }
+
+    pub(super) fn listing_parent_rejected(&mut self, profile: &ProfileName) {
+        let Some(listing) = self.listing_mut(profile) else { return };
+        if listing.activity == Fetch::Parent {
+            listing.activity = Fetch::Idle;
+            listing.retry_at = None;
+        }
+        let outcome = self.rejected_outcome(profile);
+        for id in self.listing_waiters(profile) {
+            self.answer(id, outcome.clone());
+        }
+    }
+
+    fn listing_rejected(&self, _now: Now, profile: &ProfileName) -> Outcome {
+        self.rejected_outcome(profile)
+    }
+
+    fn rejected_outcome(&self, profile: &ProfileName) -> Outcome {
+        let message = format!(
+            "the tenants of {profile} cannot be listed: its credentials are refused by the provider; correct them, \
+             then run: tokenctl reload"
+        );
+        failure::error(ErrorCode::Rejected, message, None)
+    }
+
+    pub(super) fn request_listing(&mut self, now: Now, profile: &ProfileName) -> Option<ProviderRequest> {
+        let parent = self.parent_token(now, profile);
+        let id = RequestId(self.next_id());
+        let state = self.profiles.get_mut(profile)?;
+        let owner = Arc::clone(&state.profile);
+        let listing = state.listing.as_mut()?;
+        let Some(parent) = parent else {
+            listing.activity = Fetch::Idle;
+            self.begin_listing(now, profile);
+            return None;
+        };
+        listing.activity = Fetch::Sent(id);
+        let grant = Grant::ListTenants { token: parent.access_token.clone(), offset: listing.received };
+        self.requests.insert(id, Purpose::Listing { profile: profile.clone(), subject: parent.fingerprint });
+        Some(ProviderRequest { id, profile: owner, grant })
+    }
+
+    pub(super) fn listing_answered(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        profile: &ProfileName,
+        subject: Fingerprint,
+        answer: Answer,
+    ) {
+        let Some(listing) = self.listing_mut(profile) else { return };
+        if listing.activity != Fetch::Sent(request) {
+            return;
+        }
+        listing.activity = Fetch::Idle;
+        match answer {
+            Answer::Tenants(page) => self.page_received(now, profile, page),
+            Answer::Token(_) => self.listing_failed(now, profile, "a token came where a list was asked for", None),
+            Answer::Failed(failure) => self.page_failed(now, profile, subject, &failure),
+        }
+    }
+
+    fn page_received(&mut self, now: Now, profile: &ProfileName, page: TenantPage) {
+        let Some(listing) = self.listing_mut(profile) else { return };
+        let before = listing.partial.len();
+        listing.partial.extend(page.items.into_iter().map(|(id, name)| (id, Arc::from(name))));
+        listing.received = listing.received.saturating_add(page.received);
+        if listing.received >= page.total {
+            return self.list_received(now, profile);
+        }
+        if listing.partial.len() == before {
+            let message = format!(
+                "the provider says there are {} tenants, but a page after {} brought nothing new",
+                page.total, listing.received
+            );
+            return self.listing_failed(now, profile, &message, None);
+        }
+        if listing.partial.len() > MAX_TENANTS {
+            let message = format!("the provider lists more than {MAX_TENANTS} tenants");
+            return self.listing_failed(now, profile, &message, None);
+        }
+        self.begin_listing(now, profile);
+    }
+
+    fn list_received(&mut self, now: Now, profile: &ProfileName) {
+        let Some(listing) = self.listing_mut(profile) else { return };
+        listing.tenants = std::mem::take(&mut listing.partial);
+        listing.fetched = Some(now.boot);
+        listing.received = 0;
+        listing.failures = 0;
+        listing.retry_at = None;
+        listing.trouble = None;
+        listing.refused_again = false;
+        let tenants = unambiguous(&listing.tenants);
+        self.effects.push_back(Effect::Directory { profile: profile.clone(), tenants });
+        self.admit_warm(profile);
+        for id in self.listing_waiters(profile) {
+            let Some(Want::Listed(question)) = self.waiters.get(&id).map(|waiter| waiter.want.clone()) else {
+                continue;
+            };
+            self.route(now, id, question);
+        }
+        self.consider_listing(now, profile);
+    }
+
+    /// Gives every warm tenant that the list or the configuration has an id for its entry.
+    pub(super) fn admit_warm(&mut self, profile: &ProfileName) {
+        let Some(state) = self.profiles.get(profile) else { return };
+        let Kind::Glp { tenants: Some(tenants), .. } = &state.profile.kind else { return };
+        let owner = Arc::clone(&state.profile);
+        let listing = state.listing.as_ref();
+        let (mut ids, mut problems) = (Vec::new(), Vec::new());
+        for tenant in &tenants.warm {
+            match (tenant, listing) {
+                (TenantRef::Id(id), _) => ids.push(*id),
+                (TenantRef::Name(name), Some(listing)) if listing.fetched.is_some() => {
+                    match lookup(&listing.tenants, name).as_slice() {
+                        [id] => ids.push(*id),
+                        [] => problems.push(format!("warm tenant {name:?} is not in the provider's list")),
+                        several => problems.push(ambiguous(name, several)),
+                    }
+                }
+                (TenantRef::Name(_), _) => {}
+            }
+        }
+        for name in self.tenants_of(profile).map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            let warm = name.tenant.is_some_and(|id| ids.contains(&id));
+            if let Some(entry) = self.names.get_mut(&name) {
+                entry.warm = warm;
+            }
+            self.mark(name);
+        }
+        for id in ids {
+            let name = TokenName { profile: profile.clone(), tenant: Some(id) };
+            self.names.entry(name.clone()).or_insert_with(|| Name::new(owner.clone(), true));
+            self.mark(name);
+        }
+        for problem in problems {
+            self.notice(Severity::Warning, profile, problem);
+        }
+    }
+
+    fn page_failed(&mut self, now: Now, profile: &ProfileName, subject: Fingerprint, failure: &Failure) {
+        match failure.kind {
+            FailureKind::InvalidToken | FailureKind::InvalidClient => {
+                let parent = TokenName::from(profile.clone());
+                let again = self.distrust_parent(now, &parent, subject);
+                let Some(listing) = self.listing_mut(profile) else { return };
+                if again && !std::mem::replace(&mut listing.refused_again, true) {
+                    return self.begin_listing(now, profile);
+                }
+            }
+            FailureKind::RateLimited => {
+                if let Some(owner) = self.profiles.get(profile).map(|state| Arc::clone(&state.profile)) {
+                    self.pause(now, &owner, failure.retry_after);
+                }
+            }
+            _ => {}
+        }
+        self.listing_failed(now, profile, &failure.message, failure.retry_after);
+    }
+
+    fn listing_failed(&mut self, now: Now, profile: &ProfileName, message: &str, asked: Option<Duration>) {
+        let roll = self.random.roll();
+        let Some(listing) = self.listing_mut(profile) else { return };
+        listing.failures = listing.failures.saturating_add(1);
+        listing.partial = BTreeMap::new();
+        listing.received = 0;
+        listing.refused_again = false;
+        let backoff = schedule::backoff(listing.failures, None, false, roll);
+        let wait = backoff.max(asked.unwrap_or_default().min(schedule::MAX_PAUSE));
+        listing.retry_at = Some(now.boot + wait);
+        listing.trouble = Some(message.to_owned());
+        let first = listing.failures == 1;
+        let severity = if first { Severity::Warning } else { Severity::Debug };
+        self.notice(severity, profile, format!("cannot list the tenants: {message}"));
+        self.consider_listing(now, profile);
+        self.answer_listing(now, profile);
+    }
+
+    /// Answers those who have waited long enough for the list, or would wait in vain.
+    pub(super) fn answer_listing(&mut self, now: Now, profile: &ProfileName) {
+        let Some(listing) = self.listing_mut(profile) else { return };
+        let next = listing.retry_at.filter(|_| listing.activity == Fetch::Idle);
+        let what = listing.trouble.clone().unwrap_or_else(|| "the request is under way".to_owned());
+        let parent = self.names.get(&TokenName::from(profile.clone()));
+        let what = match parent.and_then(|entry| entry.trouble.as_ref()) {
+            Some(trouble) => trouble.message.clone(),
+            None => what,
+        };
+        for id in self.listing_waiters(profile) {
+            let Some(deadline) = self.waiters.get(&id).map(|waiter| waiter.deadline) else { continue };
+            if deadline <= now.boot || next.is_some_and(|at| at > deadline) {
+                let message = format!("the tenants of {profile} are not known yet: {what}");
+                let retry_after = next.map(|at| at.since(now.boot));
+                self.answer(id, failure::error(ErrorCode::Unavailable, message, retry_after));
+            } else if let Some(listing) = self.listing_mut(profile) {
+                listing.waiters.push(id);
+            }
+        }
+    }
+
+    pub(super) fn listing_mut(&mut self, profile: &ProfileName) -> Option<&mut Listing> {
+        self.profiles.get_mut(profile)?.listing.as_mut()
+    }
+}
+
+/// Answers from a list that is new enough.
+fn from_list(listing: &Listing, profile: &ProfileName, question: &Question) -> Outcome {
+    match question {
+        Question::Tenants { .. } => Outcome::Tenants(
+            listing
+                .tenants
+                .iter()
+                .map(|(id, name)| Tenant { id: id.to_string(), workspace_name: name.to_string() })
+                .collect(),
+        ),
+        Question::Resolve { workspace_name, .. } => match lookup(&listing.tenants, workspace_name).as_slice() {
+            [id] => Outcome::Resolved(TokenName { profile: profile.clone(), tenant: Some(*id) }),
+            [] => failure::no_such_name(format!("profile {profile} has no tenant named {workspace_name:?}")),
+            several => failure::no_such_name(ambiguous(workspace_name, several)),
+        },
+        Question::Get { name, .. } | Question::Reject { name, .. } | Question::Refresh { name } => {
+            failure::no_such_name(format!("{name} is not among the tenants of profile {profile}"))
+        }
+        Question::Import { .. } | Question::Status => failure::no_such_name("not a question about tenants"),
+    }
+}
+
+fn lookup(tenants: &BTreeMap<WorkspaceId, Arc<str>>, name: &str) -> Vec<WorkspaceId> {
+    tenants.iter().filter(|(_, n)| &***n == name).map(|(id, _)| *id).collect()
+}
+
+fn ambiguous(name: &str, ids: &[WorkspaceId]) -> String {
+    let ids: Vec<String> = ids.iter().take(8).map(ToString::to_string).collect();
+    format!("{name:?} is the name of several tenants; use an id: {}", ids.join(", "))
+}
+
+fn unambiguous(tenants: &BTreeMap<WorkspaceId, Arc<str>>) -> Vec<(Arc<str>, WorkspaceId)> {
+    let mut by_name: BTreeMap<&Arc<str>, Vec<WorkspaceId>> = BTreeMap::new();
+    for (id, name) in tenants {
+        by_name.entry(name).or_default().push(*id);
+    }
+    by_name.into_iter().filter(|(_, ids)| ids.len() == 1).map(|(name, ids)| (name.clone(), ids[0])).collect()
+}

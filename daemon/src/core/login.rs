@@ -1,0 +1,246 @@
+//! The Classic login for non-SSO users, and its quota: three attempts and one token in 30 minutes per
+//! client_id, kept across restarts.
+
+use std::time::Duration;
+
+use tokend_proto::TokenName;
+
+use super::Core;
+use super::effect::Severity;
+use super::exchange::{Failure, FailureKind};
+use super::record::{ChainKey, ChainState, LoginAttempt, LoginOutcome, QuotaKey, QuotaRecord, Record, RecordKey};
+use super::state::{Activity, Quota, Send, Sent, Trouble, TroubleKind, Work, Written, quota_key};
+use super::time::{Boot, BootId, Mark, Now};
+
+/// One new token and [`MAX_ATTEMPTS`] attempts per client_id in this time (the provider's documentation),
+/// counted from when an attempt ended.
+const WINDOW: Duration = Duration::from_secs(30 * 60);
+const MAX_ATTEMPTS: usize = 3;
+
+/// An attempt whose end is not known ended at the latest so long after its begin: three steps of 30 s and
+/// their pauses.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(120);
+
+/// A login that waits for another chain's looks again after this time, should the other one be stuck.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+impl Core {
+    pub(super) fn begin_login(&mut self, now: Now, name: &TokenName, key: &ChainKey) {
+        self.rest(key);
+        let Some(state) = self.profiles.get(&name.profile) else { return };
+        let Some(password) = state.secrets.as_ref().and_then(|secrets| secrets.password) else {
+            return self.secret_unavailable(now, name, "the password of its login could not be read".to_owned());
+        };
+        if state.refused_password == Some(password) {
+            let message = "the provider refused user name or password of its login, and they are unchanged since";
+            return self.rejected(now, name, message);
+        }
+        let quota = self.quotas.entry(quota_key(key)).or_default();
+        let next = next_login(&quota.record, now, self.boot_id);
+        let taken = quota.busy.is_some() || quota.writing;
+        if taken || self.is_preceded(now, key) {
+            return self.await_login(
+                name,
+                now.boot + LOOK_AGAIN,
+                "it waits for the login of another profile".to_owned(),
+            );
+        }
+        if let Some(at) = next {
+            let wait = super::failure::seconds(at.since(now.boot));
+            let message = format!("its next login is allowed in {wait} s, because of the provider's limit per client");
+            return self.await_login(name, at, message);
+        }
+        self.open_quota(now, name, key);
+    }
+
+    fn await_login(&mut self, name: &TokenName, at: Boot, message: String) {
+        if let Some(entry) = self.names.get_mut(name) {
+            entry.trouble = Some(Trouble::new(TroubleKind::AwaitingLogin, message));
+            entry.retry_at = Some(at);
+        }
+        self.mark(name.clone());
+    }
+
+    /// Whether another profile of the same client has waited longer for the one login that there is.
+    fn is_preceded(&self, now: Now, key: &ChainKey) -> bool {
+        let quota = quota_key(key);
+        let waiting = |other: &ChainKey| {
+            let chain = self.chains.get(other)?;
+            let name = self.name_of(other).filter(|_| self.has_login(other))?;
+            let entry = self.names.get(&name)?;
+            let stuck = entry.trouble.as_ref().is_some_and(|t| t.kind != TroubleKind::AwaitingLogin);
+            match chain.record.state {
+                _ if stuck || chain.candidate.is_some() => None,
+                ChainState::Empty => Some(Duration::MAX),
+                ChainState::AwaitingLogin { since } | ChainState::Lost { since, .. } => {
+                    Some(since.age(now, self.boot_id))
+                }
+                ChainState::Settled | ChainState::InFlight { .. } => None,
+            }
+        };
+        // The longest wait first, and of equal ones the first by name.
+        let rank = |other: &ChainKey| waiting(other).map(|waited| (std::cmp::Reverse(waited), other.clone()));
+        let mine = (std::cmp::Reverse(self.login_wait(now, key)), key.clone());
+        self.chains.keys().filter(|other| *other != key && quota_key(other) == quota).filter_map(rank).any(|r| r < mine)
+    }
+
+    fn login_wait(&self, now: Now, key: &ChainKey) -> Duration {
+        match self.chains.get(key).map(|chain| &chain.record.state) {
+            Some(ChainState::AwaitingLogin { since } | ChainState::Lost { since, .. }) => since.age(now, self.boot_id),
+            _ => Duration::MAX,
+        }
+    }
+
+    /// Before the first step, that there may be a login is made durable.
+    fn open_quota(&mut self, now: Now, name: &TokenName, key: &ChainKey) {
+        let attempt = LoginAttempt { at: self.boot_mark(now), outcome: LoginOutcome::Open };
+        let boot_id = self.boot_id;
+        let Some(quota) = self.quotas.get_mut(&quota_key(key)) else { return };
+        let mut record = quota.record.clone();
+        record.attempts.retain(|attempt| !is_over(attempt, now, boot_id));
+        record.attempts.push(attempt);
+        quota.busy = Some(key.clone());
+        quota.writing = true;
+        let revision = quota.revision;
+        let purpose = Written::QuotaOpen(quota_key(key), record.clone(), key.clone());
+        self.write(RecordKey::Quota(quota_key(key)), revision, Some(Record::Quota(record)), purpose);
+        if let Some(chain) = self.chains.get_mut(key) {
+            chain.work = Work::Marking(Send::Login);
+        }
+        self.set_activity(name, Activity::Chain);
+        self.notice(Severity::Info, name, "logging in for a new chain");
+    }
+
+    pub(super) fn quota_opened(
+        &mut self,
+        now: Now,
+        quota: &QuotaKey,
+        record: QuotaRecord,
+        key: &ChainKey,
+        result: Result<(), String>,
+    ) {
+        let Some(state) = self.quotas.get_mut(quota) else { return };
+        state.writing = false;
+        match result {
+            Ok(()) => {
+                state.record = record;
+                state.revision.0 += 1;
+                self.queue_chain(key, Send::Login);
+                if !matches!(self.chains.get(key), Some(chain) if matches!(chain.work, Work::Queued(_))) {
+                    self.login_ended(now, key, LoginOutcome::Failed); // its profile is gone
+                }
+            }
+            Err(problem) => {
+                state.busy = None;
+                self.rest(key);
+                if let Some(name) = self.name_of(key) {
+                    let message = format!("no login, because it could not be recorded: {problem}");
+                    self.failed_transiently(now, &name, &message, None);
+                }
+            }
+        }
+    }
+
+    /// A login has ended: how, and when, is recorded.
+    pub(super) fn login_ended(&mut self, now: Now, key: &ChainKey, outcome: LoginOutcome) {
+        let at = self.boot_mark(now);
+        let Some(quota) = self.quotas.get_mut(&quota_key(key)) else { return };
+        quota.busy = None;
+        if let Some(last) = quota.record.attempts.last_mut() {
+            *last = LoginAttempt { at, outcome };
+        }
+        self.write_quota(&quota_key(key));
+        self.wake_logins(&quota_key(key));
+    }
+
+    fn write_quota(&mut self, key: &QuotaKey) {
+        let Some(quota) = self.quotas.get_mut(key) else { return };
+        if quota.writing {
+            quota.rewrite = true;
+            return;
+        }
+        quota.writing = true;
+        quota.rewrite = false;
+        let (record, revision) = (quota.record.clone(), quota.revision);
+        let purpose = Written::QuotaClosed(key.clone(), record.clone());
+        self.write(RecordKey::Quota(key.clone()), revision, Some(Record::Quota(record)), purpose);
+    }
+
+    pub(super) fn quota_closed(&mut self, key: &QuotaKey, _record: QuotaRecord, result: Result<(), String>) {
+        let Some(quota) = self.quotas.get_mut(key) else { return };
+        quota.writing = false;
+        match result {
+            // On disk the attempt stays open, which counts for more: nothing is lost but time.
+            Err(problem) => {
+                self.notice(Severity::Warning, &key.client_id, format!("login quota not stored: {problem}"))
+            }
+            Ok(()) => quota.revision.0 += 1,
+        }
+        if self.quotas.get(key).is_some_and(|quota| quota.rewrite) {
+            self.write_quota(key);
+        }
+        self.wake_logins(key);
+    }
+
+    /// Others of the same client may have waited for this login to end.
+    fn wake_logins(&mut self, quota: &QuotaKey) {
+        let others: Vec<ChainKey> = self.chains.keys().filter(|other| quota_key(other) == *quota).cloned().collect();
+        for name in others.iter().filter_map(|other| self.name_of(other)).collect::<Vec<_>>() {
+            if let Some(entry) = self.names.get_mut(&name)
+                && entry.trouble.as_ref().is_some_and(|t| t.kind == TroubleKind::AwaitingLogin)
+            {
+                entry.retry_at = None;
+                self.mark(name);
+            }
+        }
+    }
+
+    pub(super) fn login_failed(&mut self, now: Now, key: &ChainKey, of: &Sent, failure: &Failure) {
+        let outcome = match failure.kind {
+            FailureKind::Unknown => LoginOutcome::Open,
+            _ => LoginOutcome::Failed,
+        };
+        self.login_ended(now, key, outcome);
+        self.rest(key);
+        let Some(name) = self.name_of(key) else { return };
+        match (failure.kind, of) {
+            (FailureKind::LoginRefused, Sent::Password(password)) => {
+                if let Some(state) = self.profiles.get_mut(&name.profile) {
+                    state.refused_password = Some(*password);
+                }
+                self.rejected(now, &name, &failure.message);
+            }
+            _ => self.client_failed(now, &name, failure),
+        }
+    }
+}
+
+/// When the next login is allowed; `None` if it is now.
+fn next_login(record: &QuotaRecord, now: Now, boot_id: BootId) -> Option<Boot> {
+    let live: Vec<&LoginAttempt> = record.attempts.iter().filter(|a| !is_over(a, now, boot_id)).collect();
+    let end = |attempt: &LoginAttempt| now.boot + span(attempt).saturating_sub(attempt.at.age(now, boot_id));
+    let of_token = live.iter().filter(|a| a.outcome != LoginOutcome::Failed).map(|a| end(a)).max();
+    let of_attempts = live.len().checked_sub(MAX_ATTEMPTS).map(|index| end(live[index]));
+    of_token.max(of_attempts)
+}
+
+fn is_over(attempt: &LoginAttempt, now: Now, boot_id: BootId) -> bool {
+    attempt.at.age(now, boot_id) >= span(attempt)
+}
+
+fn span(attempt: &LoginAttempt) -> Duration {
+    match attempt.outcome {
+        LoginOutcome::Open => WINDOW + LONGEST_ATTEMPT,
+        LoginOutcome::Failed | LoginOutcome::Minted => WINDOW,
+    }
+}
+
+/// What is assumed of a quota whose record cannot be read: that a token was generated just now.
+pub(super) fn pessimistic(at: Mark) -> LoginAttempt {
+    LoginAttempt { at, outcome: LoginOutcome::Open }
+}
+
+/// A quota as restored.
+pub(super) fn restored(record: QuotaRecord, revision: super::record::Revision) -> Quota {
+    Quota { record, revision, ..Quota::default() }
+}

@@ -1,0 +1,250 @@
+//! One name at a time: expire its token, answer its waiters, decide whether to renew it.
+
+use std::sync::Arc;
+
+use tokend_proto::{ErrorCode, Flags, Renewed, TokenName};
+
+use super::Core;
+use super::effect::{Effect, Issued, Outcome, ReadMode};
+use super::failure;
+use super::input::WaiterId;
+use super::schedule;
+use super::state::{Activity, Alarm, Name, Reads, Waiter, Want, chain_key};
+use super::time::{Boot, Now};
+
+impl Core {
+    pub(super) fn consider(&mut self, now: Now, name: &TokenName) {
+        self.expire(now, name);
+        self.answer_waiters(now, name);
+        let Some(entry) = self.names.get(name) else { return };
+        if entry.activity == Activity::Idle {
+            if self.wants_request(now, name, entry) {
+                self.begin(now, name);
+                self.answer_waiters(now, name); // what was begun may have failed at once
+            } else if self.is_done_with(now, entry) {
+                self.drop_name(name);
+                return;
+            } else if may_be_let_go(entry, now.boot) {
+                self.ask_last_read(name);
+            }
+        }
+        let Some(entry) = self.names.get(name) else { return };
+        let wake = self.wake(now.boot, entry);
+        self.alarms.set(Alarm::Name(name.clone()), wake);
+    }
+
+    fn expire(&mut self, now: Now, name: &TokenName) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        if entry.token.is_some() && entry.good(now.boot).is_none() {
+            entry.token = None;
+            entry.hold_until = None;
+            entry.mode = ReadMode::Serve;
+            entry.forced = None;
+            self.effects.push_back(Effect::Withdraw(name.clone()));
+        }
+        if entry.hold_until.is_some_and(|until| until <= now.boot) {
+            entry.hold_until = None;
+            self.set_mode(name, ReadMode::ServeRenewing);
+        }
+    }
+
+    pub(super) fn answer_waiters(&mut self, now: Now, name: &TokenName) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        if entry.waiters.is_empty() {
+            return;
+        }
+        let ids = std::mem::take(&mut entry.waiters);
+        let (mut left, mut answers) = (Vec::new(), Vec::new());
+        let entry = &self.names[name];
+        for id in ids {
+            let Some(waiter) = self.waiters.get(&id) else { continue };
+            match outcome_for(name, entry, waiter, now) {
+                Some(outcome) => answers.push((id, outcome)),
+                None => left.push(id),
+            }
+        }
+        let served = answers.iter().any(|(_, outcome)| matches!(outcome, Outcome::Token { .. }));
+        if let Some(entry) = self.names.get_mut(name) {
+            entry.waiters = left;
+            entry.reads.seen |= served;
+        }
+        for (id, outcome) in answers {
+            self.answer(id, outcome);
+        }
+    }
+
+    fn wants_request(&self, now: Now, name: &TokenName, entry: &Name) -> bool {
+        if self.stopping {
+            return false;
+        }
+        if let Some(key) = chain_key(&entry.profile)
+            && let Some(wants) = self.chain_wants(now, &key)
+        {
+            return wants;
+        }
+        if let Some(at) = entry.retry_at {
+            return at <= now.boot && (entry.warm || !entry.waiters.is_empty() || entry.good(now.boot).is_some());
+        }
+        let Some(token) = entry.good(now.boot) else {
+            return entry.warm || !entry.waiters.is_empty();
+        };
+        if entry.forced == Some(token.fingerprint) {
+            return true;
+        }
+        if token.refresh <= now.boot && (entry.warm || entry.reads.seen) {
+            return true;
+        }
+        if name.tenant.is_none() && self.children_wait(name) && !self.parent_is_good(now, &name.profile) {
+            return true;
+        }
+        let improvable = |id: &WaiterId| match self.waiters.get(id).map(|w| &w.want) {
+            Some(Want::Token { min_ttl, .. }) => {
+                token.left(now.boot) < *min_ttl && may_renew_early(entry, token, now.boot)
+            }
+            _ => false,
+        };
+        entry.waiters.iter().any(improvable)
+    }
+
+    /// An on-demand tenant without a token that nobody waits for.
+    fn is_done_with(&self, now: Now, entry: &Name) -> bool {
+        !entry.warm
+            && entry.good(now.boot).is_none()
+            && entry.waiters.is_empty()
+            && entry.retry_at.is_none_or(|at| at <= now.boot || !entry.is_permanent())
+    }
+
+    fn drop_name(&mut self, name: &TokenName) {
+        self.names.remove(name);
+        self.alarms.set(Alarm::Name(name.clone()), None);
+    }
+
+    fn wake(&self, now: Boot, entry: &Name) -> Option<Boot> {
+        let token = entry.good(now);
+        let mut times = vec![entry.hold_until, token.map(|token| token.expires)];
+        if entry.activity == Activity::Idle && !self.stopping {
+            times.push(chain_key(&entry.profile).and_then(|key| self.candidate_retry(&key)));
+            times.push(entry.retry_at.or_else(|| next_look(entry, token?)));
+        }
+        times.into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    fn ask_last_read(&mut self, name: &TokenName) {
+        if let Some(entry) = self.names.get_mut(name) {
+            entry.reads.asked = true;
+            self.effects.push_back(Effect::AskLastRead(name.clone()));
+        }
+    }
+
+    pub(super) fn last_read(&mut self, now: Now, name: &TokenName, at: Option<Boot>) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        entry.reads.asked = false;
+        let Some(token) = &entry.token else { return };
+        if at.is_some_and(|at| at >= token.issued) {
+            entry.reads.seen = true;
+        } else {
+            entry.reads.unread_at = Some(now.boot);
+        }
+        self.mark(name.clone());
+    }
+
+    pub(super) fn set_mode(&mut self, name: &TokenName, mode: ReadMode) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        if entry.mode != mode {
+            entry.mode = mode;
+            self.publish(name);
+        }
+    }
+
+    pub(super) fn publish(&mut self, name: &TokenName) {
+        if let Some(entry) = self.names.get(name)
+            && let Some(token) = &entry.token
+        {
+            let (token, mode) = (Arc::clone(token), entry.mode);
+            self.effects.push_back(Effect::Publish { name: name.clone(), token, mode });
+        }
+    }
+}
+
+/// When a good token has to be looked at again: at its renewal, or to see whether anybody read it.
+fn next_look(entry: &Name, token: &Issued) -> Option<Boot> {
+    let last = token.expires - schedule::margin(token.life());
+    match entry.reads {
+        _ if entry.warm => Some(token.refresh),
+        Reads { seen: true, .. } | Reads { unread_at: None, asked: false, .. } => Some(token.refresh),
+        Reads { asked: true, .. } => None,
+        // Not read so far: one more look before it is too late to renew, then it is let go.
+        Reads { unread_at: Some(at), .. } => Some(last).filter(|last| at < *last),
+    }
+}
+
+/// Whether it is time to see if anybody read this on-demand tenant.
+fn may_be_let_go(entry: &Name, now: Boot) -> bool {
+    let idle = !entry.warm && !entry.reads.asked && !entry.reads.seen && entry.retry_at.is_none();
+    idle && entry.good(now).and_then(|token| next_look(entry, token)).is_some_and(|at| at <= now)
+}
+
+/// Whether a peer's `min_ttl` is reason enough to renew: not for Classic, where it would kill the token that
+/// others use, and not while the token is as new as can be had.
+fn may_renew_early(entry: &Name, token: &Issued, now: Boot) -> bool {
+    !entry.is_classic() && now.since(token.issued) > token.life() / 4
+}
+
+/// What this waiter is to be told now; `None` if it is to go on waiting.
+fn outcome_for(name: &TokenName, entry: &Name, waiter: &Waiter, now: Now) -> Option<Outcome> {
+    let out_of_time = waiter.deadline <= now.boot;
+    let (min_ttl, other_than) = match &waiter.want {
+        Want::Token { min_ttl, other_than } => (*min_ttl, *other_than),
+        Want::Renewed { other_than } => (std::time::Duration::ZERO, *other_than),
+        Want::Import(_) => return out_of_time.then(|| super::import::still_trying(name)),
+        Want::Listed(_) => return None,
+    };
+    let idle = entry.activity == Activity::Idle;
+    let too_late = |at: Boot| idle && at > waiter.deadline;
+    let Some(token) = entry.good(now.boot) else {
+        let hopeless = entry.is_permanent() || entry.retry_at.is_some_and(too_late);
+        return (out_of_time || hopeless).then(|| failure::no_token(name, entry, now.boot));
+    };
+    if other_than == Some(token.fingerprint) {
+        if out_of_time || entry.is_permanent() || entry.retry_at.is_some_and(too_late) {
+            return Some(not_replaced(name, entry, now.boot));
+        }
+        if idle && entry.forced.is_none() {
+            // The provider gave the very same token again.
+            return Some(failure::throttled(name, entry.throttle.next.since(now.boot)));
+        }
+        return None;
+    }
+    if entry.hold_until.is_some_and(|until| now.boot < until) && !out_of_time {
+        return None;
+    }
+    let short = token.left(now.boot) < min_ttl;
+    if short && !out_of_time && !entry.is_permanent() && !entry.retry_at.is_some_and(too_late) {
+        let busy = !idle && !entry.is_classic();
+        if busy || may_renew_early(entry, token, now.boot) {
+            return None;
+        }
+    }
+    if let Want::Renewed { .. } = waiter.want {
+        return Some(Outcome::Renewed(Renewed {
+            fingerprint: token.fingerprint,
+            expires_at: now.stamp(token.expires),
+            refresh_at: now.stamp(token.refresh),
+        }));
+    }
+    let renewing = entry.mode != ReadMode::Serve;
+    let flags = [(short, Flags::FALLS_SHORT), (renewing, Flags::RENEWING)];
+    let flags = flags.into_iter().filter(|(set, _)| *set).fold(Flags::NONE, |all, (_, flag)| all.union(flag));
+    Some(Outcome::Token { token: Arc::clone(token), flags })
+}
+
+/// A token that its peer does not want is still the current one.
+fn not_replaced(name: &TokenName, entry: &Name, now: Boot) -> Outcome {
+    match &entry.trouble {
+        Some(_) => failure::no_token(name, entry, now),
+        None => {
+            let message = format!("{name}: a new token was asked for and has not arrived yet");
+            failure::error(ErrorCode::Unavailable, message, None)
+        }
+    }
+}

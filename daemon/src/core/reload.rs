@@ -1,0 +1,215 @@
+//! What is known at start, and what a new configuration changes.
+
+use std::sync::Arc;
+
+use tokend_proto::{ProfileName, TenantRef, TokenName};
+
+use super::Core;
+use super::effect::{Effect, Severity};
+use super::failure;
+use super::login;
+use super::record::{
+    ChainKey, ChainRecord, ChainState, LostCause, QuotaRecord, Record, RecordKey, Restored, RestoredContent,
+};
+use super::settings::{Kind, Profile, Settings};
+use super::state::{Candidate, Chain, Fetch, Name, ProfileState, Work, chain_key};
+use super::time::Now;
+
+impl Core {
+    /// Takes over what the store held.
+    pub(super) fn restore(&mut self, now: Now, restored: Vec<Restored>) {
+        for Restored { key, revision, content } in restored {
+            match (key, content) {
+                (RecordKey::Chain(key), content) => {
+                    let since = self.boot_mark(now);
+                    let unreadable = ChainState::Lost { since, why: LostCause::RecordUnreadable };
+                    let (record, reply_lost) = match content {
+                        RestoredContent::Newest(Record::Chain(record)) => {
+                            let in_flight = matches!(record.state, ChainState::InFlight { .. });
+                            (record, in_flight)
+                        }
+                        // What happened after the previous record is not known: perhaps a rotation.
+                        RestoredContent::Previous(Record::Chain(record)) => match &record.refresh_token {
+                            Some(token) => {
+                                let sent = tokend_proto::Fingerprint::of(token);
+                                (ChainRecord { state: ChainState::InFlight { since, sent }, ..record }, true)
+                            }
+                            None => (ChainRecord { state: unreadable, ..record }, true),
+                        },
+                        _ => (ChainRecord { state: unreadable, ..ChainRecord::default() }, true),
+                    };
+                    let chain = self.chains.entry(key).or_default();
+                    *chain =
+                        Chain { record, revision, reply_lost, candidate: chain.candidate.take(), ..Chain::default() };
+                }
+                (
+                    RecordKey::Candidate(key),
+                    RestoredContent::Newest(Record::Candidate(record))
+                    | RestoredContent::Previous(Record::Candidate(record)),
+                ) => {
+                    self.chains.entry(key).or_default().candidate = Some(Candidate::new(record, revision, true));
+                }
+                (RecordKey::Candidate(key), _) => {
+                    let message = "the record of an import that was not finished cannot be read; import it again";
+                    self.notice(Severity::Error, &key.profile, message);
+                }
+                (RecordKey::Quota(key), RestoredContent::Newest(Record::Quota(record))) => {
+                    self.quotas.insert(key, login::restored(record, revision));
+                }
+                (RecordKey::Quota(key), _) => {
+                    let attempts = vec![login::pessimistic(self.boot_mark(now))];
+                    self.quotas.insert(key, login::restored(QuotaRecord { attempts }, revision));
+                }
+            }
+        }
+        let finished = |chain: &Chain| chain.candidate.as_ref().map(|c| c.fingerprint) == chain.record.imported;
+        let keys: Vec<ChainKey> =
+            self.chains.iter().filter(|(_, c)| c.candidate.is_some() && finished(c)).map(|(k, _)| k.clone()).collect();
+        for key in keys {
+            self.remove_candidate(&key);
+        }
+    }
+
+    pub(super) fn configure(&mut self, now: Now, settings: Arc<Settings>) {
+        for host in self.hosts.values_mut() {
+            host.limiter.set_rate(settings.max_requests_per_second);
+        }
+        self.settings = Arc::clone(&settings);
+        let gone: Vec<ProfileName> = self
+            .profiles
+            .iter()
+            .filter(|(name, state)| !settings.profiles.get(*name).is_some_and(|new| new.same_tokens(&state.profile)))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for profile in &gone {
+            let replaced = settings.profiles.contains_key(profile);
+            self.drop_profile(profile, replaced);
+        }
+        for profile in settings.profiles.values() {
+            if self.profiles.contains_key(&profile.name) {
+                self.update_profile(now, profile);
+            } else {
+                self.add_profile(now, profile);
+            }
+        }
+    }
+
+    /// Its waiters are told, its tokens forgotten; a rotation of its chain finishes, and its record stays.
+    fn drop_profile(&mut self, profile: &ProfileName, replaced: bool) {
+        let names: Vec<TokenName> = self
+            .names
+            .range(TokenName::from(profile.clone())..)
+            .map(|(name, _)| name.clone())
+            .take_while(|name| name.profile == *profile)
+            .collect();
+        for name in names {
+            self.drop_waiting_name(&name, replaced);
+        }
+        let listed = self.listing_waiters(profile);
+        for id in listed {
+            let message = format!("profile {profile} was removed from the configuration");
+            self.answer(id, failure::no_such_name(message));
+        }
+        if let Some(key) = self.profiles.get(profile).and_then(|state| chain_key(&state.profile)) {
+            self.forget_queued(&key);
+        }
+        self.remove_job(&super::state::Job::Listing(profile.clone()));
+        self.alarms.set(super::state::Alarm::Listing(profile.clone()), None);
+        self.profiles.remove(profile);
+        self.effects.push_back(Effect::Directory { profile: profile.clone(), tenants: Vec::new() });
+    }
+
+    fn drop_waiting_name(&mut self, name: &TokenName, replaced: bool) {
+        let Some(entry) = self.names.remove(name) else { return };
+        self.alarms.set(super::state::Alarm::Name(name.clone()), None);
+        self.remove_job(&super::state::Job::Name(name.clone()));
+        if entry.token.is_some() {
+            self.effects.push_back(Effect::Withdraw(name.clone()));
+        }
+        let what = if replaced { "was replaced in" } else { "was removed from" };
+        for id in entry.waiters {
+            let message = format!("{name}: its profile {what} the configuration");
+            self.answer(id, failure::no_such_name(message));
+        }
+    }
+
+    /// What was queued for a chain is not sent under another configuration.
+    fn forget_queued(&mut self, key: &ChainKey) {
+        self.remove_job(&super::state::Job::Chain(key.clone()));
+        let Some(chain) = self.chains.get_mut(key) else { return };
+        match chain.work {
+            Work::Queued(super::state::Send::Login) => {
+                chain.work = Work::Idle;
+                if let Some(quota) = self.quotas.get_mut(&super::state::quota_key(key)) {
+                    quota.busy = None;
+                }
+            }
+            Work::Queued(_) | Work::Secrets => chain.work = Work::Idle,
+            _ => {}
+        }
+    }
+
+    fn update_profile(&mut self, now: Now, profile: &Arc<Profile>) {
+        let name = TokenName::from(profile.name.clone());
+        let Some(state) = self.profiles.get_mut(&profile.name) else { return };
+        state.profile = Arc::clone(profile);
+        state.secrets = None;
+        let Kind::Glp { tenants, .. } = &profile.kind else {
+            if let Some(entry) = self.names.get_mut(&name) {
+                entry.profile = Arc::clone(profile);
+                entry.probe_now();
+            }
+            if let Some(key) = chain_key(profile) {
+                self.chain_trouble(&name, &key);
+            }
+            return self.mark(name);
+        };
+        match (tenants, &mut state.listing) {
+            (Some(_), None) => state.listing = Some(super::state::Listing::default()),
+            (None, Some(_)) => {
+                for tenant in self.tenants_of(&profile.name).map(|(n, _)| n.clone()).collect::<Vec<_>>() {
+                    self.drop_waiting_name(&tenant, false);
+                }
+                if let Some(state) = self.profiles.get_mut(&profile.name) {
+                    state.listing = None;
+                }
+                self.effects.push_back(Effect::Directory { profile: profile.name.clone(), tenants: Vec::new() });
+            }
+            _ => {}
+        }
+        let names: Vec<TokenName> = self.tenants_of(&profile.name).map(|(n, _)| n.clone()).chain([name]).collect();
+        for name in names {
+            if let Some(entry) = self.names.get_mut(&name) {
+                entry.profile = Arc::clone(profile);
+                entry.probe_now();
+            }
+            self.mark(name);
+        }
+        self.want_warm(now, profile);
+    }
+
+    fn add_profile(&mut self, now: Now, profile: &Arc<Profile>) {
+        let name = TokenName::from(profile.name.clone());
+        self.profiles.insert(profile.name.clone(), ProfileState::new(Arc::clone(profile)));
+        self.names.insert(name.clone(), Name::new(Arc::clone(profile), true));
+        if let Some(key) = chain_key(profile) {
+            self.link_chain(now, &name, &key);
+        }
+        self.mark(name);
+        self.want_warm(now, profile);
+    }
+
+    /// Warm tenants get their entries; those given by workspace name need the list first.
+    fn want_warm(&mut self, now: Now, profile: &Arc<Profile>) {
+        let Kind::Glp { tenants: Some(tenants), .. } = &profile.kind else { return };
+        let by_name = tenants.warm.iter().any(|tenant| matches!(tenant, TenantRef::Name(_)));
+        if let Some(listing) = self.listing_mut(&profile.name) {
+            listing.wanted |= by_name;
+            if listing.activity == Fetch::Idle {
+                listing.retry_at = None;
+            }
+        }
+        self.admit_warm(&profile.name);
+        self.consider_listing(now, &profile.name);
+    }
+}

@@ -1,0 +1,400 @@
+//! The way of one renewal that is not Classic's: secrets, parent, slot, request, token or failure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokend_proto::{Fingerprint, TokenName};
+
+use super::Core;
+use super::effect::{Effect, Issued, ReadMode, Severity};
+use super::exchange::{
+    Answer, Failure, FailureKind, ProviderRequest, RequestId, SecretVersion, SecretVersions, TokenResponse,
+};
+use super::schedule;
+use super::settings::Profile;
+use super::state::{Activity, Fetch, Job, Name, Purpose, Reads, Trouble, TroubleKind, Work, chain_key};
+use super::time::{Boot, Now};
+
+/// Unreadable 401 and 403 answers in a row that are taken for a refusal.
+const UNREADABLE_IS_REFUSED: u32 = 3;
+
+/// At most one renewal of a workspace's token in this time because exchanges were refused for it.
+const DISTRUST_INTERVAL: Duration = Duration::from_secs(30);
+
+impl Core {
+    /// Begins a renewal of a name that is idle.
+    pub(super) fn begin(&mut self, now: Now, name: &TokenName) {
+        let Some(entry) = self.names.get(name) else { return };
+        if let Some(key) = chain_key(&entry.profile) {
+            return self.begin_chain(now, name, &key);
+        }
+        if name.tenant.is_some() {
+            if self.parent_is_rejected(&name.profile) {
+                self.parent_rejected(name);
+            } else if self.parent_is_good(now, &name.profile) {
+                self.enqueue(name, Activity::Queued);
+            } else {
+                self.set_activity(name, Activity::Parent);
+                self.mark(TokenName::from(name.profile.clone()));
+            }
+        } else if self.secrets_are_read(&name.profile) {
+            self.enqueue(name, Activity::Queued);
+        } else {
+            self.set_activity(name, Activity::Secrets);
+        }
+    }
+
+    fn enqueue(&mut self, name: &TokenName, activity: Activity) {
+        let Some(entry) = self.names.get(name) else { return };
+        let host = entry.profile.endpoint().host.clone();
+        self.set_activity(name, activity);
+        self.push_job(&host, Job::Name(name.clone()));
+    }
+
+    pub(super) fn set_activity(&mut self, name: &TokenName, activity: Activity) {
+        if let Some(entry) = self.names.get_mut(name) {
+            entry.activity = activity;
+        }
+    }
+
+    /// Whether the secrets of a profile are known; if not, they are being read.
+    pub(super) fn secrets_are_read(&mut self, profile: &tokend_proto::ProfileName) -> bool {
+        let Some(state) = self.profiles.get_mut(profile) else { return false };
+        if state.secrets.is_some() && !state.reading {
+            return true;
+        }
+        if !state.reading {
+            state.reading = true;
+            self.effects.push_back(Effect::ReadSecrets(profile.clone()));
+        }
+        false
+    }
+
+    pub(super) fn secrets_read(&mut self, now: Now, profile: &tokend_proto::ProfileName, versions: SecretVersions) {
+        let Some(state) = self.profiles.get_mut(profile) else { return };
+        state.reading = false;
+        let missing = versions.client_secrets.is_empty().then(|| versions.problems.join("; "));
+        for problem in &versions.problems {
+            self.effects.push_back(Effect::Notice(super::Notice {
+                severity: Severity::Warning,
+                subject: profile.to_string(),
+                message: problem.clone(),
+            }));
+        }
+        state.secrets = Some(versions);
+        let name = TokenName::from(profile.clone());
+        let Some(entry) = self.names.get(&name) else { return };
+        let chain = chain_key(&entry.profile);
+        let waits = entry.activity == Activity::Secrets
+            || chain
+                .as_ref()
+                .is_some_and(|key| matches!(self.chains.get(key), Some(c) if matches!(c.work, Work::Secrets)));
+        if !waits {
+            return;
+        }
+        if let Some(key) = &chain
+            && let Some(chain) = self.chains.get_mut(key)
+        {
+            chain.work = Work::Idle;
+        }
+        self.set_activity(&name, Activity::Idle);
+        match missing {
+            None => self.begin(now, &name),
+            Some(problems) => {
+                self.secret_unavailable(now, &name, format!("no client secret could be read: {problems}"))
+            }
+        }
+        self.mark(name);
+    }
+
+    pub(super) fn secret_unavailable(&mut self, now: Now, name: &TokenName, message: String) {
+        self.forget_secrets(name);
+        self.failed_transiently(now, name, &message, None);
+    }
+
+    /// The next attempt reads the secrets again.
+    pub(super) fn forget_secrets(&mut self, name: &TokenName) {
+        if let Some(state) = self.profiles.get_mut(&name.profile) {
+            state.secrets = None;
+        }
+    }
+
+    /// The request of a name whose turn has come; `None` if there is nothing to send any more.
+    pub(super) fn request_token(&mut self, now: Now, name: &TokenName) -> Option<ProviderRequest> {
+        use super::exchange::Grant;
+        let entry = self.names.get(name)?;
+        let profile = Arc::clone(&entry.profile);
+        let refused = entry.secrets_refused;
+        let (grant, secret, subject) = match name.tenant {
+            None => {
+                let secret = self.profiles.get(&name.profile)?.secret(refused)?;
+                (Grant::ClientCredentials { secret }, Some(secret), None)
+            }
+            Some(tenant) => {
+                let parent = self.good_parent(now, &name.profile)?;
+                let grant = Grant::Exchange { tenant, subject: parent.access_token.clone() };
+                (grant, None, Some(parent.fingerprint))
+            }
+        };
+        let id = RequestId(self.next_id());
+        self.requests.insert(id, Purpose::Token { name: name.clone(), sent: now.boot, secret, subject });
+        self.set_activity(name, Activity::Sent(id));
+        Some(ProviderRequest { id, profile, grant })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one Purpose")]
+    pub(super) fn token_answered(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        name: &TokenName,
+        sent: Boot,
+        secret: Option<SecretVersion>,
+        subject: Option<Fingerprint>,
+        answer: Answer,
+    ) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        if entry.activity != Activity::Sent(request) {
+            return; // of a profile that was replaced since
+        }
+        entry.activity = Activity::Idle;
+        self.mark(name.clone());
+        match answer {
+            Answer::Token(response) => match self.issue(name, sent, response) {
+                Ok(token) if token.expires <= now.boot => {
+                    self.failed_transiently(now, name, "the answer took longer than the token lives", None);
+                }
+                Ok(token) => {
+                    if let (Some(secret), Some(state)) = (secret, self.profiles.get_mut(&name.profile)) {
+                        state.worked = Some(secret);
+                    }
+                    self.adopt(now, name, token);
+                }
+                Err(message) => self.failed_transiently(now, name, &message, None),
+            },
+            Answer::Tenants(_) => self.failed_transiently(now, name, "a list came where a token was asked for", None),
+            Answer::Failed(failure) => match subject {
+                Some(subject) => self.exchange_failed(now, name, subject, &failure),
+                None => self.client_failed(now, name, &failure),
+            },
+        }
+    }
+
+    /// A token response as a token with its times; the error says why it is of no use.
+    pub(super) fn issue(&mut self, name: &TokenName, sent: Boot, response: TokenResponse) -> Result<Issued, String> {
+        let Some(entry) = self.names.get(name) else { return Err("the name is gone".to_owned()) };
+        let profile: &Profile = &entry.profile;
+        let documented = schedule::documented_life(&profile.kind, name.tenant.is_some());
+        let Some(life) = schedule::life(response.expires_in, documented) else {
+            let seconds = response.expires_in.unwrap_or_default();
+            return Err(format!("the provider gave a token with expires_in {seconds}, too short to be of use"));
+        };
+        let refresh = schedule::refresh_at(&self.settings, profile, sent, life, self.random.roll());
+        Ok(Issued {
+            fingerprint: Fingerprint::of(&response.access_token),
+            access_token: response.access_token,
+            token_type: response.token_type,
+            issued: sent,
+            expires: sent + life,
+            refresh,
+        })
+    }
+
+    /// A new token takes the place of the one before.
+    pub(super) fn adopt(&mut self, now: Now, name: &TokenName, token: Issued) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        if entry.trouble.is_some() {
+            self.notice(Severity::Info, name, "has a good token again");
+        }
+        let left = super::failure::seconds(token.left(now.boot));
+        self.notice(Severity::Debug, name, format!("new token {}, good for {left} s", token.fingerprint));
+        let Some(entry) = self.names.get_mut(name) else { return };
+        entry.recovered();
+        entry.token_was_forced = entry.forced.take().is_some();
+        entry.token = Some(Arc::new(token));
+        entry.mode = ReadMode::Serve;
+        entry.hold_until = None;
+        entry.reads = Reads::default();
+        self.publish(name);
+        self.mark(name.clone());
+        if name.tenant.is_none() {
+            self.wake_children(now, name);
+        }
+    }
+
+    /// A request with a client secret failed: a refused secret makes way for the next in its list.
+    pub(super) fn client_failed(&mut self, now: Now, name: &TokenName, failure: &Failure) {
+        match failure.kind {
+            FailureKind::InvalidClient => {
+                let Some(entry) = self.names.get_mut(name) else { return };
+                self.marked.insert(name.clone());
+                entry.secrets_refused += 1;
+                let refused = entry.secrets_refused;
+                if self.profiles.get(&name.profile).is_none_or(|state| state.secret(refused).is_none()) {
+                    self.rejected(now, name, &failure.message);
+                }
+            }
+            FailureKind::SecretUnavailable => self.secret_unavailable(now, name, failure.message.clone()),
+            _ => self.failed(now, name, failure),
+        }
+    }
+
+    /// What every failure that says nothing special means.
+    pub(super) fn failed(&mut self, now: Now, name: &TokenName, failure: &Failure) {
+        match failure.kind {
+            FailureKind::Unreadable => {
+                let Some(entry) = self.names.get_mut(name) else { return };
+                entry.unreadable += 1;
+                if entry.unreadable >= UNREADABLE_IS_REFUSED {
+                    return self.rejected(now, name, &failure.message);
+                }
+            }
+            FailureKind::RateLimited => {
+                if let Some(entry) = self.names.get(name) {
+                    let profile = Arc::clone(&entry.profile);
+                    self.pause(now, &profile, failure.retry_after);
+                }
+            }
+            _ => {}
+        }
+        self.failed_transiently(now, name, &failure.message, failure.retry_after);
+    }
+
+    pub(super) fn failed_transiently(&mut self, now: Now, name: &TokenName, message: &str, asked: Option<Duration>) {
+        let roll = self.random.roll();
+        let Some(entry) = self.names.get_mut(name) else { return };
+        entry.failures = entry.failures.saturating_add(1);
+        entry.secrets_refused = 0;
+        let backoff = schedule::backoff(entry.failures, entry.left(now.boot), entry.is_classic(), roll);
+        let wait = backoff.max(asked.unwrap_or_default().min(schedule::MAX_PAUSE));
+        entry.retry_at = Some(now.boot + wait);
+        entry.trouble = Some(Trouble::new(TroubleKind::Transient, message));
+        let first = entry.failures == 1;
+        let severity = if first { Severity::Warning } else { Severity::Debug };
+        self.notice(severity, name, format!("{message}; trying again in {} s", super::failure::seconds(wait)));
+        self.mark(name.clone());
+    }
+
+    /// The provider refuses the credentials: peers are told at once, and it is asked again much later.
+    pub(super) fn rejected(&mut self, now: Now, name: &TokenName, message: &str) {
+        let roll = self.random.roll();
+        let Some(entry) = self.names.get_mut(name) else { return };
+        let wait = schedule::probe(entry.probes, roll);
+        entry.probes = entry.probes.saturating_add(1);
+        entry.secrets_refused = 0;
+        entry.retry_at = Some(now.boot + wait);
+        entry.trouble = Some(Trouble::new(TroubleKind::Rejected, message));
+        let message = format!("rejected: {message}; asked again in {} s", super::failure::seconds(wait));
+        self.notice(Severity::Error, name, message);
+        self.mark(name.clone());
+        if name.tenant.is_none() {
+            self.forget_secrets(name);
+            self.reject_children(name);
+        }
+    }
+
+    // Tenants and their workspace's token.
+
+    fn exchange_failed(&mut self, now: Now, name: &TokenName, subject: Fingerprint, failure: &Failure) {
+        match failure.kind {
+            FailureKind::InvalidToken | FailureKind::InvalidClient => {
+                let again = self.names.get(name).is_some_and(|entry| entry.exchanged_again);
+                if again || !self.distrust_parent(now, name, subject) {
+                    return self.rejected(now, name, &failure.message);
+                }
+                if let Some(entry) = self.names.get_mut(name) {
+                    entry.exchanged_again = true;
+                }
+                self.begin(now, name);
+            }
+            _ => self.failed(now, name, failure),
+        }
+    }
+
+    /// An exchange was refused for this parent token. Whether another one is there or on its way.
+    pub(super) fn distrust_parent(&mut self, now: Now, child: &TokenName, subject: Fingerprint) -> bool {
+        let parent = TokenName::from(child.profile.clone());
+        let current = self.names.get(&parent).and_then(|entry| entry.good(now.boot)).map(|token| token.fingerprint);
+        let Some(state) = self.profiles.get_mut(&child.profile) else { return false };
+        if current != Some(subject) || state.distrusted == Some(subject) {
+            return true;
+        }
+        if now.boot < state.next_distrust {
+            return false;
+        }
+        state.next_distrust = now.boot + DISTRUST_INTERVAL;
+        state.distrusted = Some(subject);
+        self.mark(parent);
+        true
+    }
+
+    fn good_parent(&self, now: Now, profile: &tokend_proto::ProfileName) -> Option<&Arc<Issued>> {
+        let state = self.profiles.get(profile)?;
+        let token = self.names.get(&TokenName::from(profile.clone()))?.good(now.boot)?;
+        let enough = token.left(now.boot) >= schedule::parent_margin(token.life());
+        (enough && state.distrusted != Some(token.fingerprint)).then_some(token)
+    }
+
+    pub(super) fn parent_is_good(&self, now: Now, profile: &tokend_proto::ProfileName) -> bool {
+        self.good_parent(now, profile).is_some()
+    }
+
+    /// The parent's token, to list the tenants with.
+    pub(super) fn parent_token(&self, now: Now, profile: &tokend_proto::ProfileName) -> Option<Arc<Issued>> {
+        self.good_parent(now, profile).cloned()
+    }
+
+    pub(super) fn parent_is_rejected(&self, profile: &tokend_proto::ProfileName) -> bool {
+        self.names.get(&TokenName::from(profile.clone())).is_some_and(Name::is_permanent)
+    }
+
+    /// Whether a tenant or the list of tenants waits for this workspace's token.
+    pub(super) fn children_wait(&self, parent: &TokenName) -> bool {
+        let listing = self.profiles.get(&parent.profile).and_then(|state| state.listing.as_ref());
+        listing.is_some_and(|listing| listing.activity == Fetch::Parent)
+            || self.tenants_of(&parent.profile).any(|(_, entry)| entry.activity == Activity::Parent)
+    }
+
+    fn wake_children(&mut self, now: Now, parent: &TokenName) {
+        let waiting = |entry: &Name| {
+            entry.activity == Activity::Parent
+                || entry.trouble.as_ref().is_some_and(|t| t.kind == TroubleKind::ParentRejected)
+        };
+        let children: Vec<TokenName> =
+            self.tenants_of(&parent.profile).filter(|(_, entry)| waiting(entry)).map(|(n, _)| n.clone()).collect();
+        for child in children {
+            if let Some(entry) = self.names.get_mut(&child) {
+                entry.activity = Activity::Idle;
+                entry.probe_now();
+            }
+            self.begin(now, &child);
+            self.mark(child);
+        }
+        self.parent_renewed(now, &parent.profile);
+    }
+
+    fn reject_children(&mut self, parent: &TokenName) {
+        let waiting = |entry: &Name| matches!(entry.activity, Activity::Parent | Activity::Queued);
+        let children: Vec<TokenName> =
+            self.tenants_of(&parent.profile).filter(|(_, entry)| waiting(entry)).map(|(n, _)| n.clone()).collect();
+        for child in children {
+            self.remove_job(&Job::Name(child.clone()));
+            self.set_activity(&child, Activity::Idle);
+            self.parent_rejected(&child);
+        }
+        self.listing_parent_rejected(&parent.profile);
+    }
+
+    fn parent_rejected(&mut self, child: &TokenName) {
+        let parent = TokenName::from(child.profile.clone());
+        let Some(retry_at) = self.names.get(&parent).map(|entry| entry.retry_at) else { return };
+        let Some(entry) = self.names.get_mut(child) else { return };
+        entry.trouble = Some(Trouble::new(
+            TroubleKind::ParentRejected,
+            "the credentials of its workspace are refused by the provider",
+        ));
+        // Looked at again after the parent's probe; until then nothing is sent.
+        entry.retry_at = retry_at.map(|at| at + Duration::from_secs(1));
+        self.mark(child.clone());
+    }
+}

@@ -1,0 +1,246 @@
+//! The rotation of a Classic chain: write ahead, send, make durable, publish. And what failures mean.
+
+use std::time::Duration;
+
+use tokend_proto::Fingerprint;
+
+use super::Core;
+use super::chain::{CHAIN_LIFE, lost_because};
+use super::effect::{Issued, Severity};
+use super::exchange::{Answer, Failure, FailureKind, SecretVersion, TokenResponse};
+use super::record::{AccessRecord, ChainKey, ChainRecord, ChainState, LoginOutcome, LostCause, Record, RecordKey};
+use super::schedule;
+use super::state::{Keep, Send, Sent, Trouble, TroubleKind, Work, Written};
+use super::time::{Boot, Now};
+
+impl Core {
+    /// Before the refresh token is sent, that it may be spent is made durable.
+    pub(super) fn mark_in_flight(&mut self, now: Now, key: &ChainKey) {
+        let since = self.boot_mark(now);
+        let Some(chain) = self.chains.get(key) else { return };
+        let Some(refresh_token) = &chain.record.refresh_token else { return self.rest(key) };
+        let state = ChainState::InFlight { since, sent: Fingerprint::of(refresh_token) };
+        let record = ChainRecord { state, ..chain.record.clone() };
+        let (revision, purpose) = (chain.revision, Written::Mark(key.clone(), Box::new(record.clone())));
+        self.write(RecordKey::Chain(key.clone()), revision, Some(Record::Chain(record)), purpose);
+        if let Some(chain) = self.chains.get_mut(key) {
+            chain.work = Work::Marking(Send::Refresh);
+        }
+    }
+
+    pub(super) fn marked_in_flight(
+        &mut self,
+        now: Now,
+        key: &ChainKey,
+        record: ChainRecord,
+        result: Result<(), String>,
+    ) {
+        let Some(chain) = self.chains.get_mut(key) else { return };
+        match result {
+            Ok(()) => {
+                chain.record = record;
+                chain.revision.0 += 1;
+                self.queue_chain(key, Send::Refresh);
+            }
+            Err(problem) => {
+                self.rest(key);
+                if let Some(name) = self.name_of(key) {
+                    let message = format!("not renewed, because the result could not be stored: {problem}");
+                    self.failed_transiently(now, &name, &message, None);
+                }
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one Purpose")]
+    pub(super) fn chain_answered(
+        &mut self,
+        now: Now,
+        key: &ChainKey,
+        send: Send,
+        sent: Boot,
+        secret: SecretVersion,
+        of: &Sent,
+        answer: Answer,
+    ) {
+        if !self.chains.get(key).is_some_and(|chain| matches!(chain.work, Work::Sent(..))) {
+            return;
+        }
+        match answer {
+            Answer::Token(response) if response.refresh_token.is_some() => {
+                if let Some(name) = self.name_of(key)
+                    && let Some(state) = self.profiles.get_mut(&name.profile)
+                {
+                    state.worked = Some(secret);
+                }
+                let imported = match (send, of) {
+                    (Send::Candidate, Sent::RefreshToken(fingerprint)) => Some(*fingerprint),
+                    _ => None,
+                };
+                if send == Send::Login {
+                    self.login_ended(now, key, LoginOutcome::Minted);
+                }
+                self.pair_received(now, key, sent, response, imported);
+            }
+            Answer::Token(_) | Answer::Tenants(_) => {
+                let kind = FailureKind::Unknown;
+                let message = "the answer holds no refresh token".to_owned();
+                self.chain_failed(now, key, send, of, &Failure { kind, retry_after: None, message });
+            }
+            Answer::Failed(failure) => self.chain_failed(now, key, send, of, &failure),
+        }
+    }
+
+    fn pair_received(
+        &mut self,
+        now: Now,
+        key: &ChainKey,
+        sent: Boot,
+        mut response: TokenResponse,
+        imported: Option<Fingerprint>,
+    ) {
+        let rotated = self.mark_at(now, sent);
+        let refresh_token = response.refresh_token.take();
+        let life = schedule::life(response.expires_in, Duration::from_secs(7200));
+        let access = life.map(|life| AccessRecord {
+            token: response.access_token.clone(),
+            token_type: response.token_type.clone(),
+            life,
+        });
+        let token = self.name_of(key).and_then(|name| self.issue(&name, sent, response).ok());
+        let Some(chain) = self.chains.get(key) else { return };
+        let record = ChainRecord {
+            state: ChainState::Settled,
+            refresh_token,
+            access,
+            rotated: Some(rotated),
+            imported: imported.or(chain.record.imported),
+        };
+        self.keep(now, key, record, token, imported);
+    }
+
+    /// Makes what came back durable, tried again until it is.
+    fn keep(
+        &mut self,
+        now: Now,
+        key: &ChainKey,
+        record: ChainRecord,
+        token: Option<Issued>,
+        imported: Option<Fingerprint>,
+    ) {
+        if let Some(chain) = self.chains.get_mut(key) {
+            chain.write_failures = 0;
+            let keep = Keep { record, write: None, retry_at: Some(now.boot), token, imported };
+            chain.work = Work::Keeping(Box::new(keep));
+        }
+        self.chain_alarm(now, key);
+    }
+
+    /// Writes what is being kept, if it is due.
+    pub(super) fn write_again(&mut self, now: Now, key: &ChainKey) {
+        let Some(chain) = self.chains.get(key) else { return };
+        let Work::Keeping(keep) = &chain.work else { return };
+        if keep.write.is_some() || keep.retry_at.is_none_or(|at| at > now.boot) {
+            return;
+        }
+        let (record, revision) = (Record::Chain(keep.record.clone()), chain.revision);
+        let write = self.write(RecordKey::Chain(key.clone()), revision, Some(record), Written::Kept(key.clone()));
+        if let Some(chain) = self.chains.get_mut(key)
+            && let Work::Keeping(keep) = &mut chain.work
+        {
+            keep.write = Some(write);
+            keep.retry_at = None;
+        }
+    }
+
+    pub(super) fn kept(&mut self, now: Now, key: &ChainKey, result: Result<(), String>) {
+        let roll = self.random.roll();
+        let Some(chain) = self.chains.get_mut(key) else { return };
+        let Work::Keeping(keep) = &mut chain.work else { return };
+        if let Err(problem) = result {
+            chain.write_failures = chain.write_failures.saturating_add(1);
+            let wait = schedule::backoff(chain.write_failures, None, false, roll);
+            keep.write = None;
+            keep.retry_at = Some(now.boot + wait);
+            let message = format!("a new refresh token could not be stored and is held in memory: {problem}");
+            self.notice(Severity::Error, &key.profile, message);
+            return self.chain_alarm(now, key);
+        }
+        let Work::Keeping(keep) = std::mem::take(&mut chain.work) else { return };
+        let keep = *keep;
+        chain.record = keep.record;
+        chain.revision.0 += 1;
+        chain.reply_lost = false;
+        chain.warned = 0;
+        let settled = chain.record.state == ChainState::Settled;
+        self.rest(key);
+        if let Some(fingerprint) = keep.imported {
+            self.candidate_accepted(key, fingerprint);
+        }
+        if let Some(name) = self.name_of(key) {
+            self.chain_trouble(&name, key);
+            match keep.token {
+                Some(token) if token.expires > now.boot => self.adopt(now, &name, token),
+                _ if settled => {
+                    self.release(key);
+                    self.failed_transiently(now, &name, "the new access token was dead on arrival", None);
+                }
+                _ => self.release(key),
+            }
+        }
+        self.chain_alarm(now, key);
+    }
+
+    fn chain_failed(&mut self, now: Now, key: &ChainKey, send: Send, of: &Sent, failure: &Failure) {
+        match send {
+            Send::Candidate => self.candidate_failed(now, key, failure),
+            Send::Login => self.login_failed(now, key, of, failure),
+            Send::Refresh => self.refresh_failed(now, key, of, failure),
+        }
+    }
+
+    fn refresh_failed(&mut self, now: Now, key: &ChainKey, of: &Sent, failure: &Failure) {
+        let Some(chain) = self.chains.get_mut(key) else { return };
+        let current = chain.record.refresh_token.as_ref().map(Fingerprint::of);
+        let Sent::RefreshToken(sent) = of else { return };
+        match failure.kind {
+            FailureKind::InvalidGrant if current == Some(*sent) => return self.refused(now, key),
+            FailureKind::Unknown => chain.reply_lost = true,
+            _ => {}
+        }
+        self.rest(key);
+        self.release(key);
+        let Some(name) = self.name_of(key) else { return };
+        self.client_failed(now, &name, failure);
+    }
+
+    /// The provider surely refuses the refresh token.
+    fn refused(&mut self, now: Now, key: &ChainKey) {
+        let since = self.boot_mark(now);
+        let login = self.has_login(key);
+        let boot_id = self.boot_id;
+        let Some(chain) = self.chains.get(key) else { return };
+        let age = chain.record.rotated.map(|rotated| rotated.age(now, boot_id));
+        let why = if chain.reply_lost {
+            LostCause::ReplyLost
+        } else if age.is_some_and(|age| age >= CHAIN_LIFE) {
+            LostCause::Expired
+        } else {
+            LostCause::Revoked
+        };
+        let state = if login { ChainState::AwaitingLogin { since } } else { ChainState::Lost { since, why } };
+        let record = ChainRecord { state, refresh_token: None, ..chain.record.clone() };
+        let severity = if login { Severity::Warning } else { Severity::Error };
+        self.notice(severity, &key.profile, lost_because(why));
+        if let Some(name) = self.name_of(key)
+            && let Some(entry) = self.names.get_mut(&name)
+        {
+            entry.recovered();
+            if !login {
+                entry.trouble = Some(Trouble::new(TroubleKind::ChainLost, lost_because(why)));
+            }
+            self.mark(name);
+        }
+        self.keep(now, key, record, None, None);
+    }
+}

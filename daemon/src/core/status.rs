@@ -1,0 +1,76 @@
+//! How all names are doing.
+
+use tokend_proto::{ChainStatus, Health, NameStatus, TokenName};
+
+use super::Core;
+use super::chain::{CHAIN_LIFE, lost_because};
+use super::failure;
+use super::record::ChainState;
+use super::settings::Kind;
+use super::state::{Activity, Chain, Name, TroubleKind, chain_key};
+use super::time::Now;
+
+impl Core {
+    pub(super) fn status(&self, now: Now) -> Vec<NameStatus> {
+        self.names.iter().map(|(name, entry)| self.status_of(now, name, entry)).collect()
+    }
+
+    fn status_of(&self, now: Now, name: &TokenName, entry: &Name) -> NameStatus {
+        let token = entry.good(now.boot);
+        let listing = self.profiles.get(&name.profile).and_then(|state| state.listing.as_ref());
+        let label = name.tenant.and_then(|id| listing?.tenants.get(&id)).map(ToString::to_string);
+        let kind = match (&entry.profile.kind, name.tenant) {
+            (Kind::Central { .. }, _) => "central",
+            (Kind::Glp { .. }, None) => "glp",
+            (Kind::Glp { .. }, Some(_)) => "glp-tenant",
+            (Kind::Classic { .. }, _) => "classic",
+        };
+        let health = match entry.trouble.as_ref().map(|trouble| trouble.kind) {
+            None if token.is_some() => Health::Good,
+            None => Health::Unavailable,
+            Some(TroubleKind::Transient) if token.is_some() => Health::Failing,
+            Some(TroubleKind::Transient) => Health::Unavailable,
+            Some(TroubleKind::Rejected | TroubleKind::ParentRejected) => Health::Rejected,
+            Some(TroubleKind::AwaitingLogin) => Health::AwaitingLogin,
+            Some(TroubleKind::ChainLost) => Health::ChainLost,
+            Some(TroubleKind::ChainEmpty) => Health::ChainEmpty,
+        };
+        let next = match entry.activity {
+            Activity::Idle => entry.retry_at.or_else(|| token.map(|token| token.refresh)),
+            _ => Some(now.boot),
+        };
+        let chain = chain_key(&entry.profile).and_then(|key| self.chains.get(&key));
+        let of_import = chain.and_then(|chain| chain.candidate.as_ref()?.trouble.as_ref());
+        let last_error = entry.trouble.as_ref().map(|trouble| trouble.message.clone());
+        NameStatus {
+            name: name.to_string(),
+            label,
+            kind: kind.to_owned(),
+            health,
+            fingerprint: token.map(|token| token.fingerprint),
+            expires_at: token.map(|token| now.stamp(token.expires)),
+            next_at: next.map(|at| now.stamp(at)),
+            last_error: last_error.or_else(|| of_import.map(|what| format!("import: {what}"))),
+            action: failure::advice(entry),
+            chain: chain.map(|chain| self.chain_status(now, chain)),
+        }
+    }
+
+    fn chain_status(&self, now: Now, chain: &Chain) -> ChainStatus {
+        let (state, why) = match &chain.record.state {
+            ChainState::Empty => ("empty", None),
+            ChainState::Settled => ("settled", None),
+            ChainState::InFlight { .. } => ("in flight", None),
+            ChainState::AwaitingLogin { .. } => ("awaiting login", None),
+            ChainState::Lost { why, .. } => ("lost", Some(lost_because(*why).to_owned())),
+        };
+        let rotated = chain.record.rotated.filter(|_| chain.record.refresh_token.is_some());
+        let age = rotated.map(|mark| mark.age(now, self.boot_id));
+        ChainStatus {
+            state: state.to_owned(),
+            rotated_at: age.map(|age| now.stamp_ago(age)),
+            ends_at: age.map(|age| now.stamp(now.boot + CHAIN_LIFE.saturating_sub(age))),
+            why,
+        }
+    }
+}
