@@ -1,0 +1,163 @@
+//! The login for non-SSO users and its quota.
+
+use super::super::record::{LoginOutcome, QuotaRecord};
+use super::*;
+
+const PROFILE: &str = "legacy";
+
+fn profiles() -> [Profile; 1] {
+    [fixture::classic(PROFILE, true)]
+}
+
+fn quota_on_disk(rig: &Rig) -> &QuotaRecord {
+    rig.disk
+        .values()
+        .find_map(|(_, record)| match record {
+            Record::Quota(quota) => Some(quota),
+            _ => None,
+        })
+        .expect("a quota")
+}
+
+fn logins(rig: &Rig) -> usize {
+    rig.log.iter().filter(|(_, request)| matches!(request.grant, Grant::Login { .. })).count()
+}
+
+#[test]
+fn a_login_starts_an_empty_chain_and_its_attempt_is_recorded_first() {
+    let mut rig = Rig::new(&profiles());
+    assert_eq!(logins(&rig), 1);
+    assert_eq!(quota_on_disk(&rig).attempts[0].outcome, LoginOutcome::Open);
+    rig.grant(7200);
+    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+    assert_eq!(quota_on_disk(&rig).attempts[0].outcome, LoginOutcome::Minted);
+}
+
+#[test]
+fn nothing_is_sent_when_the_attempt_cannot_be_recorded() {
+    let mut rig = Rig::new(&[]);
+    rig.disk_fault = Some("read-only file system");
+    rig.configure(&profiles());
+    rig.pass(secs(30));
+    assert_eq!(rig.requests(), 0);
+    rig.disk_fault = None;
+    rig.pass(secs(60));
+    assert_eq!(logins(&rig), 1);
+}
+
+#[test]
+fn a_second_token_within_half_an_hour_is_not_asked_for_not_even_after_a_restart() {
+    let mut rig = Rig::new(&profiles());
+    rig.grant(7200);
+    rig.reject(PROFILE, "access-1");
+    rig.fail(FailureKind::InvalidGrant);
+    let waiter = rig.reject(PROFILE, "access-1");
+    assert_eq!(rig.code(waiter), ErrorCode::AwaitingLogin);
+    let status = rig.status(PROFILE);
+    assert_eq!(status.health, tokend_proto::Health::AwaitingLogin);
+    rig.pass(secs(600));
+    let mut rig = rig.restart(&profiles(), secs(60), false);
+    rig.pass(secs(1100));
+    assert_eq!(logins(&rig), 0, "29 minutes and 20 seconds are over");
+    rig.pass(secs(60));
+    assert_eq!(logins(&rig), 1);
+}
+
+#[test]
+fn after_a_reboot_the_quota_goes_by_the_wall_clock_and_a_clock_behind_it_counts_as_no_time() {
+    let mut rig = Rig::new(&profiles());
+    rig.grant(7200);
+    rig.reject(PROFILE, "access-1");
+    rig.fail(FailureKind::InvalidGrant);
+    rig.now.wall.0 -= 86_400_000;
+    let mut rig = rig.restart(&profiles(), secs(60), true);
+    rig.pass(secs(1700));
+    assert_eq!(logins(&rig), 0);
+}
+
+#[test]
+fn a_crash_amid_a_login_counts_as_a_token() {
+    let rig = Rig::new(&profiles());
+    assert_eq!(logins(&rig), 1);
+    let mut rig = rig.restart(&profiles(), secs(1), false);
+    rig.pass(secs(1795));
+    assert_eq!(logins(&rig), 0);
+    rig.pass(secs(130));
+    assert_eq!(logins(&rig), 1);
+}
+
+#[test]
+fn three_attempts_and_no_more_in_half_an_hour() {
+    let mut rig = Rig::new(&profiles());
+    for _ in 0..170 {
+        if !rig.sent.is_empty() {
+            rig.fail(FailureKind::Transient);
+        }
+        rig.pass(secs(10));
+    }
+    assert_eq!(logins(&rig), 3);
+    rig.pass(secs(200));
+    assert_eq!(logins(&rig), 4);
+}
+
+#[test]
+fn server_faults_never_lead_from_a_refresh_to_a_login() {
+    let mut rig = Rig::new(&profiles());
+    rig.grant(7200);
+    rig.pass(secs(6601));
+    let kinds = [FailureKind::Transient, FailureKind::Unknown, FailureKind::RateLimited, FailureKind::InvalidClient];
+    for _ in 0..50 {
+        for kind in kinds {
+            if !rig.sent.is_empty() {
+                rig.fail(kind);
+            }
+            rig.pass(secs(70));
+        }
+    }
+    assert_eq!(logins(&rig), 1);
+}
+
+#[test]
+fn a_definite_refusal_leads_to_a_login_when_one_is_allowed() {
+    let mut rig = Rig::new(&profiles());
+    rig.grant(7200);
+    rig.pass(secs(6601));
+    let waiter = rig.get_with(PROFILE, secs(0), secs(60));
+    rig.fail(FailureKind::InvalidGrant);
+    assert_eq!(logins(&rig), 2);
+    rig.grant(7200);
+    assert!(rig.given(waiter).starts_with("access-"));
+    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+}
+
+#[test]
+fn a_refused_password_is_not_tried_again_until_it_changed() {
+    let mut rig = Rig::new(&profiles());
+    let waiter = rig.get(PROFILE);
+    rig.fail(FailureKind::LoginRefused);
+    assert_eq!(rig.code(waiter), ErrorCode::Rejected);
+    rig.pass(secs(86_400));
+    rig.configure(&profiles());
+    assert_eq!(logins(&rig), 1, "neither by a probe nor by a reload");
+    rig.secrets.password = Some(SecretVersion(101));
+    rig.configure(&profiles());
+    assert_eq!(logins(&rig), 2);
+    rig.grant(7200);
+    assert!(rig.board(PROFILE).is_some());
+}
+
+#[test]
+fn profiles_of_one_client_share_its_quota() {
+    let mut twin = fixture::classic("twin", true);
+    twin.client_id = "client-of-legacy".into();
+    let mut rig = Rig::new(&[fixture::classic(PROFILE, true), twin]);
+    assert_eq!(logins(&rig), 1);
+    rig.grant(7200);
+    rig.pass(secs(1700));
+    assert_eq!(logins(&rig), 1);
+    assert_eq!(rig.status("twin").health, tokend_proto::Health::AwaitingLogin);
+    rig.pass(secs(110));
+    assert_eq!(logins(&rig), 2);
+    rig.grant(7200);
+    assert!(rig.board("twin").is_some());
+}

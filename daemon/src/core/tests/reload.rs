@@ -1,0 +1,55 @@
+//! A new configuration.
+
+use super::*;
+
+#[test]
+fn tokens_survive_a_reload_unless_they_would_be_others() {
+    let mut rig = Rig::new(&[fixture::central("a"), fixture::central("b")]);
+    rig.grant(7199);
+    rig.grant(7199);
+    let mut other = fixture::central("b");
+    other.client_id = "somebody-else".into();
+    rig.configure(&[fixture::central("a"), other]);
+    assert!(rig.board("a").is_some());
+    assert_eq!(rig.board("b"), None);
+    assert_eq!(rig.requests(), 3, "b is fetched anew, a is not");
+}
+
+#[test]
+fn an_answer_for_a_profile_that_was_replaced_is_not_taken() {
+    let mut rig = Rig::new(&[fixture::central("b")]);
+    let mut other = fixture::central("b");
+    other.client_id = "somebody-else".into();
+    rig.configure(&[other]);
+    let old = rig.sent[0].id;
+    let token = rig.token(7199);
+    rig.answer_to(old, Answer::Token(token));
+    assert_eq!(rig.board("b"), None);
+    rig.grant(7199);
+    assert_eq!(rig.board("b").map(|(token, _)| token), Some("access-2"));
+}
+
+#[test]
+fn waiters_of_a_profile_that_went_away_are_told() {
+    let mut rig = Rig::new(&[fixture::central("a")]);
+    let waiter = rig.get("a");
+    rig.configure(&[]);
+    assert_eq!(rig.code(waiter), ErrorCode::NoSuchName);
+    rig.grant(7199);
+    assert_eq!(rig.board("a"), None);
+}
+
+#[test]
+fn tenants_come_and_go_with_the_configuration() {
+    let warm = "497f6eca62764993bfeb53cbbbba6f08";
+    let name = format!("msp/{warm}");
+    let mut rig = Rig::new(&[fixture::glp("msp", &[])]);
+    rig.grant(900);
+    rig.configure(&[fixture::glp("msp", &[warm])]);
+    rig.grant(900);
+    assert!(rig.board(&name).is_some());
+    rig.configure(&[fixture::glp("msp", &[])]);
+    assert!(rig.board(&name).is_some(), "no longer warm, still good");
+    rig.provider_is_up(secs(1000), 900);
+    assert_eq!(rig.board(&name), None, "let go when nobody reads it");
+}
