@@ -1,29 +1,33 @@
 //! `[[access]]`: names of users and groups become numbers here.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use tokend_proto::ProfileName;
 
 use super::findings::{Findings, Found};
+use super::profile::Parsed;
 use super::raw::{Raw, Section, Shape};
 use super::validate::Context;
 use crate::core::access::{Access, Pattern, Rule};
-use crate::core::settings::{Kind, Settings};
+use crate::core::settings::Kind;
+
+type Profiles = BTreeMap<ProfileName, Option<Parsed>>;
 
 /// All rules. `profiles` is what their patterns are held against.
-pub(super) fn parse(rules: Vec<Raw<'_>>, settings: &Settings, context: &Context<'_>) -> Access {
+pub(super) fn parse(rules: Vec<Raw<'_>>, profiles: &Profiles, context: &Context<'_>) -> Access {
     let mut parsed = Vec::new();
     for raw in rules {
         let place = raw.place.clone();
         match raw.into_shape() {
-            Shape::Table(section) => parsed.push(rule(section, settings, context)),
+            Shape::Table(section) => parsed.push(rule(section, profiles, context)),
             _ => context.findings.error(&place, "is not a table; right is a section [[access]]"),
         }
     }
     Access::new(parsed, context.environment.surroundings.uid())
 }
 
-fn rule(mut section: Section<'_>, settings: &Settings, context: &Context<'_>) -> Rule {
+fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) -> Rule {
     let findings = context.findings;
     let place = section.place.clone();
     let listed = section.texts("profiles", "a list of patterns in quotes, such as [\"campus\", \"msp/*\"]");
@@ -31,7 +35,7 @@ fn rule(mut section: Section<'_>, settings: &Settings, context: &Context<'_>) ->
         let place = section.place_of("profiles");
         findings.error(&place, "is missing or empty; right is a list of patterns, such as [\"campus\", \"msp/*\"]");
     }
-    let profiles = listed.iter().filter_map(|found| pattern(found, settings, findings)).collect();
+    let patterns = listed.iter().filter_map(|found| pattern(found, profiles, findings)).collect();
 
     let users = accounts("users", &mut section);
     let groups = accounts("groups", &mut section);
@@ -45,7 +49,7 @@ fn rule(mut section: Section<'_>, settings: &Settings, context: &Context<'_>) ->
     let directory = &context.environment.accounts;
     let number = |what: Account| move |found: &Found<String>| what.number(found, &**directory, findings);
     Rule {
-        profiles,
+        profiles: patterns,
         users: users.iter().filter_map(number(Account::User)).collect(),
         groups: groups.iter().filter_map(number(Account::Group)).collect(),
         units: units.into_iter().filter_map(|found| unit(found, findings)).collect(),
@@ -53,7 +57,7 @@ fn rule(mut section: Section<'_>, settings: &Settings, context: &Context<'_>) ->
     }
 }
 
-fn pattern(found: &Found<String>, settings: &Settings, findings: &Findings) -> Option<Pattern> {
+fn pattern(found: &Found<String>, profiles: &Profiles, findings: &Findings) -> Option<Pattern> {
     let text = &found.value;
     let pattern: Pattern = match text.parse() {
         Ok(pattern) => pattern,
@@ -62,13 +66,15 @@ fn pattern(found: &Found<String>, settings: &Settings, findings: &Findings) -> O
             return None;
         }
     };
-    let has_tenants = |name: &ProfileName| {
-        settings.profiles.get(name).is_some_and(|profile| matches!(&profile.kind, Kind::Glp { tenants: Some(_), .. }))
+    // Of a profile that is wrong it cannot be told.
+    let may_have_tenants = |parsed: &Option<Parsed>| match parsed {
+        Some((profile, _)) => matches!(&profile.kind, Kind::Glp { tenants: Some(_), .. }),
+        None => true,
     };
-    let mut matching = settings.profiles.keys().filter(|name| pattern.matches_profile(name)).peekable();
+    let mut matching = profiles.iter().filter(|(name, _)| pattern.matches_profile(name)).peekable();
     if matching.peek().is_none() {
         findings.warn(&found.place, format!("{text:?} stands for no profile of this file"));
-    } else if pattern.is_of_tenants() && !matching.any(has_tenants) {
+    } else if pattern.is_of_tenants() && !matching.any(|(_, parsed)| may_have_tenants(parsed)) {
         let advice = "only a glp profile with a section [profiles.NAME.tenants] has them";
         findings.warn(&found.place, format!("{text:?} stands for tenants, and its profile has none; {advice}"));
     }

@@ -84,14 +84,14 @@ fn parse_tenants(mut section: Section<'_>, workspace: Option<WorkspaceId>, findi
 
 /// Warns where the warm tenants of a host need more requests than the limiter lets through in one round of renewals.
 pub(super) fn check_rate(
-    profiles: &BTreeMap<ProfileName, Parsed>,
+    profiles: &BTreeMap<ProfileName, Option<Parsed>>,
     rate: NonZeroU32,
     at: Fraction,
     place: &Place,
     findings: &Findings,
 ) {
     let mut by_host: BTreeMap<&Arc<str>, u32> = BTreeMap::new();
-    for (profile, _) in profiles.values() {
+    for (profile, _) in profiles.values().flatten() {
         if let Kind::Glp { base_url, tenants: Some(tenants), .. } = &profile.kind {
             let warm = u32::try_from(tenants.warm.len()).unwrap_or(u32::MAX);
             let count = by_host.entry(&base_url.host).or_default();

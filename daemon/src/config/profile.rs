@@ -33,8 +33,8 @@ const KINDS: [(&str, &[&str]); 3] = [("central", &["token_endpoint"]), ("glp", g
 /// A profile that is right in every part.
 pub(super) type Parsed = (Arc<Profile>, ProfileExtras);
 
-/// All profiles that are right, by name.
-pub(super) fn all(section: Option<Section<'_>>, context: &Context<'_>) -> BTreeMap<ProfileName, Parsed> {
+/// All profiles by name; `None` for those that are wrong.
+pub(super) fn all(section: Option<Section<'_>>, context: &Context<'_>) -> BTreeMap<ProfileName, Option<Parsed>> {
     let mut profiles = BTreeMap::new();
     for (key, raw) in section.into_iter().flat_map(Section::into_entries) {
         let place = raw.place.clone();
@@ -47,9 +47,8 @@ pub(super) fn all(section: Option<Section<'_>>, context: &Context<'_>) -> BTreeM
         };
         match raw.into_shape() {
             Shape::Table(section) => {
-                if let Some(parsed) = one(&name, section, context) {
-                    profiles.insert(name, parsed);
-                }
+                let parsed = one(&name, section, context);
+                profiles.insert(name, parsed);
             }
             _ => context.findings.error(&place, format!("is not a table; right is a section [profiles.{name}]")),
         }

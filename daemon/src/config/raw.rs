@@ -36,7 +36,7 @@ pub(super) enum Shape<'c> {
     Text(String),
     Table(Section<'c>),
     List(Vec<Raw<'c>>),
-    Other(&'static str),
+    Other,
 }
 
 impl<'c> Raw<'c> {
@@ -46,10 +46,7 @@ impl<'c> Raw<'c> {
             DeValue::String(text) => Shape::Text(text.into_owned()),
             DeValue::Table(table) => Shape::Table(Section::new(table, place, findings)),
             DeValue::Array(array) => Shape::List(elements(array, &place, findings)),
-            DeValue::Integer(_) => Shape::Other("a whole number"),
-            DeValue::Float(_) => Shape::Other("a number"),
-            DeValue::Boolean(_) => Shape::Other("true or false"),
-            DeValue::Datetime(_) => Shape::Other("a date"),
+            _ => Shape::Other,
         }
     }
 
@@ -122,13 +119,21 @@ impl<'c> Section<'c> {
         }
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    /// Whether a key is there. It counts as asked for.
+    pub(super) fn has(&mut self, key: &'static str) -> bool {
+        self.ask(key);
         self.entries.contains_key(key)
     }
 
     pub(super) fn take(&mut self, key: &'static str) -> Option<Raw<'c>> {
-        self.asked.push(key);
+        self.ask(key);
         self.entries.remove(key)
+    }
+
+    fn ask(&mut self, key: &'static str) {
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
     }
 
     pub(super) fn text(&mut self, key: &'static str, right: &str) -> Option<Found<String>> {
@@ -142,7 +147,7 @@ impl<'c> Section<'c> {
     }
 
     /// Records that a key is missing.
-    pub(super) fn need(&self, key: &str, right: &str) -> Option<()> {
+    pub(super) fn need(&mut self, key: &'static str, right: &str) -> Option<()> {
         if self.has(key) {
             return Some(());
         }

@@ -67,7 +67,7 @@ fn source(place: Place, shape: Shape<'_>, findings: &Findings) -> Option<Found<S
             findings.error(&place, format!("is a bare string, and {advice}; right is {RIGHT}"));
             None
         }
-        Shape::List(_) | Shape::Other(_) => {
+        Shape::List(_) | Shape::Other => {
             findings.error(&place, format!("names no source of a secret; right is {RIGHT}"));
             None
         }

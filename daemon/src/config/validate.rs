@@ -56,7 +56,11 @@ fn read(path: &Path) -> Result<String, String> {
     }
     if metadata.mode() & 0o002 != 0 {
         // It names commands that the daemon runs.
-        return Err(format!("can be changed by everybody (mode {:04o}); chmod o-w it", metadata.mode() & 0o7777));
+        return Err(format!(
+            "can be changed by everybody (mode {:04o}); chmod o-w {}",
+            metadata.mode() & 0o7777,
+            path.display()
+        ));
     }
     let mut bytes = Vec::new();
     File::open(path).map_err(cannot)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(cannot)?;
@@ -73,11 +77,9 @@ pub(super) fn validate(text: &str, path: &Path, environment: &Environment, purpo
     let config = raw::document(text, &findings).and_then(|root| whole(root, &context));
     let not_read = context.credentials_not_read.get();
     if not_read > 0 {
-        let place = Place::default();
-        findings.warn(
-            &place,
-            format!("{not_read} credentials were not read: $CREDENTIALS_DIRECTORY is set only in the unit"),
-        );
+        let problem =
+            format!("credentials were not looked at ({not_read}): $CREDENTIALS_DIRECTORY is set only in the unit");
+        findings.warn(&Place::default(), problem);
     }
     match (config, findings.into_parts()) {
         (Some(config), (errors, warnings)) if errors.is_empty() => Ok(Config { warnings, ..config }),
@@ -91,8 +93,9 @@ pub(super) fn validate(text: &str, path: &Path, environment: &Environment, purpo
 fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
     let findings = context.findings;
     let server = server::parse(root.table("server", "a section [server]"), context);
-    let (rate, rate_place) = refresh::rate(root.table("providers", "a section [providers]"), findings);
-    let times = refresh::times(root.table("refresh", "a section [refresh]"), findings);
+    let (max_requests_per_second, rate_place) =
+        refresh::rate(root.table("providers", "a section [providers]"), findings);
+    let (refresh_at, jitter) = refresh::times(root.table("refresh", "a section [refresh]"), findings);
     let state_key = root.table("state", "a section [state]").and_then(|section| state_key(section, context));
     let had_profiles = root.has("profiles");
     let profiles = profile::all(root.table("profiles", "sections [profiles.NAME]"), context);
@@ -103,21 +106,17 @@ fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
                        credentials";
         findings.warn(&Place { line: None, key: Some("profiles".to_owned()) }, problem);
     }
-    if let (Some(rate), Some((at, _))) = (rate, times) {
-        glp::check_rate(&profiles, rate, at, &rate_place, findings);
-    }
+    glp::check_rate(&profiles, max_requests_per_second, refresh_at, &rate_place, findings);
+    let access = access::parse(rules, &profiles, context);
 
     let (mut of_core, mut extras) = (BTreeMap::new(), BTreeMap::new());
-    for (name, (profile, of_shell)) in profiles {
-        of_core.insert(name.clone(), profile);
-        extras.insert(name, of_shell);
+    for (name, parsed) in profiles {
+        if let Some((profile, of_shell)) = parsed {
+            of_core.insert(name.clone(), profile);
+            extras.insert(name, of_shell);
+        }
     }
-    // Rules are looked at even where the rest is wrong.
-    let (usual_at, usual_jitter) = refresh::times(None, findings)?;
-    let (refresh_at, jitter) = times.unwrap_or((usual_at, usual_jitter));
-    let max_requests_per_second = rate.unwrap_or(std::num::NonZeroU32::MIN);
     let settings = Settings { profiles: of_core, refresh_at, jitter, max_requests_per_second };
-    let access = access::parse(rules, &settings, context);
     Some(Config {
         settings: Arc::new(settings),
         server: server?,
