@@ -1,0 +1,89 @@
+//! What is wrong or odd, with file, line and key.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// One thing that is wrong with the configuration: `FILE:LINE: KEY: what is wrong; what would be right`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The configuration file.
+    pub file: PathBuf,
+    /// From 1; `None` where the file as a whole is meant.
+    pub line: Option<usize>,
+    /// As it would be written in full, such as `profiles.campus.client_id`; `None` for a syntax error.
+    pub key: Option<String>,
+    /// What is wrong, and what would be right.
+    pub problem: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        if let Some(key) = &self.key {
+            write!(f, " {key}:")?;
+        }
+        write!(f, " {}", self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Where something stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Place {
+    pub(super) line: Option<usize>,
+    pub(super) key: Option<String>,
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Found<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+}
+
+/// All that was found so far.
+pub(super) struct Findings {
+    file: PathBuf,
+    line_starts: Vec<usize>,
+    errors: RefCell<Vec<ConfigError>>,
+    warnings: RefCell<Vec<ConfigError>>,
+}
+
+impl Findings {
+    pub(super) fn of(file: &Path, text: &str) -> Self {
+        let after_newline = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let line_starts = std::iter::once(0).chain(after_newline).collect();
+        Self { file: file.to_owned(), line_starts, errors: RefCell::default(), warnings: RefCell::default() }
+    }
+
+    /// The line, from 1, of a byte of the text.
+    pub(super) fn line_of(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|&start| start <= offset)
+    }
+
+    pub(super) fn error(&self, place: &Place, problem: impl Into<String>) {
+        self.errors.borrow_mut().push(self.finding(place, problem.into()));
+    }
+
+    pub(super) fn warn(&self, place: &Place, problem: impl Into<String>) {
+        self.warnings.borrow_mut().push(self.finding(place, problem.into()));
+    }
+
+    fn finding(&self, place: &Place, problem: String) -> ConfigError {
+        ConfigError { file: self.file.clone(), line: place.line, key: place.key.clone(), problem }
+    }
+
+    /// Errors and warnings, each in the order of their lines.
+    pub(super) fn into_parts(self) -> (Vec<ConfigError>, Vec<String>) {
+        let mut errors = self.errors.into_inner();
+        errors.sort_by_key(|finding| finding.line);
+        let mut warnings = self.warnings.into_inner();
+        warnings.sort_by_key(|finding| finding.line);
+        (errors, warnings.iter().map(ToString::to_string).collect())
+    }
+}

@@ -1,0 +1,265 @@
+//! Keys and their types, as they stand in the file.
+//!
+//! A [`Section`] hands out each key once; what is left over at its end is unknown. Values are shown in findings only
+//! by whoever knows that they are not secrets: here only types are named.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::findings::{Findings, Found, Place};
+use super::suggest::closest;
+
+/// Parses the whole file. After a syntax error there is nothing more to say: `None`.
+pub(super) fn document<'c>(text: &'c str, findings: &'c Findings) -> Option<Section<'c>> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let Some(first) = errors.first() else {
+        let place = Place::default();
+        return Some(Section::new(table.into_inner(), place, findings));
+    };
+    let line = first.span().map(|span| findings.line_of(span.start));
+    // The parser's message says what it expected; only its `Display` would repeat the line, with what stands in it.
+    findings.error(&Place { line, key: None }, format!("is not TOML: {}; see https://toml.io", first.message()));
+    None
+}
+
+/// A value and where it stands.
+pub(super) struct Raw<'c> {
+    value: DeValue<'c>,
+    pub(super) place: Place,
+    findings: &'c Findings,
+}
+
+/// What a [`Raw`] turned out to be.
+pub(super) enum Shape<'c> {
+    Text(String),
+    Table(Section<'c>),
+    List(Vec<Raw<'c>>),
+    Other,
+}
+
+impl<'c> Raw<'c> {
+    pub(super) fn into_shape(self) -> Shape<'c> {
+        let Self { value, place, findings } = self;
+        match value {
+            DeValue::String(text) => Shape::Text(text.into_owned()),
+            DeValue::Table(table) => Shape::Table(Section::new(table, place, findings)),
+            DeValue::Array(array) => Shape::List(elements(array, &place, findings)),
+            _ => Shape::Other,
+        }
+    }
+
+    /// Records that this type is wrong here.
+    fn mistyped<T>(&self, right: &str) -> Option<T> {
+        let found = match &self.value {
+            DeValue::String(_) => "is text in quotes",
+            DeValue::Integer(_) => "is a whole number",
+            DeValue::Float(_) => "is a number",
+            DeValue::Boolean(_) => "is true or false",
+            DeValue::Datetime(_) => "is a date",
+            DeValue::Array(_) => "is a list",
+            DeValue::Table(_) => "is a table",
+        };
+        self.findings.error(&self.place, format!("{found}; right is {right}"));
+        None
+    }
+
+    fn text(self, right: &str) -> Option<Found<String>> {
+        match self.value {
+            DeValue::String(text) => Some(Found { value: text.into_owned(), place: self.place }),
+            _ => self.mistyped(right),
+        }
+    }
+
+    /// Text, or a number that is meant as text: users and groups can be given as numbers.
+    pub(super) fn text_or_number(self, right: &str) -> Option<Found<String>> {
+        match &self.value {
+            DeValue::Integer(number) if number.radix() == 10 => {
+                Some(Found { value: number.as_str().to_owned(), place: self.place })
+            }
+            _ => self.text(right),
+        }
+    }
+}
+
+fn elements<'c>(array: DeArray<'c>, place: &Place, findings: &'c Findings) -> Vec<Raw<'c>> {
+    let element = |element: Spanned<DeValue<'c>>| {
+        let line = Some(findings.line_of(element.span().start));
+        Raw { place: Place { line, key: place.key.clone() }, value: element.into_inner(), findings }
+    };
+    array.into_iter().map(element).collect()
+}
+
+/// A table, of which keys are taken.
+pub(super) struct Section<'c> {
+    pub(super) place: Place,
+    entries: BTreeMap<String, Raw<'c>>,
+    asked: Vec<&'static str>,
+    findings: &'c Findings,
+}
+
+impl<'c> Section<'c> {
+    fn new(table: DeTable<'c>, place: Place, findings: &'c Findings) -> Self {
+        let entry = |(key, value): (Spanned<_>, Spanned<DeValue<'c>>)| {
+            let line = Some(findings.line_of(key.span().start));
+            let key: std::borrow::Cow<'_, str> = key.into_inner();
+            let full = full_key(place.key.as_deref(), &key);
+            (key.into_owned(), Raw { value: value.into_inner(), place: Place { line, key: Some(full) }, findings })
+        };
+        let entries = table.into_iter().map(entry).collect();
+        Self { entries, place, asked: Vec::new(), findings }
+    }
+
+    /// Where a key of this section is, or would be.
+    pub(super) fn place_of(&self, key: &str) -> Place {
+        match self.entries.get(key) {
+            Some(raw) => raw.place.clone(),
+            None => Place { line: self.place.line, key: Some(full_key(self.place.key.as_deref(), key)) },
+        }
+    }
+
+    /// Whether a key is there. It counts as asked for.
+    pub(super) fn has(&mut self, key: &'static str) -> bool {
+        self.ask(key);
+        self.entries.contains_key(key)
+    }
+
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Raw<'c>> {
+        self.ask(key);
+        self.entries.remove(key)
+    }
+
+    fn ask(&mut self, key: &'static str) {
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
+    }
+
+    pub(super) fn text(&mut self, key: &'static str, right: &str) -> Option<Found<String>> {
+        self.take(key)?.text(right)
+    }
+
+    /// Text that has to be there.
+    pub(super) fn needed_text(&mut self, key: &'static str, right: &str) -> Option<Found<String>> {
+        self.need(key, right)?;
+        self.text(key, right)
+    }
+
+    /// Records that a key is missing.
+    pub(super) fn need(&mut self, key: &'static str, right: &str) -> Option<()> {
+        if self.has(key) {
+            return Some(());
+        }
+        self.findings.error(&self.place_of(key), format!("is missing; right is {right}"));
+        None
+    }
+
+    pub(super) fn whole_number(&mut self, key: &'static str, right: &str) -> Option<Found<u32>> {
+        let raw = self.take(key)?;
+        let number = match &raw.value {
+            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => return raw.mistyped(right),
+        };
+        let Some(value) = number else {
+            self.findings.error(&raw.place, format!("is out of range; right is {right}"));
+            return None;
+        };
+        Some(Found { value, place: raw.place })
+    }
+
+    pub(super) fn number(&mut self, key: &'static str, right: &str) -> Option<Found<f64>> {
+        let raw = self.take(key)?;
+        let number = match &raw.value {
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok(),
+            _ => None,
+        };
+        match number {
+            Some(value) => Some(Found { value, place: raw.place }),
+            None => raw.mistyped(right),
+        }
+    }
+
+    pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        let raw = self.take(key)?;
+        match raw.value {
+            DeValue::Boolean(value) => Some(value),
+            _ => raw.mistyped("true or false, without quotes"),
+        }
+    }
+
+    pub(super) fn table(&mut self, key: &'static str, right: &str) -> Option<Section<'c>> {
+        let raw = self.take(key)?;
+        match raw.value {
+            DeValue::Table(table) => Some(Section::new(table, raw.place, self.findings)),
+            _ => raw.mistyped(right),
+        }
+    }
+
+    /// The elements of a list; none if the key is missing.
+    pub(super) fn list(&mut self, key: &'static str, right: &str) -> Vec<Raw<'c>> {
+        let Some(raw) = self.take(key) else { return Vec::new() };
+        match raw.value {
+            DeValue::Array(array) => elements(array, &raw.place, self.findings),
+            _ => raw.mistyped(right).unwrap_or_default(),
+        }
+    }
+
+    /// A list of texts; none if the key is missing.
+    pub(super) fn texts(&mut self, key: &'static str, right: &str) -> Vec<Found<String>> {
+        self.list(key, right).into_iter().filter_map(|raw| raw.text(right)).collect()
+    }
+
+    /// All entries, for a table whose keys are names.
+    pub(super) fn into_entries(self) -> impl Iterator<Item = (String, Raw<'c>)> {
+        self.entries.into_iter()
+    }
+
+    /// Whatever was not asked for is unknown.
+    pub(super) fn finish(self) {
+        self.finish_explaining(|_| None);
+    }
+
+    /// As [`Section::finish`]; `explain` may know better why a key does not belong here.
+    pub(super) fn finish_explaining(self, explain: impl Fn(&str) -> Option<String>) {
+        for (key, raw) in &self.entries {
+            let problem = explain(key).unwrap_or_else(|| match closest(key, self.asked.iter().copied()) {
+                Some(meant) => format!("is not a key of tokend; did you mean {meant}?"),
+                None => format!("is not a key of tokend; right here are {}", listed(&self.asked)),
+            });
+            self.findings.error(&raw.place, problem);
+        }
+    }
+
+    /// As [`Section::finish`], where a secret may have been typed as a key: the key is not named.
+    pub(super) fn finish_without_naming(self) -> usize {
+        for key in self.entries.keys() {
+            let problem = match closest(key, self.asked.iter().copied()) {
+                Some(meant) => format!("holds a key that is unknown; did you mean {meant}?"),
+                None => format!("holds a key that is unknown; right is one of {}", listed(&self.asked)),
+            };
+            self.findings.error(&self.place, problem);
+        }
+        self.entries.len()
+    }
+}
+
+/// `a, b and c`.
+pub(super) fn listed(words: &[&str]) -> String {
+    match words {
+        [] => "none".to_owned(),
+        [word] => (*word).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// A key as it would be written in full: quoted where TOML asks for it.
+fn full_key(parent: Option<&str>, key: &str) -> String {
+    let is_bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    let key = if is_bare { key.to_owned() } else { format!("{key:?}") };
+    match parent {
+        None => key,
+        Some(parent) => format!("{parent}.{key}"),
+    }
+}

@@ -1,0 +1,197 @@
+//! Secret sources, as they stand in the file.
+//!
+//! Whatever was typed in place of a source may be the secret itself: it is in no finding.
+
+use std::path::PathBuf;
+
+use tokend_proto::Secret;
+
+use super::findings::{Findings, Found, Place};
+use super::raw::{Raw, Section, Shape};
+use super::validate::{Context, Purpose};
+use crate::system::secret::{CREDENTIALS_DIRECTORY, SecretProblem, SecretSource};
+
+/// Longest list of sources of one secret: a roll-over needs two.
+const MAX_SOURCES: usize = 8;
+
+/// What a secret looks like, for messages.
+pub(super) const RIGHT: &str = "{ credential = \"NAME\" }, { file = \"/PATH\" }, { env = \"VARIABLE\" } or \
+                                { command = [\"/PROGRAM\", …] }";
+
+/// One source or a list of them, in the order in which they are tried. Nothing if anything is wrong with them.
+pub(super) fn sources(raw: Raw<'_>, context: &Context<'_>) -> Vec<SecretSource> {
+    let place = raw.place.clone();
+    let items = match raw.into_shape() {
+        Shape::List(items) => items.into_iter().map(|item| (item.place.clone(), item.into_shape())).collect(),
+        shape => vec![(place.clone(), shape)],
+    };
+    if items.is_empty() || items.len() > MAX_SOURCES {
+        context.findings.error(&place, format!("is a list of {}; right are 1 to {MAX_SOURCES}", items.len()));
+        return Vec::new();
+    }
+    let expected = items.len();
+    let sources: Vec<_> =
+        items.into_iter().filter_map(|(place, shape)| source(place, shape, context.findings)).collect();
+    if sources.len() == expected && look(&sources, context) {
+        sources.into_iter().map(|found| found.value).collect()
+    } else {
+        Vec::new()
+    }
+}
+
+/// One source, and what it holds now if that can be read without running anything.
+pub(super) fn single(raw: Raw<'_>, context: &Context<'_>) -> Option<(Found<SecretSource>, Option<Secret>)> {
+    let place = raw.place.clone();
+    let shape = raw.into_shape();
+    if let Shape::List(_) = shape {
+        context.findings.error(&place, format!("is a list; right is one of {RIGHT}"));
+        return None;
+    }
+    let source = source(place, shape, context.findings)?;
+    let secret = match context.try_read(&source) {
+        Some(Ok(secret)) => Some(secret),
+        Some(Err(problem)) => {
+            context.report_unreadable(&source, &problem, true);
+            return None;
+        }
+        None => None,
+    };
+    Some((source, secret))
+}
+
+fn source(place: Place, shape: Shape<'_>, findings: &Findings) -> Option<Found<SecretSource>> {
+    match shape {
+        Shape::Table(section) => from_table(section, findings),
+        Shape::Text(_) => {
+            let advice = "a secret never stands in the configuration itself";
+            findings.error(&place, format!("is a bare string, and {advice}; right is {RIGHT}"));
+            None
+        }
+        Shape::List(_) | Shape::Other => {
+            findings.error(&place, format!("names no source of a secret; right is {RIGHT}"));
+            None
+        }
+    }
+}
+
+fn from_table(mut section: Section<'_>, findings: &Findings) -> Option<Found<SecretSource>> {
+    const KEYS: [&str; 4] = ["credential", "file", "env", "command"];
+    let place = section.place.clone();
+    let named = KEYS.iter().filter(|key| section.has(key)).count();
+    let credential = section.text("credential", "the name of a credential in quotes").map(credential);
+    let file = section.text("file", "an absolute path in quotes").map(file);
+    let env = section.text("env", "the name of an environment variable in quotes").map(env);
+    let command = section.has("command").then(|| command(&mut section));
+    let unknown = section.finish_without_naming();
+    if named != 1 {
+        if named > 1 || unknown == 0 {
+            findings.error(&place, format!("names {named} sources; right is one of {RIGHT}"));
+        }
+        return None;
+    }
+    // A wrong type has been recorded where it was found.
+    match credential.or(file).or(env).or(command)?? {
+        Ok(value) if unknown == 0 => Some(Found { value, place }),
+        Ok(_) => None,
+        Err((place, problem)) => {
+            findings.error(&place, problem);
+            None
+        }
+    }
+}
+
+/// `None`: what is wrong has been recorded.
+type Parsed = Option<Result<SecretSource, (Place, String)>>;
+
+fn credential(Found { value: name, place }: Found<String>) -> Parsed {
+    let is_name = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']) && name.len() <= 255;
+    let right = "the name that LoadCredential= gives it, without a slash";
+    Some(if is_name {
+        Ok(SecretSource::Credential { name })
+    } else {
+        Err((place, format!("is no credential's name; right is {right}")))
+    })
+}
+
+fn file(Found { value, place }: Found<String>) -> Parsed {
+    let path = PathBuf::from(value);
+    Some(if path.is_absolute() && !path.as_os_str().as_encoded_bytes().contains(&0) {
+        Ok(SecretSource::File { path })
+    } else {
+        Err((place, "is not an absolute path; right is a path that starts with '/'".to_owned()))
+    })
+}
+
+fn env(Found { value: variable, place }: Found<String>) -> Parsed {
+    // Whatever is not a name may be the secret itself.
+    let is_name = variable.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && variable.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    Some(if is_name {
+        Ok(SecretSource::Env { variable })
+    } else {
+        Err((place, "is no variable's name; right are letters, digits and '_', such as \"LEGACY_SECRET\"".to_owned()))
+    })
+}
+
+fn command(section: &mut Section<'_>) -> Parsed {
+    const RIGHT: &str =
+        "a list of a program's absolute path and its arguments, such as [\"/usr/local/bin/fetch\", \"x\"]";
+    let place = section.place_of("command");
+    let mut elements = section.list("command", RIGHT);
+    let count = elements.len();
+    let mut words = Vec::new();
+    for element in elements.drain(..) {
+        if let Shape::Text(word) = element.into_shape() {
+            words.push(word);
+        }
+    }
+    let program = words.first().map(PathBuf::from).filter(|program| program.is_absolute());
+    let whole = words.len() == count && !words.iter().any(|word| word.contains('\0'));
+    Some(match program {
+        Some(program) if whole => Ok(SecretSource::Command { program, arguments: words.split_off(1) }),
+        _ => Err((place, format!("is no command (none is run by a shell or searched for); right is {RIGHT}"))),
+    })
+}
+
+/// Looks whether the sources can be read. One that can is enough: the others are odd then, but a roll-over looks so.
+fn look(sources: &[Found<SecretSource>], context: &Context<'_>) -> bool {
+    let results: Vec<_> = sources.iter().map(|source| context.try_read(source)).collect();
+    let enough = results.iter().any(|result| !matches!(result, Some(Err(_))));
+    for (source, result) in sources.iter().zip(results) {
+        if let Some(Err(problem)) = result {
+            context.report_unreadable(source, &problem, !enough);
+        }
+    }
+    enough
+}
+
+impl Context<'_> {
+    /// `None` where it cannot be told: commands are not run, and outside of the unit there are no credentials.
+    fn try_read(&self, source: &Found<SecretSource>) -> Option<Result<Secret, SecretProblem>> {
+        let surroundings = &self.environment.surroundings;
+        let is_credential = matches!(source.value, SecretSource::Credential { .. });
+        if is_credential && self.purpose == Purpose::Check && surroundings.variable(CREDENTIALS_DIRECTORY).is_none() {
+            self.credentials_not_read.set(self.credentials_not_read.get() + 1);
+            return None;
+        }
+        let result = source.value.read_without_running(surroundings)?;
+        if let Err(problem @ (SecretProblem::Owner { .. } | SecretProblem::OpenToGroup { .. })) = &result
+            && self.purpose == Purpose::Check
+            && surroundings.uid() == 0
+        {
+            let advice = "right only if tokend runs as that user or group";
+            self.findings.warn(&source.place, format!("{}: {problem}; {advice}", source.value));
+            return None;
+        }
+        Some(result)
+    }
+
+    fn report_unreadable(&self, source: &Found<SecretSource>, problem: &SecretProblem, needed: bool) {
+        let text = format!("{}: {problem}", source.value);
+        if needed {
+            self.findings.error(&source.place, text);
+        } else {
+            self.findings.warn(&source.place, text);
+        }
+    }
+}

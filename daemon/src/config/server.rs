@@ -1,0 +1,134 @@
+//! `[server]`: the socket and the state folder.
+
+use std::path::{Path, PathBuf};
+
+use super::findings::{Findings, Found};
+use super::raw::Section;
+use super::validate::Context;
+
+/// The socket and the state folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where to listen when systemd hands over no socket. Absolute, and short enough for an address.
+    pub socket: PathBuf,
+    /// The socket's group.
+    pub group: SocketGroup,
+    /// Where chains are kept. Absolute.
+    pub state_dir: PathBuf,
+    /// Of all peers together.
+    pub max_connections: u32,
+    /// Of one user.
+    pub max_connections_per_uid: u32,
+}
+
+/// Which group the socket is to belong to, when tokend makes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketGroup {
+    /// The configuration names it: not to be able to set it is a failure.
+    Asked(u32),
+    /// It is the usual one and exists: to be set if that is possible.
+    Usual(u32),
+    /// The daemon's own: nothing to set.
+    Own,
+}
+
+const SOCKET: &str = "/run/tokend/tokend.sock";
+const GROUP: &str = "tokend-users";
+const STATE_DIR: &str = "/var/lib/tokend";
+const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
+const MAX_CONNECTIONS: u32 = 4096;
+const MAX_CONNECTIONS_PER_UID: u32 = 256;
+
+/// Longest path of a socket in bytes: `sun_path` has 108 and ends with a zero byte (unix(7)).
+const MAX_SOCKET_PATH: usize = 107;
+
+/// `None` if anything is wrong.
+pub(super) fn parse(section: Option<Section<'_>>, context: &Context<'_>) -> Option<Server> {
+    let Some(mut section) = section else { return Some(defaults(context)) };
+    let findings = context.findings;
+    let usual = defaults(context);
+    let socket = match section.text("socket", "an absolute path in quotes") {
+        Some(found) => socket(&found, findings),
+        None => Some(usual.socket),
+    };
+    let state_dir = match section.text("state_dir", "an absolute path in quotes") {
+        Some(found) => absolute(&found, findings),
+        None => Some(usual.state_dir),
+    };
+    let group = match section.take("group").map(|raw| raw.text_or_number("a group's name in quotes")) {
+        Some(Some(found)) => group(&found, context),
+        Some(None) => None,
+        None => Some(usual.group),
+    };
+    let mut count = |key, usual| match section.whole_number(key, "a whole number such as 256") {
+        Some(Found { value: 0, place }) => {
+            findings.error(&place, "is zero, which lets nobody in; right is a whole number such as 256");
+            None
+        }
+        Some(found) => Some(found.value),
+        None => Some(usual),
+    };
+    let max_connections = count("max_connections", usual.max_connections);
+    let max_connections_per_uid = count("max_connections_per_uid", usual.max_connections_per_uid);
+    section.finish();
+    Some(Server {
+        socket: socket?,
+        group: group?,
+        state_dir: state_dir?,
+        max_connections: max_connections?,
+        max_connections_per_uid: max_connections_per_uid?,
+    })
+}
+
+fn defaults(context: &Context<'_>) -> Server {
+    let group = context.environment.accounts.group(GROUP).ok().flatten();
+    Server {
+        socket: SOCKET.into(),
+        group: group.map_or(SocketGroup::Own, SocketGroup::Usual),
+        state_dir: state_directory(context).unwrap_or_else(|| STATE_DIR.into()),
+        max_connections: MAX_CONNECTIONS,
+        max_connections_per_uid: MAX_CONNECTIONS_PER_UID,
+    }
+}
+
+/// systemd names all folders of `StateDirectory=`, with colons between them (systemd.exec(5)).
+fn state_directory(context: &Context<'_>) -> Option<PathBuf> {
+    let folders = context.environment.surroundings.variable(STATE_DIRECTORY)?.to_str()?;
+    folders.split(':').next().map(PathBuf::from).filter(|folder| folder.is_absolute())
+}
+
+fn socket(found: &Found<String>, findings: &Findings) -> Option<PathBuf> {
+    if found.value.len() > MAX_SOCKET_PATH {
+        let right = format!("at most {MAX_SOCKET_PATH}");
+        findings.error(&found.place, format!("is a path of {} bytes; right are {right}", found.value.len()));
+        return None;
+    }
+    absolute(found, findings)
+}
+
+fn absolute(found: &Found<String>, findings: &Findings) -> Option<PathBuf> {
+    let path = Path::new(&found.value);
+    if !path.is_absolute() || found.value.contains('\0') {
+        findings.error(
+            &found.place,
+            format!("{:?} is not an absolute path; right is one that starts with '/'", found.value),
+        );
+        return None;
+    }
+    Some(path.to_owned())
+}
+
+fn group(found: &Found<String>, context: &Context<'_>) -> Option<SocketGroup> {
+    let name = &found.value;
+    if let Ok(number) = name.parse() {
+        return Some(SocketGroup::Asked(number));
+    }
+    let problem = match context.environment.accounts.group(name) {
+        Ok(Some(number)) => return Some(SocketGroup::Asked(number)),
+        Ok(None) => "does not exist (yet)".to_owned(),
+        Err(error) => format!("could not be looked up ({})", error.kind()),
+    };
+    let advice = "until that is mended and tokend restarted the socket keeps the daemon's own group";
+    context.findings.warn(&found.place, format!("the group {name:?} {problem}; {advice}"));
+    Some(SocketGroup::Own)
+}

@@ -1,0 +1,252 @@
+//! Where secrets come from: systemd credentials, files, environment variables and commands.
+//!
+//! A secret's text is held in [`Secret`] from the first byte read and is in no error: a [`SecretProblem`] knows the
+//! source, never what was in it. What is configured is decided in `crate::config`; when a secret is read again, and
+//! which of several is tried, in the core.
+
+mod cache;
+mod command;
+mod file;
+mod problem;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use tokend_proto::Secret;
+use zeroize::Zeroizing;
+
+pub use cache::{ProfileSecrets, SecretCache};
+pub use command::{MAX_COMMANDS_AT_ONCE, TIME_OUT};
+pub use problem::SecretProblem;
+
+/// Longest secret accepted, in bytes, with its trailing newlines.
+pub const MAX_SECRET: usize = 64 * 1024;
+
+/// The variable by which systemd tells where the credentials are (systemd.exec(5), "LoadCredential=").
+pub const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
+/// One place that a secret is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// `$CREDENTIALS_DIRECTORY/NAME`.
+    Credential {
+        /// Without a slash.
+        name: String,
+    },
+    /// A file of root's or of the daemon's own, that others have no access to.
+    File {
+        /// Absolute.
+        path: PathBuf,
+    },
+    /// A variable of the daemon's environment as it was at start.
+    Env {
+        /// The variable's name.
+        variable: String,
+    },
+    /// What a program prints.
+    Command {
+        /// Absolute path.
+        program: PathBuf,
+        /// Never shown.
+        arguments: Vec<String>,
+    },
+}
+
+impl fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credential { name } => write!(f, "credential {name:?}"),
+            Self::File { path } => write!(f, "file {}", path.display()),
+            Self::Env { variable } => write!(f, "environment variable {variable}"),
+            Self::Command { program, .. } => write!(f, "command {}", program.display()),
+        }
+    }
+}
+
+/// What reading a secret depends on: the daemon's environment and who it runs as.
+#[derive(Clone, Default)]
+pub struct Surroundings {
+    variables: BTreeMap<OsString, OsString>,
+    uid: u32,
+    gid: u32,
+}
+
+impl Surroundings {
+    /// Of this process, now.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        Self::new(std::env::vars_os(), nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw())
+    }
+
+    /// With these variables, as this user whose primary group is `gid`.
+    pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>, uid: u32, gid: u32) -> Self {
+        Self { variables: variables.into_iter().collect(), uid, gid }
+    }
+
+    /// An environment variable.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
+    /// The daemon's user.
+    #[must_use]
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// The daemon's primary group.
+    #[must_use]
+    pub fn gid(&self) -> u32 {
+        self.gid
+    }
+}
+
+impl fmt::Debug for Surroundings {
+    /// Without the variables' values: some of them are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.variables.keys().collect();
+        f.debug_struct("Surroundings")
+            .field("variables", &names)
+            .field("uid", &self.uid)
+            .field("gid", &self.gid)
+            .finish()
+    }
+}
+
+impl SecretSource {
+    /// Reads the secret, unless a command has to be run for it: then `None`.
+    #[must_use]
+    pub fn read_without_running(&self, surroundings: &Surroundings) -> Option<Result<Secret, SecretProblem>> {
+        Some(match self {
+            Self::Credential { name } => read_credential(name, surroundings),
+            Self::File { path } => {
+                file::read(path, file::Rules::Strict { uid: surroundings.uid, gid: surroundings.gid })
+            }
+            Self::Env { variable } => read_variable(variable, surroundings),
+            Self::Command { .. } => return None,
+        })
+    }
+
+    /// Reads the secret. Files are read where the call is made (they are small); a command is waited for.
+    ///
+    /// # Errors
+    ///
+    /// A [`SecretProblem`] that names what is wrong and what would be right.
+    pub async fn read(&self, surroundings: &Surroundings) -> Result<Secret, SecretProblem> {
+        match self {
+            Self::Command { program, arguments } => command::run(program, arguments, surroundings).await,
+            _ => self.read_without_running(surroundings).expect("only a command has to be run"),
+        }
+    }
+}
+
+fn read_credential(name: &str, surroundings: &Surroundings) -> Result<Secret, SecretProblem> {
+    let folder = surroundings
+        .variable(CREDENTIALS_DIRECTORY)
+        .filter(|folder| !folder.is_empty())
+        .ok_or_else(|| SecretProblem::NoCredentials { name: name.to_owned() })?;
+    file::read(&Path::new(folder).join(name), file::Rules::Credential).map_err(|problem| match problem {
+        SecretProblem::NoFile { .. } => SecretProblem::NoCredential { name: name.to_owned() },
+        other => other,
+    })
+}
+
+fn read_variable(variable: &str, surroundings: &Surroundings) -> Result<Secret, SecretProblem> {
+    use std::os::unix::ffi::OsStrExt;
+    let text =
+        surroundings.variable(variable).ok_or_else(|| SecretProblem::NoVariable { variable: variable.to_owned() })?;
+    secret_from(Zeroizing::new(text.as_bytes().to_vec()))
+}
+
+/// The secret in what was read: UTF-8, without its trailing newlines, and not empty.
+fn secret_from(mut bytes: Zeroizing<Vec<u8>>) -> Result<Secret, SecretProblem> {
+    if bytes.len() > MAX_SECRET {
+        return Err(SecretProblem::TooLong);
+    }
+    while matches!(bytes.last(), Some(b'\n' | b'\r')) {
+        bytes.pop();
+    }
+    if bytes.is_empty() {
+        return Err(SecretProblem::Empty);
+    }
+    // On failure the bytes are handed back inside the error: they are wiped before it is dropped.
+    String::from_utf8(std::mem::take(&mut *bytes)).map(Secret::new).map_err(|error| {
+        drop(Zeroizing::new(error.into_bytes()));
+        SecretProblem::NotUtf8
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8]) -> Result<String, SecretProblem> {
+        secret_from(Zeroizing::new(bytes.to_vec())).map(|secret| secret.expose().to_owned())
+    }
+
+    #[test]
+    fn trailing_newlines_are_not_part_of_a_secret_and_everything_else_is() {
+        for (bytes, expected) in [
+            (b"abc".as_slice(), "abc"),
+            (b"abc\n", "abc"),
+            (b"abc\r\n\n", "abc"),
+            (b" a b \n", " a b "),
+            (b"a\nb\n", "a\nb"),
+        ] {
+            assert_eq!(text(bytes), Ok(expected.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused() {
+        assert_eq!(text(b""), Err(SecretProblem::Empty));
+        assert_eq!(text(b"\n\r\n"), Err(SecretProblem::Empty));
+        assert_eq!(text(b"abc\xff"), Err(SecretProblem::NotUtf8));
+        assert_eq!(text(&vec![b'x'; MAX_SECRET + 1]), Err(SecretProblem::TooLong));
+        assert_eq!(text(&vec![b'x'; MAX_SECRET]).expect("fits").len(), MAX_SECRET);
+    }
+
+    #[test]
+    fn debug_of_the_surroundings_shows_no_values() {
+        let surroundings = Surroundings::new([("LEGACY_SECRET".into(), "hunter2".into())], 990, 991);
+        assert_eq!(format!("{surroundings:?}"), r#"Surroundings { variables: ["LEGACY_SECRET"], uid: 990, gid: 991 }"#);
+    }
+
+    #[test]
+    fn a_variable_is_read_from_the_environment_given() {
+        let surroundings = Surroundings::new([("A".into(), "hunter2\n".into()), ("EMPTY".into(), "".into())], 990, 991);
+        let read = |variable: &str| {
+            let source = SecretSource::Env { variable: variable.to_owned() };
+            source.read_without_running(&surroundings).expect("nothing to run")
+        };
+        assert_eq!(read("A"), Ok(Secret::from("hunter2")));
+        assert_eq!(read("EMPTY"), Err(SecretProblem::Empty));
+        assert_eq!(
+            read("B").expect_err("not set").to_string(),
+            "the variable is not set in the daemon's environment; set it (in a unit: EnvironmentFile=), or name another \
+             source"
+        );
+    }
+
+    #[test]
+    fn a_credential_is_a_file_in_the_credentials_folder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("campus"), "hunter2\n").expect("written");
+        file::chmod(&folder.path().join("campus"), 0o440);
+        let surroundings = Surroundings::new([(CREDENTIALS_DIRECTORY.into(), folder.path().into())], 990, 991);
+        let read = |name: &str, surroundings: &Surroundings| {
+            let source = SecretSource::Credential { name: name.to_owned() };
+            source.read_without_running(surroundings).expect("nothing to run")
+        };
+        assert_eq!(read("campus", &surroundings), Ok(Secret::from("hunter2")));
+        assert_eq!(read("other", &surroundings), Err(SecretProblem::NoCredential { name: "other".to_owned() }));
+        assert_eq!(
+            read("campus", &Surroundings::default()).expect_err("no folder").to_string(),
+            "$CREDENTIALS_DIRECTORY is not set; credentials exist only in a systemd unit, with \
+             LoadCredential=campus:PATH or SetCredential=; elsewhere use file, env or command"
+        );
+    }
+}
