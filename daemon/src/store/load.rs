@@ -1,6 +1,7 @@
 //! Reading the folder at start.
 
 use std::collections::{BTreeMap, HashMap};
+use std::error::Error;
 
 use nix::fcntl::OFlag;
 
@@ -166,7 +167,8 @@ fn prepare_spares(folder: &Folder, spares: &[String], known: &HashMap<RecordKey,
     }
     for names in &wanted {
         if let Err(error) = reserve(folder, names) {
-            problems.push(format!("{error}: the next token of this chain may not be stored at once"));
+            let cause = error.source().map(|source| format!(" ({source})")).unwrap_or_default();
+            problems.push(format!("{error}{cause}: the next token of this chain may not be stored at once"));
         }
     }
 }
