@@ -10,7 +10,8 @@
 //! ```
 //!
 //! The check stands outside of the seal too: it tells a damaged file from a wrong key. What a seal does not do: it
-//! does not keep somebody who can write to the folder from putting an old file of the same record back.
+//! does not keep somebody who can write to the folder from putting an old file of the same record back, and it does not
+//! wipe the blocks of plain files that were there before there was a key.
 
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};

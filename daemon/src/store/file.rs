@@ -153,12 +153,14 @@ impl Shelf {
             return Err(error);
         }
         self.remember(key, Some(Known { revision, intact: true, spends }));
+        self.keep_space_for_candidate(key);
         Ok(())
     }
 
     fn remove(&mut self, key: &RecordKey) -> Result<(), StoreError> {
         rotate::remove(&self.folder, &Names::of(key))?;
         self.remember(key, None);
+        self.keep_space_for_candidate(key);
         if let (RecordKey::Candidate(_), Some(chain)) = (key, follower(key)) {
             let needed = self.known.as_ref().and_then(|known| known.get(&chain)).is_some_and(|known| known.spends);
             if !needed {
@@ -166,6 +168,15 @@ impl Shelf {
             }
         }
         Ok(())
+    }
+
+    /// A chain that settles or goes takes the space with it that an import on trial still needs. It is too late to
+    /// refuse the write if there is no more; then the import's reply is stored without that certainty.
+    fn keep_space_for_candidate(&self, key: &RecordKey) {
+        let RecordKey::Chain(chain) = key else { return };
+        if self.known.as_ref().is_some_and(|known| known.contains_key(&RecordKey::Candidate(chain.clone()))) {
+            let _ = rotate::reserve(&self.folder, &Names::of(key));
+        }
     }
 
     fn remember(&mut self, key: &RecordKey, entry: Option<Known>) {

@@ -36,10 +36,10 @@ impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let failed = |doing| move |source| StoreError::io(doing, path.to_owned(), source);
         match DirBuilder::new().mode(FOLDER_MODE).create(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => {
-                return Err(failed("make the state folder")(error));
-            }
-            _ => {}
+            // What is in it is durable only if it is itself.
+            Ok(()) => parent(path).and_then(|parent| parent.sync_all()).map_err(failed("fsync the parent of"))?,
+            Err(_) if path.exists() => {}
+            Err(error) => return Err(failed("make the state folder")(error)),
         }
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let descriptor = nix::fcntl::open(path, flags, Mode::empty())
@@ -267,5 +267,12 @@ impl Folder {
     #[cfg(test)]
     fn step(&self, doing: &'static str, name: &str) -> Result<(), StoreError> {
         self.fault.step(doing, name).map_err(|source| self.failed(doing, name, source))
+    }
+}
+
+fn parent(path: &Path) -> io::Result<File> {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => File::open(parent),
+        _ => File::open("."),
     }
 }

@@ -199,6 +199,20 @@ fn a_candidate_reserves_the_space_for_the_chain_it_becomes() {
 }
 
 #[test]
+fn a_rotation_that_ends_leaves_the_candidate_its_space() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shelf = open(folder.path());
+    shelf.write(&key(), Revision(0), Some(&in_flight("1"))).unwrap();
+    shelf.write(&candidate_key(), Revision(0), Some(&candidate())).unwrap();
+    shelf.write(&key(), Revision(1), Some(&settled("2"))).unwrap();
+    assert!(extensions(folder.path()).contains(&".spare".to_owned()));
+    shelf.write(&key(), Revision(2), None).unwrap();
+    assert!(extensions(folder.path()).contains(&".spare".to_owned()));
+    shelf.write(&candidate_key(), Revision(1), None).unwrap();
+    assert_eq!(names(folder.path()), Vec::<String>::new());
+}
+
+#[test]
 fn the_space_is_there_again_after_a_restart_in_flight() {
     let folder = tempfile::tempdir().unwrap();
     write_all(&mut open(folder.path()), &key(), &[settled("1"), in_flight("1")]);
