@@ -1,1 +1,64 @@
-//! To come.
+//! What outlives the daemon: the records of [`crate::core::record`].
+//!
+//! [`Store`] is what the driver knows of; [`FileStore`] keeps one file per record in a folder of this machine.
+//! Nothing in the trait assumes a local disk: it is asynchronous and compares a revision when it writes, so that a
+//! store shared by several hosts fits behind it.
+//!
+//! What is not here: any decision about what a record means. A record that cannot be read is named, not guessed.
+
+mod envelope;
+mod error;
+mod file;
+mod folder;
+mod load;
+mod lock;
+mod names;
+mod payload;
+mod rotate;
+mod state_key;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+
+pub use error::{StoreError, Subject};
+pub use file::FileStore;
+pub use state_key::{ParseStateKeyError, StateKey};
+
+use crate::core::record::{Record, RecordKey, Restored, Revision};
+
+/// Keeps records durably.
+pub trait Store: Send + Sync {
+    /// Everything that is stored. Called once, before the first write.
+    ///
+    /// # Errors
+    /// When starting would mean to guess or to lose something: a newer format, a wrong key, a file that others may
+    /// have written.
+    fn load(&self) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
+
+    /// Replaces a record's `replaces` by `record`, whose revision is then one more; `None` removes it, whereafter its
+    /// revision is 0 again. Durable when it returns. Once polled it is carried out, even if the future is dropped.
+    ///
+    /// A chain that goes in flight, or a candidate, is only written when the space for the chain that follows it is
+    /// certain.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when something else than `replaces` is there. After any other error nothing has
+    /// changed as far as `load` tells, except that the new record may turn out to be there after all: what did not
+    /// become durable may be seen, never the reverse.
+    fn write(
+        &self,
+        key: &RecordKey,
+        replaces: Revision,
+        record: Option<&Record>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What [`Store::load`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// In the order of their keys.
+    pub records: Vec<Restored>,
+    /// For the operator: what was damaged or left out, and why.
+    pub problems: Vec<String>,
+}

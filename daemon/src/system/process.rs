@@ -1,0 +1,191 @@
+//! Limits and habits of the process. To be called first thing in `main`.
+
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::panic::PanicHookInfo;
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// Descriptors beside those of connections: listeners, provider connections, files, pipes of secret commands.
+const RESERVED_DESCRIPTORS: u64 = 256;
+
+/// Why the process cannot be what it has to be.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// Too few descriptors.
+    #[error(
+        "{connections} connections need {needed} file descriptors and the hard limit is {hard}: \
+         raise it (`LimitNOFILE={needed}` in the unit, `ulimit -Hn`), or lower `max_connections`"
+    )]
+    TooFewDescriptors {
+        /// What was asked for.
+        connections: u64,
+        /// What that needs.
+        needed: u64,
+        /// What there may be.
+        hard: u64,
+    },
+    /// The system refused.
+    #[error("cannot {doing}")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Raises the soft limit of descriptors to the hard one; returns it. `connections`: as many as there may be in all,
+/// those kept for root included.
+///
+/// # Errors
+/// When that many connections would not fit.
+pub fn raise_descriptor_limit(connections: u64) -> Result<u64, ProcessError> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(system("read the limit of file descriptors"))?;
+    let needed = connections.saturating_add(RESERVED_DESCRIPTORS);
+    if hard < needed {
+        return Err(ProcessError::TooFewDescriptors { connections, needed, hard });
+    }
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(system("raise the limit of file descriptors"))?;
+    }
+    Ok(hard)
+}
+
+/// Keeps this memory, with all its secrets, out of core dumps and from debuggers of the same user.
+///
+/// # Errors
+/// When the system refuses.
+pub fn forbid_dumps() -> Result<(), ProcessError> {
+    // The limit alone does not hold where core_pattern is a pipe, core(5).
+    prctl::set_dumpable(false).map_err(system("forbid core dumps"))?;
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(system("forbid core dumps"))
+}
+
+fn system(doing: &'static str) -> impl Fn(Errno) -> ProcessError {
+    move |errno| ProcessError::System { doing, source: errno.into() }
+}
+
+thread_local! {
+    static CONTAINED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on a panic says where it happened, and its words only if they are a literal in the source: formatted ones
+/// may hold a secret. Then it ends the process, unless the thread called [`contain_panics`]: what a broken core would
+/// do to tokens is worse than a restart, after which everything durable is there.
+pub fn end_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        // Not through the log: it may be where the panic comes from.
+        let _ = io::stderr().write_all(describe(panic).as_bytes());
+        if !CONTAINED.get() {
+            std::process::abort();
+        }
+    }));
+}
+
+/// Lets a panic on this thread unwind, for a thread whose tasks are caught one by one: a connection that panics closes
+/// and nobody else notices.
+pub fn contain_panics() {
+    CONTAINED.set(true);
+}
+
+fn describe(panic: &PanicHookInfo<'_>) -> String {
+    let thread = std::thread::current();
+    let place = panic.location().map_or_else(|| "unknown place".to_owned(), ToString::to_string);
+    let words = panic.payload().downcast_ref::<&'static str>().map(|words| format!(": {words}")).unwrap_or_default();
+    format!("tokend: panic in thread {} at {place}{words}\n", thread.name().unwrap_or("(unnamed)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, Output};
+
+    use super::*;
+
+    /// Runs one of the ignored tests below in a process of its own: what they do cannot be undone.
+    fn in_a_process_of_its_own(test: &str) -> Output {
+        let name = format!("system::process::tests::{test}");
+        let program = std::env::current_exe().unwrap();
+        Command::new(program).args(["--exact", &name, "--ignored", "--nocapture"]).output().unwrap()
+    }
+
+    fn passes(test: &str) {
+        let output = in_a_process_of_its_own(test);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && said.contains("1 passed"),
+            "{said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    #[test]
+    fn the_soft_limit_is_raised_and_a_low_hard_one_is_an_error() {
+        passes("child_descriptors");
+    }
+
+    #[test]
+    #[ignore = "run by the test above"]
+    fn child_descriptors() {
+        setrlimit(Resource::RLIMIT_NOFILE, 64, 1000).unwrap();
+        let error = raise_descriptor_limit(745).unwrap_err().to_string();
+        assert!(error.contains("745 connections need 1001 file descriptors and the hard limit is 1000"), "{error}");
+        assert_eq!(raise_descriptor_limit(744).unwrap(), 1000);
+        assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), (1000, 1000));
+    }
+
+    #[test]
+    fn no_core_is_dumped() {
+        passes("child_dumps");
+    }
+
+    #[test]
+    #[ignore = "run by the test above"]
+    fn child_dumps() {
+        forbid_dumps().unwrap();
+        assert!(!prctl::get_dumpable().unwrap());
+        assert_eq!(getrlimit(Resource::RLIMIT_CORE).unwrap(), (0, 0));
+    }
+
+    #[test]
+    fn a_panic_ends_the_process_and_shows_no_formatted_words() {
+        let output = in_a_process_of_its_own("child_panic");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.signal(), Some(nix::libc::SIGABRT), "{said}");
+        assert!(said.contains("panic in thread core at ") && said.contains("process.rs:"), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+
+    #[test]
+    #[ignore = "run by the test above"]
+    fn child_panic() {
+        forbid_dumps().unwrap();
+        end_on_panic();
+        let core = std::thread::Builder::new().name("core".to_owned());
+        core.spawn(|| panic!("password {}", String::from("hunter2"))).unwrap().join().unwrap_err();
+        // Not reached.
+        std::process::exit(0);
+    }
+
+    #[test]
+    fn a_contained_panic_ends_only_its_thread() {
+        let output = in_a_process_of_its_own("child_contained");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("a literal from the source"), "{said}");
+    }
+
+    #[test]
+    #[ignore = "run by the test above"]
+    fn child_contained() {
+        end_on_panic();
+        let contained = std::thread::spawn(|| {
+            contain_panics();
+            panic!("a literal from the source");
+        });
+        contained.join().unwrap_err();
+    }
+}
