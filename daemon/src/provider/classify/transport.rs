@@ -31,7 +31,7 @@ fn not_connected(error: &reqwest::Error) -> String {
         return "no connection in time".to_owned();
     }
     if error.is_dns() {
-        return "the provider's host name cannot be resolved".to_owned();
+        return "the host name of the provider, or of the proxy to it, cannot be resolved".to_owned();
     }
     let mut innermost = None;
     let mut cause = error.source();
