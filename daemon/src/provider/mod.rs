@@ -1,1 +1,124 @@
-//! To come.
+//! The identity providers, over HTTP: one file per grant, and one place ([`classify`]) that says what an answer
+//! means.
+//!
+//! Not here: when to ask, how often, and what to do about a failure. That is [`crate::core`]'s.
+
+mod body;
+mod classify;
+mod client_credentials;
+mod exchange;
+mod form;
+mod http;
+mod login;
+mod refresh;
+mod tenants;
+mod token_response;
+mod trust;
+
+use tokend_proto::{ProfileName, Secret};
+
+use self::classify::Asked;
+use self::http::{Http, Timing};
+pub use self::trust::ProviderSetupError;
+use self::trust::Trust;
+use crate::core::exchange::{Answer, Failure, FailureKind, Grant};
+use crate::core::settings::{Kind, Profile};
+
+/// Carries requests to the providers and brings back answers. Never changes; a reload makes a new one.
+pub struct Provider {
+    http: Http,
+}
+
+/// The texts of the secrets that a [`Grant`] names by version, as far as they could be read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ResolvedSecrets<'a> {
+    /// Of the profile.
+    pub client_secret: Option<&'a Secret>,
+    /// Of its login.
+    pub password: Option<&'a Secret>,
+}
+
+impl Provider {
+    /// `trust` holds the content of each profile's `ca_file`, where it has one: its certificates are trusted in
+    /// addition to the system's. Costs no time: clients are made when they are first needed.
+    ///
+    /// # Errors
+    /// A `ca_file` without a certificate, or with one that cannot be read.
+    pub fn new(trust: impl IntoIterator<Item = (ProfileName, Vec<u8>)>) -> Result<Self, ProviderSetupError> {
+        Self::with_timing(trust, Timing::PRODUCTION)
+    }
+
+    fn with_timing(
+        trust: impl IntoIterator<Item = (ProfileName, Vec<u8>)>,
+        timing: Timing,
+    ) -> Result<Self, ProviderSetupError> {
+        Ok(Self { http: Http::new(timing, Trust::new(trust)?) })
+    }
+
+    /// Asks once (a login: its three steps, once) and never fails: whatever happens is an answer, after at most
+    /// 30 seconds, a login three times that. A [`Grant::Refresh`] or [`Grant::Login`] must run to its end: one
+    /// that is dropped half-way may have spent a token that nobody then knows of.
+    pub async fn send(&self, profile: &Profile, grant: &Grant, secrets: ResolvedSecrets<'_>) -> Answer {
+        let answer = self.ask(profile, grant, secrets).await.unwrap_or_else(Answer::Failed);
+        let outcome = match &answer {
+            Answer::Token(_) => "a token",
+            Answer::Tenants(_) => "a page of tenants",
+            Answer::Failed(failure) => &failure.message,
+        };
+        tracing::debug!(profile = %profile.name, host = %profile.endpoint().host, outcome, "asked a provider");
+        answer
+    }
+
+    async fn ask(&self, profile: &Profile, grant: &Grant, secrets: ResolvedSecrets<'_>) -> Result<Answer, Failure> {
+        let http = &self.http;
+        match (grant, &profile.kind) {
+            (Grant::ClientCredentials { .. }, Kind::Central { token_endpoint }) => {
+                let secret = client_secret(Asked::ClientCredentials, secrets)?;
+                client_credentials::central(http, profile, token_endpoint, secret).await.map(Answer::Token)
+            }
+            (Grant::ClientCredentials { .. }, Kind::Glp { base_url, workspace, .. }) => {
+                let secret = client_secret(Asked::ClientCredentials, secrets)?;
+                client_credentials::workspace(http, profile, base_url, *workspace, secret).await.map(Answer::Token)
+            }
+            (Grant::Exchange { tenant, subject }, Kind::Glp { base_url, .. }) => {
+                exchange::token(http, profile, base_url, *tenant, subject).await.map(Answer::Token)
+            }
+            (Grant::ListTenants { token, offset }, Kind::Glp { base_url, .. }) => {
+                tenants::page(http, profile, base_url, token, *offset).await.map(Answer::Tenants)
+            }
+            (Grant::Refresh { refresh_token, .. }, Kind::Classic { gateway, param_style, .. }) => {
+                let secret = client_secret(Asked::Refresh, secrets)?;
+                refresh::token(http, profile, (gateway, *param_style), secret, refresh_token).await.map(Answer::Token)
+            }
+            (Grant::Login { .. }, Kind::Classic { gateway, param_style, login: Some(login), .. }) => {
+                let secret = client_secret(Asked::LoginUser, secrets)?;
+                let password = available(Asked::LoginUser, secrets.password, "the password could not be read")?;
+                login::token(http, profile, (gateway, *param_style), login, secret, password).await.map(Answer::Token)
+            }
+            (grant, _) => Err(not_of_this_kind(grant)),
+        }
+    }
+}
+
+fn client_secret(asked: Asked, secrets: ResolvedSecrets<'_>) -> Result<&Secret, Failure> {
+    available(asked, secrets.client_secret, "the client secret could not be read")
+}
+
+fn available<'a>(asked: Asked, secret: Option<&'a Secret>, missing: &str) -> Result<&'a Secret, Failure> {
+    secret.ok_or_else(|| classify::not_sent(asked, FailureKind::SecretUnavailable, missing))
+}
+
+/// Only a mistake of ours, or a reload that changed a profile's kind under a request, gets here.
+fn not_of_this_kind(grant: &Grant) -> Failure {
+    let asked = match grant {
+        Grant::ClientCredentials { .. } => Asked::ClientCredentials,
+        Grant::Exchange { .. } => Asked::Exchange,
+        Grant::ListTenants { .. } => Asked::ListTenants,
+        Grant::Refresh { .. } => Asked::Refresh,
+        Grant::Login { .. } => Asked::LoginUser,
+    };
+    classify::not_sent(asked, FailureKind::Transient, "the profile is of a kind that has no such request")
+}
+
+#[cfg(test)]
+mod tests;

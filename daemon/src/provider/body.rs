@@ -1,0 +1,127 @@
+//! Reading a provider's body, within limits, and saying what is wrong with it without quoting it.
+
+use reqwest::Response;
+use serde::Deserialize;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// Why a body is of no use. The texts are ours: serde's name the values that they stumble over, and those
+/// may be secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum BodyFault {
+    #[error("did not end in time")]
+    TimedOut,
+    #[error("broke off before its end")]
+    BrokenOff,
+    #[error("is longer than {0} KiB")]
+    TooLong(usize),
+    #[error("has no body")]
+    Empty,
+    #[error("is not UTF-8")]
+    NotUtf8,
+    #[error("is HTML, not JSON")]
+    Html,
+    #[error("ends in the middle of its JSON")]
+    HalfJson,
+    #[error("is not JSON")]
+    NotJson,
+    #[error("is not what was expected: {0}")]
+    OtherShape(&'static str),
+}
+
+/// The whole body, of at most `limit` bytes, in a buffer that is wiped.
+pub(super) async fn read(mut response: Response, limit: usize) -> Result<Zeroizing<Vec<u8>>, BodyFault> {
+    let mut body = Zeroizing::new(Vec::with_capacity(FIRST_BUFFER.min(limit)));
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > limit => return Err(BodyFault::TooLong(limit / 1024)),
+            Ok(Some(chunk)) => append(&mut body, &chunk),
+            Ok(None) => return Ok(body),
+            Err(error) if error.is_timeout() => return Err(BodyFault::TimedOut),
+            Err(_) => return Err(BodyFault::BrokenOff),
+        }
+    }
+}
+
+/// Holds a token response in one piece, as a rule.
+const FIRST_BUFFER: usize = 16 * 1024;
+
+/// Like `extend_from_slice`, but a buffer that was outgrown is wiped too.
+fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
+    let needed = body.len() + chunk.len();
+    if needed > body.capacity() {
+        let mut bigger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
+        bigger.extend_from_slice(body);
+        *body = bigger;
+    }
+    body.extend_from_slice(chunk);
+}
+
+/// The body as JSON of a given shape; `shape` says which, should it have another one.
+pub(super) fn json<'a, T: Deserialize<'a>>(body: &'a [u8], shape: &'static str) -> Result<T, BodyFault> {
+    let text = std::str::from_utf8(body).map_err(|_| BodyFault::NotUtf8)?;
+    if text.trim_ascii().is_empty() {
+        return Err(BodyFault::Empty);
+    }
+    if is_html(body) {
+        return Err(BodyFault::Html);
+    }
+    serde_json::from_str(text).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => BodyFault::OtherShape(shape),
+        serde_json::error::Category::Eof => BodyFault::HalfJson,
+        serde_json::error::Category::Syntax | serde_json::error::Category::Io => BodyFault::NotJson,
+    })
+}
+
+/// Whether it looks like a page for people: no JSON begins with `<`.
+pub(super) fn is_html(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"<")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Shape {
+        a: u8,
+    }
+
+    #[test]
+    fn each_fault_of_a_body_has_its_name() {
+        let cases: [(&[u8], BodyFault); 12] = [
+            (b"", BodyFault::Empty),
+            (b" \r\n", BodyFault::Empty),
+            (b"\xff\xfe{}", BodyFault::NotUtf8),
+            (b"{\"a\":1,\"b\":\"\xc3\x28\"}", BodyFault::NotUtf8),
+            (b"\n<!DOCTYPE html><html>", BodyFault::Html),
+            (b"{\"a\":", BodyFault::HalfJson),
+            (b"{\"a\":1", BodyFault::HalfJson),
+            (b"upstream gone", BodyFault::NotJson),
+            (b"{\"a\":1} trailing", BodyFault::NotJson),
+            (b"[]", BodyFault::OtherShape("x")),
+            (b"{\"a\":\"one\"}", BodyFault::OtherShape("x")),
+            (b"{\"a\":1,\"a\":2}", BodyFault::OtherShape("x")),
+        ];
+        for (body, fault) in cases {
+            assert_eq!(json::<Shape>(body, "x"), Err(fault), "{}", String::from_utf8_lossy(body));
+        }
+        assert_eq!(json(b" {\"a\":1,\"b\":[]}\n", "x"), Ok(Shape { a: 1 }));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_and_not_followed() {
+        let deep = "[".repeat(100_000);
+        let body = format!("{{\"a\":{deep}");
+        assert!(json::<serde_json::Value>(body.as_bytes(), "x").is_err());
+    }
+
+    #[test]
+    fn a_buffer_that_grows_keeps_what_it_has() {
+        let mut body = Zeroizing::new(Vec::with_capacity(4));
+        for _ in 0..100 {
+            append(&mut body, b"0123456789");
+        }
+        assert_eq!(body.as_slice(), b"0123456789".repeat(100));
+    }
+}

@@ -1,0 +1,80 @@
+//! No answer at all: was the request on its way already?
+
+use std::error::Error;
+use std::io;
+
+use rustls::CertificateError;
+
+use super::Asked;
+use crate::core::exchange::{Failure, FailureKind};
+
+/// Of a request that brought no status and headers.
+///
+/// Connecting has a time-out of its own, shorter than that of the whole. So a time-out that is not one of
+/// connecting came after the request was on its way, and counts as one that may have been acted on.
+pub(in crate::provider) fn transport(asked: Asked, error: &reqwest::Error) -> Failure {
+    let (kind, message) = if error.is_connect() {
+        (FailureKind::Transient, format!("{asked} was not sent: {}", not_connected(error)))
+    } else if error.is_builder() {
+        (FailureKind::Transient, format!("{asked} was not sent: the configured URL is not one to send a request to"))
+    } else if error.is_timeout() {
+        (asked.unknown(), format!("{asked}: the answer did not come in time"))
+    } else {
+        (asked.unknown(), format!("{asked}: the connection broke before the answer"))
+    };
+    Failure { kind, retry_after: None, message }
+}
+
+/// Why there is no connection. Nothing of a request was on the way then, so nothing of one can be in here.
+fn not_connected(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no connection in time".to_owned();
+    }
+    if error.is_dns() {
+        return "the host name of the provider, or of the proxy to it, cannot be resolved".to_owned();
+    }
+    let mut innermost = None;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return no_tls(tls);
+        }
+        match error.downcast_ref::<io::Error>() {
+            // An io::Error leaves what it wraps out of its chain.
+            Some(io) if io.get_ref().is_some() => {
+                cause = io.get_ref().map(|inner| inner as &(dyn Error + 'static));
+                continue;
+            }
+            Some(io) => return format!("no connection: {}", io.kind()),
+            None => innermost = Some(error),
+        }
+        cause = error.source();
+    }
+    // A proxy that does not want to, for one. The libraries' fixed words.
+    innermost.map_or_else(|| "no connection".to_owned(), |error| format!("no connection: {error}"))
+}
+
+/// Certificates in words of our own: those of the library name what the server presents.
+fn no_tls(error: &rustls::Error) -> String {
+    let why = match error {
+        rustls::Error::InvalidCertificate(fault) => match fault {
+            CertificateError::UnknownIssuer => {
+                "its certificate comes from no authority that this system or the profile's ca_file trusts"
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has expired",
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "its certificate is not valid yet"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "its certificate is for another host"
+            }
+            CertificateError::Revoked => "its certificate is revoked",
+            _ => "its certificate is not valid",
+        },
+        rustls::Error::AlertReceived(alert) => return format!("the server refuses TLS: alert {alert:?}"),
+        rustls::Error::PeerIncompatible(_) => "it speaks no version of TLS or no cipher suite that we do",
+        rustls::Error::InvalidMessage(_) => "it does not speak TLS",
+        _ => "the TLS handshake failed",
+    };
+    format!("the server cannot be trusted: {why}")
+}
