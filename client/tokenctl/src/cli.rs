@@ -96,9 +96,9 @@ pub(crate) struct GetArgs {
     /// How the token is printed
     #[arg(long, value_enum, default_value_t)]
     pub(crate) output: Shape,
-    /// The variable that `--output env` sets
-    #[arg(long, value_name = "VAR", default_value = "TOKEN", value_parser = Binding::variable)]
-    pub(crate) var: String,
+    /// The variable that `--output env` sets [default: TOKEN]
+    #[arg(long, value_name = "VAR", value_parser = Binding::variable)]
+    pub(crate) var: Option<String>,
 }
 
 /// How a token is printed.
@@ -237,16 +237,15 @@ pub(crate) fn parse() -> Result<Cli, Exit> {
 }
 
 /// What a faulty command line was meant to be, as far as it matters for telling the fault: usage errors of
-/// `exec` must not be taken for statuses of its command.
+/// `exec` must not be taken for statuses of its command, and who reads JSON wants the error as JSON.
 fn meant() -> (Exit, Format) {
     let matches = Cli::command().ignore_errors(true).try_get_matches();
-    let Some((name, matches)) = matches.as_ref().ok().and_then(|it| it.subcommand()) else {
-        return (Exit::Usage, Format::Text);
-    };
-    let json = matches!(matches.try_get_one::<Format>("output"), Ok(Some(Format::Json)))
-        || matches!(matches.try_get_one::<Shape>("output"), Ok(Some(Shape::Json)));
-    let exit = if name == "exec" { Exit::ExecFailed } else { Exit::Usage };
-    (exit, if json { Format::Json } else { Format::Text })
+    let is_exec = matches.is_ok_and(|matches| matches.subcommand_name() == Some("exec"));
+    // The parser stops at the fault; what stands after it is read here, up to the command of `exec`.
+    let args: Vec<OsString> = std::env::args_os().skip(1).take_while(|arg| arg != "--").collect();
+    let json = args.iter().any(|arg| arg == "--output=json")
+        || args.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
+    (if is_exec { Exit::ExecFailed } else { Exit::Usage }, if json { Format::Json } else { Format::Text })
 }
 
 fn first_paragraph(error: &clap::Error) -> String {

@@ -109,6 +109,10 @@ impl Failure {
     /// One line of JSON.
     pub(crate) fn to_json(&self) -> String {
         #[derive(Serialize)]
+        struct Line<'a> {
+            error: Told<'a>,
+        }
+        #[derive(Serialize)]
         struct Told<'a> {
             status: u8,
             code: &'a str,
@@ -122,7 +126,7 @@ impl Failure {
             message: &self.message,
             retry_after: self.retry_after.map(whole_seconds),
         };
-        serde_json::json!({ "error": told }).to_string()
+        serde_json::to_string(&Line { error: told }).expect("a struct of strings and numbers is JSON")
     }
 }
 

@@ -14,7 +14,7 @@ use crate::cli::ExecArgs;
 use crate::exit::{Exit, Failure};
 
 /// The variable of a name that is given none.
-const DEFAULT_VARIABLE: &str = "TOKEN";
+pub(super) const DEFAULT_VARIABLE: &str = "TOKEN";
 
 /// A name and the variable that its token goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,18 +3,23 @@
 use serde::Serialize;
 use tokend_client::{Client, Token, TokenOptions};
 
+use super::exec::DEFAULT_VARIABLE;
 use crate::cli::{GetArgs, Shape, TokenArgs};
 use crate::clock;
 use crate::exit::{Exit, Failure};
 use crate::output::{Report, moment};
 
 pub(crate) async fn run(client: &Client, args: &GetArgs) -> Result<Report, Failure> {
+    let variable = match (&args.var, args.output) {
+        (None, _) => DEFAULT_VARIABLE,
+        (Some(variable), Shape::Env) => variable,
+        (Some(_), _) => return Err(Failure::usage("--var goes with --output env")),
+    };
     let token = client.token_with(&args.name.to_string(), options(&args.token)).await?;
-    let failure = short(&token, &args.token);
-    if failure.is_some() && !args.token.accept_short {
-        return Err(failure.unwrap_or_else(|| unreachable!("just seen")));
+    match short(&token, &args.token) {
+        Some(failure) if !args.token.accept_short => Err(failure),
+        failure => Ok(Report { failure, ..Report::new(shaped(&token, args.output, variable, clock::boot_ms())) }),
     }
-    Ok(Report { failure, ..Report::new(shaped(&token, args.output, &args.var, clock::boot_ms())) })
 }
 
 pub(super) fn options(args: &TokenArgs) -> TokenOptions {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use tokend_client::{Client, Secret};
 use tokend_proto::limits::MAX_REFRESH_TOKEN;
@@ -12,32 +13,37 @@ use tokend_proto::limits::MAX_REFRESH_TOKEN;
 use crate::cli::ImportArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Report};
+use crate::style::escaped;
 
 /// Longest file read: Download Token JSON is under 1 KiB.
 const MAX_FILE: u64 = 64 * 1024;
 
 pub(crate) async fn run(client: &Client, args: &ImportArgs) -> Result<Report, Failure> {
-    let (refresh_token, notes) = if args.file == Path::new("-") {
+    let refresh_token = if args.file == Path::new("-") {
         let stdin = std::io::stdin().lock();
         if stdin.is_terminal() {
             eprintln!("tokenctl: reading Download Token JSON from the terminal; end it with Ctrl-D");
         }
-        (read(stdin, "stdin")?, Vec::new())
+        read(stdin, "stdin")?
     } else {
         let shown = args.file.display().to_string();
         let file = File::open(&args.file).map_err(|error| unreadable(&shown, &error))?;
-        (read(file, &shown)?, Vec::new())
+        read(file, &shown)?
     };
     let imported = client.import(args.name.as_str(), &refresh_token).await?;
     Ok(match args.plain.output {
-        Format::Text => {
-            let text = format!("{}\n", crate::style::escaped(&imported.message));
-            Report { notes, ..Report::new(text) }
+        Format::Text => Report::new(format!("{}\n", escaped(&imported.message))),
+        Format::Json => {
+            Report::json(&Json { name: args.name.as_str(), changed: imported.changed, message: &imported.message })
         }
-        Format::Json => Report::json(&serde_json::json!({
-            "name": args.name.as_str(), "changed": imported.changed, "message": imported.message,
-        })),
     })
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    name: &'a str,
+    changed: bool,
+    message: &'a str,
 }
 
 fn unreadable(shown: &str, error: &std::io::Error) -> Failure {

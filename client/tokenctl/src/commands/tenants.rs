@@ -17,14 +17,20 @@ pub(crate) async fn run(client: &Client, args: &TenantsArgs, style: Style) -> Re
             Report::new(table(style, &["ID", "WORKSPACE"], &rows))
         }
         Format::Json => {
-            #[derive(Serialize)]
-            struct Json<'a> {
-                id: &'a str,
-                workspace_name: &'a str,
-            }
-            let list: Vec<Json<'_>> =
-                tenants.iter().map(|it| Json { id: &it.id, workspace_name: &it.workspace_name }).collect();
-            Report::json(&serde_json::json!({ "tenants": list }))
+            let tenants =
+                tenants.iter().map(|it| JsonTenant { id: &it.id, workspace_name: &it.workspace_name }).collect();
+            Report::json(&Json { tenants })
         }
     })
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    tenants: Vec<JsonTenant<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonTenant<'a> {
+    id: &'a str,
+    workspace_name: &'a str,
 }

@@ -31,7 +31,10 @@ pub(crate) async fn run(client: &Client, args: &WaitArgs) -> Result<Report, Fail
     for name in waited_for {
         let client = client.clone();
         asked.spawn(async move {
-            client.token_with(&name, options).await.map(|_| ()).map_err(|error| (name.clone(), error)).map(|()| name)
+            match client.token_with(&name, options).await {
+                Ok(_) => Ok(name),
+                Err(error) => Err((name, error)),
+            }
         });
     }
     let mut failed = Vec::new();
