@@ -26,7 +26,8 @@ pub enum Error {
     /// The daemon's answer is no.
     #[error(transparent)]
     Daemon(DaemonError),
-    /// The daemon does not keep to the protocol; the connection was closed.
+    /// The daemon does not keep to the protocol. Where nothing more of it can be trusted, the connection was
+    /// closed.
     #[error("tokend does not keep to the protocol")]
     Protocol(#[source] ProtocolError),
     /// The daemon did not answer in time.

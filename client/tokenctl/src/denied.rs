@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::unistd::{Gid, Group};
+use nix::unistd::{Gid, Group, Uid, User};
 
 /// Why connecting was denied, and the group whose members are let in.
 pub(crate) fn explain(socket: &Path) -> String {
@@ -15,12 +15,26 @@ pub(crate) fn explain(socket: &Path) -> String {
     else {
         return format!("permission to connect to {socket_shown} denied");
     };
+    let is_socket = closed == socket;
+    let what = if is_socket { "it is".to_owned() } else { format!("{} is", closed.display()) };
+    // Connecting takes the right to write to the socket (unix(7)) and to search its folder.
+    let needed = if is_socket { 0o020 } else { 0o010 };
+    if metadata.mode() & needed == 0 {
+        let owner = user_name(metadata.uid());
+        return format!("permission to connect to {socket_shown} denied: {what} open to the user {owner:?} alone");
+    }
     let group = group_name(metadata.gid());
-    let what = if closed == socket { "it is".to_owned() } else { format!("{} is", closed.display()) };
     format!(
         "permission to connect to {socket_shown} denied: {what} open to members of the group {group:?}; \
          'usermod -aG {group} USER' makes a user one, from the next login on"
     )
+}
+
+fn user_name(uid: u32) -> String {
+    match User::from_uid(Uid::from_raw(uid)) {
+        Ok(Some(user)) => user.name,
+        _ => uid.to_string(),
+    }
 }
 
 fn group_name(gid: u32) -> String {
@@ -32,21 +46,34 @@ fn group_name(gid: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
     fn the_group_of_the_socket_or_of_the_nearest_folder_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        let gid = fs::metadata(dir.path()).unwrap().gid();
-        let group = group_name(gid);
+        let group = group_name(fs::metadata(dir.path()).unwrap().gid());
         let there = dir.path().join("tokend.sock");
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o750)).unwrap();
         let text = explain(&there);
         assert!(
             text.contains(&format!("{} is open to members of the group {group:?}", dir.path().display())),
             "{text}"
         );
         fs::write(&there, "").unwrap();
+        fs::set_permissions(&there, Permissions::from_mode(0o660)).unwrap();
         assert!(explain(&there).contains(&format!(": it is open to members of the group {group:?}")));
+    }
+
+    #[test]
+    fn no_group_is_named_that_would_not_help() {
+        let dir = tempfile::tempdir().unwrap();
+        let owner = user_name(fs::metadata(dir.path()).unwrap().uid());
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
+        let text = explain(&dir.path().join("tokend.sock"));
+        assert!(text.ends_with(&format!("{} is open to the user {owner:?} alone", dir.path().display())), "{text}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use tokend_client::{Error, ErrorCode};
 
 use crate::denied;
+use crate::output::json_line;
 use crate::style::escaped;
 
 /// The exit statuses. They are a promise to scripts: numbers never change their meaning.
@@ -126,7 +127,7 @@ impl Failure {
             message: &self.message,
             retry_after: self.retry_after.map(whole_seconds),
         };
-        serde_json::to_string(&Line { error: told }).expect("a struct of strings and numbers is JSON")
+        json_line(&Line { error: told })
     }
 }
 

@@ -99,15 +99,18 @@ pub(crate) fn table(style: Style, header: &[&str], rows: &[Vec<Cell>]) -> String
     text
 }
 
-/// Text from elsewhere, harmless on a terminal and in a line: control characters and those that change the
-/// direction of writing are spelt out.
+/// Text from elsewhere, harmless on a terminal and in a line.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
-    let harmful = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if !text.contains(harmful) {
+    if !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }
-    let spelt = |c: char| if harmful(c) { c.escape_default().to_string() } else { c.to_string() };
+    let spelt = |c: char| if is_harmful(c) { c.escape_default().to_string() } else { c.to_string() };
     Cow::Owned(text.chars().map(spelt).collect())
+}
+
+/// Control characters, and those that break lines or change the direction of writing.
+pub(crate) fn is_harmful(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

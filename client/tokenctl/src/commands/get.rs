@@ -7,7 +7,7 @@ use super::exec::DEFAULT_VARIABLE;
 use crate::cli::{GetArgs, Shape, TokenArgs};
 use crate::clock;
 use crate::exit::{Exit, Failure};
-use crate::output::{Report, moment};
+use crate::output::{Report, json_line, moment};
 
 pub(crate) async fn run(client: &Client, args: &GetArgs) -> Result<Report, Failure> {
     let variable = match (&args.var, args.output) {
@@ -64,9 +64,7 @@ fn shaped(token: &Token, shape: Shape, variable: &str, boot_ms: u64) -> String {
                 expires_at: moment(token.expires_at()),
                 fingerprint: token.fingerprint().to_string(),
             };
-            let mut text = serde_json::to_string(&json).expect("a struct of strings and numbers is JSON");
-            text.push('\n');
-            text
+            json_line(&json) + "\n"
         }
     }
 }

@@ -12,7 +12,7 @@ use tokend_proto::limits::MAX_REFRESH_TOKEN;
 
 use crate::cli::ImportArgs;
 use crate::exit::{Exit, Failure};
-use crate::output::{Format, Report};
+use crate::output::{Format, Report, tell};
 use crate::style::escaped;
 
 /// Longest file read: Download Token JSON is under 1 KiB.
@@ -22,7 +22,7 @@ pub(crate) async fn run(client: &Client, args: &ImportArgs) -> Result<Report, Fa
     let refresh_token = if args.file == Path::new("-") {
         let stdin = std::io::stdin().lock();
         if stdin.is_terminal() {
-            eprintln!("tokenctl: reading Download Token JSON from the terminal; end it with Ctrl-D");
+            tell("tokenctl: reading Download Token JSON from the terminal; end it with Ctrl-D");
         }
         read(stdin, "stdin")?
     } else {

@@ -131,7 +131,7 @@ fn a_socket_that_may_not_be_opened_is_status_4_and_names_the_group() {
     if nix::unistd::geteuid().is_root() {
         command.uid(65_534).gid(65_534);
     } else {
-        std::fs::set_permissions(test.socket(), std::fs::Permissions::from_mode(0o000)).unwrap();
+        std::fs::set_permissions(test.socket(), std::fs::Permissions::from_mode(0o060)).unwrap();
     }
     let output = finish(&mut command, b"");
     drop(peer);
@@ -186,4 +186,15 @@ fn a_closed_pipe_is_success() {
     drop(reader);
     let status = test.command().stdout(writer).status().unwrap();
     assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn a_stdout_that_takes_nothing_is_status_1() {
+    let test = Test::new("get campus");
+    let _peer = Peer::start(&test.socket(), std::sync::Arc::new(|_| crate::peer::token("abc").into()));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = test.command().stdout(full).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr, "tokenctl: cannot write to stdout: No space left on device (os error 28)\n");
+    assert_eq!(output.status.code(), Some(1));
 }

@@ -9,3 +9,4 @@ mod harness;
 mod input;
 mod peer;
 mod reports;
+mod terminal;
