@@ -1,5 +1,6 @@
 //! One call: how long it may take, and what is asked again when the connection breaks.
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -50,6 +51,11 @@ impl Plan {
     }
 }
 
+/// Somebody listens, and has more callers than room for them just now: EAGAIN, unix(7).
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
 impl Client {
     /// Asks until there is an answer or the plan is at its end. `request` is given the wait that is left.
     pub(crate) async fn call<'a>(
@@ -75,7 +81,7 @@ impl Client {
             let again = match &failure {
                 Failure::NotSent => waits || last.is_none(),
                 Failure::Broken => plan.repeatable && (waits || last.is_none()),
-                Failure::Connect(error) => waits && is_passing(error) && self.waits_for_daemon(),
+                Failure::Connect(error) => waits && (is_full(error) || is_passing(error) && self.waits_for_daemon()),
                 Failure::Refused(_) | Failure::Protocol(_) | Failure::Version(_) => false,
             };
             let error = self.describe(failure);

@@ -1,12 +1,14 @@
 //! The connection breaks, the daemon restarts or is not there.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokend_client::{Client, Error, Fingerprint, Secret};
 use tokend_proto::{ErrorCode, ErrorReply, Millis, Renewed, Reply, Request, Stamp};
+use tokio::net::UnixStream;
 use tokio::time::Instant;
 
-use crate::peer::{Peer, fetched, greeted, pong, token};
+use crate::peer::{Connection, Peer, fetched, greeted, pong, token};
 
 #[tokio::test(start_paused = true)]
 async fn a_read_in_flight_is_asked_again_with_the_wait_that_is_left() {
@@ -130,6 +132,26 @@ async fn a_daemon_that_was_never_there_is_an_error_at_once_unless_it_is_to_be_wa
         tokio::time::sleep(Duration::from_secs(4)).await;
         peer.listen();
         let mut connection = peer.accept().await;
+        let asked = connection.next().await;
+        connection.reply(asked.id, &pong()).await;
+    };
+    assert_eq!(tokio::join!(client.ping(), script).0.unwrap(), "1.2.3");
+}
+
+#[tokio::test]
+async fn a_backlog_that_is_full_is_waited_out_by_a_first_call_too() {
+    let peer = Peer::absent();
+    let socket = tokio::net::UnixSocket::new_stream().unwrap();
+    socket.bind(peer.path()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let _first = UnixStream::connect(peer.path()).await.unwrap();
+    assert_eq!(UnixStream::connect(peer.path()).await.unwrap_err().kind(), ErrorKind::WouldBlock);
+    let client = peer.client();
+    let script = async {
+        // Long enough for the call to have met the full backlog; it is right in either case.
+        assert!(tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await.is_err());
+        listener.accept().await.unwrap();
+        let mut connection = Connection::new(listener.accept().await.unwrap().0);
         let asked = connection.next().await;
         connection.reply(asked.id, &pong()).await;
     };
