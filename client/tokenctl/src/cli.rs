@@ -82,7 +82,7 @@ pub(crate) struct TokenArgs {
     /// How long to wait for one, 10m at most
     #[arg(long, value_name = "SPAN", value_parser = span::parse, default_value = "10s")]
     pub(crate) wait: Duration,
-    /// Take a token that has less life than --min-ttl too
+    /// Take a token that has less life than --min-ttl too (get still ends with status 8)
     #[arg(long)]
     pub(crate) accept_short: bool,
 }
