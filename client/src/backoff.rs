@@ -1,0 +1,51 @@
+//! How long to leave a daemon alone that cannot be reached.
+
+use std::time::Duration;
+
+/// The first step.
+const FIRST: Duration = Duration::from_millis(50);
+
+/// The longest step: a daemon that was restarted is found again within this time.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Doubles from [`FIRST`] to [`LONGEST`]; each delay is between half and the whole of its step.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    step: Duration,
+}
+
+impl Backoff {
+    pub(crate) fn new() -> Self {
+        Self { step: FIRST }
+    }
+
+    /// The next delay; `random` is spread over its whole range.
+    pub(crate) fn next(&mut self, random: u32) -> Duration {
+        let half = self.step / 2;
+        self.step = (self.step * 2).min(LONGEST);
+        half + half.mul_f64(f64::from(random) / f64::from(u32::MAX))
+    }
+
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_delay_is_between_half_and_the_whole_of_a_step_that_doubles_up_to_the_longest() {
+        let (mut least, mut most) = (Backoff::new(), Backoff::new());
+        let mut step = FIRST;
+        for _ in 0..12 {
+            assert_eq!(least.next(0), step / 2);
+            assert_eq!(most.next(u32::MAX), step);
+            step = (step * 2).min(LONGEST);
+        }
+        assert_eq!(step, LONGEST);
+        most.reset();
+        assert_eq!(most.next(u32::MAX), FIRST);
+    }
+}

@@ -1,0 +1,54 @@
+//! How a client is made.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{Client, socket_path};
+
+/// How long a call waits for a token, or for a daemon that is being restarted, if nothing is said.
+const DEFAULT_WAIT: Duration = Duration::from_secs(10);
+
+/// What a [`Client`] is made of. Nothing is opened before the first call.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    pub(crate) socket: Option<PathBuf>,
+    pub(crate) wait: Duration,
+    pub(crate) wait_for_daemon: bool,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self { socket: None, wait: DEFAULT_WAIT, wait_for_daemon: false }
+    }
+}
+
+impl Builder {
+    /// The daemon's socket, in place of [`socket_path`]'s choice.
+    #[must_use]
+    pub fn socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.socket = Some(path.into());
+        self
+    }
+
+    /// How long a call waits for a token, or for the daemon to come back, if the call does not say. 10 s.
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Whether a daemon that was never there yet is waited for as well. Otherwise the first call fails at
+    /// once when nobody listens, and only a daemon that was there before is waited for.
+    #[must_use]
+    pub fn wait_for_daemon(mut self, yes: bool) -> Self {
+        self.wait_for_daemon = yes;
+        self
+    }
+
+    /// The client. It connects when it is first used.
+    #[must_use]
+    pub fn build(self) -> Client {
+        let path = self.socket.clone().unwrap_or_else(socket_path);
+        Client::new(path, self)
+    }
+}

@@ -1,0 +1,104 @@
+//! The task behind a client: connects when there is something to ask, and again when that breaks.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokend_proto::{ErrorReply, Flags, Reply};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
+use zeroize::Zeroizing;
+
+use crate::ProtocolError;
+use crate::backoff::Backoff;
+use crate::connection::{Connection, Parting};
+
+/// Calls that wait to be taken over by the task; more wait in their callers.
+pub(crate) const QUEUE: usize = 64;
+
+/// A Unix socket connects at once or not at all; this is for a file system that hangs.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// One request on its way to the daemon.
+pub(crate) struct Call {
+    pub(crate) id: u64,
+    pub(crate) frame: Zeroizing<Vec<u8>>,
+    /// When its caller gives up.
+    pub(crate) deadline: Instant,
+    pub(crate) answer: oneshot::Sender<Result<Answer, Failure>>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) version: u8,
+    pub(crate) flags: Flags,
+    pub(crate) reply: Reply,
+}
+
+/// Why nothing came back.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    /// There is no connection.
+    Connect(Arc<io::Error>),
+    /// The connection broke and the daemon has seen nothing whole of the request.
+    NotSent,
+    /// The connection broke after the request went out.
+    Broken,
+    /// The daemon refused the connection as a whole.
+    Refused(ErrorReply),
+    /// The daemon does not keep to the protocol.
+    Protocol(ProtocolError),
+    /// The daemon speaks only another version.
+    Version(u8),
+}
+
+/// Runs until the last client is gone.
+pub(crate) async fn drive(path: PathBuf, mut calls: mpsc::Receiver<Call>, was_connected: Arc<AtomicBool>) {
+    let mut backoff = Backoff::new();
+    let mut not_before = Instant::now();
+    while let Some(call) = calls.recv().await {
+        sleep_until(not_before).await;
+        if call.answer.is_closed() {
+            continue;
+        }
+        match connect(&path).await {
+            Err(error) => {
+                not_before = Instant::now() + backoff.next(random());
+                refuse(call, &mut calls, &Arc::new(error));
+            }
+            Ok(stream) => {
+                was_connected.store(true, Ordering::Relaxed);
+                match Connection::new(stream).run(call, &mut calls).await {
+                    Parting::Healthy => backoff.reset(),
+                    // It may go on like that: no storm of connections to a daemon in trouble.
+                    Parting::Sour => not_before = Instant::now() + backoff.next(random()),
+                }
+            }
+        }
+    }
+}
+
+async fn connect(path: &PathBuf) -> io::Result<UnixStream> {
+    match timeout(CONNECT_TIME, UnixStream::connect(path)).await {
+        Ok(result) => result,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// Fails the call and all that wait behind it: those that may wait longer come again.
+fn refuse(call: Call, calls: &mut mpsc::Receiver<Call>, error: &Arc<io::Error>) {
+    let mut next = Some(call);
+    while let Some(call) = next {
+        let _gone = call.answer.send(Err(Failure::Connect(Arc::clone(error))));
+        next = calls.try_recv().ok();
+    }
+}
+
+fn random() -> u32 {
+    // Only spreads reconnects: without randomness the middle is as good.
+    getrandom::u32().unwrap_or(u32::MAX / 2)
+}

@@ -1,0 +1,134 @@
+//! Why a call failed: what the daemon said, what the connection did, what the caller got wrong.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokend_proto::codec::{DecodeError, EncodeError};
+use tokend_proto::{ErrorCode, ErrorReply, FrameError, NameError};
+
+/// Why a call failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Nobody could be reached at the socket.
+    #[error("cannot connect to tokend at {}", path.display())]
+    Connect {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// The connection broke before the answer came. Whether the daemon has acted is not known.
+    #[error("the connection to tokend broke before it answered")]
+    Disconnected,
+    /// The daemon's answer is no.
+    #[error(transparent)]
+    Daemon(DaemonError),
+    /// The daemon does not keep to the protocol. Where nothing more of it can be trusted, the connection was
+    /// closed.
+    #[error("tokend does not keep to the protocol")]
+    Protocol(#[source] ProtocolError),
+    /// The daemon did not answer in time.
+    #[error("tokend did not answer within {} s", .0.as_secs())]
+    Timeout(Duration),
+    /// The daemon does not know this version of the protocol, or this request.
+    #[error("tokend speaks {versions:?} of the protocol: {message}")]
+    Unsupported {
+        /// The versions that it speaks.
+        versions: Vec<u8>,
+        /// What it did not understand.
+        message: String,
+    },
+    /// The name can be no name; nothing was sent.
+    #[error("{name:?} is not a name")]
+    InvalidName {
+        /// As it was given.
+        name: String,
+        /// What would be right.
+        source: NameError,
+    },
+    /// The request is over the frame limit; nothing was sent.
+    #[error("the request cannot be sent")]
+    TooLong(#[source] EncodeError),
+}
+
+impl Error {
+    /// The daemon's code, if it was the daemon that refused.
+    #[must_use]
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Daemon(error) => Some(error.code),
+            _ => None,
+        }
+    }
+
+    /// Whether the same call may well succeed later, without anybody's help.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Connect { source, .. } => is_passing(source),
+            Self::Disconnected | Self::Timeout(_) => true,
+            Self::Daemon(error) => matches!(
+                error.code,
+                ErrorCode::Busy
+                    | ErrorCode::TooManyRequests
+                    | ErrorCode::TooManyConnections
+                    | ErrorCode::Unavailable
+                    | ErrorCode::Throttled
+                    | ErrorCode::AwaitingLogin
+            ),
+            Self::Protocol(_) | Self::Unsupported { .. } | Self::InvalidName { .. } | Self::TooLong(_) => false,
+        }
+    }
+}
+
+/// Whether connecting may work in a moment: the daemon is being restarted, or its backlog is full (for which
+/// a Unix socket has EAGAIN, unix(7)).
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, NotFound, WouldBlock};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | Interrupted | NotFound | WouldBlock)
+}
+
+/// The daemon's refusal, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct DaemonError {
+    /// Stable code.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
+    /// When it makes sense to ask again, where waiting helps.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<ErrorReply> for DaemonError {
+    fn from(reply: ErrorReply) -> Self {
+        Self { code: reply.code, message: reply.message, retry_after: reply.retry_after.map(Duration::from) }
+    }
+}
+
+/// What the other side of the socket did that no daemon does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A frame's length is out of bounds.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// A frame's value is no reply.
+    #[error("a reply could not be read: {0}")]
+    Reply(DecodeError),
+    /// A reply to nothing that was asked.
+    #[error("a reply to request {0}, which was not asked")]
+    UnknownRequest(u64),
+    /// A reply that does not belong to the request.
+    #[error("the reply is not one to {0}")]
+    WrongReply(&'static str),
+    /// An access token that cannot stand in a header (RFC 6750, section 2.1).
+    #[error("the access token holds characters that no bearer token has")]
+    TokenCharacters,
+    /// Pages that do not end.
+    #[error("the pages of the list do not come to an end")]
+    EndlessPages,
+}

@@ -1,0 +1,173 @@
+//! An access token as a program uses it.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokend_proto::{Fingerprint, Flags, Secret, Stamp};
+
+use crate::ProtocolError;
+
+/// An access token, the name it belongs to, and what the daemon said about it.
+///
+/// Do not keep it past [`Token::refresh_at`]: ask again instead, the daemon answers at once.
+#[derive(Clone)]
+pub struct Token {
+    name: String,
+    min_ttl: Duration,
+    flags: Flags,
+    token: tokend_proto::Token,
+}
+
+impl Token {
+    /// Checks that the token can stand in a header, so that nothing can be smuggled into one.
+    pub(crate) fn new(
+        name: &str,
+        min_ttl: Duration,
+        flags: Flags,
+        token: tokend_proto::Token,
+    ) -> Result<Self, ProtocolError> {
+        if !is_b64token(token.access_token.expose()) || !is_scheme(&token.token_type) {
+            return Err(ProtocolError::TokenCharacters);
+        }
+        Ok(Self { name: name.to_owned(), min_ttl, flags, token })
+    }
+
+    /// The name that it was asked by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The token's text, for the `Authorization` header.
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        self.token.access_token.expose()
+    }
+
+    /// The token as a value that cannot be printed by accident.
+    #[must_use]
+    pub fn access_token(&self) -> &Secret {
+        &self.token.access_token
+    }
+
+    /// As the provider said it, usually `Bearer`.
+    #[must_use]
+    pub fn token_type(&self) -> &str {
+        &self.token.token_type
+    }
+
+    /// What names the token without showing it.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.token.fingerprint
+    }
+
+    /// When the daemon asked for it.
+    #[must_use]
+    pub fn issued_at(&self) -> Stamp {
+        self.token.issued_at
+    }
+
+    /// From then on it does not work.
+    #[must_use]
+    pub fn expires_at(&self) -> Stamp {
+        self.token.expires_at
+    }
+
+    /// From then on a newer one is likely.
+    #[must_use]
+    pub fn refresh_at(&self) -> Stamp {
+        self.token.refresh_at
+    }
+
+    /// The life left at a moment of CLOCK_BOOTTIME, in milliseconds.
+    #[must_use]
+    pub fn remaining(&self, boot_ms: u64) -> Duration {
+        Duration::from_millis(self.token.expires_at.boot_ms.saturating_sub(boot_ms))
+    }
+
+    /// Whether it has less life left than was asked for. It is the newest there is.
+    #[must_use]
+    pub fn falls_short(&self) -> bool {
+        self.flags.contains(Flags::FALLS_SHORT)
+    }
+
+    /// Whether it is being replaced and may stop working at any moment.
+    #[must_use]
+    pub fn renewing(&self) -> bool {
+        self.flags.contains(Flags::RENEWING)
+    }
+
+    pub(crate) fn min_ttl(&self) -> Duration {
+        self.min_ttl
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("name", &self.name)
+            .field("fingerprint", &self.fingerprint())
+            .field("expires_at", &self.expires_at())
+            .field("flags", &self.flags)
+            .finish_non_exhaustive()
+    }
+}
+
+/// RFC 6750, section 2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+fn is_b64token(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    !body.is_empty() && body.bytes().all(allowed)
+}
+
+/// A `token_type` that can stand before a token in a header: a token of RFC 9110, section 5.6.2, of which
+/// the registered ones use no more than this.
+fn is_scheme(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(text: &str, token_type: &str) -> Result<Token, ProtocolError> {
+        let secret = Secret::from(text);
+        let fingerprint = Fingerprint::of(&secret);
+        let (issued_at, expires_at) = (Stamp::default(), Stamp { boot_ms: 5_000, unix_ms: 5_000 });
+        let token_type = token_type.to_owned();
+        let token = tokend_proto::Token {
+            access_token: secret,
+            token_type,
+            fingerprint,
+            issued_at,
+            expires_at,
+            refresh_at: issued_at,
+        };
+        Token::new("campus", Duration::ZERO, Flags::RENEWING, token)
+    }
+
+    #[test]
+    fn debug_shows_the_fingerprint_and_nothing_of_the_token() {
+        let shown = format!("{:?}", token("c2VjcmV0", "Bearer").unwrap());
+        assert!(!shown.contains("c2VjcmV0"), "{shown}");
+        assert!(shown.contains(&Fingerprint::of(&Secret::from("c2VjcmV0")).to_string()), "{shown}");
+    }
+
+    #[test]
+    fn what_cannot_stand_in_a_header_is_no_token() {
+        for bad in ["", "=", "a b", "a\nSet-Cookie:x", "a=b", "é", "a\""] {
+            assert_eq!(token(bad, "Bearer").unwrap_err(), ProtocolError::TokenCharacters, "{bad:?}");
+        }
+        assert_eq!(token("abc", "Bearer\r\nX").unwrap_err(), ProtocolError::TokenCharacters);
+        assert!(token("a-._~+/Z9==", "bearer").is_ok());
+    }
+
+    #[test]
+    fn life_left_ends_at_zero() {
+        let token = token("abc", "Bearer").unwrap();
+        assert_eq!(token.remaining(1_000), Duration::from_secs(4));
+        assert_eq!(token.remaining(6_000), Duration::ZERO);
+        assert!(token.renewing() && !token.falls_short());
+    }
+}

@@ -1,0 +1,9 @@
+//! The client against a scripted peer on a real socket.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where an unwrap fails")]
+
+mod breaking;
+mod calls;
+mod hostile;
+mod peer;
+mod time;

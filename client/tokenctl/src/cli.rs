@@ -1,0 +1,265 @@
+//! What may be typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use tokend_client::Fingerprint;
+use tokend_proto::{ProfileName, TokenRef};
+
+use crate::commands::Binding;
+use crate::exit::{Exit, Failure};
+use crate::output::{Format, tell_failure};
+use crate::span;
+
+const STATUSES: &str = "\
+Exit status:
+  0  done
+  1  anything else
+  2  usage
+  3  the daemon cannot be reached
+  4  denied
+  5  no such name
+  6  no good token now, try later (provider down, throttled, awaiting login)
+  7  the provider refuses the credentials, or the chain is lost or empty: an operator is needed
+  8  --min-ttl not met (stdout is empty, unless --accept-short)
+  exec: the command's own; 125 tokenctl failed, 126 the command cannot be run, 127 it was not found";
+
+/// Fresh tokens for HPE Aruba Networking Central, GreenLake and Classic Central, from the local tokend.
+#[derive(Debug, Parser)]
+#[command(name = "tokenctl", version, after_help = STATUSES, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// The daemon's socket [default: $TOKEND_SOCKET, an existing $XDG_RUNTIME_DIR/tokend.sock,
+    /// /run/tokend/tokend.sock]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print the newest token of a name
+    Get(GetArgs),
+    /// Show how names are doing
+    Status(StatusArgs),
+    /// Run a command with tokens in its environment
+    Exec(ExecArgs),
+    /// Say that a token was answered 401, and have it replaced
+    Reject(RejectArgs),
+    /// Renew a name now (needs admin)
+    Refresh(RefreshArgs),
+    /// Start a Classic chain from the web UI's Download Token (needs admin)
+    Import(ImportArgs),
+    /// List the tenants of a GreenLake MSP workspace
+    Tenants(TenantsArgs),
+    /// Wait until names have a good token
+    Wait(WaitArgs),
+    /// Show what the daemon sees of you, and what you may do
+    Whoami(Plain),
+    /// Have the daemon read its configuration again (root and the daemon's user)
+    Reload(Plain),
+    /// Ask whether the daemon is there
+    Ping(Plain),
+}
+
+/// How the result is shown.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Plain {
+    /// How the result is shown; with json, errors are JSON on stderr
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+/// What the token should be like.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct TokenArgs {
+    /// Life that the token should still have, as in 90s or 20m
+    #[arg(long, value_name = "SPAN", value_parser = span::parse, default_value = "0s", hide_default_value = true)]
+    pub(crate) min_ttl: Duration,
+    /// How long to wait for one, 10m at most
+    #[arg(long, value_name = "SPAN", value_parser = span::parse, default_value = "10s")]
+    pub(crate) wait: Duration,
+    /// Take a token that has less life than --min-ttl too (get still ends with status 8)
+    #[arg(long)]
+    pub(crate) accept_short: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// PROFILE or PROFILE/TENANT
+    pub(crate) name: TokenRef,
+    #[command(flatten)]
+    pub(crate) token: TokenArgs,
+    /// How the token is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Shape,
+    /// The variable that `--output env` sets [default: TOKEN]
+    #[arg(long, value_name = "VAR", value_parser = Binding::variable)]
+    pub(crate) var: Option<String>,
+}
+
+/// How a token is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Shape {
+    /// The token
+    #[default]
+    Raw,
+    /// The provider's own JSON with the remaining expires_in, plus expires_at and fingerprint
+    Json,
+    /// Authorization: Bearer …
+    Header,
+    /// TOKEN=…
+    Env,
+    /// Configuration for curl -K -
+    Curl,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// PROFILE or PROFILE/TENANT; all that you may read if not said
+    pub(crate) name: Option<TokenRef>,
+    #[command(flatten)]
+    pub(crate) plain: Plain,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExecArgs {
+    /// Names, each with the variable that its token goes to; TOKEN if not said. Split at the last '='
+    #[arg(required = true, value_name = "NAME[=VAR]")]
+    pub(crate) bindings: Vec<Binding>,
+    #[command(flatten)]
+    pub(crate) token: TokenArgs,
+    #[command(flatten)]
+    pub(crate) plain: Plain,
+    /// The command, which takes the place of tokenctl
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RejectArgs {
+    /// PROFILE or PROFILE/TENANT
+    pub(crate) name: TokenRef,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) plain: Plain,
+}
+
+/// Which token was refused. A token is never an argument: arguments are everybody's to read.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// The token's fingerprint, as `get --output json` shows it
+    #[arg(long, value_name = "HEX")]
+    pub(crate) fingerprint: Option<Fingerprint>,
+    /// Read the token from stdin
+    #[arg(long)]
+    pub(crate) token_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RefreshArgs {
+    /// PROFILE or PROFILE/TENANT
+    pub(crate) name: TokenRef,
+    #[command(flatten)]
+    pub(crate) plain: Plain,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// PROFILE
+    pub(crate) name: ProfileName,
+    /// Download Token JSON, or any JSON object with a refresh_token; - is stdin
+    #[arg(default_value = "-", hide_default_value = true)]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) plain: Plain,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantsArgs {
+    /// PROFILE
+    pub(crate) profile: ProfileName,
+    #[command(flatten)]
+    pub(crate) plain: Plain,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// PROFILE or PROFILE/TENANT; all that you may read if none is said
+    pub(crate) names: Vec<TokenRef>,
+    /// How long to wait, 10m at most, also for the daemon itself
+    #[arg(long, value_name = "SPAN", value_parser = span::parse, default_value = "10s")]
+    pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) plain: Plain,
+}
+
+impl Cli {
+    /// Of the whole run: how errors are told.
+    pub(crate) fn format(&self) -> Format {
+        match &self.command {
+            Command::Get(args) if args.output == Shape::Json => Format::Json,
+            Command::Get(_) => Format::Text,
+            Command::Status(StatusArgs { plain, .. })
+            | Command::Exec(ExecArgs { plain, .. })
+            | Command::Reject(RejectArgs { plain, .. })
+            | Command::Refresh(RefreshArgs { plain, .. })
+            | Command::Import(ImportArgs { plain, .. })
+            | Command::Tenants(TenantsArgs { plain, .. })
+            | Command::Wait(WaitArgs { plain, .. })
+            | Command::Whoami(plain)
+            | Command::Reload(plain)
+            | Command::Ping(plain) => plain.output,
+        }
+    }
+}
+
+/// Reads the command line; help and usage errors have been told when there is none.
+pub(crate) fn parse() -> Result<Cli, Exit> {
+    Cli::try_parse().map_err(|error| {
+        if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+            // A closed pipe is success here too.
+            let _ = error.print();
+            return Exit::Done;
+        }
+        let (exit, format) = meant();
+        match format {
+            Format::Text => drop(error.print()),
+            Format::Json => tell_failure(&Failure { exit, ..Failure::usage(first_paragraph(&error)) }, format),
+        }
+        exit
+    })
+}
+
+/// What a faulty command line was meant to be, as far as it matters for telling the fault: usage errors of
+/// `exec` must not be taken for statuses of its command, and who reads JSON wants the error as JSON.
+fn meant() -> (Exit, Format) {
+    let matches = Cli::command().ignore_errors(true).try_get_matches();
+    let is_exec = matches.is_ok_and(|matches| matches.subcommand_name() == Some("exec"));
+    // The parser stops at the fault; what stands after it is read here, up to the command of `exec`.
+    let args: Vec<OsString> = std::env::args_os().skip(1).take_while(|arg| arg != "--").collect();
+    let json = args.iter().any(|arg| arg == "--output=json")
+        || args.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
+    (if is_exec { Exit::ExecFailed } else { Exit::Usage }, if json { Format::Json } else { Format::Text })
+}
+
+fn first_paragraph(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    first.trim_start_matches("error: ").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,70 @@
+//! `get`: one token, in the shape that what comes after it takes.
+
+use serde::Serialize;
+use tokend_client::{Client, Token, TokenOptions};
+
+use super::exec::DEFAULT_VARIABLE;
+use crate::cli::{GetArgs, Shape, TokenArgs};
+use crate::clock;
+use crate::exit::{Exit, Failure};
+use crate::output::{Report, json_line, moment};
+
+pub(crate) async fn run(client: &Client, args: &GetArgs) -> Result<Report, Failure> {
+    let variable = match (&args.var, args.output) {
+        (None, _) => DEFAULT_VARIABLE,
+        (Some(variable), Shape::Env) => variable,
+        (Some(_), _) => return Err(Failure::usage("--var goes with --output env")),
+    };
+    let token = client.token_with(&args.name.to_string(), options(&args.token)).await?;
+    match short(&token, &args.token) {
+        Some(failure) if !args.token.accept_short => Err(failure),
+        failure => Ok(Report { failure, ..Report::new(shaped(&token, args.output, variable, clock::boot_ms())) }),
+    }
+}
+
+pub(super) fn options(args: &TokenArgs) -> TokenOptions {
+    TokenOptions { min_ttl: args.min_ttl, wait: Some(args.wait) }
+}
+
+/// The failure of a token that has less life than was asked for.
+pub(super) fn short(token: &Token, args: &TokenArgs) -> Option<Failure> {
+    token.falls_short().then(|| {
+        let left = token.remaining(clock::boot_ms()).as_secs();
+        let wanted = args.min_ttl.as_secs();
+        let message = format!("the newest token of {} lives for {left} s more, not for {wanted} s", token.name());
+        Failure::new(Exit::FallsShort, "falls_short", message)
+    })
+}
+
+/// The provider's own shape (RFC 6749, section 5.1) with what is left of its life, and two fields of ours.
+#[derive(Serialize)]
+struct Json<'a> {
+    access_token: &'a str,
+    token_type: &'a str,
+    expires_in: u64,
+    expires_at: String,
+    fingerprint: String,
+}
+
+fn shaped(token: &Token, shape: Shape, variable: &str, boot_ms: u64) -> String {
+    let secret = token.secret();
+    // RFC 6750 writes the scheme so; Classic says "bearer", which some servers take and some do not.
+    let is_bearer = token.token_type().eq_ignore_ascii_case("Bearer");
+    let scheme = if is_bearer { "Bearer" } else { token.token_type() };
+    match shape {
+        Shape::Raw => format!("{secret}\n"),
+        Shape::Header => format!("Authorization: {scheme} {secret}\n"),
+        Shape::Env => format!("{variable}={secret}\n"),
+        Shape::Curl => format!("header = \"Authorization: {scheme} {secret}\"\n"),
+        Shape::Json => {
+            let json = Json {
+                access_token: secret,
+                token_type: token.token_type(),
+                expires_in: token.remaining(boot_ms).as_secs(),
+                expires_at: moment(token.expires_at()),
+                fingerprint: token.fingerprint().to_string(),
+            };
+            json_line(&json) + "\n"
+        }
+    }
+}

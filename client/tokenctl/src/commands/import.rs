@@ -1,0 +1,172 @@
+//! `import`: a refresh token from a file of the web UI's.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use tokend_client::{Client, Secret};
+use tokend_proto::limits::MAX_REFRESH_TOKEN;
+
+use crate::cli::ImportArgs;
+use crate::exit::{Exit, Failure};
+use crate::output::{Format, Report, tell};
+use crate::style::escaped;
+
+/// Longest file read: Download Token JSON is under 1 KiB.
+const MAX_FILE: u64 = 64 * 1024;
+
+pub(crate) async fn run(client: &Client, args: &ImportArgs) -> Result<Report, Failure> {
+    let refresh_token = if args.file == Path::new("-") {
+        let stdin = std::io::stdin().lock();
+        if stdin.is_terminal() {
+            tell("tokenctl: reading Download Token JSON from the terminal; end it with Ctrl-D");
+        }
+        read(stdin, "stdin")?
+    } else {
+        let shown = args.file.display().to_string();
+        let file = File::open(&args.file).map_err(|error| unreadable(&shown, &error))?;
+        read(file, &shown)?
+    };
+    let imported = client.import(args.name.as_str(), &refresh_token).await?;
+    Ok(match args.plain.output {
+        Format::Text => Report::new(format!("{}\n", escaped(&imported.message))),
+        Format::Json => {
+            Report::json(&Json { name: args.name.as_str(), changed: imported.changed, message: &imported.message })
+        }
+    })
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    name: &'a str,
+    changed: bool,
+    message: &'a str,
+}
+
+fn unreadable(shown: &str, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Usage, "input", format!("cannot read {shown}: {error}"))
+}
+
+/// The refresh token in the JSON. Errors say where it is wrong and never what stands there.
+fn read(input: impl Read, shown: &str) -> Result<Secret, Failure> {
+    let mut bytes = Vec::with_capacity(4096);
+    input.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| unreadable(shown, &error))?;
+    let wrong = |what: String| Failure::new(Exit::Usage, "input", format!("{shown} {what}"));
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(wrong(format!("is over {} KiB: Download Token JSON is right", MAX_FILE / 1024)));
+    }
+    let text = Secret::new(String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8".into()))?);
+    // Windows' editors begin a file with a byte order mark.
+    let json = text.expose().trim_start_matches('\u{feff}');
+    if json.trim().is_empty() {
+        return Err(wrong("is empty: Download Token JSON is right".into()));
+    }
+    let Found(found) = serde_json::from_str(json).map_err(|error| {
+        // Never the error's own text: it may quote the file.
+        let (line, column) = (error.line(), error.column());
+        wrong(match error.classify() {
+            serde_json::error::Category::Data => "is JSON, but not an object with one refresh_token".into(),
+            _ => format!("is not JSON: line {line}, column {column}"),
+        })
+    })?;
+    match found {
+        Value::Missing => Err(wrong("has no refresh_token: Download Token JSON has one".into())),
+        Value::NotText => Err(wrong("has a refresh_token that is not a string".into())),
+        Value::Text(token) if token.is_empty() => Err(wrong("has an empty refresh_token".into())),
+        Value::Text(token) if token.expose().len() > MAX_REFRESH_TOKEN => {
+            Err(wrong(format!("has a refresh_token of over {} KiB", MAX_REFRESH_TOKEN / 1024)))
+        }
+        Value::Text(token) => Ok(token),
+    }
+}
+
+/// What stands under `refresh_token`.
+enum Value {
+    Missing,
+    NotText,
+    Text(Secret),
+}
+
+struct Found(Value);
+
+impl<'de> Deserialize<'de> for Found {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Finder)
+    }
+}
+
+struct Finder;
+
+impl<'de> Visitor<'de> for Finder {
+    type Value = Found;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found, A::Error> {
+        let mut found = Value::Missing;
+        while let Some(key) = map.next_key::<String>()? {
+            if key != "refresh_token" {
+                map.next_value::<serde::de::IgnoredAny>()?;
+                continue;
+            }
+            if !matches!(found, Value::Missing) {
+                return Err(serde::de::Error::custom("refresh_token twice"));
+            }
+            found = match map.next_value::<serde_json::Value>()? {
+                serde_json::Value::String(text) => Value::Text(Secret::new(text)),
+                _ => Value::NotText,
+            };
+        }
+        Ok(Found(found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_refresh_token_is_found_among_other_fields() {
+        let download = r#"{"access_token":"AT-1","appname":"nms","created_at":1700000000000,"expires_in":7200,
+            "refresh_token":"RT-1","scope":"all","token_type":"bearer"}"#;
+        assert_eq!(read(download.as_bytes(), "f").unwrap(), Secret::from("RT-1"));
+        assert_eq!(
+            read("\u{feff}{\"refresh_token\": \"RT\\u002d2\"}\r\n".as_bytes(), "f").unwrap(),
+            Secret::from("RT-2")
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_showing_the_file() {
+        let cases = [
+            ("", "is empty"),
+            ("{\"refresh_token\": \"SECRET\"", "is not JSON: line 1, column 26"),
+            ("{\n\"refresh_token\": SECRET}", "is not JSON: line 2, column 18"),
+            ("\"SECRET\"", "is JSON, but not an object"),
+            ("[\"SECRET\"]", "is JSON, but not an object"),
+            ("{\"access_token\":\"SECRET\"}", "has no refresh_token"),
+            ("{\"refresh_token\":[\"SECRET\"]}", "not a string"),
+            ("{\"refresh_token\":\"\"}", "empty refresh_token"),
+            ("{\"refresh_token\":\"SECRET\",\"refresh_token\":\"SECRET\"}", "one refresh_token"),
+        ];
+        for (text, expected) in cases {
+            let failure = read(text.as_bytes(), "token.json").unwrap_err();
+            assert!(failure.message.contains(expected), "{text}: {failure}");
+            assert!(!failure.message.contains("SECRET"), "{failure}");
+            assert_eq!(failure.exit, Exit::Usage);
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused() {
+        let padding = " ".repeat(70_000);
+        assert!(read(padding.as_bytes(), "f").unwrap_err().message.contains("over 64 KiB"));
+        let long = format!("{{\"refresh_token\":\"{}\"}}", "a".repeat(MAX_REFRESH_TOKEN + 1));
+        assert!(read(long.as_bytes(), "f").unwrap_err().message.contains("over 8 KiB"));
+    }
+}

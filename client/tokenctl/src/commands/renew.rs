@@ -1,0 +1,80 @@
+//! `reject` and `refresh`: another token in place of the one there is.
+
+use std::io::Read;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokend_client::{Client, Fingerprint, Secret, Stamp};
+
+use crate::cli::{RefreshArgs, RejectArgs, Which};
+use crate::exit::{Exit, Failure};
+use crate::output::{Format, Report, moment};
+
+/// Longest token read from stdin: no frame could have brought a longer one.
+const MAX_TOKEN: u64 = tokend_proto::limits::MAX_FRAME as u64;
+
+pub(crate) async fn reject(client: &Client, args: &RejectArgs) -> Result<Report, Failure> {
+    let rejected = match args.which {
+        Which { fingerprint: Some(fingerprint), .. } => fingerprint,
+        Which { fingerprint: None, .. } => Fingerprint::of(&token_from(std::io::stdin().lock())?),
+    };
+    let name = args.name.to_string();
+    let token = client.reject_fingerprint(&name, rejected, Duration::ZERO).await?;
+    Ok(told(&name, token.fingerprint(), token.expires_at(), args.plain.output))
+}
+
+pub(crate) async fn refresh(client: &Client, args: &RefreshArgs) -> Result<Report, Failure> {
+    let name = args.name.to_string();
+    let renewed = client.refresh(&name).await?;
+    Ok(told(&name, renewed.fingerprint, renewed.expires_at, args.plain.output))
+}
+
+/// The new token by its fingerprint: who wants the token itself says `get`.
+fn told(name: &str, fingerprint: Fingerprint, expires_at: Stamp, format: Format) -> Report {
+    #[derive(Serialize)]
+    struct Json<'a> {
+        name: &'a str,
+        fingerprint: String,
+        expires_at: String,
+    }
+    let (fingerprint, expires_at) = (fingerprint.to_string(), moment(expires_at));
+    match format {
+        Format::Text => Report::new(format!("{}\t{fingerprint}\t{expires_at}\n", crate::style::escaped(name))),
+        Format::Json => Report::json(&Json { name, fingerprint, expires_at }),
+    }
+}
+
+fn token_from(input: impl Read) -> Result<Secret, Failure> {
+    let mut bytes = Vec::with_capacity(4096);
+    let read = input.take(MAX_TOKEN + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::new(Exit::Other, "input", format!("cannot read the token from stdin: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| Failure::usage("what stdin holds is no token"))?;
+    let whole = Secret::new(text);
+    let token = Secret::from(whole.expose().trim());
+    if token.is_empty() {
+        return Err(Failure::usage("stdin holds no token"));
+    }
+    if whole.expose().len() as u64 > MAX_TOKEN || token.expose().contains(char::is_whitespace) {
+        return Err(Failure::usage("stdin holds more than a token"));
+    }
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_on_stdin_may_end_its_line() {
+        assert_eq!(token_from(&b"abc.def\r\n"[..]).unwrap(), Secret::from("abc.def"));
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused_without_being_shown() {
+        for bad in [&b""[..], b"\n\n", b"secret other", b"secret\nother\n", b"secret\xff", &[b'a'; 70_000]] {
+            let failure = token_from(bad).unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage);
+            assert!(!failure.message.contains("secret"), "{failure}");
+        }
+    }
+}

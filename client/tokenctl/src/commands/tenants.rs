@@ -1,0 +1,36 @@
+//! `tenants`: the tenants of an MSP workspace.
+
+use serde::Serialize;
+use tokend_client::Client;
+
+use crate::cli::TenantsArgs;
+use crate::exit::Failure;
+use crate::output::{Format, Report};
+use crate::style::{Cell, Style, table};
+
+pub(crate) async fn run(client: &Client, args: &TenantsArgs, style: Style) -> Result<Report, Failure> {
+    let tenants = client.tenants(args.profile.as_str()).await?;
+    Ok(match args.plain.output {
+        Format::Text => {
+            let rows: Vec<Vec<Cell>> =
+                tenants.iter().map(|it| vec![it.id.as_str().into(), it.workspace_name.as_str().into()]).collect();
+            Report::new(table(style, &["ID", "WORKSPACE"], &rows))
+        }
+        Format::Json => {
+            let tenants =
+                tenants.iter().map(|it| JsonTenant { id: &it.id, workspace_name: &it.workspace_name }).collect();
+            Report::json(&Json { tenants })
+        }
+    })
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    tenants: Vec<JsonTenant<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonTenant<'a> {
+    id: &'a str,
+    workspace_name: &'a str,
+}

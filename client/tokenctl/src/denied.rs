@@ -1,0 +1,84 @@
+//! Who may open the socket, for one who may not.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::unistd::{Gid, Group, Uid, User};
+
+/// Why connecting was denied, and the group whose members are let in.
+pub(crate) fn explain(socket: &Path) -> String {
+    let socket_shown = socket.display();
+    // The socket itself cannot be looked at when its folder is closed: then the folder's group counts.
+    let Some((closed, metadata)) =
+        socket.ancestors().find_map(|path| fs::metadata(path).ok().map(|metadata| (path, metadata)))
+    else {
+        return format!("permission to connect to {socket_shown} denied");
+    };
+    let is_socket = closed == socket;
+    let what = if is_socket { "it is".to_owned() } else { format!("{} is", closed.display()) };
+    // Connecting takes the right to write to the socket (unix(7)) and to search its folder.
+    let needed = if is_socket { 0o020 } else { 0o010 };
+    if metadata.mode() & needed == 0 {
+        let owner = user_name(metadata.uid());
+        return format!("permission to connect to {socket_shown} denied: {what} open to the user {owner:?} alone");
+    }
+    let group = group_name(metadata.gid());
+    format!(
+        "permission to connect to {socket_shown} denied: {what} open to members of the group {group:?}; \
+         'usermod -aG {group} USER' makes a user one, from the next login on"
+    )
+}
+
+fn user_name(uid: u32) -> String {
+    match User::from_uid(Uid::from_raw(uid)) {
+        Ok(Some(user)) => user.name,
+        _ => uid.to_string(),
+    }
+}
+
+fn group_name(gid: u32) -> String {
+    match Group::from_gid(Gid::from_raw(gid)) {
+        Ok(Some(group)) => group.name,
+        _ => gid.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_group_of_the_socket_or_of_the_nearest_folder_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let group = group_name(fs::metadata(dir.path()).unwrap().gid());
+        let there = dir.path().join("tokend.sock");
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o750)).unwrap();
+        let text = explain(&there);
+        assert!(
+            text.contains(&format!("{} is open to members of the group {group:?}", dir.path().display())),
+            "{text}"
+        );
+        fs::write(&there, "").unwrap();
+        fs::set_permissions(&there, Permissions::from_mode(0o660)).unwrap();
+        assert!(explain(&there).contains(&format!(": it is open to members of the group {group:?}")));
+    }
+
+    #[test]
+    fn no_group_is_named_that_would_not_help() {
+        let dir = tempfile::tempdir().unwrap();
+        let owner = user_name(fs::metadata(dir.path()).unwrap().uid());
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
+        let text = explain(&dir.path().join("tokend.sock"));
+        assert!(text.ends_with(&format!("{} is open to the user {owner:?} alone", dir.path().display())), "{text}");
+    }
+
+    #[test]
+    fn a_group_without_a_name_is_its_number() {
+        assert_eq!(group_name(4_000_000_000), "4000000000");
+        assert_eq!(group_name(0), "root");
+    }
+}

@@ -1,0 +1,219 @@
+//! Failures and their exit statuses: the one place where the one becomes the other.
+
+use std::fmt::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokend_client::{Error, ErrorCode};
+
+use crate::denied;
+use crate::output::json_line;
+use crate::style::escaped;
+
+/// The exit statuses. They are a promise to scripts: numbers never change their meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done.
+    Done,
+    /// Anything else.
+    Other,
+    /// What was typed cannot be meant: also a name that can be no name, and what the daemon calls an
+    /// invalid argument.
+    Usage,
+    /// The daemon cannot be reached, or does not answer.
+    Unreachable,
+    /// Denied, by the access rules or by the socket's mode.
+    Denied,
+    /// No such name.
+    NoSuchName,
+    /// No good token now, try later.
+    TryLater,
+    /// The provider refuses the credentials, or the chain is lost or empty: an operator is needed.
+    Operator,
+    /// `--min-ttl` was not met.
+    FallsShort,
+    /// `exec`: a failure of tokenctl's own, as with env(1) and timeout(1).
+    ExecFailed,
+    /// `exec`: the command was found but cannot be run (POSIX, env).
+    CannotRun,
+    /// `exec`: the command was not found (POSIX, env).
+    NotFound,
+}
+
+impl Exit {
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Other => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 3,
+            Self::Denied => 4,
+            Self::NoSuchName => 5,
+            Self::TryLater => 6,
+            Self::Operator => 7,
+            Self::FallsShort => 8,
+            Self::ExecFailed => 125,
+            Self::CannotRun => 126,
+            Self::NotFound => 127,
+        }
+    }
+
+    fn of(code: ErrorCode) -> Self {
+        match code {
+            ErrorCode::InvalidArgument => Self::Usage,
+            ErrorCode::Denied => Self::Denied,
+            ErrorCode::NoSuchName => Self::NoSuchName,
+            ErrorCode::Unavailable
+            | ErrorCode::Throttled
+            | ErrorCode::AwaitingLogin
+            | ErrorCode::Busy
+            | ErrorCode::TooManyRequests
+            | ErrorCode::TooManyConnections => Self::TryLater,
+            ErrorCode::Rejected | ErrorCode::ChainLost | ErrorCode::ChainEmpty => Self::Operator,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.number().into()
+    }
+}
+
+/// Why a command failed, ready to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    /// A stable word: the daemon's, or one of our own.
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
+        Self { exit, code, message: message.into(), retry_after: None }
+    }
+
+    /// What was typed, or given in a file, cannot be meant.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, "usage", message)
+    }
+
+    /// The same failure where it stops a command from being started.
+    pub(crate) fn in_exec(self) -> Self {
+        Self { exit: Exit::ExecFailed, ..self }
+    }
+
+    /// One line of JSON.
+    pub(crate) fn to_json(&self) -> String {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            error: Told<'a>,
+        }
+        #[derive(Serialize)]
+        struct Told<'a> {
+            status: u8,
+            code: &'a str,
+            message: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            retry_after: Option<u64>,
+        }
+        let told = Told {
+            status: self.exit.number(),
+            code: self.code,
+            message: &self.message,
+            retry_after: self.retry_after.map(whole_seconds),
+        };
+        json_line(&Line { error: told })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&escaped(&self.message))?;
+        match self.retry_after {
+            Some(wait) => write!(f, "; it makes sense to try again in {} s", whole_seconds(wait)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let message = with_sources(&error);
+        match error {
+            Error::Connect { path, source } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Self::new(Exit::Denied, "permission_denied", denied::explain(&path))
+            }
+            Error::Connect { .. } => Self::new(Exit::Unreachable, "unreachable", message),
+            Error::Disconnected => Self::new(Exit::Unreachable, "disconnected", message),
+            Error::Timeout(_) => Self::new(Exit::Unreachable, "timeout", message),
+            Error::InvalidName { .. } | Error::TooLong(_) => Self::usage(message),
+            Error::Unsupported { .. } => Self::new(Exit::Other, "unsupported", message),
+            Error::Daemon(refusal) => Self {
+                exit: Exit::of(refusal.code),
+                code: refusal.code.as_str(),
+                message,
+                retry_after: refusal.retry_after,
+            },
+            // The enum may grow; what it grows by is no promise of ours.
+            _ => Self::new(Exit::Other, "protocol", message),
+        }
+    }
+}
+
+/// The error and what caused it, each once.
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Rounded up: who comes back too early has come in vain.
+fn whole_seconds(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_status() {
+        use ErrorCode::*;
+        for &code in ErrorCode::ALL {
+            let expected = match code {
+                InvalidArgument => 2,
+                Denied => 4,
+                NoSuchName => 5,
+                Unavailable | Throttled | AwaitingLogin | Busy | TooManyRequests | TooManyConnections => 6,
+                Rejected | ChainLost | ChainEmpty => 7,
+                Internal | Malformed | FrameTooLarge | FrameTimeout | InvalidConfiguration => 1,
+                _ => panic!("{code:?} has no status: decide in Exit::of"),
+            };
+            assert_eq!(Exit::of(code).number(), expected, "{code:?}");
+        }
+        assert_eq!(Exit::of(Other(999)).number(), 1);
+    }
+
+    #[test]
+    fn a_failure_is_told_in_words_and_in_json() {
+        let failure = Failure {
+            retry_after: Some(Duration::from_millis(2_100)),
+            ..Failure::new(Exit::TryLater, "throttled", "too\x07fast")
+        };
+        assert_eq!(failure.to_string(), "too\\u{7}fast; it makes sense to try again in 3 s");
+        assert_eq!(
+            failure.to_json(),
+            r#"{"error":{"status":6,"code":"throttled","message":"too\u0007fast","retry_after":3}}"#
+        );
+    }
+}

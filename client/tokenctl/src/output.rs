@@ -1,0 +1,127 @@
+//! What a command has to say, and how it reaches stdout and stderr.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokend_client::{Secret, Stamp};
+
+use crate::exit::{Exit, Failure};
+use crate::style::{escaped, is_harmful};
+
+/// How a command that shows no token shows its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// Words: a table on a terminal, lines of fields between tabs in a pipe.
+    #[default]
+    Text,
+    /// One JSON document; errors are JSON on stderr.
+    Json,
+}
+
+/// A command's result.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// All of stdout. May hold a token, so it is wiped.
+    pub(crate) stdout: Secret,
+    /// For stderr.
+    pub(crate) notes: Vec<String>,
+    /// A failure that comes after what stdout holds.
+    pub(crate) failure: Option<Failure>,
+}
+
+impl Report {
+    pub(crate) fn new(stdout: String) -> Self {
+        Self { stdout: Secret::new(stdout), notes: Vec::new(), failure: None }
+    }
+
+    /// One line of JSON.
+    pub(crate) fn json(value: &impl Serialize) -> Self {
+        Self::new(json_line(value) + "\n")
+    }
+}
+
+/// JSON without a line end. What serde_json leaves as it is and a terminal obeys is spelt out; outside of strings
+/// there is nothing of the kind.
+pub(crate) fn json_line(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).expect("plain structs of strings and numbers are JSON");
+    if !text.contains(is_harmful) {
+        return text;
+    }
+    let spelt = |c: char| if is_harmful(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    text.chars().map(spelt).collect()
+}
+
+/// Tells the result and says with which status to end.
+pub(crate) fn finish(result: Result<Report, Failure>, format: Format) -> Exit {
+    let report = result.unwrap_or_else(|failure| Report { failure: Some(failure), ..Report::new(String::new()) });
+    for note in &report.notes {
+        tell(&match format {
+            Format::Text => format!("tokenctl: {}", escaped(note)),
+            Format::Json => json_line(&serde_json::json!({ "warning": note })),
+        });
+    }
+    let written = write_stdout(report.stdout.expose());
+    let failure = match (report.failure, written) {
+        (Some(failure), _) => failure,
+        (None, Ok(())) => return Exit::Done,
+        // Whoever read has what it wanted: `tokenctl status | head -1`.
+        (None, Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Done,
+        (None, Err(error)) => Failure::new(Exit::Other, "output", format!("cannot write to stdout: {error}")),
+    };
+    tell_failure(&failure, format);
+    failure.exit
+}
+
+/// Tells a failure on stderr.
+pub(crate) fn tell_failure(failure: &Failure, format: Format) {
+    tell(&match format {
+        Format::Text => format!("tokenctl: {failure}"),
+        Format::Json => failure.to_json(),
+    });
+}
+
+/// Says a line on stderr.
+pub(crate) fn tell(line: &str) {
+    // There is nobody to tell that nobody can be told.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Past the standard library's buffer, which would keep a copy of a token.
+fn write_stdout(text: &str) -> io::Result<()> {
+    let stdout = io::stdout();
+    let mut file = std::fs::File::from(std::os::fd::AsFd::as_fd(&stdout).try_clone_to_owned()?);
+    file.write_all(text.as_bytes())
+}
+
+/// A moment for people and for JSON: RFC 3339, UTC, whole seconds.
+pub(crate) fn moment(stamp: Stamp) -> String {
+    let seconds = stamp.unix_ms.div_euclid(1_000);
+    match Timestamp::from_second(seconds) {
+        Ok(timestamp) => timestamp.to_string(),
+        // Years beyond 9999 have no RFC 3339 form.
+        Err(_) => format!("@{seconds}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_holds_nothing_that_a_terminal_obeys() {
+        let text = "a\u{9b}2J\u{7f}\u{202e}\x1b\n日本";
+        let line = json_line(&[text]);
+        assert_eq!(line, r#"["a\u009b2J\u007f\u202e\u001b\n日本"]"#);
+        assert_eq!(serde_json::from_str::<Vec<String>>(&line).unwrap(), [text]);
+    }
+
+    #[test]
+    fn moments_are_rfc_3339_in_utc_and_whole_seconds() {
+        let at = |unix_ms| moment(Stamp { boot_ms: 0, unix_ms });
+        assert_eq!(at(0), "1970-01-01T00:00:00Z");
+        assert_eq!(at(1_700_000_000_999), "2023-11-14T22:13:20Z");
+        assert_eq!(at(-1), "1969-12-31T23:59:59Z");
+        assert_eq!(at(i64::MAX), "@9223372036854775");
+    }
+}

@@ -1,0 +1,12 @@
+//! The built `tokenctl` against a scripted peer: exact stdout, stderr and status.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where an unwrap fails")]
+
+mod errors;
+mod exec;
+mod get;
+mod harness;
+mod input;
+mod peer;
+mod reports;
+mod terminal;
