@@ -1,0 +1,274 @@
+//! Owns the core and carries out its effects: the thread of HTTP, disk and decisions.
+//!
+//! One loop: whatever happens becomes an [`Input`], the core says what to do, tasks do it and send what came of it
+//! back as another input. No decision is made here but the order of an ending: first the rotation on the wire, then
+//! the peers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokend_proto::ProfileName;
+use tokio::signal::unix::Signal;
+use tokio::sync::mpsc;
+
+use crate::board::Board;
+use crate::config::ProfileExtras;
+use crate::core::Core;
+use crate::core::access::Access;
+use crate::core::effect::{Effect, Notice, Severity};
+use crate::core::exchange::{Grant, ProviderRequest};
+use crate::core::input::{Input, WaiterId};
+use crate::provider::{Provider, ResolvedSecrets};
+use crate::reload::{Reload, Reloader};
+use crate::socket::{Message, ReplyTo, SocketThread};
+use crate::store::Store;
+use crate::system::clock::Clock;
+use crate::system::secret::SecretCache;
+use crate::system::timer::{BootTimer, StepWatch};
+
+/// Everything that the core's thread works with.
+pub struct Driver<S> {
+    pub(crate) core: Core,
+    pub(crate) clock: Clock,
+    pub(crate) board: Arc<Board>,
+    pub(crate) access: Arc<ArcSwap<Access>>,
+    pub(crate) notes: Arc<ArcSwap<Vec<String>>>,
+    pub(crate) store: Arc<S>,
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) secrets: Arc<SecretCache>,
+    pub(crate) profiles: BTreeMap<ProfileName, ProfileExtras>,
+    pub(crate) reloader: Reloader,
+    replies: HashMap<WaiterId, ReplyTo>,
+    /// What tasks bring back. Unbounded, because the core bounds them: it has at most one request per name and one
+    /// write per record under way, and a task's result must never be lost.
+    results: mpsc::UnboundedSender<Input>,
+    came_back: mpsc::UnboundedReceiver<Input>,
+}
+
+/// What a [`Driver`] is made of.
+pub struct Parts<S> {
+    /// Restored, not configured.
+    pub core: Core,
+    /// The one clock.
+    pub clock: Clock,
+    /// Shared with the socket's thread.
+    pub board: Arc<Board>,
+    /// Shared with the socket's thread.
+    pub access: Arc<ArcSwap<Access>>,
+    /// Shared with the socket's thread.
+    pub notes: Arc<ArcSwap<Vec<String>>>,
+    /// Already loaded.
+    pub store: Arc<S>,
+    /// Of the configuration in force.
+    pub provider: Arc<Provider>,
+    /// Empty, or of earlier readings.
+    pub secrets: Arc<SecretCache>,
+    /// Of the configuration in force.
+    pub profiles: BTreeMap<ProfileName, ProfileExtras>,
+    /// Reads the configuration again.
+    pub reloader: Reloader,
+}
+
+/// What an operator or a service manager tells the daemon.
+pub struct Signals {
+    /// SIGTERM: stop.
+    pub terminate: Signal,
+    /// SIGINT: stop.
+    pub interrupt: Signal,
+    /// SIGHUP: reload.
+    pub hangup: Signal,
+}
+
+impl<S: Store + 'static> Driver<S> {
+    /// A driver that has done nothing yet.
+    #[must_use]
+    pub fn new(parts: Parts<S>) -> Self {
+        let (results, came_back) = mpsc::unbounded_channel();
+        let Parts { core, clock, board, access, notes, store, provider, secrets, profiles, reloader } = parts;
+        Self {
+            core,
+            clock,
+            board,
+            access,
+            notes,
+            store,
+            provider,
+            secrets,
+            profiles,
+            reloader,
+            replies: HashMap::new(),
+            results,
+            came_back,
+        }
+    }
+
+    /// Works until a signal says stop, a rotation on the wire has ended, and the peers have what they are owed.
+    ///
+    /// # Errors
+    /// When the system gives no timer.
+    pub async fn run(
+        mut self,
+        settings: Arc<crate::core::settings::Settings>,
+        mut messages: mpsc::Receiver<Message>,
+        socket: SocketThread,
+        mut signals: Signals,
+    ) -> io::Result<()> {
+        let mut timer = BootTimer::new()?;
+        let mut steps = StepWatch::new()?;
+        self.tell(Input::Configure(settings));
+        let mut socket = Some(socket);
+        let mut stopping = false;
+        let mut draining: Option<std::pin::Pin<Box<dyn Future<Output = ()>>>> = None;
+        loop {
+            timer.set(self.core.poll_timeout())?;
+            if stopping
+                && self.core.is_quiet()
+                && let Some(socket) = socket.take()
+            {
+                tracing::info!("no rotation is on the wire; peers get what they are owed");
+                draining = Some(Box::pin(socket.drain()));
+            }
+            tokio::select! {
+                Some(message) = messages.recv() => self.message(message),
+                Some(input) = self.came_back.recv() => self.tell(input),
+                result = timer.expired() => {
+                    result?;
+                    self.tell(Input::Tick);
+                }
+                result = steps.clock_stepped() => {
+                    result?;
+                    tracing::info!("the wall clock was stepped; no deadline depends on it");
+                    self.board.restamp(self.clock.now());
+                }
+                Some(reload) = self.reloader.loaded() => self.reloaded(reload, socket.as_ref()),
+                Some(()) = signals.hangup.recv() => self.reloader.begin(None),
+                Some(()) = signals.terminate.recv(), if !stopping => stopping = self.stop("SIGTERM"),
+                Some(()) = signals.interrupt.recv(), if !stopping => stopping = self.stop("SIGINT"),
+                () = async { draining.as_mut().expect("guarded").await }, if draining.is_some() => return Ok(()),
+            }
+        }
+    }
+
+    /// Nothing new is begun from now on.
+    fn stop(&mut self, signal: &str) -> bool {
+        tracing::info!("stopping, because of {signal}");
+        self.tell(Input::Shutdown);
+        true
+    }
+
+    fn message(&mut self, message: Message) {
+        match message {
+            Message::Ask { waiter, uid, question, reply } => {
+                self.replies.insert(waiter, reply);
+                self.tell(Input::Ask { waiter, uid, question });
+            }
+            Message::Leave(waiters) => {
+                for waiter in waiters {
+                    self.replies.remove(&waiter);
+                    self.tell(Input::Leave(waiter));
+                }
+            }
+            Message::Reload { reply } => self.reloader.begin(Some(reply)),
+        }
+    }
+
+    /// Tells the core and does what it says.
+    pub(crate) fn tell(&mut self, input: Input) {
+        self.core.handle(self.clock.now(), input);
+        while let Some(effect) = self.core.poll_effect() {
+            self.carry_out(effect);
+        }
+    }
+
+    fn reloaded(&mut self, reload: Reload, socket: Option<&SocketThread>) {
+        if let Some(settings) = self.apply(reload, socket) {
+            self.tell(Input::Configure(settings));
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send(request) => self.send(request),
+            Effect::ReadSecrets(profile) => self.read_secrets(profile),
+            Effect::Write { write, key, replaces, record } => {
+                let store = Arc::clone(&self.store);
+                self.spawn(async move {
+                    let result = store.write(&key, replaces, record.as_deref()).await;
+                    Input::Written { write, result: result.map_err(|error| causes(&error)) }
+                });
+            }
+            Effect::Publish { name, token, mode } => self.board.publish(&name, &token, mode, self.clock.now()),
+            Effect::Withdraw(name) => self.board.withdraw(&name),
+            Effect::Directory { profile, tenants } => self.board.set_directory(&profile, tenants),
+            Effect::AskLastRead(name) => {
+                let at = self.board.last_read(&name);
+                let _ = self.results.send(Input::LastRead { name, at });
+            }
+            Effect::Answer { waiter, outcome } => {
+                if let Some(reply) = self.replies.remove(&waiter) {
+                    reply.send(outcome);
+                }
+            }
+            Effect::Notice(notice) => log(&notice),
+        }
+    }
+
+    fn send(&self, request: ProviderRequest) {
+        let provider = Arc::clone(&self.provider);
+        let profile = &request.profile.name;
+        let (secret, password) = match &request.grant {
+            Grant::ClientCredentials { secret } | Grant::Refresh { secret, .. } => (Some(*secret), None),
+            Grant::Login { secret, password } => (Some(*secret), Some(*password)),
+            Grant::Exchange { .. } | Grant::ListTenants { .. } => (None, None),
+        };
+        let text = |version| self.secrets.get(profile, version);
+        let (secret, password) = (secret.and_then(text), password.and_then(text));
+        // A task of its own: neither a peer nor a shutdown cancels it.
+        self.spawn(async move {
+            let secrets = ResolvedSecrets { client_secret: secret.as_ref(), password: password.as_ref() };
+            let answer = provider.send(&request.profile, &request.grant, secrets).await;
+            Input::Answered { request: request.id, answer }
+        });
+    }
+
+    fn read_secrets(&self, profile: ProfileName) {
+        let cache = Arc::clone(&self.secrets);
+        let sources = self.profiles.get(&profile).map(|extras| extras.secrets.clone());
+        self.spawn(async move {
+            let versions = match sources {
+                Some(sources) => cache.read(&profile, &sources).await,
+                None => crate::core::exchange::SecretVersions::default(),
+            };
+            Input::Secrets { profile, versions }
+        });
+    }
+
+    fn spawn(&self, work: impl Future<Output = Input> + Send + 'static) {
+        let results = self.results.clone();
+        tokio::spawn(async move {
+            let input = work.await;
+            // The loop is gone only when the daemon ends.
+            let _ = results.send(input);
+        });
+    }
+}
+
+fn log(notice: &Notice) {
+    let Notice { severity, subject, message } = notice;
+    match severity {
+        Severity::Debug => tracing::debug!(name = %subject, "{message}"),
+        Severity::Info => tracing::info!(name = %subject, "{message}"),
+        Severity::Warning => tracing::warn!(name = %subject, "{message}"),
+        Severity::Error => tracing::error!(name = %subject, "{message}"),
+    }
+}
+
+/// An error with all its causes.
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,142 @@
+//! From a configuration file to a running daemon, in the order in which things can be refused.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::board::Board;
+use crate::config::{Config, ConfigError, Environment};
+use crate::core::Core;
+use crate::driver::{Driver, Parts, Signals, causes};
+use crate::reload::{self, Reloader};
+use crate::socket::{self, CORE_QUEUE, Context, Limits, Listener, SocketThread};
+use crate::store::{FileStore, StateKey, Store, StoreError};
+use crate::system::clock::Clock;
+use crate::system::process;
+use crate::system::secret::SecretCache;
+
+/// Why the daemon did not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum StartupError {
+    /// All that is wrong with the configuration.
+    #[error("{}", .0.iter().map(|error| causes(error)).collect::<Vec<_>>().join("\n"))]
+    Config(Vec<ConfigError>),
+    /// A `ca_file` that cannot be used.
+    #[error("{0}")]
+    Provider(String),
+    /// The key of the state folder.
+    #[error("state.key: {0}")]
+    StateKey(String),
+    /// The state folder.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The socket.
+    #[error(transparent)]
+    Listen(#[from] socket::ListenError),
+    /// Limits of the process.
+    #[error(transparent)]
+    Process(#[from] process::ProcessError),
+    /// The random numbers for jitter.
+    #[error("the system gives no random numbers")]
+    Random(#[source] getrandom::Error),
+    /// Anything else that the system refuses.
+    #[error("cannot {0}")]
+    System(&'static str, #[source] std::io::Error),
+}
+
+/// Runs the daemon until a signal ends it.
+///
+/// # Errors
+/// When something that it needs is wrong or missing; the message says what would be right.
+pub fn run(config: &Path) -> Result<(), StartupError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StartupError::System("start a runtime", error))?;
+    let result = runtime.block_on(start(config.to_owned()));
+    // A secret's command may still run; it is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+async fn start(path: PathBuf) -> Result<(), StartupError> {
+    let signals = signals().map_err(|error| StartupError::System("watch for signals", error))?;
+    let environment = Environment::of_this_process();
+    let config = Config::load(&path, &environment).map_err(StartupError::Config)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let server = &config.server;
+    process::raise_descriptor_limit(u64::from(server.max_connections))?;
+    let provider = reload::provider(&config).map_err(StartupError::Provider)?;
+    let store = FileStore::open(&server.state_dir, state_key(&config, &environment).await?)?;
+    let listener = match Listener::from_systemd()? {
+        Some(handed_over) => handed_over,
+        None => Listener::bind(&server.socket, server.group)?,
+    };
+    let loaded = store.load().await?;
+    for problem in &loaded.problems {
+        tracing::warn!("{problem}");
+    }
+
+    let clock = Clock::new();
+    let seed = getrandom::u64().map_err(StartupError::Random)?;
+    let board = Arc::new(Board::new());
+    let access = Arc::new(ArcSwap::from_pointee(config.access.clone()));
+    let notes = Arc::new(ArcSwap::from_pointee(config.warnings.clone()));
+    let (to_core, messages) = mpsc::channel(CORE_QUEUE);
+    let context = Context {
+        board: Arc::clone(&board),
+        clock: Arc::new(clock),
+        access: Arc::clone(&access),
+        notes: Arc::clone(&notes),
+        to_core,
+        limits: Limits {
+            max_connections: server.max_connections as usize,
+            max_connections_per_uid: server.max_connections_per_uid as usize,
+            ..Limits::default()
+        },
+    };
+    let socket =
+        SocketThread::spawn(listener, context).map_err(|error| StartupError::System("serve the socket", error))?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        profiles = config.profiles.len(),
+        socket = %server.socket.display(),
+        "tokend is ready"
+    );
+    let driver = Driver::new(Parts {
+        core: Core::new(clock.now(), clock.boot_id(), seed, loaded.records),
+        clock,
+        board,
+        access,
+        notes,
+        store: Arc::new(store),
+        provider: Arc::new(provider),
+        secrets: Arc::new(SecretCache::new(Arc::clone(&environment.surroundings))),
+        reloader: Reloader::new(path, environment, &config),
+        profiles: config.profiles,
+    });
+    let ended = driver.run(config.settings, messages, socket, signals).await;
+    ended.map_err(|error| StartupError::System("keep time", error))?;
+    tracing::info!("tokend has ended");
+    Ok(())
+}
+
+async fn state_key(config: &Config, environment: &Environment) -> Result<Option<StateKey>, StartupError> {
+    let Some(source) = &config.state_key else { return Ok(None) };
+    let wrong = |error: &dyn std::error::Error| StartupError::StateKey(causes(error));
+    let text = source.read(&environment.surroundings).await.map_err(|error| wrong(&error))?;
+    StateKey::parse(&text).map(Some).map_err(|error| wrong(&error))
+}
+
+fn signals() -> std::io::Result<Signals> {
+    Ok(Signals {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+        hangup: signal(SignalKind::hangup())?,
+    })
+}
