@@ -9,7 +9,7 @@
 
 mod slot;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -18,8 +18,8 @@ use tokend_proto::{ProfileName, TokenName, WorkspaceId};
 use crate::core::effect::{Issued, ReadMode};
 use crate::core::time::{Boot, Now};
 
+use slot::Posted;
 pub use slot::Slot;
-use slot::{ByText, Posted};
 
 /// Workspace name to id.
 type Workspaces = HashMap<Arc<str>, WorkspaceId>;
@@ -27,7 +27,8 @@ type Workspaces = HashMap<Arc<str>, WorkspaceId>;
 /// What the socket's thread and the core's thread share.
 #[derive(Debug, Default)]
 pub struct Board {
-    slots: ArcSwap<HashSet<ByText>>,
+    /// By name in its canonical spelling.
+    slots: ArcSwap<HashMap<Arc<str>, Arc<Slot>>>,
     directory: ArcSwap<HashMap<ProfileName, Arc<Workspaces>>>,
     /// Held by writers, so that none undoes what another one did. Readers never take it.
     writing: Mutex<()>,
@@ -46,7 +47,7 @@ impl Board {
     /// reads of it go to the core.
     pub fn publish(&self, name: &TokenName, token: &Arc<Issued>, mode: ReadMode, now: Now) {
         let _writing = self.lock();
-        let text = name.to_string();
+        let text: Arc<str> = name.to_string().into();
         let posted = Posted::encode(token, mode, now).map(Arc::new);
         if posted.is_none() {
             tracing::error!(name = %text, "the token does not fit into a frame");
@@ -55,10 +56,10 @@ impl Board {
             slot.post(posted);
             return;
         }
-        let slot = Slot::new(name.clone(), text.into());
+        let slot = Slot::new(name.clone(), Arc::clone(&text));
         slot.post(posted);
-        let mut slots = HashSet::clone(&self.slots.load());
-        slots.insert(ByText(Arc::new(slot)));
+        let mut slots = HashMap::clone(&self.slots.load());
+        slots.insert(text, Arc::new(slot));
         self.slots.store(Arc::new(slots));
     }
 
@@ -69,7 +70,7 @@ impl Board {
         let Some(slot) = self.slot(&text) else { return };
         // A connection may still hold the slot.
         slot.post(None);
-        let mut slots = HashSet::clone(&self.slots.load());
+        let mut slots = HashMap::clone(&self.slots.load());
         slots.remove(text.as_str());
         self.slots.store(Arc::new(slots));
     }
@@ -95,15 +96,15 @@ impl Board {
     /// Encodes everything anew after the wall clock was stepped: what a reply says in wall-clock time follows.
     pub fn restamp(&self, now: Now) {
         let _writing = self.lock();
-        for slot in self.slots.load().iter() {
-            slot.0.restamp(now);
+        for slot in self.slots.load().values() {
+            slot.restamp(now);
         }
     }
 
     /// The slot of a name in its canonical spelling.
     #[must_use]
     pub fn slot(&self, text: &str) -> Option<Arc<Slot>> {
-        self.slots.load().get(text).map(|found| Arc::clone(&found.0))
+        self.slots.load().get(text).cloned()
     }
 
     /// The tenant that has this workspace name, as far as is known.

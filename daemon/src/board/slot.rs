@@ -1,8 +1,6 @@
 //! One name's place on the board.
 
-use std::borrow::Borrow;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,7 +16,7 @@ use crate::core::time::{Boot, Now};
 #[derive(Debug)]
 pub struct Slot {
     name: TokenName,
-    text: Box<str>,
+    text: Arc<str>,
     posted: ArcSwapOption<Posted>,
     /// Boot time in milliseconds; 0 for never, which no process lives to see as a moment.
     last_read: AtomicU64,
@@ -33,7 +31,7 @@ pub(super) struct Posted {
 }
 
 impl Slot {
-    pub(super) fn new(name: TokenName, text: Box<str>) -> Self {
+    pub(super) fn new(name: TokenName, text: Arc<str>) -> Self {
         Self { name, text, posted: ArcSwapOption::empty(), last_read: AtomicU64::new(0) }
     }
 
@@ -118,27 +116,3 @@ impl fmt::Debug for Posted {
         f.debug_struct("Posted").field("token", &self.token).field("mode", &self.mode).finish_non_exhaustive()
     }
 }
-
-/// A slot that is looked up by its text: one reference to copy for each name when the set is copied.
-#[derive(Debug, Clone)]
-pub(super) struct ByText(pub(super) Arc<Slot>);
-
-impl Borrow<str> for ByText {
-    fn borrow(&self) -> &str {
-        &self.0.text
-    }
-}
-
-impl Hash for ByText {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.text.hash(state);
-    }
-}
-
-impl PartialEq for ByText {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.text == other.0.text
-    }
-}
-
-impl Eq for ByText {}

@@ -36,7 +36,9 @@ pub struct Listener {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// LISTEN_FDS hands over what cannot be served.
-    #[error("LISTEN_FDS: one listening Unix stream socket is expected, {found}; see ListenStream= in systemd.socket(5)")]
+    #[error(
+        "LISTEN_FDS: one listening Unix stream socket is expected, {found}; see ListenStream= in systemd.socket(5)"
+    )]
     HandedOver {
         /// What there is instead.
         found: String,

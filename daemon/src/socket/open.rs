@@ -33,8 +33,8 @@ pub(super) enum Expects {
     Renewed,
     Imported,
     Reloaded,
-    Status { only: Option<(Box<str>, TokenName)>, after: Option<TokenName>, permit: ListPermit },
-    Tenants { profile: ProfileName, after: Option<WorkspaceId>, permit: ListPermit },
+    Status { only: Option<(Box<str>, TokenName)>, after: Option<TokenName>, _permit: ListPermit },
+    Tenants { profile: ProfileName, after: Option<WorkspaceId>, _permit: ListPermit },
     Resolved { asked: Box<str>, profile: ProfileName, then: Then, until: Boot },
 }
 

@@ -28,7 +28,8 @@ mod tests {
     #[test]
     fn a_peer_is_known_by_user_group_process_and_groups() {
         let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-        let mut groups: Vec<u32> = nix::unistd::getgroups().unwrap().into_iter().map(nix::unistd::Gid::as_raw).collect();
+        let mut groups: Vec<u32> =
+            nix::unistd::getgroups().unwrap().into_iter().map(nix::unistd::Gid::as_raw).collect();
         let mut peer = identify(&ours).unwrap();
         groups.sort_unstable();
         peer.groups.sort_unstable();

@@ -27,16 +27,25 @@ pub(super) fn frame(why: FrameError) -> ErrorReply {
 }
 
 pub(super) fn malformed(why: &DecodeError) -> ErrorReply {
-    error(ErrorCode::Malformed, format!("{why}: this is no request of protocol version {VERSION}; the connection is closed"))
+    error(
+        ErrorCode::Malformed,
+        format!("{why}: this is no request of protocol version {VERSION}; the connection is closed"),
+    )
 }
 
 pub(super) fn frame_time(limit: Duration) -> ErrorReply {
-    error(ErrorCode::FrameTimeout, format!("a frame was begun and not finished within {limit:?}; the connection is closed"))
+    error(
+        ErrorCode::FrameTimeout,
+        format!("a frame was begun and not finished within {limit:?}; the connection is closed"),
+    )
 }
 
 pub(super) fn too_many_requests() -> ErrorReply {
     let limit = limits::MAX_IN_FLIGHT;
-    error(ErrorCode::TooManyRequests, format!("{limit} requests of this connection are unanswered; wait for some of them"))
+    error(
+        ErrorCode::TooManyRequests,
+        format!("{limit} requests of this connection are unanswered; wait for some of them"),
+    )
 }
 
 pub(super) fn too_many_lists(limit: usize) -> ErrorReply {

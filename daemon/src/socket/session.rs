@@ -59,12 +59,12 @@ impl Session {
     }
 
     /// Answers what the core has answered, as long as there is room.
-    pub(super) fn collect(&mut self, cx: &mut Context<'_>, now: Boot, out: &mut Output) {
+    pub(super) fn collect(&mut self, cx: &mut Context<'_>, out: &mut Output) {
         while let Some(open) = &mut self.open
             && !out.is_enough()
         {
             match open.poll_answer(cx) {
-                Poll::Ready((open, answer)) => self.answer(now, open, answer, out),
+                Poll::Ready((open, answer)) => self.answer(open, answer, out),
                 Poll::Pending => break,
             }
             self.forget_if_answered();
@@ -115,8 +115,8 @@ impl Session {
     }
 
     fn ask_reload(&mut self, request_id: u64) -> Result<(), ErrorReply> {
-        self.put(request_id, Expects::Reloaded, |waiter, open| {
-            Message::Reload { reply: ReloadReplyTo::new(waiter, open.sender()) }
+        self.put(request_id, Expects::Reloaded, |waiter, open| Message::Reload {
+            reply: ReloadReplyTo::new(waiter, open.sender()),
         })
     }
 

@@ -156,11 +156,7 @@ async fn accept(socket: &UnixListener, admit: impl Fn(UnixStream)) {
 }
 
 /// Finds out who it is and whether there is room.
-fn admit(
-    stream: UnixStream,
-    shared: &Arc<Shared>,
-    identify: impl Fn(&UnixStream) -> io::Result<PeerIdentity>,
-) {
+fn admit(stream: UnixStream, shared: &Arc<Shared>, identify: impl Fn(&UnixStream) -> io::Result<PeerIdentity>) {
     let identity = match identify(&stream) {
         Ok(identity) => identity,
         Err(error) => {

@@ -15,8 +15,10 @@ use crate::core::time::Boot;
 
 impl Session {
     /// Turns one answer into a reply, or into the next question.
-    pub(super) fn answer(&mut self, now: Boot, open: Open, answer: Answer, out: &mut Output) {
+    pub(super) fn answer(&mut self, open: Open, answer: Answer, out: &mut Output) {
         let Open { request_id, expects } = open;
+        // Not the moment that this turn began: the answer may be younger.
+        let now = self.shared.context.clock.boot();
         let handled = match (expects, answer) {
             (Expects::Resolved { asked, profile, then, .. }, Answer::Outcome(outcome)) => match outcome {
                 Outcome::Resolved(name) => self.act(now, request_id, &asked, name, then, out),
@@ -38,10 +40,10 @@ impl Session {
                 self.reply(out, request_id, &Reply::Imported(imported));
                 Ok(())
             }
-            (Expects::Status { only, after, permit: _ }, Answer::Outcome(Outcome::Status(all))) => {
+            (Expects::Status { only, after, _permit }, Answer::Outcome(Outcome::Status(all))) => {
                 self.status_page(request_id, all, only, after, out)
             }
-            (Expects::Tenants { profile, after, permit: _ }, Answer::Outcome(Outcome::Tenants(all))) => {
+            (Expects::Tenants { profile, after, _permit }, Answer::Outcome(Outcome::Tenants(all))) => {
                 let page = self.tenants_page(all, &profile, after);
                 self.reply(out, request_id, &page);
                 Ok(())

@@ -144,7 +144,7 @@ impl Session {
             Then::Refresh => self.ask(request_id, Question::Refresh { name }, Expects::Renewed),
             Then::Status => {
                 let permit = self.list()?;
-                let expects = Expects::Status { only: Some((asked.into(), name)), after: None, permit };
+                let expects = Expects::Status { only: Some((asked.into(), name)), after: None, _permit: permit };
                 self.ask(request_id, Question::Status, expects)
             }
         }
@@ -167,7 +167,7 @@ impl Session {
         let canonical = |text| naming::canonical(text).ok_or_else(|| refusal::after(text, "a token name"));
         let after = after.map(canonical).transpose()?;
         let permit = self.list()?;
-        self.ask(request_id, Question::Status, Expects::Status { only: None, after, permit })
+        self.ask(request_id, Question::Status, Expects::Status { only: None, after, _permit: permit })
     }
 
     fn tenants(&mut self, request_id: u64, asked: &str, after: Option<&str>) -> Result<(), ErrorReply> {
@@ -179,7 +179,7 @@ impl Session {
         let after = after.map(id).transpose()?;
         let permit = self.list()?;
         let question = Question::Tenants { profile: profile.clone() };
-        self.ask(request_id, question, Expects::Tenants { profile, after, permit })
+        self.ask(request_id, question, Expects::Tenants { profile, after, _permit: permit })
     }
 
     fn reload(&mut self, request_id: u64) -> Result<(), ErrorReply> {

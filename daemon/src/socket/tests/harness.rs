@@ -120,6 +120,15 @@ impl Daemon {
         error
     }
 
+    /// Waits until the daemon has noticed who went.
+    pub(super) fn wait_for_connections(&self, count: usize) {
+        let give_up = self.clock.boot() + PATIENCE;
+        while self.thread.connections() != count {
+            assert!(self.clock.boot() < give_up, "{} connections", self.thread.connections());
+            std::thread::yield_now();
+        }
+    }
+
     pub(super) fn set_rules(&self, rules: Vec<Rule>) {
         self.access.store(Arc::new(Access::new(rules, DAEMON_UID)));
     }

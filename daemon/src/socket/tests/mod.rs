@@ -1,8 +1,10 @@
 //! The whole socket: real connections to a real thread, with a scripted core at the other end of the queue.
 
-//mod drain;
+mod access;
+mod drain;
 mod harness;
-//mod limits;
-//mod names;
+mod limits;
+mod lists;
 mod questions;
 mod wire;
+mod workspaces;

@@ -45,7 +45,12 @@ fn a_new_token_is_read_on_an_old_connection() {
 fn a_token_that_is_being_renewed_is_flagged() {
     let daemon = Daemon::start();
     let token = daemon.issue("t", HOUR);
-    daemon.board.publish(&token_name("legacy"), &token, ReadMode::ServeRenewing, super::super::Clock::now(&*daemon.clock));
+    daemon.board.publish(
+        &token_name("legacy"),
+        &token,
+        ReadMode::ServeRenewing,
+        super::super::Clock::now(&*daemon.clock),
+    );
     let mut peer = daemon.connect();
     peer.send(1, &get("legacy"));
     assert_eq!(peer.token(1).0, Flags::RENEWING);
