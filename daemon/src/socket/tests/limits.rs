@@ -120,7 +120,8 @@ fn lists_are_limited_for_each_user() {
     for peer in &mut peers {
         assert_eq!(peer.refused(&status), ErrorCode::TooManyRequests);
     }
-    daemon.connect().send(1, &status);
+    let mut other = daemon.connect();
+    other.send(1, &status);
     daemon.question();
     for (_, _, reply) in open {
         reply.send(Outcome::Status(Vec::new()));
