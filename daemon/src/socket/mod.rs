@@ -1,1 +1,124 @@
-//! To come.
+//! The socket: listener, connections, and who is at their other end.
+//!
+//! One current-thread runtime on a thread of its own serves all peers. What stands on the [`Board`] is answered
+//! here; everything else becomes a [`Message`] to the core's thread, through one bounded queue, and its answer
+//! comes back through the question's [`ReplyTo`].
+//!
+//! Not here: what a rule means ([`crate::core::access`]), any decision about a token ([`crate::core`]).
+
+mod admission;
+mod buffers;
+mod connection;
+mod descriptors;
+mod listener;
+mod message;
+mod naming;
+mod open;
+mod pages;
+mod peer;
+mod peer_groups;
+mod refusal;
+mod session;
+mod thread;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokend_proto::limits;
+use tokio::sync::mpsc;
+
+use crate::board::Board;
+use crate::core::access::Access;
+use crate::core::input::WaiterId;
+use crate::core::time::{Boot, Now};
+
+pub use descriptors::{DescriptorError, ensure_descriptors};
+pub use listener::{ListenError, Listener};
+pub use message::{Message, ReloadReplyTo, ReplyTo};
+pub use thread::SocketThread;
+
+/// Room of the queue to the core. A full one is answered `Busy`; the core takes some microseconds for a
+/// question, so this many are a few milliseconds' work.
+pub const CORE_QUEUE: usize = 4_096;
+
+/// Connections kept for root and the daemon's own user, so that an operator gets in whatever the others do.
+pub const RESERVED_CONNECTIONS: usize = 64;
+
+/// Where the socket's thread reads the time. [`crate::system`] has the real one.
+pub trait Clock: Send + Sync {
+    /// Boot time alone: read once for each wake-up of a connection.
+    fn boot(&self) -> Boot;
+    /// Both clocks.
+    fn now(&self) -> Now;
+}
+
+/// What connections may use up. The numbers of connections can be changed by a reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections in all, of which [`RESERVED_CONNECTIONS`] are kept back.
+    pub max_connections: usize,
+    /// Connections of one user.
+    pub max_connections_per_uid: usize,
+    /// To finish a frame once begun, and to take a reply.
+    pub frame_time: Duration,
+    /// Without anything asked or answered.
+    pub idle_time: Duration,
+    /// For peers to take what they are owed, once the daemon stops.
+    pub drain_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 4_096,
+            max_connections_per_uid: 256,
+            frame_time: limits::FRAME_TIME,
+            idle_time: limits::IDLE_TIME,
+            drain_time: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What the socket's thread works with.
+pub struct Context {
+    /// Shared with the core's thread.
+    pub board: Arc<Board>,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// The rules in force; a reload stores others.
+    pub access: Arc<ArcSwap<Access>>,
+    /// Warnings about the daemon as a whole, shown by `Status`.
+    pub notes: Arc<ArcSwap<Vec<String>>>,
+    /// The queue to the core: [`CORE_QUEUE`] places.
+    pub to_core: mpsc::Sender<Message>,
+    /// What connections may use up.
+    pub limits: Limits,
+}
+
+/// What all connections share.
+struct Shared {
+    context: Context,
+    admission: admission::Admission,
+    next_waiter: AtomicU64,
+    draining: AtomicBool,
+}
+
+impl Shared {
+    fn new(context: Context) -> Self {
+        let admission = admission::Admission::new(&context.limits);
+        Self { context, admission, next_waiter: AtomicU64::new(1), draining: AtomicBool::new(false) }
+    }
+
+    fn next_waiter(&self) -> WaiterId {
+        WaiterId(self.next_waiter.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+use std::time::Duration;
+
+use tokend_proto::{Fingerprint, Flags, Header, LENGTH_PREFIX, Reply, Secret, Token, codec};
+
+use super::*;
+use crate::core::time::Wall;
+
+const NOW: Now = Now { boot: Boot(100_000), wall: Wall(1_700_000_000_000) };
+
+fn issued(text: &str, life_ms: u64) -> Arc<Issued> {
+    let access_token = Secret::from(text);
+    Arc::new(Issued {
+        fingerprint: Fingerprint::of(&access_token),
+        access_token,
+        token_type: "Bearer".into(),
+        issued: NOW.boot,
+        expires: Boot(NOW.boot.0 + life_ms),
+        refresh: Boot(NOW.boot.0 + life_ms / 2),
+    })
+}
+
+fn name(text: &str) -> TokenName {
+    text.parse::<tokend_proto::TokenRef>().unwrap().canonical().unwrap()
+}
+
+fn read(board: &Board, text: &str, at: Boot, min_ttl: Duration) -> Option<(Header, Token)> {
+    let mut out = Vec::new();
+    board.slot(text)?.serve(at, min_ttl, 77, &mut out).then(|| {
+        let (header, value) = Header::split(&out[LENGTH_PREFIX..]).unwrap();
+        match codec::decode_reply(value).unwrap() {
+            Reply::Token(token) => (header, token),
+            other => panic!("{other:?}"),
+        }
+    })
+}
+
+#[test]
+fn a_published_token_is_read_under_the_request_id() {
+    let board = Board::new();
+    board.publish(&name("campus"), &issued("first", 60_000), ReadMode::Serve, NOW);
+    board.publish(&name("campus"), &issued("second", 60_000), ReadMode::Serve, NOW);
+    let (header, token) = read(&board, "campus", NOW.boot, Duration::ZERO).unwrap();
+    assert_eq!((header.request_id, header.flags), (77, Flags::NONE));
+    assert_eq!(token, issued("second", 60_000).to_wire(NOW));
+}
+
+#[test]
+fn an_expired_token_is_never_served() {
+    let board = Board::new();
+    board.publish(&name("campus"), &issued("t", 1_000), ReadMode::Serve, NOW);
+    let last = Boot(NOW.boot.0 + 999);
+    assert!(read(&board, "campus", last, Duration::from_millis(1)).is_some());
+    assert!(read(&board, "campus", last, Duration::from_millis(2)).is_none(), "less life than asked for");
+    assert!(read(&board, "campus", Boot(NOW.boot.0 + 1_000), Duration::ZERO).is_none(), "expired to the millisecond");
+    assert!(read(&board, "campus", Boot(NOW.boot.0 + 9_000), Duration::ZERO).is_none());
+}
+
+#[test]
+fn the_mode_decides_how_a_token_is_read() {
+    let board = Board::new();
+    let token = issued("t", 60_000);
+    board.publish(&name("legacy"), &token, ReadMode::ServeRenewing, NOW);
+    assert_eq!(read(&board, "legacy", NOW.boot, Duration::ZERO).unwrap().0.flags, Flags::RENEWING);
+    board.publish(&name("legacy"), &token, ReadMode::Ask, NOW);
+    assert!(read(&board, "legacy", NOW.boot, Duration::ZERO).is_none());
+}
+
+#[test]
+fn a_withdrawn_name_serves_nothing_even_to_who_holds_its_slot() {
+    let board = Board::new();
+    board.publish(&name("campus"), &issued("t", 60_000), ReadMode::Serve, NOW);
+    let held = board.slot("campus").unwrap();
+    board.withdraw(&name("campus"));
+    assert!(board.slot("campus").is_none());
+    assert!(!held.serve(NOW.boot, Duration::ZERO, 1, &mut Vec::new()));
+    board.withdraw(&name("campus"));
+}
+
+#[test]
+fn only_reads_that_were_served_are_noted() {
+    let board = Board::new();
+    let campus = name("campus");
+    assert_eq!(board.last_read(&campus), None);
+    board.publish(&campus, &issued("t", 60_000), ReadMode::Serve, NOW);
+    assert_eq!(board.last_read(&campus), None);
+    assert!(read(&board, "campus", NOW.boot, Duration::from_secs(3_600)).is_none());
+    assert_eq!(board.last_read(&campus), None);
+    assert!(read(&board, "campus", Boot(NOW.boot.0 + 5), Duration::ZERO).is_some());
+    board.publish(&campus, &issued("u", 60_000), ReadMode::Serve, NOW);
+    assert_eq!(board.last_read(&campus), Some(Boot(NOW.boot.0 + 5)), "a new token keeps it");
+}
+
+#[test]
+fn a_step_of_the_wall_clock_changes_what_people_are_told_and_nothing_else() {
+    let board = Board::new();
+    let token = issued("t", 60_000);
+    board.publish(&name("campus"), &token, ReadMode::ServeRenewing, NOW);
+    let stepped = Now { wall: Wall(NOW.wall.0 + 3_600_000), ..NOW };
+    board.restamp(stepped);
+    let (header, read) = read(&board, "campus", NOW.boot, Duration::ZERO).unwrap();
+    assert_eq!(read, token.to_wire(stepped));
+    assert_eq!(read.expires_at.unix_ms, NOW.wall.0 + 3_660_000);
+    assert_eq!(read.expires_at.boot_ms, token.expires.0);
+    assert_eq!(header.flags, Flags::RENEWING);
+}
+
+#[test]
+fn a_waiter_gets_a_copy_of_the_very_token_that_is_up() {
+    let board = Board::new();
+    let token = issued("t", 60_000);
+    board.publish(&name("campus"), &token, ReadMode::Ask, NOW);
+    let slot = board.slot("campus").unwrap();
+    let mut out = Vec::new();
+    assert!(!slot.copy_of(&issued("t", 60_000), 1, Flags::NONE, &mut out), "another token, though alike");
+    assert!(slot.copy_of(&token, 1, Flags::FALLS_SHORT, &mut out));
+    assert_eq!(out, codec::encode_reply(1, Flags::FALLS_SHORT, &Reply::Token(token.to_wire(NOW))).unwrap());
+}
+
+#[test]
+fn the_directory_is_replaced_as_a_whole() {
+    let board = Board::new();
+    let (msp, other) = ("msp".parse().unwrap(), "other".parse().unwrap());
+    let id: WorkspaceId = "497f6eca62764993bfeb53cbbbba6f08".parse().unwrap();
+    board.set_directory(&msp, vec![("Acme".into(), id)]);
+    board.set_directory(&other, vec![("Else".into(), id)]);
+    assert_eq!(board.tenant(&msp, "Acme"), Some(id));
+    assert_eq!(board.tenant(&msp, "Else"), None);
+    board.set_directory(&msp, vec![("Acme Corp".into(), id)]);
+    assert_eq!(board.tenant(&msp, "Acme"), None);
+    board.set_directory(&msp, Vec::new());
+    assert_eq!(board.tenant(&msp, "Acme Corp"), None);
+    assert_eq!(board.tenant(&other, "Else"), Some(id));
+}
+
+#[test]
+fn publishing_again_does_not_copy_the_set_of_names() {
+    let board = Board::new();
+    for n in 0..1_000 {
+        board.publish(&name(&format!("p{n}")), &issued("t", 60_000), ReadMode::Serve, NOW);
+    }
+    let before = board.slots.load_full();
+    board.publish(&name("p500"), &issued("u", 60_000), ReadMode::Serve, NOW);
+    assert!(Arc::ptr_eq(&before, &board.slots.load_full()));
+    assert_eq!(before.len(), 1_000);
+}
+
+#[test]
+fn debug_shows_no_token() {
+    let board = Board::new();
+    board.publish(&name("campus"), &issued("hunter2", 60_000), ReadMode::Serve, NOW);
+    let frame_bytes = format!("{:?}", b"hunter2");
+    let shown = format!("{board:?}");
+    assert!(shown.contains("campus") && !shown.contains("hunter2"));
+    assert!(!shown.contains(frame_bytes.trim_matches(['[', ']'])), "nor its bytes");
+}

@@ -1,0 +1,144 @@
+//! How many connections there may be, in all and of each user, and which ones there are.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use tokend_proto::ErrorReply;
+use tokio::sync::Notify;
+
+use super::{Limits, RESERVED_CONNECTIONS, Shared, refusal};
+
+/// Requests for a whole list (`Status`, `Tenants`) that one user may have open: each makes the core list
+/// everything, and its answer is held until it is cut into a page.
+pub(super) const MAX_LISTS_PER_UID: usize = 8;
+
+/// Counts connections. Its lock is taken when one comes or goes, on one thread, so that it is never waited for.
+pub(super) struct Admission {
+    limits: Mutex<(usize, usize)>,
+    roster: Mutex<Roster>,
+    empty: Notify,
+}
+
+#[derive(Default)]
+struct Roster {
+    next: u64,
+    /// One for each connection, to wake them all when the daemon stops.
+    wakers: HashMap<u64, Option<Waker>>,
+    /// Users that have a connection.
+    users: HashMap<u32, User>,
+}
+
+struct User {
+    connections: usize,
+    lists: Arc<AtomicUsize>,
+}
+
+/// A connection's place; given back on drop.
+pub(super) struct Place {
+    shared: Arc<Shared>,
+    number: u64,
+    uid: u32,
+    lists: Arc<AtomicUsize>,
+}
+
+/// One of a user's [`MAX_LISTS_PER_UID`]; given back on drop.
+#[derive(Debug)]
+pub(super) struct ListPermit(Arc<AtomicUsize>);
+
+impl Admission {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            limits: Mutex::new((limits.max_connections, limits.max_connections_per_uid)),
+            roster: Mutex::default(),
+            empty: Notify::new(),
+        }
+    }
+
+    /// For connections that come from now on.
+    pub(super) fn set_limits(&self, max_connections: usize, per_uid: usize) {
+        *lock(&self.limits) = (max_connections, per_uid);
+    }
+
+    pub(super) fn count(&self) -> usize {
+        lock(&self.roster).wakers.len()
+    }
+
+    /// Has every connection look at its state.
+    pub(super) fn wake_all(&self) {
+        let wakers: Vec<Waker> = lock(&self.roster).wakers.values().flatten().cloned().collect();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until there is no connection.
+    pub(super) async fn emptied(&self) {
+        while self.count() > 0 {
+            self.empty.notified().await;
+        }
+    }
+}
+
+impl Place {
+    /// Takes a place, if there is one for this user.
+    pub(super) fn take(shared: &Arc<Shared>, uid: u32, superuser: bool) -> Result<Self, ErrorReply> {
+        let (max, per_uid) = *lock(&shared.admission.limits);
+        // A tiny limit is not eaten up by what is kept back.
+        let open_to_all = max - RESERVED_CONNECTIONS.min(max / 2);
+        let mut roster = lock(&shared.admission.roster);
+        let limit = if superuser { max } else { open_to_all };
+        if roster.wakers.len() >= limit {
+            return Err(refusal::too_many_connections(limit));
+        }
+        let user = roster.users.entry(uid).or_insert_with(|| User { connections: 0, lists: Arc::default() });
+        if user.connections >= per_uid {
+            return Err(refusal::too_many_connections_of_uid(uid, per_uid));
+        }
+        user.connections += 1;
+        let lists = Arc::clone(&user.lists);
+        let number = roster.next;
+        roster.next += 1;
+        roster.wakers.insert(number, None);
+        Ok(Self { shared: Arc::clone(shared), number, uid, lists })
+    }
+
+    /// Says how this connection is woken.
+    pub(super) fn set_waker(&self, waker: Waker) {
+        lock(&self.shared.admission.roster).wakers.insert(self.number, Some(waker));
+    }
+
+    /// `None` if the user has too many lists open.
+    pub(super) fn list(&self) -> Option<ListPermit> {
+        let add = |open| (open < MAX_LISTS_PER_UID).then_some(open + 1);
+        self.lists.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
+        Some(ListPermit(Arc::clone(&self.lists)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let admission = &self.shared.admission;
+        let mut roster = lock(&admission.roster);
+        roster.wakers.remove(&self.number);
+        if let Some(user) = roster.users.get_mut(&self.uid) {
+            user.connections -= 1;
+            if user.connections == 0 {
+                roster.users.remove(&self.uid);
+            }
+        }
+        if roster.wakers.is_empty() {
+            admission.empty.notify_one();
+        }
+    }
+}
+
+impl Drop for ListPermit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What it guards is changed in single steps.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,107 @@
+//! The questions of one connection that the core has not answered yet.
+
+use std::collections::HashMap;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokend_proto::{Fingerprint, ProfileName, TokenName, WorkspaceId};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::admission::ListPermit;
+use super::message::Answer;
+use crate::core::input::WaiterId;
+use crate::core::time::Boot;
+
+/// Made for a connection's first question and dropped with its last answer, so that an idle connection is small.
+pub(super) struct OpenQuestions {
+    questions: HashMap<WaiterId, Open>,
+    /// Unbounded, but each open question sends one answer, and those are limited.
+    sender: UnboundedSender<(WaiterId, Answer)>,
+    receiver: UnboundedReceiver<(WaiterId, Answer)>,
+}
+
+/// One question.
+pub(super) struct Open {
+    /// As the peer numbers it.
+    pub(super) request_id: u64,
+    pub(super) expects: Expects,
+}
+
+/// Which answer is to come, and what to do with it.
+pub(super) enum Expects {
+    Token { name: TokenName, min_ttl: Duration },
+    Renewed,
+    Imported,
+    Reloaded,
+    Status { only: Option<(Box<str>, TokenName)>, after: Option<TokenName>, _permit: ListPermit },
+    Tenants { profile: ProfileName, after: Option<WorkspaceId>, _permit: ListPermit },
+    Resolved { asked: Box<str>, profile: ProfileName, then: Then, until: Boot },
+}
+
+/// What is wanted of a name, once it is known which it is.
+#[derive(Clone, Copy)]
+pub(super) enum Then {
+    Get { min_ttl: Duration, until: Boot },
+    Reject { fingerprint: Fingerprint, min_ttl: Duration },
+    Refresh,
+    Status,
+}
+
+impl OpenQuestions {
+    pub(super) fn new() -> Self {
+        let (sender, receiver) = unbounded_channel();
+        Self { questions: HashMap::new(), sender, receiver }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.questions.len()
+    }
+
+    pub(super) fn sender(&self) -> UnboundedSender<(WaiterId, Answer)> {
+        self.sender.clone()
+    }
+
+    pub(super) fn insert(&mut self, waiter: WaiterId, open: Open) {
+        self.questions.insert(waiter, open);
+    }
+
+    /// The next answer to a question that is still open.
+    pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<(Open, Answer)> {
+        loop {
+            match self.receiver.poll_recv(cx) {
+                Poll::Ready(Some((waiter, answer))) => {
+                    if let Some(open) = self.questions.remove(&waiter) {
+                        return Poll::Ready((open, answer));
+                    }
+                }
+                // We hold a sender ourselves: there is no end.
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// When the first of the questions has to be given up on this side.
+    pub(super) fn deadline(&self) -> Option<Boot> {
+        self.questions.values().filter_map(Open::until).min()
+    }
+
+    /// Takes a question that has to be given up by now.
+    pub(super) fn take_overdue(&mut self, now: Boot) -> Option<(WaiterId, Open)> {
+        let overdue = |open: &Open| open.until().is_some_and(|until| until <= now);
+        let waiter = *self.questions.iter().find(|(_, open)| overdue(open))?.0;
+        Some((waiter, self.questions.remove(&waiter)?))
+    }
+
+    pub(super) fn waiters(&self) -> Vec<WaiterId> {
+        self.questions.keys().copied().collect()
+    }
+}
+
+impl Open {
+    fn until(&self) -> Option<Boot> {
+        match self.expects {
+            Expects::Resolved { until, .. } => Some(until),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What one peer asks and is answered: no I/O, only requests, the board, questions and replies.
+
+mod answers;
+mod requests;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokend_proto::{ErrorReply, Flags, Reply, codec, limits};
+use tokio::sync::mpsc::error::TrySendError;
+use zeroize::Zeroizing;
+
+use super::admission::Place;
+use super::buffers::Output;
+use super::message::{Message, ReloadReplyTo, ReplyTo};
+use super::open::{Expects, Open, OpenQuestions};
+use super::{Shared, refusal};
+use crate::board::Slot;
+use crate::core::access::{Access, PeerIdentity};
+use crate::core::input::{Question, WaiterId};
+use crate::core::time::Boot;
+
+/// One connection's side of the conversation.
+pub(super) struct Session {
+    shared: Arc<Shared>,
+    peer: Box<PeerIdentity>,
+    place: Place,
+    /// The name that was read last, and the rules that allowed it.
+    allowed: Option<(Arc<Access>, Arc<Slot>)>,
+    open: Option<Box<OpenQuestions>>,
+}
+
+impl Session {
+    pub(super) fn new(shared: Arc<Shared>, peer: PeerIdentity, place: Place) -> Self {
+        Self { shared, peer: Box::new(peer), place, allowed: None, open: None }
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Whether the peer is owed an answer.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// When [`Session::give_up_overdue`] has something to do.
+    pub(super) fn deadline(&self) -> Option<Boot> {
+        self.open.as_ref()?.deadline()
+    }
+
+    /// Takes the questions that the peer leaves behind.
+    pub(super) fn leave(&mut self) -> Vec<WaiterId> {
+        self.open.take().map_or_else(Vec::new, |open| open.waiters())
+    }
+
+    /// Answers what the core has answered, as long as there is room.
+    pub(super) fn collect(&mut self, cx: &mut Context<'_>, out: &mut Output) {
+        while let Some(open) = &mut self.open
+            && !out.is_enough()
+        {
+            match open.poll_answer(cx) {
+                Poll::Ready((open, answer)) => self.answer(open, answer, out),
+                Poll::Pending => break,
+            }
+            self.forget_if_answered();
+        }
+    }
+
+    /// Answers questions about workspace names that the core took too long for.
+    pub(super) fn give_up_overdue(&mut self, now: Boot, out: &mut Output) {
+        while !out.is_enough()
+            && let Some((waiter, question)) = self.open.as_mut().and_then(|open| open.take_overdue(now))
+        {
+            // If the queue is full the core will answer to nobody.
+            let _ = self.shared.context.to_core.try_send(Message::Leave(vec![waiter]));
+            if let Expects::Resolved { profile, .. } = question.expects {
+                self.refuse(out, question.request_id, refusal::not_resolved(&profile));
+            }
+        }
+        self.forget_if_answered();
+    }
+
+    /// Replies with an error.
+    pub(super) fn refuse(&self, out: &mut Output, request_id: u64, error: ErrorReply) {
+        self.reply(out, request_id, &Reply::Error(error));
+    }
+
+    /// Replies with anything that is not on the board.
+    pub(super) fn reply(&self, out: &mut Output, request_id: u64, reply: &Reply) {
+        self.reply_flagged(out, request_id, Flags::NONE, reply);
+    }
+
+    fn reply_flagged(&self, out: &mut Output, request_id: u64, flags: Flags, reply: &Reply) {
+        match codec::encode_reply(request_id, flags, reply) {
+            Ok(frame) => out.frame().extend_from_slice(&Zeroizing::new(frame)),
+            Err(codec::EncodeError::TooLong) => {
+                tracing::error!(peer = ?self.peer, "an answer is over the frame limit");
+                self.refuse(out, request_id, refusal::unsendable());
+            }
+        }
+    }
+
+    /// Puts a question to the core.
+    fn ask(&mut self, request_id: u64, question: Question, expects: Expects) -> Result<(), ErrorReply> {
+        let uid = self.peer.uid;
+        self.put(request_id, expects, |waiter, open| {
+            let reply = ReplyTo::new(waiter, open.sender());
+            Message::Ask { waiter, uid, question, reply }
+        })
+    }
+
+    fn ask_reload(&mut self, request_id: u64) -> Result<(), ErrorReply> {
+        self.put(request_id, Expects::Reloaded, |waiter, open| Message::Reload {
+            reply: ReloadReplyTo::new(waiter, open.sender()),
+        })
+    }
+
+    fn put(
+        &mut self,
+        request_id: u64,
+        expects: Expects,
+        message: impl FnOnce(WaiterId, &OpenQuestions) -> Message,
+    ) -> Result<(), ErrorReply> {
+        if self.shared.is_draining() {
+            return Err(refusal::stopping());
+        }
+        if self.open.as_ref().is_some_and(|open| open.len() >= limits::MAX_IN_FLIGHT) {
+            return Err(refusal::too_many_requests());
+        }
+        let queued = self.shared.context.to_core.try_reserve().map_err(|error| match error {
+            TrySendError::Full(()) => refusal::busy(),
+            TrySendError::Closed(()) => refusal::stopping(),
+        })?;
+        let waiter = self.shared.next_waiter();
+        let open = self.open.get_or_insert_with(|| Box::new(OpenQuestions::new()));
+        open.insert(waiter, Open { request_id, expects });
+        queued.send(message(waiter, open));
+        Ok(())
+    }
+
+    fn forget_if_answered(&mut self) {
+        if self.open.as_ref().is_some_and(|open| open.len() == 0) {
+            self.open = None;
+        }
+    }
+}

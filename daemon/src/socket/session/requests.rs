@@ -1,0 +1,218 @@
+//! From a request to its reply, or to a question for the core.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokend_proto::{ErrorReply, Millis, Peer, ProfileName, Reply, Request, SecretStr, TokenName, limits};
+
+use super::super::buffers::Output;
+use super::super::naming::{self, Asked};
+use super::super::open::{Expects, Then};
+use super::super::{admission, refusal};
+use super::Session;
+use crate::core::input::Question;
+use crate::core::time::Boot;
+
+/// What the core is given at least to look a workspace name up in the list it has: a peer that does not want to
+/// wait means for the provider.
+const LOOK_UP_TIME: Duration = Duration::from_millis(250);
+
+/// For requests that do not say how long they wait: a listing of many pages, at the provider's pace.
+const RESOLVE_TIME: Duration = Duration::from_secs(30);
+
+impl Session {
+    /// Handles one request; adds at most one frame.
+    pub(in super::super) fn request(&mut self, now: Boot, request_id: u64, request: Request<'_>, out: &mut Output) {
+        let handled = match request {
+            Request::Get { name, min_ttl, wait } => self.get(now, request_id, name, min_ttl, wait, out),
+            Request::Ping => {
+                self.reply(out, request_id, &Reply::Pong { version: env!("CARGO_PKG_VERSION").into() });
+                Ok(())
+            }
+            Request::Reject { name, fingerprint, min_ttl } => {
+                let then = Then::Reject { fingerprint, min_ttl: min_ttl.into() };
+                self.about(now, request_id, name, then, out)
+            }
+            Request::Refresh { name } => self.about(now, request_id, name, Then::Refresh, out),
+            Request::Import { name, refresh_token } => self.import(request_id, name, refresh_token),
+            Request::Status { name: Some(name), after: _ } => self.about(now, request_id, name, Then::Status, out),
+            Request::Status { name: None, after } => self.status(request_id, after),
+            Request::Tenants { profile, after } => self.tenants(request_id, profile, after),
+            Request::Reload => self.reload(request_id),
+            Request::WhoAmI => {
+                self.reply(out, request_id, &Reply::Peer(self.describe_peer()));
+                Ok(())
+            }
+        };
+        if let Err(error) = handled {
+            self.refuse(out, request_id, error);
+        }
+    }
+
+    /// The hot path: a canonical name that is on the board costs no allocation and, for the name that this
+    /// connection read last, no look-up.
+    fn get(
+        &mut self,
+        now: Boot,
+        request_id: u64,
+        asked: &str,
+        min_ttl: Millis,
+        wait: Millis,
+        out: &mut Output,
+    ) -> Result<(), ErrorReply> {
+        let min_ttl = Duration::from(min_ttl);
+        let access = self.shared.context.access.load();
+        if let Some((checked, slot)) = &self.allowed
+            && slot.text() == asked
+            && Arc::ptr_eq(checked, &access)
+            && slot.serve(now, min_ttl, request_id, out.frame())
+        {
+            return Ok(());
+        }
+        if let Some(slot) = self.shared.context.board.slot(asked) {
+            if !access.may_read(&self.peer, slot.name()) {
+                return Err(refusal::may_not_read(asked));
+            }
+            let served = slot.serve(now, min_ttl, request_id, out.frame());
+            self.allowed = Some((Arc::clone(&access), slot));
+            if served {
+                return Ok(());
+            }
+        }
+        let wait = Duration::from(wait).min(limits::MAX_WAIT);
+        self.about(now, request_id, asked, Then::Get { min_ttl, until: now + wait }, out)
+    }
+
+    /// Finds out which name is meant, then does with it what is wanted.
+    fn about(
+        &mut self,
+        now: Boot,
+        request_id: u64,
+        asked: &str,
+        then: Then,
+        out: &mut Output,
+    ) -> Result<(), ErrorReply> {
+        match naming::parse(&self.shared.context.board, asked).map_err(|why| refusal::name(asked, why))? {
+            Asked::Known(name) => self.act(now, request_id, asked, name, then, out),
+            Asked::Workspace { profile, workspace_name } => {
+                if !self.shared.context.access.load().may_read_some_tenant(&self.peer, &profile) {
+                    return Err(refusal_for(then, asked));
+                }
+                let until = match then {
+                    Then::Get { until, .. } => until.max(now + LOOK_UP_TIME),
+                    Then::Reject { .. } | Then::Refresh | Then::Status => now + RESOLVE_TIME,
+                };
+                let question = Question::Resolve { profile: profile.clone(), workspace_name };
+                self.ask(request_id, question, Expects::Resolved { asked: asked.into(), profile, then, until })
+            }
+        }
+    }
+
+    /// Does what is wanted of a name, if the rules allow it.
+    pub(super) fn act(
+        &mut self,
+        now: Boot,
+        request_id: u64,
+        asked: &str,
+        name: TokenName,
+        then: Then,
+        out: &mut Output,
+    ) -> Result<(), ErrorReply> {
+        let access = self.shared.context.access.load();
+        let allowed = match then {
+            Then::Refresh => access.may_admin(&self.peer, &name),
+            Then::Get { .. } | Then::Reject { .. } | Then::Status => access.may_read(&self.peer, &name),
+        };
+        drop(access);
+        if !allowed {
+            return Err(refusal_for(then, asked));
+        }
+        match then {
+            Then::Get { min_ttl, until } => {
+                if let Some(slot) = self.shared.context.board.slot(&name.to_string())
+                    && slot.serve(now, min_ttl, request_id, out.frame())
+                {
+                    return Ok(());
+                }
+                let question = Question::Get { name: name.clone(), min_ttl, wait: until.since(now) };
+                self.ask(request_id, question, Expects::Token { name, min_ttl })
+            }
+            Then::Reject { fingerprint, min_ttl } => {
+                let question = Question::Reject { name: name.clone(), fingerprint, min_ttl };
+                self.ask(request_id, question, Expects::Token { name, min_ttl })
+            }
+            Then::Refresh => self.ask(request_id, Question::Refresh { name }, Expects::Renewed),
+            Then::Status => {
+                let permit = self.list()?;
+                let expects = Expects::Status { only: Some((asked.into(), name)), after: None, _permit: permit };
+                self.ask(request_id, Question::Status, expects)
+            }
+        }
+    }
+
+    fn import(&mut self, request_id: u64, asked: &str, refresh_token: SecretStr<'_>) -> Result<(), ErrorReply> {
+        let profile: ProfileName = asked.parse().map_err(|why| refusal::profile(asked, why))?;
+        if !self.shared.context.access.load().may_admin(&self.peer, &TokenName::from(profile.clone())) {
+            return Err(refusal::may_not_admin(asked));
+        }
+        let refresh_token = refresh_token.to_secret();
+        let length = refresh_token.expose().len();
+        if !(1..=limits::MAX_REFRESH_TOKEN).contains(&length) {
+            return Err(refusal::refresh_token(length));
+        }
+        self.ask(request_id, Question::Import { profile, refresh_token }, Expects::Imported)
+    }
+
+    fn status(&mut self, request_id: u64, after: Option<&str>) -> Result<(), ErrorReply> {
+        let canonical = |text| naming::canonical(text).ok_or_else(|| refusal::after(text, "a token name"));
+        let after = after.map(canonical).transpose()?;
+        let permit = self.list()?;
+        self.ask(request_id, Question::Status, Expects::Status { only: None, after, _permit: permit })
+    }
+
+    fn tenants(&mut self, request_id: u64, asked: &str, after: Option<&str>) -> Result<(), ErrorReply> {
+        let profile: ProfileName = asked.parse().map_err(|why| refusal::profile(asked, why))?;
+        if !self.shared.context.access.load().may_read_some_tenant(&self.peer, &profile) {
+            return Err(refusal::may_not_read(asked));
+        }
+        let id = |text: &str| text.parse().map_err(|_| refusal::after(text, "a tenant id"));
+        let after = after.map(id).transpose()?;
+        let permit = self.list()?;
+        let question = Question::Tenants { profile: profile.clone() };
+        self.ask(request_id, question, Expects::Tenants { profile, after, _permit: permit })
+    }
+
+    fn reload(&mut self, request_id: u64) -> Result<(), ErrorReply> {
+        if !self.shared.context.access.load().is_superuser(&self.peer) {
+            return Err(refusal::may_not_reload());
+        }
+        self.ask_reload(request_id)
+    }
+
+    fn list(&self) -> Result<admission::ListPermit, ErrorReply> {
+        self.place.list().ok_or_else(|| refusal::too_many_lists(admission::MAX_LISTS_PER_UID))
+    }
+
+    fn describe_peer(&self) -> Peer {
+        let access = self.shared.context.access.load();
+        let peer = &*self.peer;
+        Peer {
+            uid: peer.uid,
+            gid: peer.gid,
+            groups: peer.groups.clone(),
+            pid: peer.pid,
+            unit: peer.unit.clone(),
+            superuser: access.is_superuser(peer),
+            may_read: access.readable_patterns(peer),
+            may_admin: access.admin_patterns(peer),
+        }
+    }
+}
+
+/// The same words whether or not the name exists.
+fn refusal_for(then: Then, asked: &str) -> ErrorReply {
+    match then {
+        Then::Refresh => refusal::may_not_admin(asked),
+        Then::Get { .. } | Then::Reject { .. } | Then::Status => refusal::may_not_read(asked),
+    }
+}

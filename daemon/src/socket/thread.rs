@@ -1,0 +1,197 @@
+//! The socket's thread: its runtime, accepting, and coming to an end.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use tokend_proto::{ErrorReply, Flags, Reply, codec};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime;
+use tokio::sync::watch;
+
+use super::admission::Place;
+use super::connection::Connection;
+use super::listener::Listener;
+use super::{Context, Shared, peer};
+use crate::core::access::PeerIdentity;
+
+/// First and longest pause after accepting failed, as it does when descriptors run out.
+const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// The thread that serves the socket. Dropping it ends it at once; [`SocketThread::drain`] is the polite way.
+pub struct SocketThread {
+    shared: Arc<Shared>,
+    stop: watch::Sender<Stop>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Stop {
+    NotYet,
+    /// When all peers have what they are owed.
+    Drained,
+    Now,
+}
+
+impl SocketThread {
+    /// Starts to serve.
+    ///
+    /// # Errors
+    /// When the system has no thread, no epoll descriptor, or does not take the listener into it.
+    pub fn spawn(listener: Listener, context: Context) -> io::Result<Self> {
+        Self::spawn_with(listener, context, peer::identify)
+    }
+
+    /// With another way to know peers, for tests, all of whose peers have one user.
+    pub(super) fn spawn_with(
+        listener: Listener,
+        context: Context,
+        identify: impl Fn(&UnixStream) -> io::Result<PeerIdentity> + Send + 'static,
+    ) -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let (socket, own_path) = listener.into_parts();
+        socket.set_nonblocking(true)?;
+        let socket = {
+            let _entered = runtime.enter();
+            UnixListener::from_std(socket)?
+        };
+        let shared = Arc::new(Shared::new(context));
+        let (stop, stopped) = watch::channel(Stop::NotYet);
+        let serving = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("socket".into()).spawn(move || {
+            runtime.block_on(async move {
+                accept_until(&socket, &serving, identify, stopped.clone()).await;
+                // The path goes first: who comes now is told at once that nobody is here.
+                drop(own_path);
+                drop(socket);
+                drain(&serving, stopped).await;
+            });
+        })?;
+        Ok(Self { shared, stop, thread: Some(thread) })
+    }
+
+    /// Changes how many connections there may be, for those that come from now on.
+    pub fn set_connection_limits(&self, max_connections: usize, max_connections_per_uid: usize) {
+        self.shared.admission.set_limits(max_connections, max_connections_per_uid);
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.admission.count()
+    }
+
+    /// Stops accepting, removes an own socket's path, closes idle connections, lets the others have the
+    /// answers to what they asked (the core has to go on until this returns), and ends after
+    /// [`super::Limits::drain_time`] at the latest.
+    pub async fn drain(mut self) {
+        self.stop.send_replace(Stop::Drained);
+        // Closed when the thread has dropped its end, as its last act.
+        self.stop.closed().await;
+        self.join();
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the socket's thread panicked");
+        }
+    }
+}
+
+impl fmt::Debug for SocketThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketThread").field("connections", &self.connections()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for SocketThread {
+    fn drop(&mut self) {
+        self.stop.send_replace(Stop::Now);
+        self.join();
+    }
+}
+
+async fn accept_until(
+    socket: &UnixListener,
+    shared: &Arc<Shared>,
+    identify: impl Fn(&UnixStream) -> io::Result<PeerIdentity>,
+    mut stop: watch::Receiver<Stop>,
+) {
+    let stopped = stop.wait_for(|stop| *stop > Stop::NotYet);
+    tokio::select! {
+        biased;
+        _ = stopped => {}
+        () = accept(socket, |stream| admit(stream, shared, &identify)) => {}
+    }
+}
+
+async fn accept(socket: &UnixListener, admit: impl Fn(UnixStream)) {
+    let mut pause = ACCEPT_BACKOFF.0;
+    loop {
+        match socket.accept().await {
+            Ok((stream, _)) => {
+                if pause > ACCEPT_BACKOFF.0 {
+                    tracing::info!("connections are accepted again");
+                    pause = ACCEPT_BACKOFF.0;
+                }
+                admit(stream);
+            }
+            // accept(2): the peer was gone before it was its turn.
+            Err(error) if error.raw_os_error() == Some(Errno::ECONNABORTED as i32) => {}
+            Err(error) => {
+                if pause == ACCEPT_BACKOFF.0 {
+                    tracing::warn!(%error, "connections cannot be accepted for now");
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(ACCEPT_BACKOFF.1);
+            }
+        }
+    }
+}
+
+/// Finds out who it is and whether there is room.
+fn admit(stream: UnixStream, shared: &Arc<Shared>, identify: impl Fn(&UnixStream) -> io::Result<PeerIdentity>) {
+    let identity = match identify(&stream) {
+        Ok(identity) => identity,
+        Err(error) => {
+            tracing::warn!(%error, "a peer cannot be identified and is not served");
+            return;
+        }
+    };
+    let superuser = shared.context.access.load().is_superuser(&identity);
+    match Place::take(shared, identity.uid, superuser) {
+        Ok(place) => {
+            tokio::spawn(Connection::new(stream, identity, place, Arc::clone(shared)));
+        }
+        Err(refusal) => {
+            tracing::debug!(uid = identity.uid, pid = identity.pid, reason = %refusal.message, "connection refused");
+            turn_away(&stream, refusal);
+        }
+    }
+}
+
+/// Says why, if that can be done without waiting: the buffer of a new socket has room.
+fn turn_away(stream: &UnixStream, refusal: ErrorReply) {
+    if let Ok(frame) = codec::encode_reply(0, Flags::NONE, &Reply::Error(refusal)) {
+        let _ = stream.try_write(&frame);
+    }
+}
+
+async fn drain(shared: &Arc<Shared>, mut stop: watch::Receiver<Stop>) {
+    shared.draining.store(true, Ordering::Relaxed);
+    shared.admission.wake_all();
+    let limit = shared.context.limits.drain_time;
+    tokio::select! {
+        () = shared.admission.emptied() => {}
+        _ = stop.wait_for(|stop| *stop == Stop::Now) => {}
+        () = tokio::time::sleep(limit) => {
+            tracing::warn!(connections = shared.admission.count(), ?limit, "peers did not take their answers in time");
+        }
+    }
+}
