@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use tokend_proto::{ErrorCode, Fingerprint, ProfileName, TokenName};
 
+use super::Core;
 use super::alarm::Alarm;
-use super::effect::Outcome;
+use super::effect::{Outcome, ReadMode};
 use super::failure;
 use super::input::{Question, WaiterId};
 use super::schedule;
 use super::settings::Kind;
-use super::state::{Name, Place, Throttle, Waiter, Want};
+use super::state::{Activity, Name, Place, Throttle, Waiter, Want};
 use super::time::Now;
-use super::{Core, effect::ReadMode};
 
 /// Questions that may be open at once. Beyond it peers are told to come back.
 const MAX_WAITERS: usize = 65_536;
@@ -162,7 +162,7 @@ impl Core {
         if entry.good(now.boot).is_none_or(|token| token.fingerprint != fingerprint) || entry.forced.is_some() {
             return true;
         }
-        if entry.activity != super::state::Activity::Idle && entry.mode == ReadMode::Serve && !entry.is_classic() {
+        if entry.activity != Activity::Idle && entry.mode == ReadMode::Serve && !entry.is_classic() {
             return true; // a newer token is on its way already
         }
         if now.boot < entry.throttle.next {

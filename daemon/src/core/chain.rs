@@ -1,5 +1,8 @@
 //! A Classic chain from the outside: what it does next, and what its state means for its name.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use tokend_proto::TokenName;
 
 use super::Core;
@@ -10,11 +13,8 @@ use super::exchange::{Grant, ProviderRequest, RequestId};
 use super::record::{ChainKey, ChainState, LostCause};
 use super::schedule;
 use super::settings::Kind;
-use super::state::{Activity, Purpose, Trouble, TroubleKind};
+use super::state::{Activity, Job, Purpose, Trouble, TroubleKind};
 use super::time::{Boot, Now};
-
-use std::sync::Arc;
-use std::time::Duration;
 
 /// A refresh token dies so long after the refresh that brought it (the provider's documentation).
 pub(super) const CHAIN_LIFE: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -111,7 +111,7 @@ impl Core {
         if let Some(chain) = self.chains.get_mut(key) {
             chain.work = Work::Queued(send);
         }
-        self.push_job(&host, super::state::Job::Chain(key.clone()));
+        self.push_job(&host, Job::Chain(key.clone()));
     }
 
     /// The request of a chain whose turn has come.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokend_proto::{ProfileName, TenantRef, TokenName};
 
 use super::Core;
-use super::chain_state::{Candidate, Chain, Work, chain_key};
+use super::alarm::Alarm;
+use super::chain_state::{Candidate, Chain, Send, Work, chain_key};
 use super::effect::{Effect, Severity};
 use super::failure;
 use super::login;
@@ -13,7 +14,7 @@ use super::record::{
     ChainKey, ChainRecord, ChainState, LostCause, QuotaRecord, Record, RecordKey, Restored, RestoredContent,
 };
 use super::settings::{Kind, Profile, Settings};
-use super::state::{Fetch, Name, ProfileState};
+use super::state::{Fetch, Job, Listing, Name, ProfileState};
 use super::time::Now;
 
 impl Core {
@@ -114,16 +115,16 @@ impl Core {
         if let Some(key) = self.profiles.get(profile).and_then(|state| chain_key(&state.profile)) {
             self.forget_queued(&key);
         }
-        self.remove_job(&super::state::Job::Listing(profile.clone()));
-        self.alarms.set(super::alarm::Alarm::Listing(profile.clone()), None);
+        self.remove_job(&Job::Listing(profile.clone()));
+        self.alarms.set(Alarm::Listing(profile.clone()), None);
         self.profiles.remove(profile);
         self.effects.push_back(Effect::Directory { profile: profile.clone(), tenants: Vec::new() });
     }
 
     fn drop_waiting_name(&mut self, name: &TokenName, replaced: bool) {
         let Some(entry) = self.names.remove(name) else { return };
-        self.alarms.set(super::alarm::Alarm::Name(name.clone()), None);
-        self.remove_job(&super::state::Job::Name(name.clone()));
+        self.alarms.set(Alarm::Name(name.clone()), None);
+        self.remove_job(&Job::Name(name.clone()));
         if entry.token.is_some() {
             self.effects.push_back(Effect::Withdraw(name.clone()));
         }
@@ -136,10 +137,10 @@ impl Core {
 
     /// What was queued for a chain is not sent under another configuration.
     fn forget_queued(&mut self, key: &ChainKey) {
-        self.remove_job(&super::state::Job::Chain(key.clone()));
+        self.remove_job(&Job::Chain(key.clone()));
         let Some(chain) = self.chains.get_mut(key) else { return };
         match chain.work {
-            Work::Queued(super::chain_state::Send::Login) => {
+            Work::Queued(Send::Login) => {
                 chain.work = Work::Idle;
                 self.login_not_sent(key);
             }
@@ -164,7 +165,7 @@ impl Core {
             return self.mark(name);
         };
         match (tenants, &mut state.listing) {
-            (Some(_), None) => state.listing = Some(super::state::Listing::default()),
+            (Some(_), None) => state.listing = Some(Listing::default()),
             (None, Some(_)) => {
                 for tenant in self.tenants_of(&profile.name).map(|(n, _)| n.clone()).collect::<Vec<_>>() {
                     self.drop_waiting_name(&tenant, false);
