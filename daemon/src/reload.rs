@@ -86,10 +86,10 @@ impl<S: Store + 'static> Driver<S> {
         let Reload { result, reply } = reload;
         let checked = result.and_then(|config| match self.reloader.objection(&config) {
             Some(objection) => Err(objection),
-            None => provider(&config).map(|provider| (config, provider)),
+            None => Ok(config),
         });
-        let (config, provider) = match checked {
-            Ok(new) => new,
+        let config = match checked {
+            Ok(config) => config,
             Err(message) => {
                 tracing::error!("the configuration was not reloaded: {message}");
                 if let Some(reply) = reply {
@@ -99,7 +99,7 @@ impl<S: Store + 'static> Driver<S> {
                 return None;
             }
         };
-        self.provider = Arc::new(provider);
+        self.provider = Arc::new(provider(&config));
         self.access.store(Arc::new(config.access));
         self.notes.store(Arc::new(config.warnings.clone()));
         self.secrets.keep_only(|profile| config.profiles.contains_key(profile));
@@ -122,13 +122,9 @@ impl<S: Store + 'static> Driver<S> {
 }
 
 /// The HTTP side of a configuration.
-///
-/// # Errors
-/// A `ca_file` that holds no usable certificate.
-pub(crate) fn provider(config: &Config) -> Result<Provider, String> {
-    let trust = config.profiles.iter().filter_map(|(name, extras)| {
+pub(crate) fn provider(config: &Config) -> Provider {
+    Provider::new(config.profiles.iter().filter_map(|(name, extras)| {
         let ca_file = extras.ca_file.as_ref()?;
-        Some((name.clone(), ca_file.pem.to_vec()))
-    });
-    Provider::new(trust).map_err(|error| causes(&error))
+        Some((name.clone(), ca_file.authorities.to_vec()))
+    }))
 }

@@ -24,9 +24,6 @@ pub enum StartupError {
     /// All that is wrong with the configuration.
     #[error("{}", .0.iter().map(|error| causes(error)).collect::<Vec<_>>().join("\n"))]
     Config(Vec<ConfigError>),
-    /// A `ca_file` that cannot be used.
-    #[error("{0}")]
-    Provider(String),
     /// The key of the state folder.
     #[error("state.key: {0}")]
     StateKey(String),
@@ -71,7 +68,6 @@ async fn start(path: PathBuf) -> Result<(), StartupError> {
     }
     let server = &config.server;
     process::raise_descriptor_limit(u64::from(server.max_connections))?;
-    let provider = reload::provider(&config).map_err(StartupError::Provider)?;
     let store = FileStore::open(&server.state_dir, state_key(&config, &environment).await?)?;
     let listener = match Listener::from_systemd()? {
         Some(handed_over) => handed_over,
@@ -115,7 +111,7 @@ async fn start(path: PathBuf) -> Result<(), StartupError> {
         access,
         notes,
         store: Arc::new(store),
-        provider: Arc::new(provider),
+        provider: Arc::new(reload::provider(&config)),
         secrets: Arc::new(SecretCache::new(Arc::clone(&environment.surroundings))),
         reloader: Reloader::new(path, environment, &config),
         profiles: config.profiles,

@@ -19,8 +19,8 @@ const MAX_CA_FILE: u64 = 1024 * 1024;
 pub struct CaFile {
     /// Where they were read from.
     pub path: PathBuf,
-    /// The file's content. At least one certificate is in it, and all of them can be used.
-    pub pem: Arc<[u8]>,
+    /// At least one, and each can be a trust anchor.
+    pub authorities: Arc<[CertificateDer<'static>]>,
 }
 
 const RIGHT: &str = "the absolute path of a PEM file with at least one certificate of an authority";
@@ -29,8 +29,8 @@ const RIGHT: &str = "the absolute path of a PEM file with at least one certifica
 pub(super) fn read(found: &Found<String>, findings: &Findings) -> Option<CaFile> {
     let path = Path::new(&found.value);
     let pem = if path.is_absolute() { load(path) } else { Err("is not an absolute path".to_owned()) };
-    match pem.and_then(|pem| check(&pem).map(|()| pem)) {
-        Ok(pem) => Some(CaFile { path: path.to_owned(), pem: pem.into() }),
+    match pem.and_then(|pem| parse(&pem)) {
+        Ok(authorities) => Some(CaFile { path: path.to_owned(), authorities: authorities.into() }),
         Err(problem) => {
             findings.error(&found.place, format!("{problem}; right is {RIGHT}"));
             None
@@ -53,14 +53,13 @@ fn load(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// A certificate that cannot be used now would fail every connection later.
-fn check(pem: &[u8]) -> Result<(), String> {
-    let mut count = 0;
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        count += 1;
+fn parse(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let usable = |(index, certificate): (usize, Result<CertificateDer<'static>, _>)| {
         certificate
             .ok()
-            .and_then(|certificate| RootCertStore::empty().add(certificate).ok())
-            .ok_or_else(|| format!("certificate number {count} of the file is damaged"))?;
-    }
-    if count == 0 { Err("there is no certificate in the file".to_owned()) } else { Ok(()) }
+            .filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok())
+            .ok_or_else(|| format!("certificate number {} of the file is damaged", index + 1))
+    };
+    let authorities: Vec<_> = CertificateDer::pem_slice_iter(pem).enumerate().map(usable).collect::<Result<_, _>>()?;
+    if authorities.is_empty() { Err("there is no certificate in the file".to_owned()) } else { Ok(authorities) }
 }

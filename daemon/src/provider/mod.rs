@@ -15,11 +15,11 @@ mod tenants;
 mod token_response;
 mod trust;
 
+use rustls::pki_types::CertificateDer;
 use tokend_proto::{ProfileName, Secret};
 
 use self::classify::Asked;
 use self::http::{Http, Timing};
-pub use self::trust::ProviderSetupError;
 use self::trust::Trust;
 use crate::core::exchange::{Answer, Failure, FailureKind, Grant};
 use crate::core::settings::{Kind, Profile};
@@ -39,20 +39,17 @@ pub struct ResolvedSecrets<'a> {
 }
 
 impl Provider {
-    /// `trust` holds the content of each profile's `ca_file`, where it has one: its certificates are trusted in
-    /// addition to the system's. Costs no time: clients are made when they are first needed.
-    ///
-    /// # Errors
-    /// A `ca_file` without a certificate, or with one that cannot be read.
-    pub fn new(trust: impl IntoIterator<Item = (ProfileName, Vec<u8>)>) -> Result<Self, ProviderSetupError> {
-        Self::with_timing(trust, Timing::PRODUCTION)
+    /// `authorities` are those of each profile's `ca_file`, where it has one: they are trusted in addition to the
+    /// system's. Costs no time: clients are made when they are first needed.
+    pub fn new(authorities: impl IntoIterator<Item = (ProfileName, Vec<CertificateDer<'static>>)>) -> Self {
+        Self::with_timing(authorities, Timing::PRODUCTION)
     }
 
     fn with_timing(
-        trust: impl IntoIterator<Item = (ProfileName, Vec<u8>)>,
+        authorities: impl IntoIterator<Item = (ProfileName, Vec<CertificateDer<'static>>)>,
         timing: Timing,
-    ) -> Result<Self, ProviderSetupError> {
-        Ok(Self { http: Http::new(timing, Trust::new(trust)?) })
+    ) -> Self {
+        Self { http: Http::new(timing, Trust::new(authorities)) }
     }
 
     /// Asks once (a login: its three steps, once) and never fails: whatever happens is an answer, after at most

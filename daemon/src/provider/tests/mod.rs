@@ -29,7 +29,7 @@ const TOKEN: &str = r#"{"access_token":"a1","token_type":"Bearer","expires_in":8
 const PAIR: &str = r#"{"refresh_token":"r2","token_type":"bearer","access_token":"a2","expires_in":7200}"#;
 
 fn provider(timing: Timing) -> Provider {
-    Provider::with_timing([], timing).unwrap()
+    Provider::with_timing([], timing)
 }
 
 fn endpoint(url: &str) -> Endpoint {

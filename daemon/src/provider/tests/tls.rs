@@ -5,7 +5,7 @@ use super::*;
 use crate::core::exchange::FailureKind::{self, Transient, Unknown};
 
 fn trusting(authority: &Authority, timing: Timing) -> Provider {
-    Provider::with_timing([("p".parse().unwrap(), authority.pem().into_bytes())], timing).unwrap()
+    Provider::with_timing([("p".parse().unwrap(), vec![authority.certificate.der().clone()])], timing)
 }
 
 async fn refreshed(provider: &Provider, url: &str) -> Answer {
