@@ -41,7 +41,11 @@ pub enum EncodeError {
 /// # Errors
 /// When it is over the frame limit.
 pub fn encode_request(request_id: u64, request: &Request<'_>) -> Result<Vec<u8>, EncodeError> {
-    encode_frame(Header::new(request_id), request)
+    let secret = match request {
+        Request::Import { refresh_token, .. } => refresh_token.len(),
+        _ => 0,
+    };
+    encode_frame(Header::new(request_id), request, secret)
 }
 
 /// A reply as a whole frame, length prefix included.
@@ -49,7 +53,11 @@ pub fn encode_request(request_id: u64, request: &Request<'_>) -> Result<Vec<u8>,
 /// # Errors
 /// When it is over the frame limit.
 pub fn encode_reply(request_id: u64, flags: Flags, reply: &Reply) -> Result<Vec<u8>, EncodeError> {
-    encode_frame(Header { flags, ..Header::new(request_id) }, reply)
+    let secret = match reply {
+        Reply::Token(token) => token.access_token.expose().len() + token.token_type.len(),
+        _ => 0,
+    };
+    encode_frame(Header { flags, ..Header::new(request_id) }, reply, secret)
 }
 
 /// Puts another id and other flags into an encoded reply, so that one encoding serves many peers.
@@ -92,9 +100,10 @@ fn decode<'a, T: serde::Deserialize<'a>>(value: &'a [u8]) -> Result<T, DecodeErr
     }
 }
 
-fn encode_frame(header: Header, message: &impl Serialize) -> Result<Vec<u8>, EncodeError> {
-    // Room for a usual token, so that a secret is not left behind in memory by a growing buffer.
-    let mut frame = Vec::with_capacity(4096);
+/// `secret` is the length of what the message keeps secret: the buffer has room for it from the start, so that no part
+/// of it is left behind in memory by growing.
+fn encode_frame(header: Header, message: &impl Serialize, secret: usize) -> Result<Vec<u8>, EncodeError> {
+    let mut frame = Vec::with_capacity(512 + secret);
     frame.extend_from_slice(&[0; LENGTH_PREFIX]);
     frame.extend_from_slice(&header.to_bytes());
     bincode::serde::encode_into_std_write(message, &mut frame, CONFIG).map_err(|_| EncodeError::TooLong)?;

@@ -34,6 +34,11 @@ impl<'a> SecretStr<'a> {
         Self(secret.expose())
     }
 
+    /// Its length in bytes.
+    pub(crate) fn len(self) -> usize {
+        self.0.len()
+    }
+
     /// Its own copy, wiped on drop.
     #[must_use]
     pub fn to_secret(self) -> Secret {

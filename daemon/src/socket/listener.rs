@@ -12,12 +12,12 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use crate::config::SocketGroup;
 use listenfd::ListenFd;
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, getsockopt, listen, socket, sockopt,
 };
-use nix::unistd::Group;
 
 /// Mode of an own socket: its owner and its group may connect.
 const SOCKET_MODE: u32 = 0o660;
@@ -52,14 +52,11 @@ pub enum ListenError {
     /// A file of another type is at the path.
     #[error("{} exists and is no socket; move it away, or choose another [server] socket", .0.display())]
     NoSocket(PathBuf),
-    /// The configured group is unknown.
-    #[error("there is no group {0:?} for the socket: create it (groupadd --system {0}), or change [server] group")]
-    NoGroup(String),
     /// The socket cannot be given to the group.
-    #[error("the socket cannot be given to the group {group:?}: the daemon has to be root or a member of it")]
+    #[error("the socket cannot be given to the group {group}: the daemon has to be root or a member of it")]
     Group {
-        /// As configured.
-        group: String,
+        /// As configured, by number.
+        group: u32,
         /// From the system.
         source: io::Error,
     },
@@ -105,9 +102,9 @@ impl Listener {
     /// Makes a socket at `path`, mode 0660, of this group or of the daemon's own.
     ///
     /// # Errors
-    /// When the folder is missing, the path is taken by a live socket or by something else, or the group is
-    /// unknown or not the daemon's to give to.
-    pub fn bind(path: &Path, group: Option<&str>) -> Result<Self, ListenError> {
+    /// When the folder is missing, the path is taken by a live socket or by something else, or the group that was asked
+    /// for is not the daemon's to give to.
+    pub fn bind(path: &Path, group: SocketGroup) -> Result<Self, ListenError> {
         let failed = |doing| move |source: io::Error| ListenError::System { path: path.to_owned(), doing, source };
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -116,15 +113,18 @@ impl Listener {
         if !folder.is_dir() {
             return Err(ListenError::NoFolder(folder.to_owned()));
         }
-        let gid = group.map(find_group).transpose()?;
 
         let temporary = TemporaryPath::in_folder(folder);
         let socket = bind_unreachable(&temporary.0).map_err(failed("made"))?;
         fs::set_permissions(&temporary.0, fs::Permissions::from_mode(SOCKET_MODE))
             .map_err(failed("given mode 0660"))?;
-        if let (Some(gid), Some(group)) = (gid, group) {
-            chown(&temporary.0, None, Some(gid))
-                .map_err(|source| ListenError::Group { group: group.to_owned(), source })?;
+        match group {
+            SocketGroup::Asked(group) => {
+                chown(&temporary.0, None, Some(group)).map_err(|source| ListenError::Group { group, source })?
+            }
+            // Nobody asked for it: without it, the socket is the daemon's own group's.
+            SocketGroup::Usual(group) => drop(chown(&temporary.0, None, Some(group))),
+            SocketGroup::Own => {}
         }
         listen(&socket, Backlog::MAXCONN).map_err(|errno| failed("listened on")(errno.into()))?;
         let inode = Inode::of(&temporary.0).map_err(failed("looked at"))?;
@@ -194,14 +194,6 @@ fn bind_unreachable(path: &Path) -> io::Result<OwnedFd> {
     let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
     bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
     Ok(socket)
-}
-
-fn find_group(name: &str) -> Result<u32, ListenError> {
-    match Group::from_name(name) {
-        Ok(Some(group)) => Ok(group.gid.as_raw()),
-        Ok(None) => Err(ListenError::NoGroup(name.to_owned())),
-        Err(errno) => Err(ListenError::Group { group: name.to_owned(), source: errno.into() }),
-    }
 }
 
 /// Gives the listening socket its path, in place of a stale one but of nothing else.

@@ -9,7 +9,6 @@
 mod admission;
 mod buffers;
 mod connection;
-mod descriptors;
 mod listener;
 mod message;
 mod naming;
@@ -34,7 +33,6 @@ use crate::core::access::Access;
 use crate::core::input::WaiterId;
 use crate::core::time::{Boot, Now};
 
-pub use descriptors::{DescriptorError, ensure_descriptors};
 pub use listener::{ListenError, Listener};
 pub use message::{Message, ReloadReplyTo, ReplyTo};
 pub use thread::SocketThread;
@@ -52,6 +50,16 @@ pub trait Clock: Send + Sync {
     fn boot(&self) -> Boot;
     /// Both clocks.
     fn now(&self) -> Now;
+}
+
+impl Clock for crate::system::clock::Clock {
+    fn boot(&self) -> Boot {
+        Self::boot(self)
+    }
+
+    fn now(&self) -> Now {
+        Self::now(self)
+    }
 }
 
 /// What connections may use up. The numbers of connections can be changed by a reload.

@@ -63,6 +63,7 @@ impl SocketThread {
         let (stop, stopped) = watch::channel(Stop::NotYet);
         let serving = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("socket".into()).spawn(move || {
+            crate::system::process::contain_panics();
             runtime.block_on(async move {
                 accept_until(&socket, &serving, identify, stopped.clone()).await;
                 // The path goes first: who comes now is told at once that nobody is here.

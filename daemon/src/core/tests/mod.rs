@@ -28,6 +28,8 @@ use super::{Core, fixture};
 /// When the tests begin: the machine has been up for a while.
 const START: Now = Now { boot: Boot(1_000_000), wall: Wall(1_790_000_000_000) };
 
+type PendingWrite = (WriteId, RecordKey, Revision, Option<Box<Record>>);
+
 /// A core, its time, and a shell that does at once what is asked of it, unless told otherwise.
 struct Rig {
     core: Core,
@@ -42,7 +44,7 @@ struct Rig {
     /// Writes fail with this.
     disk_fault: Option<&'static str>,
     /// Writes wait here instead of becoming durable.
-    slow_disk: Option<Vec<(WriteId, RecordKey, Revision, Option<Box<Record>>)>>,
+    slow_disk: Option<Vec<PendingWrite>>,
     secrets: SecretVersions,
     read: bool,
     notices: Vec<Notice>,

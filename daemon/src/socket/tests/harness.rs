@@ -92,7 +92,12 @@ impl Daemon {
         let identify = move |stream: &_| {
             peer::identify(stream).map(|peer| PeerIdentity { uid: taken_for.load(Ordering::Relaxed), ..peer })
         };
-        let thread = SocketThread::spawn_with(Listener::bind(&path, None).unwrap(), context, identify).unwrap();
+        let thread = SocketThread::spawn_with(
+            Listener::bind(&path, crate::config::SocketGroup::Own).unwrap(),
+            context,
+            identify,
+        )
+        .unwrap();
         Self { board, clock, access, core, thread, path, uid, _folder: folder }
     }
 

@@ -3,7 +3,7 @@ use super::*;
 use std::os::unix::net::UnixStream;
 
 fn listener(path: &Path) -> Result<Listener, ListenError> {
-    Listener::bind(path, None)
+    Listener::bind(path, SocketGroup::Own)
 }
 
 /// A socket file whose listener has died.
@@ -111,24 +111,30 @@ fn a_path_that_has_become_another_sockets_is_not_removed() {
 }
 
 #[test]
-fn a_missing_folder_and_an_unknown_group_say_what_to_do() {
+fn a_missing_folder_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let error = listener(&folder.path().join("missing/tokend.sock")).unwrap_err();
     assert!(error.to_string().contains("missing for the socket does not exist: create it"), "{error}");
-    let path = folder.path().join("tokend.sock");
-    let error = Listener::bind(&path, Some("no-such-group-here")).unwrap_err();
-    assert!(error.to_string().contains("groupadd --system no-such-group-here"), "{error}");
     assert_eq!(names_in(folder.path()), Vec::<String>::new());
 }
 
 #[test]
-fn the_group_is_set() {
+fn the_group_is_set_and_one_that_is_not_ours_to_give_to_is_an_error_only_if_it_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokend.sock");
-    let own = nix::unistd::getegid();
-    let group = Group::from_gid(own).unwrap().expect("our group has a name");
-    let _bound = Listener::bind(&path, Some(&group.name)).unwrap();
-    assert_eq!(fs::metadata(&path).unwrap().gid(), own.as_raw());
+    let own = nix::unistd::getegid().as_raw();
+    let bound = Listener::bind(&path, SocketGroup::Asked(own)).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().gid(), own);
+    drop(bound);
+    let foreign = 54_321;
+    let usual = Listener::bind(&path, SocketGroup::Usual(foreign)).unwrap();
+    let is_root = nix::unistd::geteuid().is_root();
+    assert_eq!(fs::metadata(&path).unwrap().gid(), if is_root { foreign } else { own });
+    drop(usual);
+    match Listener::bind(&path, SocketGroup::Asked(foreign)) {
+        Ok(_) => assert!(is_root),
+        Err(error) => assert!(error.to_string().contains("root or a member"), "{error}"),
+    }
 }
 
 #[test]
