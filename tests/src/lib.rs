@@ -2,4 +2,5 @@
 //!
 //! Nothing here is published and nothing in the other crates depends on it.
 
+pub mod harness;
 pub mod sandbox;

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use tokend_proto::{ErrorCode, Fingerprint, ProfileName, TokenName};
 
+use super::alarm::Alarm;
 use super::effect::Outcome;
 use super::failure;
 use super::input::{Question, WaiterId};
 use super::schedule;
 use super::settings::Kind;
-use super::state::{Alarm, Name, Place, Throttle, Waiter, Want};
+use super::state::{Name, Place, Throttle, Waiter, Want};
 use super::time::Now;
 use super::{Core, effect::ReadMode};
 

@@ -3,12 +3,14 @@
 use tokend_proto::TokenName;
 
 use super::Core;
+use super::alarm::Alarm;
+use super::chain_state::{Chain, Send, Sent, Work, chain_key};
 use super::effect::{Issued, ReadMode, Severity};
 use super::exchange::{Grant, ProviderRequest, RequestId};
 use super::record::{ChainKey, ChainState, LostCause};
 use super::schedule;
 use super::settings::Kind;
-use super::state::{Activity, Alarm, Chain, Purpose, Send, Sent, Trouble, TroubleKind, Work, chain_key};
+use super::state::{Activity, Purpose, Trouble, TroubleKind};
 use super::time::{Boot, Now};
 
 use std::sync::Arc;
@@ -45,8 +47,10 @@ impl Core {
             return Some(true);
         }
         match chain.record.state {
-            ChainState::Lost { .. } | ChainState::Empty if !self.has_login(key) => Some(false),
             ChainState::Settled => None,
+            ChainState::Lost { .. } | ChainState::Empty | ChainState::AwaitingLogin { .. } if !self.has_login(key) => {
+                Some(false)
+            }
             _ => {
                 let entry = self.names.get(&TokenName::from(key.profile.clone()))?;
                 Some(entry.retry_at.is_none_or(|at| at <= now.boot))
@@ -134,12 +138,13 @@ impl Core {
         });
         let Some((profile, secret, grant, of)) = prepared else {
             // The profile went away, or its secrets did, before anything was sent.
-            if send == Send::Login {
-                self.login_ended(now, key, super::record::LoginOutcome::Failed);
-            }
-            self.rest(key);
+            self.start_over(key, send);
             return None;
         };
+        if send == Send::Login && !self.attempt_is_new(now, key) {
+            self.start_over(key, send);
+            return None;
+        }
         let id = RequestId(self.next_id());
         let host = profile.endpoint().host.clone();
         let purpose = Purpose::Chain { key: key.clone(), send, sent: now.boot, host: host.clone(), secret, of };
@@ -157,6 +162,20 @@ impl Core {
             Send::Candidate => {}
         }
         Some(ProviderRequest { id, profile, grant })
+    }
+
+    /// What was about to be sent is not.
+    fn start_over(&mut self, key: &ChainKey, send: Send) {
+        if send == Send::Login {
+            self.login_not_sent(key);
+        }
+        if let Some(candidate) = self.chains.get_mut(key).and_then(|chain| chain.candidate.as_mut()) {
+            candidate.secrets_refused = 0;
+        }
+        if let Some(entry) = self.name_of(key).and_then(|name| self.names.get_mut(&name)) {
+            entry.secrets_refused = 0;
+        }
+        self.rest(key);
     }
 
     /// Reads wait for a moment: the token that they would get is about to die.
@@ -220,6 +239,10 @@ impl Core {
                 Some(Trouble::new(TroubleKind::ChainEmpty, "its chain of refresh tokens was never started"))
             }
             ChainState::Lost { why, .. } if !login => Some(Trouble::new(TroubleKind::ChainLost, lost_because(why))),
+            ChainState::AwaitingLogin { .. } if !login => {
+                let message = "its chain is lost: the provider refused the refresh token, and its login is gone";
+                Some(Trouble::new(TroubleKind::ChainLost, message))
+            }
             _ => None,
         };
         let Some(entry) = self.names.get_mut(name) else { return };

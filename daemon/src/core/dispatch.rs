@@ -74,7 +74,7 @@ impl Core {
             return None;
         }
         let eligible: Vec<usize> = (0..host.queue.len())
-            .filter(|&index| self.client_of(&host.queue[index].1).is_none_or(|id| !host.paused.contains_key(&id)))
+            .filter(|&index| self.client_of(&host.queue[index].1).is_none_or(|id| !host.paused.contains_key(id)))
             .collect();
         let claims: Vec<Claim> = eligible.iter().map(|&index| self.claim(host, &host.queue[index])).collect();
         let chosen = host.limiter.choose(&claims)?;
@@ -112,7 +112,7 @@ impl Core {
         let of_host = |host: &Host| {
             let ready = host.limiter.ready_at()?;
             let times = host.queue.iter().map(|(_, job)| {
-                let paused = self.client_of(job).and_then(|id| host.paused.get(&id).copied());
+                let paused = self.client_of(job).and_then(|id| host.paused.get(id).copied());
                 ready.max(paused.unwrap_or_default())
             });
             times.min()
@@ -120,11 +120,12 @@ impl Core {
         self.hosts.values().filter_map(of_host).min()
     }
 
-    fn client_of(&self, job: &Job) -> Option<String> {
+    fn client_of<'a>(&'a self, job: &'a Job) -> Option<&'a str> {
+        let of_profile = |profile| self.profiles.get(profile).map(|state| state.profile.client_id.as_str());
         match job {
-            Job::Name(name) => self.profiles.get(&name.profile).map(|state| state.profile.client_id.clone()),
-            Job::Listing(profile) => self.profiles.get(profile).map(|state| state.profile.client_id.clone()),
-            Job::Chain(key) => Some(key.client_id.clone()),
+            Job::Name(name) => of_profile(&name.profile),
+            Job::Listing(profile) => of_profile(profile),
+            Job::Chain(key) => Some(&key.client_id),
         }
     }
 

@@ -3,13 +3,15 @@
 use tokend_proto::{ErrorCode, Fingerprint, Imported, ProfileName, Secret, TokenName};
 
 use super::Core;
+use super::alarm::Alarm;
+use super::chain_state::{Candidate, Send, Work, Written, chain_key};
 use super::effect::{Outcome, Severity};
 use super::exchange::{Failure, FailureKind};
 use super::failure;
 use super::input::WaiterId;
 use super::record::{CandidateRecord, ChainKey, Record, RecordKey};
 use super::schedule;
-use super::state::{Alarm, Candidate, Place, Send, Want, Work, Written, chain_key};
+use super::state::{Place, Want};
 use super::time::Now;
 
 impl Core {

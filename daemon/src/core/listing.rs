@@ -1,19 +1,20 @@
 //! The tenants of an MSP workspace: fetched page by page, kept for an hour, looked up by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokend_proto::{ErrorCode, Fingerprint, ProfileName, Tenant, TenantRef, TokenName, WorkspaceId};
 
 use super::Core;
+use super::alarm::Alarm;
 use super::effect::{Effect, Outcome, Severity};
 use super::exchange::{Answer, Failure, FailureKind, Grant, ProviderRequest, RequestId, TenantPage};
 use super::failure;
 use super::input::{Question, WaiterId};
 use super::schedule;
 use super::settings::Kind;
-use super::state::{Alarm, Fetch, Job, Listing, Name, Place, Purpose, Want};
+use super::state::{Fetch, Job, Listing, Name, Place, Purpose, Want};
 use super::time::Now;
 
 /// The list is renewed this often.
@@ -229,13 +230,13 @@ impl Core {
         let Kind::Glp { tenants: Some(tenants), .. } = &state.profile.kind else { return };
         let owner = Arc::clone(&state.profile);
         let listing = state.listing.as_ref();
-        let (mut ids, mut problems) = (Vec::new(), Vec::new());
+        let (mut ids, mut problems) = (BTreeSet::new(), Vec::new());
         for tenant in &tenants.warm {
             match (tenant, listing) {
-                (TenantRef::Id(id), _) => ids.push(*id),
+                (TenantRef::Id(id), _) => drop(ids.insert(*id)),
                 (TenantRef::Name(name), Some(listing)) if listing.fetched.is_some() => {
                     match lookup(&listing.tenants, name).as_slice() {
-                        [id] => ids.push(*id),
+                        [id] => drop(ids.insert(*id)),
                         [] => problems.push(format!("warm tenant {name:?} is not in the provider's list")),
                         several => problems.push(ambiguous(name, several)),
                     }

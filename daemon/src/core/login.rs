@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokend_proto::TokenName;
 
 use super::Core;
+use super::chain_state::{Quota, Send, Sent, Work, Written, quota_key};
 use super::effect::Severity;
 use super::exchange::{Failure, FailureKind};
 use super::record::{ChainKey, ChainState, LoginAttempt, LoginOutcome, QuotaKey, QuotaRecord, Record, RecordKey};
-use super::state::{Activity, Quota, Send, Sent, Trouble, TroubleKind, Work, Written, quota_key};
+use super::state::{Activity, Trouble, TroubleKind};
 use super::time::{Boot, BootId, Mark, Now};
 
 /// One new token and [`MAX_ATTEMPTS`] attempts per client_id in this time (the provider's documentation),
@@ -17,9 +18,13 @@ use super::time::{Boot, BootId, Mark, Now};
 const WINDOW: Duration = Duration::from_secs(30 * 60);
 const MAX_ATTEMPTS: usize = 3;
 
-/// An attempt whose end is not known ended at the latest so long after its begin: three steps of 30 s and
+/// An attempt whose end is not known ended at the latest so long after its begin: its turn, three steps of 30 s and
 /// their pauses.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(120);
+
+/// An attempt that waited longer for its turn is recorded anew: the window is counted from its begin, should its end
+/// never be known.
+const LONGEST_QUEUE: Duration = Duration::from_secs(10);
 
 /// A login that waits for another chain's looks again after this time, should the other one be stuck.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -127,7 +132,7 @@ impl Core {
                 state.revision.0 += 1;
                 self.queue_chain(key, Send::Login);
                 if !matches!(self.chains.get(key), Some(chain) if matches!(chain.work, Work::Queued(_))) {
-                    self.login_ended(now, key, LoginOutcome::Failed); // its profile is gone
+                    self.login_not_sent(key); // its profile is gone
                 }
             }
             Err(problem) => {
@@ -139,6 +144,20 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// Whether the recorded begin of a login is still near enough to the truth.
+    pub(super) fn attempt_is_new(&self, now: Now, key: &ChainKey) -> bool {
+        let last = self.quotas.get(&quota_key(key)).and_then(|quota| quota.record.attempts.last());
+        last.is_some_and(|attempt| attempt.at.age(now, self.boot_id) <= LONGEST_QUEUE)
+    }
+
+    /// A login that was recorded and not sent, and will not be. On disk it stays until the next one is recorded.
+    pub(super) fn login_not_sent(&mut self, key: &ChainKey) {
+        let Some(quota) = self.quotas.get_mut(&quota_key(key)) else { return };
+        quota.busy = None;
+        quota.record.attempts.pop();
+        self.wake_logins(&quota_key(key));
     }
 
     /// A login has ended: how, and when, is recorded.

@@ -12,8 +12,10 @@
 //! Architecture invariant: only `std` and `tokend-proto` are imported here (a test holds it to that).
 
 pub mod access;
+mod alarm;
 mod ask;
 mod chain;
+mod chain_state;
 mod dispatch;
 pub mod effect;
 pub mod exchange;
@@ -26,6 +28,7 @@ mod limiter;
 mod listing;
 mod login;
 mod names;
+mod parent;
 mod random;
 pub mod record;
 mod reload;
@@ -45,13 +48,15 @@ use std::sync::Arc;
 
 use tokend_proto::{ProfileName, TokenName};
 
+use alarm::{Alarm, Alarms};
+use chain_state::{Chain, Quota, Work, Written};
 use effect::{Effect, Notice, Outcome, Severity};
 use exchange::{Answer, RequestId};
 use input::{Input, WaiterId, WriteId};
 use random::Random;
 use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision};
 use settings::Settings;
-use state::{Alarm, Alarms, Chain, Host, Name, ProfileState, Purpose, Quota, Waiter, Work, Written};
+use state::{Host, Name, ProfileState, Purpose, Waiter};
 use time::{Boot, BootId, Mark, Now};
 
 /// The state machine.
@@ -167,7 +172,7 @@ impl Core {
                 self.listing_answered(now, request, &profile, subject, answer);
             }
             Some(Purpose::Chain { key, send, sent, host, secret, of }) => {
-                if send == state::Send::Login
+                if send == chain_state::Send::Login
                     && let Some(host) = self.hosts.get_mut(&host)
                 {
                     host.limiter.login_ended();

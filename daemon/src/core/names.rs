@@ -5,11 +5,13 @@ use std::sync::Arc;
 use tokend_proto::{ErrorCode, Flags, Renewed, TokenName};
 
 use super::Core;
+use super::alarm::Alarm;
+use super::chain_state::chain_key;
 use super::effect::{Effect, Issued, Outcome, ReadMode};
 use super::failure;
 use super::input::WaiterId;
 use super::schedule;
-use super::state::{Activity, Alarm, Name, Reads, Waiter, Want, chain_key};
+use super::state::{Activity, Name, Reads, Waiter, Want};
 use super::time::{Boot, Now};
 
 impl Core {

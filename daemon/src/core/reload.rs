@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokend_proto::{ProfileName, TenantRef, TokenName};
 
 use super::Core;
+use super::chain_state::{Candidate, Chain, Work, chain_key};
 use super::effect::{Effect, Severity};
 use super::failure;
 use super::login;
@@ -12,7 +13,7 @@ use super::record::{
     ChainKey, ChainRecord, ChainState, LostCause, QuotaRecord, Record, RecordKey, Restored, RestoredContent,
 };
 use super::settings::{Kind, Profile, Settings};
-use super::state::{Candidate, Chain, Fetch, Name, ProfileState, Work, chain_key};
+use super::state::{Fetch, Name, ProfileState};
 use super::time::Now;
 
 impl Core {
@@ -114,14 +115,14 @@ impl Core {
             self.forget_queued(&key);
         }
         self.remove_job(&super::state::Job::Listing(profile.clone()));
-        self.alarms.set(super::state::Alarm::Listing(profile.clone()), None);
+        self.alarms.set(super::alarm::Alarm::Listing(profile.clone()), None);
         self.profiles.remove(profile);
         self.effects.push_back(Effect::Directory { profile: profile.clone(), tenants: Vec::new() });
     }
 
     fn drop_waiting_name(&mut self, name: &TokenName, replaced: bool) {
         let Some(entry) = self.names.remove(name) else { return };
-        self.alarms.set(super::state::Alarm::Name(name.clone()), None);
+        self.alarms.set(super::alarm::Alarm::Name(name.clone()), None);
         self.remove_job(&super::state::Job::Name(name.clone()));
         if entry.token.is_some() {
             self.effects.push_back(Effect::Withdraw(name.clone()));
@@ -138,11 +139,9 @@ impl Core {
         self.remove_job(&super::state::Job::Chain(key.clone()));
         let Some(chain) = self.chains.get_mut(key) else { return };
         match chain.work {
-            Work::Queued(super::state::Send::Login) => {
+            Work::Queued(super::chain_state::Send::Login) => {
                 chain.work = Work::Idle;
-                if let Some(quota) = self.quotas.get_mut(&super::state::quota_key(key)) {
-                    quota.busy = None;
-                }
+                self.login_not_sent(key);
             }
             Work::Queued(_) | Work::Secrets => chain.work = Work::Idle,
             _ => {}

@@ -3,23 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::{Fingerprint, TokenName};
+use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use super::Core;
+use super::chain_state::{Work, chain_key};
 use super::effect::{Effect, Issued, ReadMode, Severity};
 use super::exchange::{
     Answer, Failure, FailureKind, ProviderRequest, RequestId, SecretVersion, SecretVersions, TokenResponse,
 };
 use super::schedule;
 use super::settings::Profile;
-use super::state::{Activity, Fetch, Job, Name, Purpose, Reads, Trouble, TroubleKind, Work, chain_key};
+use super::state::{Activity, Job, Purpose, Reads, Trouble, TroubleKind};
 use super::time::{Boot, Now};
 
 /// Unreadable 401 and 403 answers in a row that are taken for a refusal.
 const UNREADABLE_IS_REFUSED: u32 = 3;
-
-/// At most one renewal of a workspace's token in this time because exchanges were refused for it.
-const DISTRUST_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Core {
     /// Begins a renewal of a name that is idle.
@@ -29,7 +27,7 @@ impl Core {
             return self.begin_chain(now, name, &key);
         }
         if name.tenant.is_some() {
-            if self.parent_is_rejected(&name.profile) {
+            if self.parent_rests_rejected(now, &name.profile) {
                 self.parent_rejected(name);
             } else if self.parent_is_good(now, &name.profile) {
                 self.enqueue(name, Activity::Queued);
@@ -58,7 +56,7 @@ impl Core {
     }
 
     /// Whether the secrets of a profile are known; if not, they are being read.
-    pub(super) fn secrets_are_read(&mut self, profile: &tokend_proto::ProfileName) -> bool {
+    pub(super) fn secrets_are_read(&mut self, profile: &ProfileName) -> bool {
         let Some(state) = self.profiles.get_mut(profile) else { return false };
         if state.secrets.is_some() && !state.reading {
             return true;
@@ -70,18 +68,15 @@ impl Core {
         false
     }
 
-    pub(super) fn secrets_read(&mut self, now: Now, profile: &tokend_proto::ProfileName, versions: SecretVersions) {
+    pub(super) fn secrets_read(&mut self, now: Now, profile: &ProfileName, versions: SecretVersions) {
         let Some(state) = self.profiles.get_mut(profile) else { return };
         state.reading = false;
         let missing = versions.client_secrets.is_empty().then(|| versions.problems.join("; "));
-        for problem in &versions.problems {
-            self.effects.push_back(Effect::Notice(super::Notice {
-                severity: Severity::Warning,
-                subject: profile.to_string(),
-                message: problem.clone(),
-            }));
+        for problem in versions.problems.clone() {
+            self.notice(Severity::Warning, profile, problem);
         }
-        state.secrets = Some(versions);
+        let Some(state) = self.profiles.get_mut(profile) else { return };
+        state.secrets = missing.is_none().then_some(versions);
         let name = TokenName::from(profile.clone());
         let Some(entry) = self.names.get(&name) else { return };
         let chain = chain_key(&entry.profile);
@@ -291,110 +286,5 @@ impl Core {
             self.forget_secrets(name);
             self.reject_children(name);
         }
-    }
-
-    // Tenants and their workspace's token.
-
-    fn exchange_failed(&mut self, now: Now, name: &TokenName, subject: Fingerprint, failure: &Failure) {
-        match failure.kind {
-            FailureKind::InvalidToken | FailureKind::InvalidClient => {
-                let again = self.names.get(name).is_some_and(|entry| entry.exchanged_again);
-                if again || !self.distrust_parent(now, name, subject) {
-                    return self.rejected(now, name, &failure.message);
-                }
-                if let Some(entry) = self.names.get_mut(name) {
-                    entry.exchanged_again = true;
-                }
-                self.begin(now, name);
-            }
-            _ => self.failed(now, name, failure),
-        }
-    }
-
-    /// An exchange was refused for this parent token. Whether another one is there or on its way.
-    pub(super) fn distrust_parent(&mut self, now: Now, child: &TokenName, subject: Fingerprint) -> bool {
-        let parent = TokenName::from(child.profile.clone());
-        let current = self.names.get(&parent).and_then(|entry| entry.good(now.boot)).map(|token| token.fingerprint);
-        let Some(state) = self.profiles.get_mut(&child.profile) else { return false };
-        if current != Some(subject) || state.distrusted == Some(subject) {
-            return true;
-        }
-        if now.boot < state.next_distrust {
-            return false;
-        }
-        state.next_distrust = now.boot + DISTRUST_INTERVAL;
-        state.distrusted = Some(subject);
-        self.mark(parent);
-        true
-    }
-
-    fn good_parent(&self, now: Now, profile: &tokend_proto::ProfileName) -> Option<&Arc<Issued>> {
-        let state = self.profiles.get(profile)?;
-        let token = self.names.get(&TokenName::from(profile.clone()))?.good(now.boot)?;
-        let enough = token.left(now.boot) >= schedule::parent_margin(token.life());
-        (enough && state.distrusted != Some(token.fingerprint)).then_some(token)
-    }
-
-    pub(super) fn parent_is_good(&self, now: Now, profile: &tokend_proto::ProfileName) -> bool {
-        self.good_parent(now, profile).is_some()
-    }
-
-    /// The parent's token, to list the tenants with.
-    pub(super) fn parent_token(&self, now: Now, profile: &tokend_proto::ProfileName) -> Option<Arc<Issued>> {
-        self.good_parent(now, profile).cloned()
-    }
-
-    pub(super) fn parent_is_rejected(&self, profile: &tokend_proto::ProfileName) -> bool {
-        self.names.get(&TokenName::from(profile.clone())).is_some_and(Name::is_permanent)
-    }
-
-    /// Whether a tenant or the list of tenants waits for this workspace's token.
-    pub(super) fn children_wait(&self, parent: &TokenName) -> bool {
-        let listing = self.profiles.get(&parent.profile).and_then(|state| state.listing.as_ref());
-        listing.is_some_and(|listing| listing.activity == Fetch::Parent)
-            || self.tenants_of(&parent.profile).any(|(_, entry)| entry.activity == Activity::Parent)
-    }
-
-    fn wake_children(&mut self, now: Now, parent: &TokenName) {
-        let waiting = |entry: &Name| {
-            entry.activity == Activity::Parent
-                || entry.trouble.as_ref().is_some_and(|t| t.kind == TroubleKind::ParentRejected)
-        };
-        let children: Vec<TokenName> =
-            self.tenants_of(&parent.profile).filter(|(_, entry)| waiting(entry)).map(|(n, _)| n.clone()).collect();
-        for child in children {
-            if let Some(entry) = self.names.get_mut(&child) {
-                entry.activity = Activity::Idle;
-                entry.probe_now();
-            }
-            self.begin(now, &child);
-            self.mark(child);
-        }
-        self.parent_renewed(now, &parent.profile);
-    }
-
-    fn reject_children(&mut self, parent: &TokenName) {
-        let waiting = |entry: &Name| matches!(entry.activity, Activity::Parent | Activity::Queued);
-        let children: Vec<TokenName> =
-            self.tenants_of(&parent.profile).filter(|(_, entry)| waiting(entry)).map(|(n, _)| n.clone()).collect();
-        for child in children {
-            self.remove_job(&Job::Name(child.clone()));
-            self.set_activity(&child, Activity::Idle);
-            self.parent_rejected(&child);
-        }
-        self.listing_parent_rejected(&parent.profile);
-    }
-
-    fn parent_rejected(&mut self, child: &TokenName) {
-        let parent = TokenName::from(child.profile.clone());
-        let Some(retry_at) = self.names.get(&parent).map(|entry| entry.retry_at) else { return };
-        let Some(entry) = self.names.get_mut(child) else { return };
-        entry.trouble = Some(Trouble::new(
-            TroubleKind::ParentRejected,
-            "the credentials of its workspace are refused by the provider",
-        ));
-        // Looked at again after the parent's probe; until then nothing is sent.
-        entry.retry_at = retry_at.map(|at| at + Duration::from_secs(1));
-        self.mark(child.clone());
     }
 }

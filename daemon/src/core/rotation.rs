@@ -6,11 +6,12 @@ use tokend_proto::Fingerprint;
 
 use super::Core;
 use super::chain::{CHAIN_LIFE, lost_because};
+use super::chain_state::{Keep, Send, Sent, Work, Written};
 use super::effect::{Issued, Severity};
 use super::exchange::{Answer, Failure, FailureKind, SecretVersion, TokenResponse};
 use super::record::{AccessRecord, ChainKey, ChainRecord, ChainState, LoginOutcome, LostCause, Record, RecordKey};
 use super::schedule;
-use super::state::{Keep, Send, Sent, Trouble, TroubleKind, Work, Written};
+use super::state::{Trouble, TroubleKind};
 use super::time::{Boot, Now};
 
 impl Core {

@@ -4,10 +4,11 @@ use tokend_proto::{ChainStatus, Health, NameStatus, TokenName};
 
 use super::Core;
 use super::chain::{CHAIN_LIFE, lost_because};
+use super::chain_state::{Chain, chain_key};
 use super::failure;
 use super::record::ChainState;
 use super::settings::Kind;
-use super::state::{Activity, Chain, Name, TroubleKind, chain_key};
+use super::state::{Activity, Name, TroubleKind};
 use super::time::Now;
 
 impl Core {

@@ -161,3 +161,34 @@ fn profiles_of_one_client_share_its_quota() {
     rig.grant(7200);
     assert!(rig.board("twin").is_some());
 }
+
+#[test]
+fn a_login_that_had_to_wait_for_its_turn_is_recorded_anew() {
+    let mut rig = Rig::new(&[]);
+    let mut settings = fixture::settings(&profiles());
+    settings.max_requests_per_second = std::num::NonZeroU32::MIN;
+    // The slow disk keeps the record from becoming durable for long: the attempt is old when its turn comes.
+    rig.slow_disk = Some(Vec::new());
+    rig.configure_with(settings);
+    let began = rig.now.boot;
+    rig.pass(secs(60));
+    rig.flush();
+    rig.pass(secs(1));
+    assert_eq!(logins(&rig), 1);
+    let attempts = &quota_on_disk(&rig).attempts;
+    assert_eq!(attempts.len(), 1);
+    assert!(attempts[0].at.boot.since(began) >= secs(60));
+}
+
+#[test]
+fn a_chain_that_awaits_a_login_which_is_taken_away_is_lost() {
+    let mut rig = Rig::new(&profiles());
+    rig.grant(7200);
+    rig.reject(PROFILE, "access-1");
+    rig.fail(FailureKind::InvalidGrant);
+    rig.configure(&[fixture::classic(PROFILE, false)]);
+    rig.pass(secs(7300));
+    let waiter = rig.get(PROFILE);
+    assert_eq!(rig.code(waiter), ErrorCode::ChainLost);
+    assert_eq!(logins(&rig), 1);
+}

@@ -222,3 +222,16 @@ fn peers_who_sweep_tenants_do_not_starve_background_renewals() {
     rig.provider_is_up(secs(80), 900);
     assert!(rig.left(WARM) > secs(700), "renewed amid the sweep: {:?} left", rig.left(WARM));
 }
+
+#[test]
+fn tenants_wait_quietly_while_their_rejected_parent_is_being_probed() {
+    let mut rig = rig();
+    rig.fail(FailureKind::InvalidClient);
+    rig.pass(secs(400));
+    assert_eq!(rig.requests(), 2, "the parent's probe is on the wire for a long time");
+    let waiter = rig.get(WARM);
+    assert_eq!(rig.code(waiter), ErrorCode::Rejected);
+    rig.grant(900);
+    rig.grant(900);
+    assert!(rig.board(WARM).is_some());
+}

@@ -1,0 +1,56 @@
+//! When what has to be looked at again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokend_proto::{ProfileName, TokenName};
+
+use super::input::WaiterId;
+use super::record::ChainKey;
+use super::time::Boot;
+
+/// Something that has to be looked at when its time comes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Alarm {
+    Name(TokenName),
+    Chain(ChainKey),
+    Listing(ProfileName),
+    Waiter(WaiterId),
+}
+
+/// One time per alarm, in order.
+#[derive(Debug, Default)]
+pub(super) struct Alarms {
+    order: BTreeSet<(Boot, Alarm)>,
+    times: BTreeMap<Alarm, Boot>,
+}
+
+impl Alarms {
+    pub(super) fn set(&mut self, alarm: Alarm, at: Option<Boot>) {
+        let before = match at {
+            Some(at) => self.times.insert(alarm.clone(), at),
+            None => self.times.remove(&alarm),
+        };
+        if before == at {
+            return;
+        }
+        if let Some(before) = before {
+            self.order.remove(&(before, alarm.clone()));
+        }
+        if let Some(at) = at {
+            self.order.insert((at, alarm));
+        }
+    }
+
+    pub(super) fn first(&self) -> Option<Boot> {
+        self.order.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn pop_due(&mut self, now: Boot) -> Option<Alarm> {
+        if self.first()? > now {
+            return None;
+        }
+        let (_, alarm) = self.order.pop_first()?;
+        self.times.remove(&alarm);
+        Some(alarm)
+    }
+}

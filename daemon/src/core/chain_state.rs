@@ -1,0 +1,139 @@
+//! What the core remembers of Classic chains, imports and logins.
+
+use tokend_proto::{Fingerprint, Secret};
+
+use super::effect::Issued;
+use super::exchange::SecretVersion;
+use super::input::WriteId;
+use super::record::{CandidateRecord, ChainKey, ChainRecord, QuotaKey, QuotaRecord, Revision};
+use super::settings::{Kind, Profile};
+use super::time::Boot;
+
+/// One Classic chain. It outlives its profile, so that a rotation is always finished.
+#[derive(Debug, Default)]
+pub(super) struct Chain {
+    pub(super) record: ChainRecord,
+    pub(super) revision: Revision,
+    pub(super) candidate: Option<Candidate>,
+    pub(super) work: Work,
+    /// The refresh token may have been spent by a request whose reply was lost.
+    pub(super) reply_lost: bool,
+    /// Warnings given of the end of its 14 days.
+    pub(super) warned: usize,
+    pub(super) write_failures: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) record: CandidateRecord,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) revision: Revision,
+    pub(super) durable: bool,
+    pub(super) retry_at: Option<Boot>,
+    pub(super) failures: u32,
+    pub(super) secrets_refused: usize,
+    pub(super) trouble: Option<String>,
+}
+
+#[derive(Debug, Default)]
+pub(super) enum Work {
+    #[default]
+    Idle,
+    Secrets,
+    /// What is about to be sent is being made durable.
+    Marking(Send),
+    Queued(Send),
+    Sent(Send),
+    /// What came back is being made durable.
+    Keeping(Box<Keep>),
+}
+
+/// What a chain sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Send {
+    Refresh,
+    Candidate,
+    Login,
+}
+
+#[derive(Debug)]
+pub(super) struct Keep {
+    pub(super) record: ChainRecord,
+    pub(super) write: Option<WriteId>,
+    pub(super) retry_at: Option<Boot>,
+    pub(super) token: Option<Issued>,
+    /// It came from a candidate with this fingerprint.
+    pub(super) imported: Option<Fingerprint>,
+}
+
+/// Logins of one client_id.
+#[derive(Debug, Default)]
+pub(super) struct Quota {
+    pub(super) record: QuotaRecord,
+    pub(super) revision: Revision,
+    /// The chain whose login is under way.
+    pub(super) busy: Option<ChainKey>,
+    pub(super) writing: bool,
+    /// The outcome is to be written once the write before has ended.
+    pub(super) rewrite: bool,
+}
+
+/// What a chain's request spends.
+#[derive(Debug, Clone)]
+pub(super) enum Sent {
+    RefreshToken(Fingerprint),
+    Password(SecretVersion),
+}
+
+/// What a write was made for.
+#[derive(Debug, Clone)]
+pub(super) enum Written {
+    /// The chain's record, before a refresh.
+    Mark(ChainKey, Box<ChainRecord>),
+    /// The candidate, before its refresh.
+    Candidate(ChainKey),
+    /// The candidate is gone.
+    CandidateGone(ChainKey),
+    /// The quota, before a login.
+    QuotaOpen(QuotaKey, QuotaRecord, ChainKey),
+    /// The quota, after a login.
+    QuotaClosed(QuotaKey, QuotaRecord),
+    /// What a request brought.
+    Kept(ChainKey),
+}
+
+/// The chain of a Classic profile.
+pub(super) fn chain_key(profile: &Profile) -> Option<ChainKey> {
+    match &profile.kind {
+        Kind::Classic { gateway, .. } => Some(ChainKey {
+            profile: profile.name.clone(),
+            gateway: gateway.url.clone(),
+            client_id: profile.client_id.clone(),
+        }),
+        _ => None,
+    }
+}
+
+/// The login quota of a chain.
+pub(super) fn quota_key(chain: &ChainKey) -> QuotaKey {
+    QuotaKey { gateway: chain.gateway.clone(), client_id: chain.client_id.clone() }
+}
+
+impl Candidate {
+    pub(super) fn new(record: CandidateRecord, revision: Revision, durable: bool) -> Self {
+        Self {
+            fingerprint: Fingerprint::of(&record.refresh_token),
+            record,
+            revision,
+            durable,
+            retry_at: None,
+            failures: 0,
+            secrets_refused: 0,
+            trouble: None,
+        }
+    }
+
+    pub(super) fn token(&self) -> &Secret {
+        &self.record.refresh_token
+    }
+}

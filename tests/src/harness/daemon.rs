@@ -1,0 +1,103 @@
+//! A running `tokend`.
+
+use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Binaries, until};
+
+/// A running daemon; killed when it is dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts the daemon and waits until it takes connections. Its log is appended to `log`.
+    ///
+    /// # Panics
+    /// When it ends before it listens.
+    #[must_use]
+    pub fn start(config: &Path, socket: &Path, log: &Path, filter: &str) -> Self {
+        let mut daemon = Self::spawn(config, log, filter);
+        until("tokend listens", || {
+            if let Some(status) = daemon.child.try_wait().expect("a child of ours") {
+                panic!("tokend ended with {status}: {}", daemon.log());
+            }
+            UnixStream::connect(socket).ok()
+        });
+        daemon
+    }
+
+    /// Starts the daemon and does not wait for anything.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn spawn(config: &Path, log: &Path, filter: &str) -> Self {
+        let stderr = File::options().create(true).append(true).open(log).expect("the log can be opened");
+        let child = Command::new(&Binaries::built().tokend)
+            .arg("--config")
+            .arg(config)
+            .args(["--log", filter])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .expect("tokend can be started");
+        Self { child, log: log.to_owned() }
+    }
+
+    /// Everything logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"))
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("it is a child of ours and not waited for");
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child of ours").is_none()
+    }
+
+    /// Waits until it has ended by itself.
+    #[must_use]
+    pub fn ended(mut self) -> ExitStatus {
+        until("tokend ends", || self.child.try_wait().expect("a child of ours"))
+    }
+
+    /// Asks it to end and waits until it has.
+    #[must_use]
+    pub fn terminate(self) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        self.ended()
+    }
+
+    /// Ends it on the spot, as a crash would.
+    pub fn kill(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing to kill and only its status to be taken.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

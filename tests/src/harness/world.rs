@@ -1,0 +1,213 @@
+//! A sandbox, a temporary folder, and a configuration with a profile of each kind.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::{Ctl, Daemon};
+use crate::sandbox::{Population, Sandbox};
+
+/// A provider and all that a daemon needs to use it. Removed, with everything in it, when it is dropped.
+pub struct World {
+    folder: TempDir,
+    /// Who and what there is at the provider.
+    pub population: Population,
+    /// The provider. `None` while it is down.
+    pub sandbox: Option<Sandbox>,
+    base_url: String,
+}
+
+/// The text of one profile's section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileText(pub String);
+
+impl World {
+    /// A world whose sandbox was made from this seed.
+    ///
+    /// # Panics
+    /// When the system gives no folder or no port.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let (provider, population) = Population::settle(seed);
+        let sandbox = Sandbox::start(provider).expect("a free port");
+        let folder = tempfile::Builder::new().prefix("tokend-").tempdir().expect("a temporary folder");
+        let base_url = sandbox.base_url().to_owned();
+        let world = Self { folder, population, sandbox: Some(sandbox), base_url };
+        let secrets = &world.population;
+        world.secret("central", &secrets.central.client_secret);
+        world.secret("glp", &secrets.glp.client_secret);
+        world.secret("classic", &secrets.classic.client_secret);
+        world.secret("password", &secrets.password);
+        world
+    }
+
+    /// The provider.
+    ///
+    /// # Panics
+    /// When it is down.
+    #[must_use]
+    pub fn provider(&self) -> &Sandbox {
+        self.sandbox.as_ref().expect("the provider is up")
+    }
+
+    /// Where the provider is, or was.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// A path in the world's folder.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The daemon's socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.path("tokend.sock")
+    }
+
+    /// The daemon's configuration.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.path("tokend.toml")
+    }
+
+    /// The daemon's log.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.path("tokend.log")
+    }
+
+    /// Runs `tokenctl` here.
+    #[must_use]
+    pub fn ctl(&self) -> Ctl {
+        Ctl::new(&self.socket())
+    }
+
+    /// Writes a secret's file, for nobody but us.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn secret(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(&format!("{name}.secret"));
+        fs::write(&path, format!("{text}\n")).expect("a file of ours");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a file of ours");
+        path
+    }
+
+    /// Writes a Download Token of a new chain; returns its file.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn download_token(&self, name: &str) -> PathBuf {
+        let now = self.provider().now();
+        let client = &self.population.classic.client_id;
+        let token = self.provider().provider().download_token(now, client).expect("the client exists");
+        let path = self.path(name);
+        fs::write(&path, serde_json::to_vec(&token).expect("plain data")).expect("a file of ours");
+        path
+    }
+
+    /// A `central` profile.
+    #[must_use]
+    pub fn central(&self, name: &str) -> ProfileText {
+        let token_endpoint = format!("token_endpoint = \"{}/as/token.oauth2\"", self.base_url);
+        self.profile(name, "central", &self.population.central.client_id, "central", &token_endpoint)
+    }
+
+    /// A `glp` profile, with these warm tenants.
+    #[must_use]
+    pub fn glp(&self, name: &str, warm: &[&str]) -> ProfileText {
+        let rest = format!(
+            "base_url = \"{}\"\nworkspace_id = \"{}\"\n[profiles.{name}.tenants]\nwarm = {warm:?}",
+            self.base_url, self.population.workspace
+        );
+        self.profile(name, "glp", &self.population.glp.client_id, "glp", &rest)
+    }
+
+    /// A `classic` profile that takes an import.
+    #[must_use]
+    pub fn classic(&self, name: &str) -> ProfileText {
+        let rest = format!("base_url = \"{}\"", self.base_url);
+        self.profile(name, "classic", &self.population.classic.client_id, "classic", &rest)
+    }
+
+    /// A `classic` profile that can log in.
+    #[must_use]
+    pub fn classic_with_login(&self, name: &str) -> ProfileText {
+        let Population { username, customer_id, .. } = &self.population;
+        let password = self.path("password.secret");
+        let rest = format!(
+            "[profiles.{name}.login]\nusername = \"{username}\"\ncustomer_id = \"{customer_id}\"\npassword = {{ file = \
+             \"{}\" }}",
+            password.display()
+        );
+        ProfileText(format!("{}\n{rest}", self.classic(name).0))
+    }
+
+    fn profile(&self, name: &str, kind: &str, client_id: &str, secret: &str, rest: &str) -> ProfileText {
+        let secret = self.path(&format!("{secret}.secret"));
+        ProfileText(format!(
+            "[profiles.{name}]\nkind = \"{kind}\"\nclient_id = \"{client_id}\"\nclient_secret = {{ file = \"{}\" \
+             }}\nallow_plain_http = true\n{rest}",
+            secret.display()
+        ))
+    }
+
+    /// Writes the configuration, whole; `more` goes before the profiles.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn configure(&self, more: &str, profiles: &[ProfileText]) {
+        let profiles: Vec<&str> = profiles.iter().map(|profile| profile.0.as_str()).collect();
+        let text = format!(
+            "[server]\nsocket = \"{}\"\nstate_dir = \"{}\"\n\n{more}\n\n{}\n",
+            self.socket().display(),
+            self.path("state").display(),
+            profiles.join("\n\n")
+        );
+        fs::write(self.config(), text).expect("a file of ours");
+    }
+
+    /// Starts the daemon with the configuration as it is.
+    #[must_use]
+    pub fn start(&self) -> Daemon {
+        Daemon::start(&self.config(), &self.socket(), &self.log(), "debug")
+    }
+
+    /// The folder of everything.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Takes the provider off the net; what it knows stays.
+    ///
+    /// # Panics
+    /// When it is down already.
+    #[must_use]
+    pub fn provider_down(&mut self) -> Outage {
+        let sandbox = self.sandbox.take().expect("the provider is up");
+        let addr = sandbox.addr();
+        Outage { addr, provider: sandbox.stop() }
+    }
+
+    /// Ends an outage.
+    ///
+    /// # Panics
+    /// When somebody has taken the port meanwhile.
+    pub fn provider_up(&mut self, outage: Outage) {
+        self.sandbox = Some(Sandbox::start_on(outage.addr, outage.provider).expect("the port is still free"));
+    }
+}
+
+/// A provider that is off the net.
+pub struct Outage {
+    addr: std::net::SocketAddr,
+    provider: crate::sandbox::Provider,
+}
