@@ -8,5 +8,6 @@ mod get;
 mod harness;
 mod input;
 mod peer;
+mod readme;
 mod reports;
 mod terminal;
