@@ -6,11 +6,13 @@
 mod binaries;
 mod ctl;
 mod daemon;
+mod inside;
 mod wait;
 mod world;
 
 pub use binaries::Binaries;
 pub use ctl::{Ctl, Ran};
 pub use daemon::Daemon;
+pub use inside::Inside;
 pub use wait::{PATIENCE, until};
 pub use world::{Outage, ProfileText, World};
