@@ -80,7 +80,11 @@ fn a_thousand_stuck_connections_do_not_hold_up_who_behaves() {
     let crowd = Crowd::gather(&socket, "campus", STUCK);
     let slice = of(Habit::Stays, 4, PAST_THE_LIMITS);
     let reopened = crowd.reopened();
-    println!("{} reads beside the crowd in {PAST_THE_LIMITS:?}, p99 {:?}; {reopened:?}", slice.answered(), slice.within(99));
+    println!(
+        "{} reads beside the crowd in {PAST_THE_LIMITS:?}, p99 {:?}; {reopened:?}",
+        slice.answered(),
+        slice.within(99)
+    );
     answered += slice.answered();
     errors.extend(slice.errors);
     println!("{answered} reads in all, {} errors", errors.len());
@@ -243,7 +247,10 @@ fn when_descriptors_run_out_peers_are_served_and_accepting_recovers() {
     let before = inside.processor_time();
     std::thread::sleep(SPAN);
     let idle = inside.processor_time() - before;
-    println!("out of descriptors: {working:?} of processor time for {} reads, {idle:?} in {SPAN:?} of rest", HELD * 100);
+    println!(
+        "out of descriptors: {working:?} of processor time for {} reads, {idle:?} in {SPAN:?} of rest",
+        HELD * 100
+    );
     assert!(!newcomer.is_finished(), "there was no descriptor for it");
     assert!(idle < SPAN / 20, "waiting for descriptors took {idle:?} of processor time in {SPAN:?}");
 

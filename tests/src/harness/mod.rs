@@ -13,6 +13,6 @@ mod world;
 pub use binaries::Binaries;
 pub use ctl::{Ctl, Ran};
 pub use daemon::Daemon;
-pub use inside::Inside;
+pub use inside::{Inside, copies};
 pub use wait::{PATIENCE, until};
 pub use world::{Outage, ProfileText, World};
