@@ -17,10 +17,10 @@ use tokend_tests::sandbox::{Lives, Population};
 /// Tokens of each name that are obtained one after the other.
 const GENERATIONS: usize = 5;
 
-/// Copies of all replaced tokens together that may be left. They are in buffers of the HTTP library, which does not
-/// wipe what it frees: what a connection wrote and what it read, for the four kinds of requests, one of which a later
-/// request may be written over. It does not depend on [`GENERATIONS`].
-const MOST_LEFT: usize = 8;
+/// Copies of all replaced tokens together that may be left, whole or in part: none of ours, but the HTTP library does not
+/// wipe what it frees, and what it wrote or read stays until the allocator gives the place to somebody else. Seen were
+/// none to two. One kind of copy of ours that is not wiped is six or more.
+const MOST_LEFT: usize = 4;
 
 #[test]
 fn replaced_secrets_are_neither_logged_nor_kept() {
