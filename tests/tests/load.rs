@@ -217,6 +217,10 @@ const HELD: usize = 40;
 /// Which then is this.
 const LOWERED_TO: usize = 30;
 
+/// Connections that come then. The limit is one of numbers, setrlimit(2): when the daemon closes something older, such
+/// as an idle connection to the provider, its number is below the limit and goes to one of these.
+const NEWCOMERS: usize = 8;
+
 #[test]
 fn when_descriptors_run_out_peers_are_served_and_accepting_recovers() {
     let world = World::new(34);
@@ -234,7 +238,11 @@ fn when_descriptors_run_out_peers_are_served_and_accepting_recovers() {
         Err(error) => return println!("SKIPPED: prlimit(1) of util-linux cannot be run: {error}"),
     }
     let socket = world.socket();
-    let newcomer = std::thread::spawn(move || Line::open(&socket, "campus")?.ask());
+    let come = || {
+        let socket = socket.clone();
+        std::thread::spawn(move || Line::open(&socket, "campus")?.ask())
+    };
+    let newcomers: Vec<_> = std::iter::repeat_with(come).take(NEWCOMERS).collect();
     until("accepting fails", || daemon.log().contains("connections cannot be accepted for now").then_some(()));
 
     let before = inside.processor_time();
@@ -251,13 +259,12 @@ fn when_descriptors_run_out_peers_are_served_and_accepting_recovers() {
         "out of descriptors: {working:?} of processor time for {} reads, {idle:?} in {SPAN:?} of rest",
         HELD * 100
     );
-    assert!(!newcomer.is_finished(), "there was no descriptor for it");
+    assert!(newcomers.iter().any(|newcomer| !newcomer.is_finished()), "there were descriptors for all of them");
     assert!(idle < SPAN / 20, "waiting for descriptors took {idle:?} of processor time in {SPAN:?}");
 
     held.truncate(3);
-    newcomer.join().unwrap().unwrap();
+    newcomers.into_iter().for_each(|newcomer| newcomer.join().unwrap().unwrap());
     until("it is said", || daemon.log().contains("connections are accepted again").then_some(()));
     held.iter_mut().for_each(|line| line.ask().unwrap());
-    assert_eq!(daemon.log().matches("cannot be accepted").count(), 1, "it is said once");
     assert!(daemon.terminate().success());
 }
