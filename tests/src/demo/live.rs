@@ -1,5 +1,6 @@
 //! Renewals as a peer notices them: it asks the daemon for a token before each call, and now and then it is a new one.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::time::Duration;
 
@@ -42,13 +43,13 @@ struct Held {
 
 /// A peer of every name.
 pub struct Live<'a> {
-    stage: &'a mut Stage,
+    stage: &'a Stage,
     held: Vec<Held>,
 }
 
 impl<'a> Live<'a> {
     /// A peer that holds nothing yet.
-    pub fn new(stage: &'a mut Stage) -> Self {
+    pub fn new(stage: &'a Stage) -> Self {
         let held = stage.names().iter().map(|_| Held::default()).collect();
         Self { stage, held }
     }
@@ -58,11 +59,18 @@ impl<'a> Live<'a> {
     /// # Errors
     /// When the daemon has ended or nothing can be written.
     pub async fn watch(mut self, out: &mut Out, tally: &mut Tally) -> Result<(), DemoError> {
+        let stage = self.stage;
+        tokio::select! {
+            ended = stage.running() => ended.map(|never| match never {}),
+            turns = self.turns(out, tally) => turns.map(|never| match never {}),
+        }
+    }
+
+    async fn turns(&mut self, out: &mut Out, tally: &mut Tally) -> Result<Infallible, DemoError> {
         let mut pace = tokio::time::interval(PACE);
         pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             pace.tick().await;
-            self.stage.check()?;
             for index in 0..self.held.len() {
                 self.turn(index, out, tally).await?;
             }
@@ -100,7 +108,8 @@ impl<'a> Live<'a> {
         };
         if let Some(why) = trouble.as_ref().filter(|why| held.trouble.as_ref() != Some(why)) {
             let at = moment(self.stage);
-            out.line(&format!("{at}  {:<14}  {}", shown.name, out.paint(why, Tone::Bad)))?;
+            let why = out.paint(why, Tone::Bad);
+            out.line(&format!("{at}  {}  {why}", padded(self.stage, shown)))?;
         }
         held.trouble = trouble;
         Ok(())
@@ -136,7 +145,13 @@ async fn old_pair(stage: &Stage, shown: &Shown, access: &Token, refresh: Option<
 }
 
 fn line(stage: &Stage, shown: &Shown, old: Fingerprint, new: Fingerprint) -> String {
-    format!("{}  {:<14}  {} → {}", moment(stage), shown.name, short(old), short(new))
+    format!("{}  {}  {} → {}", moment(stage), padded(stage, shown), short(old), short(new))
+}
+
+/// A name as wide as the widest.
+fn padded(stage: &Stage, shown: &Shown) -> String {
+    let width = stage.names().iter().map(|other| other.name.chars().count()).max().unwrap_or(0);
+    format!("{:<width$}", shown.name)
 }
 
 fn moment(stage: &Stage) -> String {

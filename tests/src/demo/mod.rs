@@ -97,9 +97,12 @@ async fn play(options: &Options, out: &mut Out) -> Result<u8, DemoError> {
     let caught = ended?;
     if let Some(tally) = played.tally {
         // Where the terminal was closed there is nobody to be told.
-        let _ = out.line(&format!("\n{tally}")).and_then(|()| out.line("The daemon has ended and its folder is gone."));
+        let _ = out.line(&format!("\n{tally}"));
     }
     struck?;
+    if played.tally.is_some() {
+        let _ = out.line("The daemon has ended, and its folder is gone.");
+    }
     let failed = played.tally.is_some_and(|tally| tally.refused > 0);
     Ok(match (caught, played.rows) {
         (_, Some(rows)) => exit_status(&rows).max(u8::from(failed)),

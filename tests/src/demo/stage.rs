@@ -1,5 +1,7 @@
 //! A sandbox, a running daemon, and a peer that has its token from one and uses it with the other.
 
+use std::cell::RefCell;
+use std::convert::Infallible;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Output, Stdio};
@@ -28,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(10);
 pub struct Stage {
     client: Client,
     http: reqwest::Client,
-    daemon: Daemon,
+    daemon: RefCell<Daemon>,
     names: Vec<Shown>,
     since: Now,
     world: World,
@@ -53,6 +55,7 @@ impl Stage {
         });
         let client = Client::builder().socket(world.socket()).build();
         let (names, since) = (cast(&world.population), world.provider().now());
+        let daemon = RefCell::new(daemon);
         Ok(Self { client, http, daemon, names, since, world })
     }
 
@@ -60,7 +63,7 @@ impl Stage {
     ///
     /// # Errors
     /// When it ends before, or it takes too long.
-    pub async fn listening(&mut self) -> Result<(), DemoError> {
+    pub async fn listening(&self) -> Result<(), DemoError> {
         let looks = PATIENCE.as_millis() / LOOK.as_millis();
         for _ in 0..looks {
             self.check()?;
@@ -69,18 +72,20 @@ impl Stage {
             }
             tokio::time::sleep(LOOK).await;
         }
-        Err(DemoError::DaemonSilent { tail: tail(&self.daemon.log()) })
+        Err(DemoError::DaemonSilent { tail: tail(&self.daemon.borrow().log()) })
     }
 
     /// Whether the daemon still runs.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub fn check(&mut self) -> Result<(), DemoError> {
-        if self.daemon.is_running() {
-            Ok(())
-        } else {
-            Err(DemoError::DaemonEnded { tail: tail(&self.daemon.log()) })
+    fn check(&self) -> Result<(), DemoError> {
+        let mut daemon = self.daemon.borrow_mut();
+        if daemon.is_running() { Ok(()) } else { Err(DemoError::DaemonEnded { tail: tail(&daemon.log()) }) }
+    }
+
+    /// Returns when the daemon has ended by itself.
+    pub(super) async fn running(&self) -> Result<Infallible, DemoError> {
+        loop {
+            self.check()?;
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -129,7 +134,8 @@ impl Stage {
     /// # Errors
     /// When it did not end by itself, or ended badly.
     pub async fn strike(self, stop: &mut Stop) -> Result<(), DemoError> {
-        let Self { client, mut daemon, .. } = self;
+        let Self { client, daemon, .. } = self;
+        let mut daemon = daemon.into_inner();
         drop(client);
         if !daemon.is_running() {
             return Ok(());

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use tokend_client::{Fingerprint, Secret};
+use tokend_proto::WorkspaceId;
 
 use super::names::{IMPORTED, Shown};
 use super::out::{Tone, paint};
@@ -73,7 +74,7 @@ impl Stage {
         let file = self.world().download_token("download-token.json");
         let file = file.to_str().expect("the folder's name was written into the configuration, which is UTF-8");
         show_command(out, &["import", IMPORTED, file])?;
-        let imported = self.tokenctl(&["import", IMPORTED, file, "--wait", WAIT]).await?;
+        let imported = self.tokenctl(&["import", IMPORTED, file]).await?;
         let said = if imported.status.success() { &imported.stdout } else { &imported.stderr };
         out.line(&format!("    {}", String::from_utf8_lossy(said).trim_end()))?;
         let mut rows = Vec::new();
@@ -91,7 +92,7 @@ impl Stage {
         for _ in 0..2 {
             let output = self.tokenctl(&["get", &shown.name, "--output", "json", "--wait", WAIT]).await?;
             if !output.status.success() {
-                row.answer = Answer::None(String::from_utf8_lossy(&output.stderr).trim_end().to_owned());
+                row.answer = Answer::None(message(&output.stderr));
                 return Ok(row);
             }
             let got: Got = serde_json::from_slice(&output.stdout).expect("tokenctl prints JSON when it is told to");
@@ -109,6 +110,13 @@ impl Stage {
         }
         Ok(row)
     }
+}
+
+/// What `tokenctl` says on stderr where it is told to say it in JSON.
+fn message(stderr: &[u8]) -> String {
+    let said: Option<serde_json::Value> = serde_json::from_slice(stderr).ok();
+    let message = said.as_ref().and_then(|said| said["error"]["message"].as_str());
+    message.map_or_else(|| String::from_utf8_lossy(stderr).trim_end().to_owned(), str::to_owned)
 }
 
 fn show_command(out: &mut Out, arguments: &[&str]) -> Result<(), DemoError> {
@@ -152,6 +160,15 @@ pub fn table(rows: &[Row], colour: bool) -> String {
     text
 }
 
+/// A path whose ids are cut short.
+fn brief(path: &str) -> String {
+    let brief = |segment: &str| match segment.parse::<WorkspaceId>() {
+        Ok(_) => format!("{}…", &segment[..8]),
+        Err(_) => segment.to_owned(),
+    };
+    path.split('/').map(brief).collect::<Vec<_>>().join("/")
+}
+
 fn cells(row: &Row) -> [(String, Tone); 5] {
     let plain = |text: String| (text, Tone::Plain);
     let (fingerprint, life) = match row.token {
@@ -160,7 +177,7 @@ fn cells(row: &Row) -> [(String, Tone); 5] {
     };
     let tone = if row.answer.is_good() { Tone::Good } else { Tone::Bad };
     let answer = match &row.answer {
-        Answer::Status(status) => format!("{status} GET {}", row.shown.path),
+        Answer::Status(status) => format!("{status} GET {}", brief(&row.shown.path)),
         Answer::None(why) => why.clone(),
     };
     [plain(row.shown.name.clone()), plain(row.shown.kind.to_owned()), plain(fingerprint), plain(life), (answer, tone)]
@@ -184,6 +201,17 @@ mod tests {
             assert_eq!(exit_status(&[good(), row("b", bad), good()]), REFUSED);
         }
         assert_eq!(exit_status(&[]), REFUSED, "nothing was shown");
+    }
+
+    #[test]
+    fn what_tokenctl_complains_of_is_shown_without_its_wrapping() {
+        assert_eq!(message(br#"{"error":{"status":7,"message":"legacy: lost"}}"#), "legacy: lost");
+        assert_eq!(message(b"error: unexpected argument\n"), "error: unexpected argument");
+    }
+
+    #[test]
+    fn ids_in_a_path_are_cut_short() {
+        assert_eq!(brief("/v1/tenants/bf77c8017c26e38f93c2c2bb26b807a7/devices"), "/v1/tenants/bf77c801…/devices");
     }
 
     #[test]
