@@ -24,14 +24,22 @@ impl Daemon {
     /// When it ends before it listens.
     #[must_use]
     pub fn start(config: &Path, socket: &Path, log: &Path, filter: &str) -> Self {
-        let mut daemon = Self::spawn(config, log, filter);
+        Self::spawn(config, log, filter).listening(socket)
+    }
+
+    /// Waits until it takes connections.
+    ///
+    /// # Panics
+    /// When it ends before it listens.
+    #[must_use]
+    pub fn listening(mut self, socket: &Path) -> Self {
         until("tokend listens", || {
-            if let Some(status) = daemon.child.try_wait().expect("a child of ours") {
-                panic!("tokend ended with {status}: {}", daemon.log());
+            if let Some(status) = self.child.try_wait().expect("a child of ours") {
+                panic!("tokend ended with {status}: {}", self.log());
             }
             UnixStream::connect(socket).ok()
         });
-        daemon
+        self
     }
 
     /// Starts the daemon and does not wait for anything.
@@ -40,16 +48,19 @@ impl Daemon {
     /// When it cannot be started.
     #[must_use]
     pub fn spawn(config: &Path, log: &Path, filter: &str) -> Self {
+        Self::spawn_with(config, log, |command| command.args(["--log", filter]))
+    }
+
+    /// Starts the daemon with more said about how, and does not wait for anything.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn spawn_with(config: &Path, log: &Path, adapt: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let stderr = File::options().create(true).append(true).open(log).expect("the log can be opened");
-        let child = Command::new(&Binaries::built().tokend)
-            .arg("--config")
-            .arg(config)
-            .args(["--log", filter])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(stderr)
-            .spawn()
-            .expect("tokend can be started");
+        let mut command = Command::new(&Binaries::built().tokend);
+        command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        let child = adapt(&mut command).spawn().expect("tokend can be started");
         Self { child, log: log.to_owned() }
     }
 

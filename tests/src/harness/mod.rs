@@ -9,7 +9,7 @@ mod daemon;
 mod wait;
 mod world;
 
-pub use binaries::Binaries;
+pub use binaries::{Binaries, BuildError};
 pub use ctl::{Ctl, Ran};
 pub use daemon::Daemon;
 pub use wait::{PATIENCE, until};
