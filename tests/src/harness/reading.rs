@@ -215,7 +215,7 @@ pub fn read_with_client(socket: &Path, names: &[String], pause: Duration, stop: 
             Err(error) => tally.failed(name, error),
         }
         if !pause.is_zero() {
-            runtime.block_on(tokio::time::sleep(pause));
+            runtime.block_on(async { tokio::time::sleep(pause).await });
         }
     }
     tally
