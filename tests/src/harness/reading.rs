@@ -29,7 +29,9 @@ impl Stop {
         StopOnDrop(self)
     }
 
-    fn is_set(&self) -> bool {
+    /// Whether they are to end.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
