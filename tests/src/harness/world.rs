@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{Ctl, Daemon};
+use super::{Ctl, Daemon, until};
 use crate::sandbox::{Population, Sandbox};
 
 /// A provider and all that a daemon needs to use it. Removed, with everything in it, when it is dropped.
@@ -197,12 +197,13 @@ impl World {
         Outage { addr, provider: sandbox.stop() }
     }
 
-    /// Ends an outage.
+    /// Ends an outage. Another socket of this machine may hold the port for a moment; that is waited for.
     ///
     /// # Panics
-    /// When somebody has taken the port meanwhile.
+    /// When somebody has taken the port for good.
     pub fn provider_up(&mut self, outage: Outage) {
-        self.sandbox = Some(Sandbox::start_on(outage.addr, outage.provider).expect("the port is still free"));
+        let start = || Sandbox::start_on(outage.addr, outage.provider.clone()).ok();
+        self.sandbox = Some(until("the provider's port is free again", start));
     }
 }
 
