@@ -25,12 +25,7 @@ impl Daemon {
     #[must_use]
     pub fn start(config: &Path, socket: &Path, log: &Path, filter: &str) -> Self {
         let mut daemon = Self::spawn(config, log, filter);
-        until("tokend listens", || {
-            if let Some(status) = daemon.child.try_wait().expect("a child of ours") {
-                panic!("tokend ended with {status}: {}", daemon.log());
-            }
-            UnixStream::connect(socket).ok()
-        });
+        daemon.listens(socket);
         daemon
     }
 
@@ -40,17 +35,33 @@ impl Daemon {
     /// When it cannot be started.
     #[must_use]
     pub fn spawn(config: &Path, log: &Path, filter: &str) -> Self {
+        let mut command = Command::new(&Binaries::built().tokend);
+        command.arg("--config").arg(config).args(["--log", filter]).stdin(Stdio::null());
+        Self::launch(&mut command, log)
+    }
+
+    /// Starts a command that is, or becomes, the daemon. Its log is appended to `log`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn launch(command: &mut Command, log: &Path) -> Self {
         let stderr = File::options().create(true).append(true).open(log).expect("the log can be opened");
-        let child = Command::new(&Binaries::built().tokend)
-            .arg("--config")
-            .arg(config)
-            .args(["--log", filter])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(stderr)
-            .spawn()
-            .expect("tokend can be started");
+        let child = command.stdout(Stdio::null()).stderr(stderr).spawn().expect("tokend can be started");
         Self { child, log: log.to_owned() }
+    }
+
+    /// Waits until it takes connections.
+    ///
+    /// # Panics
+    /// When it ends before.
+    pub fn listens(&mut self, socket: &Path) {
+        until("tokend listens", || {
+            if let Some(status) = self.child.try_wait().expect("a child of ours") {
+                panic!("tokend ended with {status}: {}", self.log());
+            }
+            UnixStream::connect(socket).ok()
+        });
     }
 
     /// Everything logged so far.

@@ -12,5 +12,5 @@ mod world;
 pub use binaries::Binaries;
 pub use ctl::{Ctl, Ran};
 pub use daemon::Daemon;
-pub use wait::{PATIENCE, until};
+pub use wait::{PATIENCE, timed, until};
 pub use world::{Outage, ProfileText, World};
