@@ -1,9 +1,11 @@
 //! How a chain begins: a refresh token from the web interface.
 
 use std::fs;
+use std::thread;
 
+use tokend_proto::Secret;
 use tokend_tests::harness::until;
-use tokend_tests::sandbox::Request;
+use tokend_tests::sandbox::{Fault, FaultRule, Request};
 
 use super::*;
 
@@ -137,5 +139,35 @@ fn a_lost_chain_says_what_to_do_and_an_import_brings_it_back() {
 
     begin_chain(&world, "second.json");
     alive(&world);
+    assert_eq!(chain_state(&world), "settled");
+}
+
+#[test]
+fn an_import_waits_for_the_rotation_on_the_wire() {
+    let world = world(607, LONG);
+    world.configure("", &[world.classic(NAME)]);
+    let _daemon = world.start();
+    begin_chain(&world, "first.json");
+    world.provider().provider().add_fault(FaultRule::new(Fault::Delay(3_000)).at(Endpoint::ClassicRefresh));
+    let ctl = world.ctl();
+    let refreshing = thread::spawn(move || ctl.run(&["refresh", NAME]));
+    until("the rotation is on the wire", || (refreshes(&world) == 2).then_some(()));
+    let file = world.download_token("second.json");
+    let importing = thread::spawn({
+        let (ctl, file) = (world.ctl(), file.to_str().unwrap().to_owned());
+        move || ctl.run(&["import", NAME, &file])
+    });
+    let [refreshed, imported] = [refreshing, importing].map(|running| running.join().unwrap());
+    assert_eq!(refreshed.status, 0, "{}", refreshed.stderr);
+    assert_eq!(imported.status, 0, "{}", imported.stderr);
+    let second = Fingerprint::of(&Secret::new(field(&file, "refresh_token")));
+    assert_eq!(presented(&world)[2..], [second]);
+    let (rotated, tried) = {
+        let provider = world.provider().provider();
+        let at: Vec<u64> = provider.log().of(Endpoint::ClassicRefresh).map(|entry| entry.at).collect();
+        (at[1], at[2])
+    };
+    assert!(tried >= rotated + 3_000, "not before the rotation had its answer");
+    assert!(accepted(&world, &world.ctl().token(NAME)));
     assert_eq!(chain_state(&world), "settled");
 }

@@ -74,3 +74,22 @@ fn a_refresh_that_never_arrived_is_tried_again_and_the_chain_goes_on() {
     assert!(accepted(&world, &world.ctl().token(NAME)));
     assert_eq!(chain_state(&world), "settled");
 }
+
+#[test]
+fn a_token_of_a_lost_chain_that_a_peer_rejects_is_status_7() {
+    let world = world(615, LONG);
+    world.configure("", &[world.classic(NAME)]);
+    let _daemon = world.start();
+    begin_chain(&world, "token.json");
+    let token = world.ctl().token(NAME);
+    revoke(&world);
+    let refused = |ran: Ran| {
+        assert_eq!((ran.status, ran.stdout.as_str()), (7, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains("tokenctl import legacy FILE"), "{}", ran.stderr);
+    };
+    for _ in 0..3 {
+        refused(world.ctl().run_with(&["reject", NAME, "--token-stdin"], &token));
+    }
+    until("that is stored", || (chain_state(&world) == "lost").then_some(()));
+    assert_eq!(refreshes(&world), 2, "one request, however often it is said");
+}

@@ -1,13 +1,18 @@
 //! SIGTERM and SIGINT: a rotation on the wire is finished, peers get what they are owed, and the socket is gone.
 
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use tokend_client::{Client, ErrorCode, TokenOptions};
 use tokend_tests::harness::{Daemon, Ran, World, until};
-use tokend_tests::sandbox::{Endpoint, Fault, FaultRule};
+use tokend_tests::sandbox::{Endpoint, Fault, FaultRule, Lives};
 
 /// Milliseconds that an answer is kept back: long enough to do something meanwhile.
-const SLOW: u64 = 5_000;
+const SLOW: u64 = 10_000;
+
+/// Longer than any test: a request with it is never answered.
+const NEVER: Fault = Fault::Delay(600_000);
 
 fn refreshes(world: &World) -> u64 {
     world.provider().provider().count(Endpoint::ClassicRefresh)
@@ -78,7 +83,7 @@ fn an_idle_daemon_ends_at_once_though_peers_are_connected() {
     let daemon = world.start();
     assert!(!world.ctl().token("campus").is_empty());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let client = runtime.block_on(tokend_client::Client::connect(world.socket())).unwrap();
+    let client = runtime.block_on(Client::connect(world.socket())).unwrap();
     let token = runtime.block_on(client.token("campus")).unwrap();
     assert!(daemon.terminate().success());
     assert!(!world.socket().exists());
@@ -89,20 +94,67 @@ fn an_idle_daemon_ends_at_once_though_peers_are_connected() {
 }
 
 #[test]
-fn a_waiting_peer_gets_an_answer_before_the_end() {
+fn a_waiting_peer_gets_its_answer_before_the_end() {
     let world = World::new(1004);
-    let slow = FaultRule::new(Fault::Delay(600_000)).at(Endpoint::CentralToken).forever();
+    let slow = FaultRule::new(NEVER).at(Endpoint::CentralToken).forever();
     world.provider().provider().add_fault(slow);
     world.configure("", &[world.central("campus")]);
     let daemon = world.start();
-    let ctl = world.ctl();
-    let waiting = thread::spawn(move || ctl.run(&["get", "campus", "--wait", "2s"]));
-    until("the request is on the wire", || {
-        (world.provider().provider().count(Endpoint::CentralToken) == 1).then_some(())
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let error = runtime.block_on(async {
+        let client = Client::connect(world.socket()).await.unwrap();
+        let options = TokenOptions { wait: Some(Duration::from_secs(2)), ..TokenOptions::default() };
+        let asking = client.token_with("campus", options);
+        let signalling = async {
+            // The same connection: the daemon has the question before it answers this.
+            client.ping().await.unwrap();
+            daemon.signal(Signal::SIGTERM);
+        };
+        tokio::join!(asking, signalling).0.unwrap_err()
     });
-    daemon.signal(Signal::SIGTERM);
-    assert!(daemon.ended().success());
-    let ran = waiting.join().unwrap();
-    assert!([3, 6].contains(&ran.status), "later, or nobody there any more: {} {}", ran.status, ran.stderr);
-    println!("{} {}", ran.status, ran.stderr.trim_end());
+    assert_eq!(error.code(), Some(ErrorCode::Unavailable), "{error}");
+    println!("{error}");
+    assert!(daemon.ended().success(), "the request on the wire is not waited for: nothing is lost by it");
+}
+
+#[test]
+fn a_login_on_the_wire_is_finished_too() {
+    let world = World::new(1005);
+    let slow = FaultRule::new(Fault::Delay(3_000)).at(Endpoint::Login).forever();
+    world.provider().provider().add_fault(slow);
+    world.configure("", &[world.classic_with_login("legacy")]);
+    let daemon = world.start();
+    let count = |endpoint| world.provider().provider().count(endpoint);
+    until("it logs in", || (count(Endpoint::Login) == 1).then_some(()));
+    assert!(daemon.terminate().success());
+    assert_eq!(count(Endpoint::ClassicCode), 1, "all three steps were made");
+
+    let _daemon = world.start();
+    assert!(accepted(&world, &world.ctl().token("legacy")));
+    assert_eq!((count(Endpoint::Login), refreshes(&world)), (1, 0), "the chain was stored");
+}
+
+#[test]
+fn a_rotation_that_is_never_answered_does_not_keep_the_daemon_for_ever() {
+    let world = World::new(1006);
+    world.provider().provider().set_lives(Lives::default().access_tokens(6));
+    world.configure("", &[world.classic("legacy")]);
+    let daemon = world.start();
+    let file = world.download_token("token.json");
+    assert_eq!(world.ctl().run(&["import", "legacy", file.to_str().unwrap()]).status, 0);
+    for fault in [Fault::Reset, NEVER] {
+        world.provider().provider().add_fault(FaultRule::new(fault).at(Endpoint::ClassicRefresh));
+    }
+    until("the refresh token is on the wire", || (refreshes(&world) == 2).then_some(()));
+    assert!(daemon.terminate().success());
+    assert_eq!(refreshes(&world), 2, "nothing new is begun while it ends");
+
+    let _daemon = world.start();
+    until("the refresh token is tried again", || (refreshes(&world) >= 3).then_some(()));
+    let presented: Vec<_> = {
+        let provider = world.provider().provider();
+        provider.log().of(Endpoint::ClassicRefresh).map(|entry| entry.presented).collect()
+    };
+    assert_eq!(presented[1], presented[2], "the same one");
+    assert!(accepted(&world, &world.ctl().token("legacy")));
 }
