@@ -24,22 +24,9 @@ impl Daemon {
     /// When it ends before it listens.
     #[must_use]
     pub fn start(config: &Path, socket: &Path, log: &Path, filter: &str) -> Self {
-        Self::spawn(config, log, filter).listening(socket)
-    }
-
-    /// Waits until it takes connections.
-    ///
-    /// # Panics
-    /// When it ends before it listens.
-    #[must_use]
-    pub fn listening(mut self, socket: &Path) -> Self {
-        until("tokend listens", || {
-            if let Some(status) = self.child.try_wait().expect("a child of ours") {
-                panic!("tokend ended with {status}: {}", self.log());
-            }
-            UnixStream::connect(socket).ok()
-        });
-        self
+        let mut daemon = Self::spawn(config, log, filter);
+        daemon.listens(socket);
+        daemon
     }
 
     /// Starts the daemon and does not wait for anything.
@@ -57,11 +44,33 @@ impl Daemon {
     /// When it cannot be started.
     #[must_use]
     pub fn spawn_with(config: &Path, log: &Path, adapt: impl FnOnce(&mut Command) -> &mut Command) -> Self {
-        let stderr = File::options().create(true).append(true).open(log).expect("the log can be opened");
         let mut command = Command::new(&Binaries::built().tokend);
-        command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
-        let child = adapt(&mut command).spawn().expect("tokend can be started");
+        command.arg("--config").arg(config).stdin(Stdio::null());
+        Self::launch(adapt(&mut command), log)
+    }
+
+    /// Starts a command that is, or becomes, the daemon. Its log is appended to `log`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn launch(command: &mut Command, log: &Path) -> Self {
+        let stderr = File::options().create(true).append(true).open(log).expect("the log can be opened");
+        let child = command.stdout(Stdio::null()).stderr(stderr).spawn().expect("tokend can be started");
         Self { child, log: log.to_owned() }
+    }
+
+    /// Waits until it takes connections.
+    ///
+    /// # Panics
+    /// When it ends before.
+    pub fn listens(&mut self, socket: &Path) {
+        until("tokend listens", || {
+            if let Some(status) = self.child.try_wait().expect("a child of ours") {
+                panic!("tokend ended with {status}: {}", self.log());
+            }
+            UnixStream::connect(socket).ok()
+        });
     }
 
     /// Everything logged so far.

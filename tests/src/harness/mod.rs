@@ -20,5 +20,5 @@ pub use clock::boot_ms;
 pub use ctl::{Ctl, Ran};
 pub use daemon::Daemon;
 pub use peer::Peer;
-pub use wait::{PATIENCE, until};
+pub use wait::{PATIENCE, timed, until};
 pub use world::{Outage, ProfileText, World};
