@@ -174,7 +174,7 @@ fn a_peer_that_rejects_every_token_is_throttled_and_nobody_else_loses_one() {
     }
     // A reader gets the new token each time, and is never without one, nor with one that is dead unannounced.
     for (who, tally) in ["frames", "client"].iter().zip(&tallies) {
-        tally.assert_well(who, 2);
+        tally.assert_well(who, 1);
         assert_no_more_tokens(tally, "legacy", 2);
     }
     let provider = world.provider().provider();

@@ -32,7 +32,7 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let (provider, population) = Population::settle(seed);
         let sandbox = Sandbox::start(provider).expect("a free port");
-        let folder = tempfile::Builder::new().prefix("tokend-").tempdir().expect("a temporary folder");
+        let folder = temporary_folder();
         let base_url = sandbox.base_url().to_owned();
         let world = Self { folder, population, sandbox: Some(sandbox), base_url };
         let secrets = &world.population;
@@ -205,6 +205,15 @@ impl World {
         let start = || Sandbox::start_on(outage.addr, outage.provider.clone()).ok();
         self.sandbox = Some(until("the provider's port is free again", start));
     }
+}
+
+/// In memory where the system has such a place. A disk that is busy with somebody's build takes ten seconds and more
+/// for an fsync, and tokend waits for two of them in each rotation: with lives of seconds a test would say something
+/// about the disk.
+fn temporary_folder() -> TempDir {
+    let mut named = tempfile::Builder::new();
+    named.prefix("tokend-");
+    named.tempdir_in("/dev/shm").or_else(|_| named.tempdir()).expect("a temporary folder")
 }
 
 /// A provider that is off the net.
