@@ -26,7 +26,11 @@ const LONGEST_ATTEMPT: Duration = Duration::from_secs(120);
 /// never be known.
 const LONGEST_QUEUE: Duration = Duration::from_secs(10);
 
-/// A login that waits for another chain's looks again after this time, should the other one be stuck.
+/// A login that waits for one on the wire, or for its record to be stored, looks again after this time at the latest: soon,
+/// so that peers who can wait that long are not sent away.
+const LOOK_SOON: Duration = Duration::from_secs(1);
+
+/// A login that leaves another chain the first turn looks again after this time, should the other one be stuck.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 impl Core {
@@ -42,13 +46,14 @@ impl Core {
         }
         let quota = self.quotas.entry(quota_key(key)).or_default();
         let next = next_login(&quota.record, now, self.boot_id);
-        let taken = quota.busy.is_some() || quota.writing;
-        if taken || self.is_preceded(now, key) {
-            return self.await_login(
-                name,
-                now.boot + LOOK_AGAIN,
-                "it waits for the login of another profile".to_owned(),
-            );
+        let other = "it waits for the login of another profile";
+        let in_between = match (&quota.busy, quota.writing) {
+            (Some(_), _) => Some((LOOK_SOON, other)),
+            (None, true) => Some((LOOK_SOON, "the end of the last login of its client is just being recorded")),
+            (None, false) => self.is_preceded(now, key).then_some((LOOK_AGAIN, other)),
+        };
+        if let Some((pause, message)) = in_between {
+            return self.await_login(name, now.boot + pause, message.to_owned());
         }
         if let Some(at) = next {
             let wait = super::failure::seconds(at.since(now.boot));

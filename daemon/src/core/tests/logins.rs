@@ -147,6 +147,35 @@ fn a_refused_password_is_not_tried_again_until_it_changed() {
 }
 
 #[test]
+fn peers_wait_while_the_end_of_a_login_is_being_recorded() {
+    let mut rig = Rig::new(&profiles());
+    rig.slow_disk = Some(Vec::new());
+    rig.fail(FailureKind::LoginRefused);
+    rig.secrets.password = Some(SecretVersion(101));
+    rig.configure(&profiles());
+    let waiter = rig.get_with(PROFILE, secs(0), secs(30));
+    rig.pass(secs(5));
+    assert!(rig.is_waiting(waiter), "the disk is slow, and no other profile has a login");
+    rig.flush();
+    assert_eq!(logins(&rig), 2);
+    rig.grant(7200);
+    assert!(rig.given(waiter).starts_with("access-"));
+}
+
+#[test]
+fn peers_wait_for_the_login_of_another_profile_and_are_then_told_when_theirs_is_allowed() {
+    let mut twin = fixture::classic("twin", true);
+    twin.client_id = "client-of-legacy".into();
+    let mut rig = Rig::new(&[fixture::classic(PROFILE, true), twin]);
+    let waiter = rig.get_with("twin", secs(0), secs(30));
+    rig.pass(secs(5));
+    assert!(rig.is_waiting(waiter), "the other one may fail");
+    rig.grant(7200);
+    assert_eq!(rig.code(waiter), ErrorCode::AwaitingLogin);
+    assert_eq!(logins(&rig), 1);
+}
+
+#[test]
 fn profiles_of_one_client_share_its_quota() {
     let mut twin = fixture::classic("twin", true);
     twin.client_id = "client-of-legacy".into();
