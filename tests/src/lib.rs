@@ -3,4 +3,5 @@
 //! Nothing here is published and nothing in the other crates depends on it.
 
 pub mod harness;
+pub mod kills;
 pub mod sandbox;
