@@ -256,13 +256,14 @@ impl<S: Store + 'static> Driver<S> {
     }
 }
 
+/// The subject is a field for machines, and stands in the text for people who read a journal.
 fn log(notice: &Notice) {
     let Notice { severity, subject, message } = notice;
     match severity {
-        Severity::Debug => tracing::debug!(name = %subject, "{message}"),
-        Severity::Info => tracing::info!(name = %subject, "{message}"),
-        Severity::Warning => tracing::warn!(name = %subject, "{message}"),
-        Severity::Error => tracing::error!(name = %subject, "{message}"),
+        Severity::Debug => tracing::debug!(name = %subject, "{subject}: {message}"),
+        Severity::Info => tracing::info!(name = %subject, "{subject}: {message}"),
+        Severity::Warning => tracing::warn!(name = %subject, "{subject}: {message}"),
+        Severity::Error => tracing::error!(name = %subject, "{subject}: {message}"),
     }
 }
 

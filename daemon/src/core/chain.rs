@@ -265,7 +265,8 @@ impl Core {
             Work::Keeping(keep) => keep.retry_at,
             _ => None,
         };
-        let warning = next_warning(self.boot_id, now, chain);
+        // Of a chain that is not configured nobody wants to know.
+        let warning = self.name_of(key).and_then(|_| next_warning(self.boot_id, now, chain));
         self.alarms.set(Alarm::Chain(key.clone()), write.into_iter().chain(warning).min());
     }
 

@@ -141,11 +141,11 @@ impl Core {
         let fingerprint = self.remove_candidate(key);
         self.rest(key);
         let message = format!(
-            "{}: the imported refresh token is refused ({message}): it was used before, revoked, has expired, or belongs \
-             to another client; the chain is as it was",
-            key.profile
+            "the imported refresh token is refused ({message}): it was used before, revoked, has expired, or belongs to \
+             another client; the chain is as it was"
         );
         self.notice(Severity::Warning, &key.profile, message.clone());
+        let message = format!("{}: {message}", key.profile);
         self.answer_importers(key, fingerprint, &failure::error(ErrorCode::Rejected, message, None));
     }
 
@@ -154,8 +154,9 @@ impl Core {
         if self.chains.get(key).and_then(|c| c.candidate.as_ref()).is_some_and(|c| c.fingerprint == fingerprint) {
             self.remove_candidate(key);
         }
-        let message = format!("{}: imported and refreshed; the chain is alive", key.profile);
-        self.notice(Severity::Info, &key.profile, message.clone());
+        let message = "imported and refreshed; the chain is alive";
+        self.notice(Severity::Info, &key.profile, message);
+        let message = format!("{}: {message}", key.profile);
         let outcome = Outcome::Imported(Imported { changed: true, message });
         self.answer_importers(key, Some(fingerprint), &outcome);
     }

@@ -125,7 +125,10 @@ fn a_socket_that_may_not_be_opened_is_status_4_and_names_the_group() {
     std::fs::set_permissions(test.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     // Where root runs the tests they need somebody else, who may not reach the build folder either.
     let binary = test.dir.path().join("tokenctl");
-    std::fs::copy(env!("CARGO_BIN_EXE_tokenctl"), &binary).unwrap();
+    // By another process: a child that another test forks meanwhile would inherit our descriptor, and what somebody
+    // has open for writing cannot be executed (ETXTBSY, execve(2)).
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_tokenctl")).arg(&binary).status().unwrap();
+    assert!(copied.success());
     let mut command = Command::new(&binary);
     command.arg("ping").env_clear().env("TOKEND_SOCKET", test.socket());
     if nix::unistd::geteuid().is_root() {

@@ -303,3 +303,14 @@ fn shutdown_waits_for_the_rotation_on_the_wire() {
     assert!(rig.core.is_quiet());
     assert_eq!(chain_on_disk(&rig).state, ChainState::Settled);
 }
+
+#[test]
+fn a_chain_that_is_not_configured_wakes_nobody() {
+    let mut rig = imported(false);
+    rig.configure(&[]);
+    rig.pass(secs(8 * 86_400));
+    assert_eq!(rig.core.poll_timeout(), None);
+    assert!(!rig.notices.iter().any(|n| n.message.contains("dies in")));
+    rig.configure(&profiles(false));
+    assert!(rig.notices.iter().any(|n| n.message.contains("dies in")));
+}
