@@ -329,12 +329,8 @@ fn the_token_of_a_chain_that_was_refused_is_served_with_a_flag_until_there_is_an
         assert_eq!((rig.given(waiter), rig.flags(waiter)), ("access-1", Flags::RENEWING));
         let mut rig = rig.restart(&profiles(login), secs(1), false);
         assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::ServeRenewing)), "login: {login}, restarted");
-        if login {
-            rig.grant(7200);
-        } else {
-            rig.import(PROFILE, "another");
-            rig.grant(7200);
-        }
+        rig.import(PROFILE, "another");
+        rig.grant(7200);
         assert_eq!(rig.board(PROFILE), Some(("access-1002", ReadMode::Serve)), "login: {login}");
     }
 }
