@@ -4,4 +4,5 @@
 
 pub mod demo;
 pub mod harness;
+pub mod kills;
 pub mod sandbox;

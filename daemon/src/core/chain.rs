@@ -192,7 +192,7 @@ impl Core {
     /// The refresh on the wire has ended without a new pair.
     pub(super) fn release(&mut self, key: &ChainKey) {
         let Some(name) = self.name_of(key) else { return };
-        let doubtful = self.chains.get(key).is_some_and(|chain| chain.reply_lost);
+        let doubtful = self.chains.get(key).is_some_and(Chain::doubts_access_token);
         if let Some(entry) = self.names.get_mut(&name) {
             entry.hold_until = None;
         }
@@ -207,6 +207,7 @@ impl Core {
         }
         let busy = !matches!(chain.work, Work::Idle);
         let in_flight = matches!(chain.record.state, ChainState::InFlight { .. });
+        let doubtful = in_flight || chain.doubts_access_token();
         let token = restored_token(self.boot_id, now, chain);
         if busy {
             self.set_activity(name, Activity::Chain);
@@ -222,7 +223,7 @@ impl Core {
             }
             if let Some(entry) = self.names.get_mut(name) {
                 entry.token = Some(Arc::new(token));
-                entry.mode = if in_flight { ReadMode::ServeRenewing } else { ReadMode::Serve };
+                entry.mode = if doubtful { ReadMode::ServeRenewing } else { ReadMode::Serve };
             }
             self.publish(name);
         }

@@ -5,7 +5,7 @@ use tokend_proto::{Fingerprint, Secret};
 use super::effect::Issued;
 use super::exchange::SecretVersion;
 use super::input::WriteId;
-use super::record::{CandidateRecord, ChainKey, ChainRecord, QuotaKey, QuotaRecord, Revision};
+use super::record::{CandidateRecord, ChainKey, ChainRecord, ChainState, QuotaKey, QuotaRecord, Revision};
 use super::settings::{Kind, Profile};
 use super::time::Boot;
 
@@ -117,6 +117,14 @@ pub(super) fn chain_key(profile: &Profile) -> Option<ChainKey> {
 /// The login quota of a chain.
 pub(super) fn quota_key(chain: &ChainKey) -> QuotaKey {
     QuotaKey { gateway: chain.gateway.clone(), client_id: chain.client_id.clone() }
+}
+
+impl Chain {
+    /// The access token may be dead before its time: it dies with the refresh token that it came with, when that is
+    /// spent or revoked (the provider's documentation).
+    pub(super) fn doubts_access_token(&self) -> bool {
+        self.reply_lost || matches!(self.record.state, ChainState::AwaitingLogin { .. } | ChainState::Lost { .. })
+    }
 }
 
 impl Candidate {

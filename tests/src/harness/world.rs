@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::{Ctl, Daemon, until};
-use crate::sandbox::{Population, Sandbox};
+use crate::sandbox::{Credentials, Population, Sandbox};
 
 /// A provider and all that a daemon needs to use it. Removed, with everything in it, when it is dropped.
 pub struct World {
@@ -137,9 +137,23 @@ impl World {
         self.profile(name, "classic", &self.population.classic.client_id, "classic", &rest)
     }
 
+    /// A `classic` profile of an application of its own, with or without a login.
+    #[must_use]
+    pub fn classic_of(&self, name: &str, client: &Credentials, login: bool) -> ProfileText {
+        let secret = format!("classic-{}", client.client_id);
+        self.secret(&secret, &client.client_secret);
+        let rest = format!("base_url = \"{}\"", self.base_url);
+        let profile = self.profile(name, "classic", &client.client_id, &secret, &rest);
+        if login { self.with_login(name, &profile) } else { profile }
+    }
+
     /// A `classic` profile that can log in.
     #[must_use]
     pub fn classic_with_login(&self, name: &str) -> ProfileText {
+        self.with_login(name, &self.classic(name))
+    }
+
+    fn with_login(&self, name: &str, profile: &ProfileText) -> ProfileText {
         let Population { username, customer_id, .. } = &self.population;
         let password = self.path("password.secret");
         let rest = format!(
@@ -147,7 +161,7 @@ impl World {
              \"{}\" }}",
             password.display()
         );
-        ProfileText(format!("{}\n{rest}", self.classic(name).0))
+        ProfileText(format!("{}\n{rest}", profile.0))
     }
 
     fn profile(&self, name: &str, kind: &str, client_id: &str, secret: &str, rest: &str) -> ProfileText {

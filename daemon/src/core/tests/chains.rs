@@ -314,3 +314,23 @@ fn a_chain_that_is_not_configured_wakes_nobody() {
     rig.configure(&profiles(false));
     assert!(rig.notices.iter().any(|n| n.message.contains("dies in")));
 }
+
+#[test]
+fn the_token_of_a_chain_that_was_refused_is_served_with_a_flag_until_there_is_another() {
+    for login in [false, true] {
+        let mut rig = imported(login);
+        rig.pass(secs(6601));
+        rig.fail(FailureKind::Unknown);
+        rig.pass(secs(2));
+        rig.fail(FailureKind::InvalidGrant);
+        // A refresh that was handled has killed the access token too, and so has a revocation.
+        assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::ServeRenewing)), "login: {login}");
+        let waiter = rig.get(PROFILE);
+        assert_eq!((rig.given(waiter), rig.flags(waiter)), ("access-1", Flags::RENEWING));
+        let mut rig = rig.restart(&profiles(login), secs(1), false);
+        assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::ServeRenewing)), "login: {login}, restarted");
+        rig.import(PROFILE, "another");
+        rig.grant(7200);
+        assert_eq!(rig.board(PROFILE), Some(("access-1002", ReadMode::Serve)), "login: {login}");
+    }
+}
