@@ -4,3 +4,4 @@
 
 pub mod harness;
 pub mod sandbox;
+pub mod simulation;

@@ -33,6 +33,7 @@ mod renewal;
 mod rotation;
 mod schedule;
 pub mod settings;
+mod sizes;
 mod state;
 mod status;
 #[cfg(test)]
@@ -51,6 +52,7 @@ use input::{Input, WaiterId, WriteId};
 use random::Random;
 use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision};
 use settings::Settings;
+pub use sizes::Sizes;
 use state::{Alarm, Alarms, Chain, Host, Name, ProfileState, Purpose, Quota, Waiter, Work, Written};
 use time::{Boot, BootId, Mark, Now};
 

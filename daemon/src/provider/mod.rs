@@ -9,6 +9,7 @@ mod client_credentials;
 mod exchange;
 mod form;
 mod http;
+mod interpret;
 mod login;
 mod refresh;
 mod tenants;
@@ -17,8 +18,9 @@ mod trust;
 
 use tokend_proto::{ProfileName, Secret};
 
-use self::classify::Asked;
+pub use self::classify::Asked;
 use self::http::{Http, Timing};
+pub use self::interpret::{Came, Meaning, interpret};
 pub use self::trust::ProviderSetupError;
 use self::trust::Trust;
 use crate::core::exchange::{Answer, Failure, FailureKind, Grant};
