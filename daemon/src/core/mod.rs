@@ -172,7 +172,7 @@ impl Core {
                 if send == state::Send::Login
                     && let Some(host) = self.hosts.get_mut(&host)
                 {
-                    host.limiter.login_ended();
+                    host.limiter.login_ended(now.boot);
                 }
                 self.chain_answered(now, &key, send, sent, secret, &of, answer);
             }

@@ -290,17 +290,15 @@ impl Simulation {
 
     fn publish(&mut self, name: TokenName, token: Arc<Issued>, mode: ReadMode) {
         let Some(daemon) = &mut self.daemon else { return };
-        let profile = daemon.applied.profiles.get(&name.profile);
-        match profile {
-            Some(profile) => self.watch.published(profile, &name, &token, &self.disk),
-            None => self.watch.fail(format!("{name} is published and not configured")),
-        }
         let before = daemon.board.remove(&name);
-        if before.as_ref().is_none_or(|slot| slot.token.fingerprint != token.fingerprint) {
-            self.totals.renewals += 1;
-            if let Some(profile) = profile {
+        match daemon.applied.profiles.get(&name.profile) {
+            None => self.watch.fail(format!("{name} is published and not configured")),
+            Some(profile) if before.as_ref().is_none_or(|slot| slot.token.fingerprint != token.fingerprint) => {
+                self.totals.renewals += 1;
+                self.watch.published(profile, &name, &token, &self.disk);
                 self.watch.scheduled(profile, &token);
             }
+            Some(_) => {}
         }
         let what = match mode {
             ReadMode::Serve => "serve",
@@ -418,10 +416,11 @@ impl Simulation {
 
     fn every_waiter_is_answered_in_time(&mut self) {
         let Some(daemon) = &self.daemon else { return };
-        if self.machine.asleep(self.at).is_some() {
-            return;
-        }
         let now: Boot = self.machine.boot(self.at);
+        let is_due = daemon.core.poll_timeout().is_some_and(|at| at <= now);
+        if is_due || self.machine.asleep(self.at).is_some() {
+            return; // it has not been woken yet, or cannot be
+        }
         if let Some((deadline, waiter)) = daemon.deadlines.first()
             && *deadline < now
         {

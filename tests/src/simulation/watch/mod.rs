@@ -34,6 +34,8 @@ pub(super) struct Watch {
     generations: BTreeMap<ProfileName, u64>,
     /// Names whose current token somebody wants replaced.
     complained: BTreeMap<TokenName, Fingerprint>,
+    /// Names that are being renewed, and the token that is to be replaced.
+    renewing: BTreeMap<TokenName, Fingerprint>,
     /// Workspace tokens that an exchange or a listing was refused for.
     distrusted: HashSet<Fingerprint>,
 
@@ -72,6 +74,7 @@ impl Watch {
         self.steps.clear();
         self.rate_before = None;
         self.complained.clear();
+        self.renewing.clear();
         self.distrusted.clear();
     }
 }

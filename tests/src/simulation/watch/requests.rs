@@ -85,6 +85,9 @@ impl Watch {
         now: Boot,
     ) {
         let Some(token) = current.filter(|token| token.expires > now) else { return };
+        if self.renewing.get(name) == Some(&token.fingerprint) {
+            return; // what was begun with reason goes on until it succeeds
+        }
         let due = token.refresh <= now;
         let complained = self.complained.get(name) == Some(&token.fingerprint);
         let distrusted = self.distrusted.contains(&token.fingerprint);
@@ -95,6 +98,7 @@ impl Watch {
             let left = token.left(now).as_secs();
             self.fail(format!("{name}: renewed with {left} s left of {} and for no reason", token.life().as_secs()));
         }
+        self.renewing.insert(name.clone(), token.fingerprint);
     }
 
     /// The request's answer has come, or never will.
