@@ -6,3 +6,4 @@ pub mod demo;
 pub mod harness;
 pub mod kills;
 pub mod sandbox;
+pub mod simulation;

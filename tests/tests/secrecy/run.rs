@@ -55,10 +55,10 @@ pub(crate) fn whole_life(format: &str) -> Heard {
         provider.keep_ledger();
     }
     world.configure("[providers]\nmax_requests_per_second = 50", &profiles(&world, &others));
-    let daemon = Daemon::spawn_with(&world.config(), &world.log(), |command| {
+    let mut daemon = Daemon::spawn_with(&world.config(), &world.log(), |command| {
         command.args(["--log", "trace", "--log-format", format])
-    })
-    .listening(&world.socket());
+    });
+    daemon.listens(&world.socket());
     let mut life = Life { ctl: world.ctl(), world, said: String::new(), tokens: Vec::new() };
     life.begin();
     life.complain();
