@@ -76,12 +76,13 @@ impl Core {
         }
     }
 
-    /// The workspace whose token a tenant waits for, if its last renewal failed.
+    /// The workspace whose token a tenant waits for, if its last renewal failed and is tried again soon.
     pub(super) fn parent_in_trouble(&self, name: &TokenName, entry: &Name) -> Option<&Name> {
         if entry.activity != Activity::Parent {
             return None;
         }
-        self.names.get(&TokenName::from(name.profile.clone())).filter(|parent| parent.trouble.is_some())
+        let parent = self.names.get(&TokenName::from(name.profile.clone()));
+        parent.filter(|parent| parent.trouble.is_some() && !parent.is_permanent())
     }
 
     fn wants_request(&self, now: Now, name: &TokenName, entry: &Name) -> bool {
