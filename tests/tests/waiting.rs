@@ -117,7 +117,7 @@ fn peers_that_do_not_wait_are_told_so_and_cost_no_request_of_their_own() {
     let refused = answers.iter().filter(|answer| answer.is_err()).count();
     for error in answers.into_iter().filter_map(Result::err) {
         assert_eq!(error.code(), Some(tokend_client::ErrorCode::Unavailable), "{error}");
-        assert_eq!(error.to_string(), "campus has no token yet; its request is under way");
+        assert_eq!(error.to_string(), "campus has no good token yet; its request is under way");
     }
     println!("{refused} of {PEERS} were told that the request is under way");
     assert!(refused > 0, "the provider was too fast for this test to say anything");

@@ -30,7 +30,7 @@ pub(super) fn no_token(name: &TokenName, entry: &Name, parent: Option<&Name>, no
     }
     let retry_after = entry.retry_at.map(|at| at.since(now));
     let Some(trouble) = &entry.trouble else {
-        let message = format!("{name} has no token yet; its request is under way");
+        let message = format!("{name} has no good token yet; its request is under way");
         return error(ErrorCode::Unavailable, message, None);
     };
     let what = &trouble.message;
