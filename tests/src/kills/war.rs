@@ -67,7 +67,8 @@ pub(super) fn run(seed: u64, kills: u64) -> Report {
         }
     }
     let mut ledger = Ledger::default();
-    let kinds = [("signs-in-a", Cure::Login), ("signs-in-b", Cure::Login), ("fed-a", Cure::Import), ("fed-b", Cure::Import)];
+    let kinds =
+        [("signs-in-a", Cure::Login), ("signs-in-b", Cure::Login), ("fed-a", Cure::Import), ("fed-b", Cure::Import)];
     let classics: Vec<Classic> = kinds
         .iter()
         .enumerate()
@@ -155,7 +156,9 @@ impl War<'_> {
                     classic.works(life, &self.ledger, &mut self.report);
                 }
             }
-            waiting.retain(|name| !self.sightings.works(name) && !self.classics.iter().any(|c| c.spent && c.name == **name));
+            waiting.retain(|name| {
+                !self.sightings.works(name) && !self.classics.iter().any(|c| c.spent && c.name == **name)
+            });
             if waiting.is_empty() {
                 let took = self.world.provider().now() - started;
                 self.report.slowest_recovery = self.report.slowest_recovery.max(took);
