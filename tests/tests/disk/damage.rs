@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use tokend_proto::{Fingerprint, Secret};
-use tokend_tests::harness::Daemon;
+use tokend_tests::harness::{Daemon, PATIENCE, until};
 use tokend_tests::sandbox::{Endpoint, Fault, FaultRule, RuleId};
 
 use super::scene::{CHAIN, Scene};
@@ -42,7 +42,7 @@ fn killed_in_flight(scene: &Scene, daemon: Daemon) -> RuleId {
     // Status 6 in the end; the daemon is gone by then.
     let ctl = scene.ctl.clone();
     let asking = std::thread::spawn(move || ctl.run(&["refresh", CHAIN]));
-    let seen = sandbox.wait_until(tokend_tests::harness::PATIENCE, |p| p.count(Endpoint::ClassicRefresh) > before);
+    let seen = sandbox.wait_until(PATIENCE, |p| p.count(Endpoint::ClassicRefresh) > before);
     assert!(seen, "no refresh was sent");
     daemon.kill();
     assert_ne!(asking.join().unwrap().status, 0);
@@ -62,9 +62,7 @@ fn a_damaged_record_gives_way_to_the_one_before_and_the_provider_takes_its_token
         let before = scene.refreshes();
         let daemon = scene.world.start();
         scene.await_status("health", "good");
-        tokend_tests::harness::until("the chain is settled", || {
-            (scene.status(CHAIN)["chain"]["state"] == "settled").then_some(())
-        });
+        until("the chain is settled", || (scene.status(CHAIN)["chain"]["state"] == "settled").then_some(()));
         scene.assert_alive();
         assert!(scene.refreshes() > before, "{blow:?}: only the provider can say whether the token was spent");
         let log = daemon.log();
@@ -90,9 +88,10 @@ fn a_damaged_record_whose_predecessor_is_spent_is_a_lost_chain_when_the_provider
         let token = held.stdout.trim_end();
         assert!(!scene.world.provider().provider().accepts(scene.world.provider().now(), token));
     }
-    tokend_tests::harness::until("the provider has refused", || (scene.refreshes() == before + 1).then_some(()));
-    let status = scene.await_status("health", "chain_lost");
-    assert_eq!(status["chain"]["state"], "lost", "{status}");
+    until("the provider has refused", || (scene.refreshes() == before + 1).then_some(()));
+    let status =
+        until("the chain is lost", || Some(scene.status(CHAIN)).filter(|status| status["chain"]["state"] == "lost"));
+    assert_eq!(status["health"], "chain_lost", "{status}");
     assert!(status["action"].as_str().is_some_and(|text| text.contains("tokenctl import legacy")), "{status}");
     scene.import();
     assert_eq!(scene.status(CHAIN)["health"], "good");
@@ -138,7 +137,7 @@ fn a_record_that_is_gone_gives_way_to_the_one_before() {
     fs::remove_file(scene.record(".rec")).unwrap();
     scene.world.provider().provider().remove_fault(rule);
     let daemon = scene.world.start();
-    let other = tokend_tests::harness::until("another token is there", || {
+    let other = until("another token is there", || {
         let now = scene.ctl.token(CHAIN);
         (now != token).then_some(now)
     });

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use nix::errno::Errno;
 use nix::unistd::geteuid;
@@ -71,8 +72,11 @@ fn mount(arguments: &[&str], at: &Path) -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()) }
 }
 
-/// The chain is due and its result cannot be stored: nothing is sent, and everything is served.
+/// The chain is to be rotated and the result cannot be stored: nothing is sent, and everything is served.
 fn assert_held_back(scene: &Scene, token: &str, sent: u64, problem: &str) {
+    let ctl = scene.ctl.clone();
+    // It waits for a token that does not come before there is room; how it ends is of no interest here.
+    drop(thread::spawn(move || ctl.run(&["refresh", CHAIN])));
     let status = scene.await_status("last_error", "could not be stored");
     let said = status["last_error"].as_str().unwrap();
     assert!(said.contains(problem), "{status}");
@@ -88,8 +92,7 @@ fn assert_held_back(scene: &Scene, token: &str, sent: u64, problem: &str) {
 #[test]
 fn on_a_full_disk_no_rotation_is_begun_and_tokens_are_served_until_there_is_room_again() {
     const TEST: &str = "on_a_full_disk_no_rotation_is_begun_and_tokens_are_served_until_there_is_room_again";
-    // Renewed after 16 s, dead after 24 s.
-    let scene = Scene::new(31, 24);
+    let scene = Scene::new(31, 7200);
     let Some(disk) = Mount::new(TEST, &scene.state_dir(), &["-t", "tmpfs", "-o", "size=4m", "none"]) else { return };
     let daemon = scene.world.start();
     scene.import();
@@ -113,7 +116,7 @@ fn on_a_full_disk_no_rotation_is_begun_and_tokens_are_served_until_there_is_room
 #[test]
 fn on_a_disk_that_has_turned_read_only_no_rotation_is_begun_and_tokens_are_served() {
     const TEST: &str = "on_a_disk_that_has_turned_read_only_no_rotation_is_begun_and_tokens_are_served";
-    let scene = Scene::new(32, 24);
+    let scene = Scene::new(32, 7200);
     let image = scene.world.path("disk.img");
     File::create(&image).unwrap().set_len(16 * 1024 * 1024).unwrap();
     let made = Command::new("mkfs.ext4").arg("-q").arg(&image).stdin(Stdio::null()).output();
@@ -133,8 +136,8 @@ fn on_a_disk_that_has_turned_read_only_no_rotation_is_begun_and_tokens_are_serve
     drop(disk);
     let _disk = Mount::new(TEST, &scene.state_dir(), &["-o", "loop", image]).expect("it could be mounted before");
     let daemon = scene.world.start();
-    until("the chain is rotated", || (scene.refreshes() > sent).then_some(()));
-    scene.await_status("health", "good");
+    assert_eq!(scene.ctl.run(&["refresh", CHAIN]).status, 0);
+    assert_eq!(scene.refreshes(), sent + 1);
     scene.assert_alive();
     assert!(daemon.terminate().success());
 }
