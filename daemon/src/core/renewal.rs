@@ -30,7 +30,7 @@ impl Core {
         }
         if name.tenant.is_some() {
             if self.parent_is_rejected(&name.profile) {
-                self.parent_rejected(name);
+                self.parent_rejected(now, name);
             } else if self.parent_is_good(now, &name.profile) {
                 self.enqueue(name, Activity::Queued);
             } else {
@@ -289,7 +289,7 @@ impl Core {
         self.mark(name.clone());
         if name.tenant.is_none() {
             self.forget_secrets(name);
-            self.reject_children(name);
+            self.reject_children(now, name);
         }
     }
 
@@ -373,19 +373,19 @@ impl Core {
         self.parent_renewed(now, &parent.profile);
     }
 
-    fn reject_children(&mut self, parent: &TokenName) {
+    fn reject_children(&mut self, now: Now, parent: &TokenName) {
         let waiting = |entry: &Name| matches!(entry.activity, Activity::Parent | Activity::Queued);
         let children: Vec<TokenName> =
             self.tenants_of(&parent.profile).filter(|(_, entry)| waiting(entry)).map(|(n, _)| n.clone()).collect();
         for child in children {
             self.remove_job(&Job::Name(child.clone()));
             self.set_activity(&child, Activity::Idle);
-            self.parent_rejected(&child);
+            self.parent_rejected(now, &child);
         }
         self.listing_parent_rejected(&parent.profile);
     }
 
-    fn parent_rejected(&mut self, child: &TokenName) {
+    fn parent_rejected(&mut self, now: Now, child: &TokenName) {
         let parent = TokenName::from(child.profile.clone());
         let Some(retry_at) = self.names.get(&parent).map(|entry| entry.retry_at) else { return };
         let Some(entry) = self.names.get_mut(child) else { return };
@@ -393,8 +393,8 @@ impl Core {
             TroubleKind::ParentRejected,
             "the credentials of its workspace are refused by the provider",
         ));
-        // Looked at again after the parent's probe; until then nothing is sent.
-        entry.retry_at = retry_at.map(|at| at + Duration::from_secs(1));
+        // Looked at again after the parent's probe, which may be on the wire already; until then nothing is sent.
+        entry.retry_at = Some(retry_at.unwrap_or_default().max(now.boot) + Duration::from_secs(1));
         self.mark(child.clone());
     }
 }
