@@ -155,8 +155,11 @@ impl Core {
                 Alarm::Waiter(waiter) => self.deadline(now, waiter),
             }
         }
+        let mut considered = 0;
         loop {
             while let Some(name) = self.marked.pop_first() {
+                considered += 1;
+                debug_assert!(considered <= 1000 + 100 * self.names.len(), "{name} marks itself again and again");
                 self.consider(now, &name);
             }
             if !self.dispatch(now) && self.marked.is_empty() {

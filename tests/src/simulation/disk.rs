@@ -32,6 +32,8 @@ struct Stored {
     revision: Revision,
     record: Record,
     previous: Option<Record>,
+    /// Only the previous one, if any, can be read.
+    damaged: bool,
     /// A write that failed, and that may be found after all.
     perhaps: Option<Record>,
 }
@@ -56,7 +58,8 @@ pub(super) enum Ended {
 impl Disk {
     /// What would be found now.
     pub(super) fn record(&self, key: &RecordKey) -> Option<&Record> {
-        self.stored.get(key).map(|stored| &stored.record)
+        let stored = self.stored.get(key)?;
+        if stored.damaged { stored.previous.as_ref() } else { Some(&stored.record) }
     }
 
     pub(super) fn chain(&self, key: &ChainKey) -> Option<&tokend::core::record::ChainRecord> {
@@ -109,9 +112,11 @@ impl Disk {
             self.stored.remove(&pending.key);
             return;
         };
-        let previous = self.stored.remove(&pending.key).map(|stored| stored.record);
+        let before = self.stored.remove(&pending.key);
+        let previous = before.and_then(|before| if before.damaged { before.previous } else { Some(before.record) });
         let revision = Revision(pending.replaces.0 + 1);
-        self.stored.insert(pending.key.clone(), Stored { revision, record, previous, perhaps: None });
+        let stored = Stored { revision, record, previous, damaged: false, perhaps: None };
+        self.stored.insert(pending.key.clone(), stored);
     }
 
     /// A removal needs none, and a chain whose token may be spent has had its space reserved.
@@ -147,7 +152,10 @@ impl Disk {
             if let Some(record) = stored.perhaps.take()
                 && dice.chance(0.5)
             {
-                stored.previous = Some(std::mem::replace(&mut stored.record, record));
+                let before = std::mem::replace(&mut stored.record, record);
+                if !std::mem::take(&mut stored.damaged) {
+                    stored.previous = Some(before);
+                }
                 stored.revision.0 += 1;
             }
         }
@@ -158,18 +166,14 @@ impl Disk {
         let mut rotten = Vec::new();
         let mut restored = Vec::new();
         for (key, stored) in &mut self.stored {
-            let damaged = dice.chance(rot);
-            let content = if !damaged {
-                RestoredContent::Newest(stored.record.clone())
-            } else {
+            if !stored.damaged && dice.chance(rot) {
+                stored.damaged = true;
                 rotten.push(key.clone());
-                match stored.previous.take() {
-                    Some(previous) => {
-                        stored.record = previous.clone();
-                        RestoredContent::Previous(previous)
-                    }
-                    None => RestoredContent::Unreadable,
-                }
+            }
+            let content = match &stored.previous {
+                _ if !stored.damaged => RestoredContent::Newest(stored.record.clone()),
+                Some(previous) => RestoredContent::Previous(previous.clone()),
+                None => RestoredContent::Unreadable,
             };
             restored.push(Restored { key: key.clone(), revision: stored.revision, content });
         }

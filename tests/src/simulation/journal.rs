@@ -53,6 +53,9 @@ impl Journal {
         if self.aloud {
             eprintln!("{} {entry:?}", moment(at));
         }
+        if matches!(entry, Entry::Read { .. }) {
+            return; // so many of them that nothing else would be left
+        }
         if self.last.len() == KEPT {
             self.last.pop_front();
         }

@@ -1,11 +1,11 @@
 //! Lives of the daemon and turns of the weather: starts, ends, and what calm weather has to heal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokend::core::Core;
 use tokend::core::input::{Input, Question, WaiterId};
 use tokend::core::record::RecordKey;
-use tokend_proto::TokenName;
+use tokend_proto::{Fingerprint, TokenName};
 
 use super::Kept;
 use super::daemon::{Daemon, Open, OpenKind};
@@ -42,6 +42,8 @@ pub(super) struct Phase {
     was_healed: bool,
     pub(super) crash_chance: f64,
     kept: BTreeSet<TokenName>,
+    /// Names whose token the provider does not take, which token, and since when.
+    dead: BTreeMap<TokenName, (Fingerprint, Time)>,
     reboot: bool,
     step_while_off: i64,
 }
@@ -107,6 +109,7 @@ impl Simulation {
         }
         self.phase.calm = true;
         self.phase.was_healed = false;
+        self.phase.dead.clear();
         self.phase.crash_chance = 0.0;
         self.world.file = self.world.good.clone();
         self.world.unlock();
@@ -288,12 +291,19 @@ impl Simulation {
                 }
                 continue;
             };
-            if !self.world.provider.accepts(self.at, token.access_token.expose()) {
-                if self.at >= self.phase.honest_by {
-                    self.watch.fail(format!("{name}: its token is dead, and was rejected, and is still there"));
-                }
-                self.reject(&name, token.fingerprint, 0);
+            if self.world.provider.accepts(self.at, token.access_token.expose()) {
+                self.phase.dead.remove(&name);
+                continue;
             }
+            let entry = self.phase.dead.entry(name.clone()).or_insert((token.fingerprint, self.at));
+            if entry.0 != token.fingerprint {
+                *entry = (token.fingerprint, self.at);
+            }
+            if self.at >= self.phase.honest_by && self.at >= entry.1 + LONGEST_THROTTLE + INSPECTION {
+                let since = moment(entry.1);
+                self.watch.fail(format!("{name}: its token is dead, and is rejected since {since}, and still there"));
+            }
+            self.reject(&name, token.fingerprint, 0);
         }
         if self.phase.is_healed(self.at) {
             if let Some(key) = self.watch.owes() {

@@ -207,6 +207,22 @@ fn tenants_of_a_rejected_parent_send_nothing_and_recover_with_it() {
 }
 
 #[test]
+fn tenants_wait_while_the_probe_of_their_rejected_parent_takes_its_time() {
+    let mut rig = rig();
+    rig.fail(FailureKind::InvalidClient);
+    while rig.sent.is_empty() {
+        rig.pass(secs(1));
+    }
+    rig.pass(secs(25));
+    assert_eq!(rig.sent.len(), 1, "the probe, which has not been answered, and nothing else");
+    let waiter = rig.get(WARM);
+    assert_eq!(rig.code(waiter), ErrorCode::Rejected);
+    rig.grant(900);
+    rig.grant(900);
+    assert!(rig.board(WARM).is_some());
+}
+
+#[test]
 fn peers_who_sweep_tenants_do_not_starve_background_renewals() {
     let ids: Vec<String> = (0..200).map(|n| format!("{:032x}", 0x1000 + n)).collect();
     let mut rig = Rig::new(&[fixture::glp("msp", &[WARM_ID])]);

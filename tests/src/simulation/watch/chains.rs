@@ -160,11 +160,9 @@ impl Watch {
             let changed = view.last.as_ref().is_some_and(|(last, _)| last != fingerprint);
             if view.owed.as_ref().is_some_and(|(owed, _)| owed == fingerprint) {
                 view.owed = None;
+                view.rotten = false;
             } else if changed && !view.rotten {
                 self.fail(format!("{}: its record holds {fingerprint}, which was not received for it", key.profile));
-            }
-            if changed {
-                view.rotten = false;
             }
         }
         let why = match &record.state {
