@@ -5,5 +5,6 @@
 pub mod demo;
 pub mod harness;
 pub mod kills;
+pub mod load;
 pub mod sandbox;
 pub mod simulation;

@@ -1,0 +1,99 @@
+//! What the kernel says of a running process: proc(5).
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::unistd::{Pid, SysconfVar, sysconf};
+
+/// A process, seen from outside.
+#[derive(Debug, Clone, Copy)]
+pub struct Inside(Pid);
+
+impl Inside {
+    /// Of this process, which has to be running.
+    #[must_use]
+    pub fn of(pid: Pid) -> Self {
+        Self(pid)
+    }
+
+    fn path(self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{name}", self.0))
+    }
+
+    /// A file of its folder in /proc, as text.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    #[must_use]
+    pub fn file(self, name: &str) -> String {
+        String::from_utf8_lossy(&fs::read(self.path(name)).expect("the process runs")).into_owned()
+    }
+
+    /// Resident memory in KiB.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn resident_kib(self) -> u64 {
+        let status = self.file("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Processor time so far, of all threads, in user and kernel mode.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn processor_time(self) -> Duration {
+        let stat = self.file("stat");
+        // The name in the second field may hold spaces and parentheses; fields 14 and 15 are what is wanted.
+        let after_name = stat.rsplit_once(')').expect("a name in parentheses").1;
+        let ticks = after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number"));
+        let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().expect("a clock has ticks");
+        Duration::from_millis(ticks.sum::<u64>() * 1000 / u64::try_from(per_second).expect("some"))
+    }
+
+    /// How many descriptors it has open.
+    ///
+    /// # Panics
+    /// When it has ended, or they are none of our business.
+    #[must_use]
+    pub fn descriptors(self) -> usize {
+        fs::read_dir(self.path("fd")).expect("the process runs and is ours").count()
+    }
+
+    /// A copy of all memory that it may write to: heap, stacks, data, anonymous mappings.
+    ///
+    /// # Errors
+    /// When this process may not trace that one, ptrace(2).
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn memory(self) -> io::Result<Vec<u8>> {
+        let memory = File::open(self.path("mem"))?;
+        let mut all = Vec::new();
+        for line in self.file("maps").lines() {
+            let Some((range, rest)) = line.split_once(' ') else { continue };
+            if !rest.starts_with("rw") {
+                continue;
+            }
+            let (from, to) = range.split_once('-').expect("a range");
+            let number = |text| u64::from_str_radix(text, 16).expect("an address");
+            let (from, to) = (number(from), number(to));
+            let at = all.len();
+            all.resize(at + usize::try_from(to - from).expect("it fits into an address space"), 0);
+            // Pages come and go, and some (guard pages, devices) cannot be read: they stay zero here.
+            let mut done = at;
+            while done < all.len() {
+                let end = (done + 1024 * 1024).min(all.len());
+                let _ = memory.read_exact_at(&mut all[done..end], from + (done - at) as u64);
+                done = end;
+            }
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,263 @@
+//! Load through the real socket: what stuck, greedy and too many connections do to those that behave.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use nix::unistd::geteuid;
+use tokend_tests::harness::{Daemon, Inside, World, until};
+use tokend_tests::load::{Crowd, Habit, Line, Manner, Slice, median, raise_descriptor_limit};
+
+/// Stuck connections, as the promise has it.
+const STUCK: usize = 1_000;
+
+/// Pairs of slices, undisturbed and disturbed in turn.
+const ROUNDS: usize = 7;
+
+/// How long a slice is.
+const SLICE: Duration = Duration::from_millis(300);
+
+/// Longer than the daemon puts up with half a frame or an unread reply.
+const PAST_THE_LIMITS: Duration = Duration::from_secs(8);
+
+/// How much slower the slowest hundredth may be. The machine is shared, and the crowd's own thread takes part of it.
+const FACTOR: u32 = 5;
+
+/// How much slower half of the reads may be: the middle is less at the mercy of the scheduler.
+const FACTOR_OF_HALF: u32 = 3;
+
+/// A time slice of the scheduler, sched(7). A peer that loses the processor once in a slice of ours has this as its
+/// p99 whatever the daemon does, so that a smaller p99 is taken for as much.
+const TIME_SLICE: Duration = Duration::from_millis(4);
+
+#[test]
+fn a_thousand_stuck_connections_do_not_hold_up_who_behaves() {
+    raise_descriptor_limit();
+    let world = World::new(31);
+    world.configure(&format!("max_connections_per_uid = {}", 2 * STUCK), &[world.central("campus")]);
+    let _daemon = world.start();
+    let _ = world.ctl().token("campus");
+
+    let socket = world.socket();
+    let of = |habit, peers, span| Slice::of(&socket, "campus", habit, peers, span);
+    let mut errors = Vec::new();
+    let mut answered = 0;
+    let habits = [("one connection kept", Habit::Stays, 4), ("a new one each time", Habit::ComesAndGoes, 2)];
+    // By habit, then undisturbed and disturbed.
+    let mut slices: [[Vec<Slice>; 2]; 2] = Default::default();
+    for round in 0..ROUNDS {
+        for disturbed in if round % 2 == 0 { [false, true] } else { [true, false] } {
+            let crowd = disturbed.then(|| Crowd::gather(&socket, "campus", STUCK));
+            // Not measured: the daemon may still be clearing away the last crowd.
+            errors.extend(of(Habit::ComesAndGoes, 1, SLICE).errors);
+            for (at, (_, habit, peers)) in habits.into_iter().enumerate() {
+                slices[at][usize::from(disturbed)].push(of(habit, peers, SLICE));
+            }
+            drop(crowd);
+        }
+    }
+    for ((habit, ..), slices) in habits.into_iter().zip(&mut slices) {
+        for (share, factor, least) in [(50, FACTOR_OF_HALF, Duration::ZERO), (99, FACTOR, TIME_SLICE)] {
+            let [quiet, stuck] = [0, 1].map(|at| median(slices[at].iter().map(|slice| slice.within(share)).collect()));
+            println!(
+                "p{share}, {habit}: {quiet:?} undisturbed, {stuck:?} with {STUCK} stuck connections, factor {:.2}",
+                stuck.as_secs_f64() / quiet.as_secs_f64()
+            );
+            let most = factor * quiet.max(least);
+            assert!(stuck < most, "p{share}, {habit}: {quiet:?} undisturbed, {stuck:?} disturbed, {most:?} allowed");
+        }
+        for slice in slices.iter_mut().flatten() {
+            answered += slice.answered();
+            errors.append(&mut slice.errors);
+        }
+    }
+
+    // Now past the limits: the daemon closes them and they come back.
+    let crowd = Crowd::gather(&socket, "campus", STUCK);
+    let slice = of(Habit::Stays, 4, PAST_THE_LIMITS);
+    let reopened = crowd.reopened();
+    println!(
+        "{} reads beside the crowd in {PAST_THE_LIMITS:?}, p99 {:?}; {reopened:?}",
+        slice.answered(),
+        slice.within(99)
+    );
+    answered += slice.answered();
+    errors.extend(slice.errors);
+    println!("{answered} reads in all, {} errors", errors.len());
+    assert!(errors.is_empty(), "{} errors, the first: {}", errors.len(), errors[0]);
+    for (manner, times) in Manner::ALL.iter().zip(reopened.0) {
+        match manner {
+            Manner::Silent => assert_eq!(times, 0, "a silent connection has five minutes"),
+            _ => assert!(times >= STUCK / 3, "{manner:?} was closed only {times} times"),
+        }
+    }
+}
+
+/// A process of another user that takes all the connections it can get, and goes on trying.
+struct Greedy {
+    child: Child,
+    says: BufReader<ChildStdout>,
+    /// Connections that it has.
+    held: usize,
+    /// Connections that it was refused by the limit of its user, and by that of all.
+    refused: [usize; 2],
+}
+
+impl Greedy {
+    fn start(world: &World, uid: u32, tries: usize) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_greedy"))
+            .arg(world.socket())
+            .args([uid.to_string(), tries.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let says = BufReader::new(child.stdout.take().unwrap());
+        let mut greedy = Self { child, says, held: 0, refused: [0, 0] };
+        [greedy.held, greedy.refused[0], greedy.refused[1]] = greedy.read();
+        greedy
+    }
+
+    /// Ends its attempts; says how many more were refused meanwhile, and how many were not. What it has it keeps.
+    fn stop(&mut self) -> (usize, usize) {
+        self.child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        let [granted, of_user, of_all] = self.read();
+        (of_user + of_all, granted)
+    }
+
+    /// Ends it.
+    fn end(mut self) {
+        drop(self.child.stdin.take());
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    fn read(&mut self) -> [usize; 3] {
+        let mut line = String::new();
+        self.says.read_line(&mut line).unwrap();
+        let numbers: Vec<usize> = line.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        numbers.try_into().unwrap_or_else(|_| panic!("a greedy peer says {line:?}"))
+    }
+}
+
+impl Drop for Greedy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn one_users_greed_is_nobody_elses_concern() {
+    if !geteuid().is_root() {
+        println!("SKIPPED: only root can be several users");
+        return;
+    }
+    let world = World::new(32);
+    world.configure("max_connections = 200\nmax_connections_per_uid = 100", &[world.central("campus")]);
+    let _daemon = world.start();
+    let _ = world.ctl().token("campus");
+    // Other users have to get to the socket.
+    fs::set_permissions(world.folder(), fs::Permissions::from_mode(0o711)).unwrap();
+    fs::set_permissions(world.socket(), fs::Permissions::from_mode(0o666)).unwrap();
+    // No limit of ours may be mistaken for one of the daemon's.
+    raise_descriptor_limit();
+
+    let first = Greedy::start(&world, 54_321, 150);
+    assert_eq!((first.held, first.refused), (100, [50, 0]), "a hundred for one user, and then a clear refusal");
+    let other = Greedy::start(&world, 54_322, 20);
+    assert_eq!((other.held, other.refused), (20, [0, 0]), "another user gets what it asks for");
+    // 64 of the 200 are kept for root and the daemon's user.
+    let third = Greedy::start(&world, 54_323, 50);
+    assert_eq!((third.held, third.refused), (16, [0, 34]), "136 for everybody but root");
+
+    let slice = Slice::of(&world.socket(), "campus", Habit::ComesAndGoes, 2, Duration::from_secs(1));
+    println!("root among the greedy: {} connections, p99 {:?}", slice.answered(), slice.within(99));
+    assert!(slice.errors.is_empty(), "{} errors, the first: {}", slice.errors.len(), slice.errors[0]);
+    let ctl = world.ctl();
+    assert_eq!(ctl.run(&["ping"]).status, 0, "an operator gets in");
+    let mut greedy = [first, other, third];
+    for (at, greedy) in greedy.iter_mut().enumerate() {
+        let (refused, granted) = greedy.stop();
+        println!("refused meanwhile: {refused}");
+        assert!(refused > 0, "it was trying all the time");
+        // The second one was far below its limit until the third one came.
+        assert!(granted == 0 || at == 1, "and never got more than its share, but {granted}");
+    }
+    greedy.into_iter().for_each(Greedy::end);
+    let late = Greedy::start(&world, 54_323, 50);
+    assert_eq!((late.held, late.refused), (50, [0, 0]), "what they had is free again");
+}
+
+#[test]
+fn a_hard_limit_of_descriptors_that_is_too_low_is_an_error_at_start() {
+    let world = World::new(33);
+    world.configure("", &[world.central("campus")]);
+    // sh(1): the limit is lowered for the daemon alone.
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "ulimit -n 1000 && exec \"$0\" --config \"$1\""]);
+    command.arg(&tokend_tests::harness::Binaries::built().tokend).arg(world.config());
+    let daemon = Daemon::launch(&mut command, &world.log());
+    assert_eq!(daemon.ended().code(), Some(1));
+    let said = fs::read_to_string(world.log()).unwrap();
+    assert_eq!(
+        said,
+        "tokend: 4096 connections need 4352 file descriptors and the hard limit is 1000: raise it (`LimitNOFILE=4352` \
+         in the unit, `ulimit -Hn`), or lower `max_connections`\n"
+    );
+    assert!(!world.socket().exists(), "nothing was begun");
+}
+
+/// Connections there are when the limit is lowered below their number.
+const HELD: usize = 40;
+
+/// Which then is this.
+const LOWERED_TO: usize = 30;
+
+#[test]
+fn when_descriptors_run_out_peers_are_served_and_accepting_recovers() {
+    let world = World::new(34);
+    world.configure("", &[world.central("campus")]);
+    let daemon = world.start();
+    let _ = world.ctl().token("campus");
+    let inside = Inside::of(daemon.pid());
+    let mut held: Vec<Line> = (0..HELD).map(|_| Line::open(&world.socket(), "campus").unwrap()).collect();
+    // Each is accepted by now, not just queued.
+    held.iter_mut().for_each(|line| line.ask().unwrap());
+
+    let limit = format!("--nofile={LOWERED_TO}:{LOWERED_TO}");
+    match Command::new("prlimit").args(["--pid", &daemon.pid().to_string(), &limit]).status() {
+        Ok(status) => assert!(status.success(), "prlimit ended with {status}"),
+        Err(error) => return println!("SKIPPED: prlimit(1) of util-linux cannot be run: {error}"),
+    }
+    let socket = world.socket();
+    let newcomer = std::thread::spawn(move || Line::open(&socket, "campus")?.ask());
+    until("accepting fails", || daemon.log().contains("connections cannot be accepted for now").then_some(()));
+
+    let before = inside.processor_time();
+    for _ in 0..100 {
+        held.iter_mut().for_each(|line| line.ask().unwrap());
+    }
+    let working = inside.processor_time() - before;
+    // A span to measure over, not a wait for anything.
+    const SPAN: Duration = Duration::from_secs(3);
+    let before = inside.processor_time();
+    std::thread::sleep(SPAN);
+    let idle = inside.processor_time() - before;
+    println!(
+        "out of descriptors: {working:?} of processor time for {} reads, {idle:?} in {SPAN:?} of rest",
+        HELD * 100
+    );
+    assert!(!newcomer.is_finished(), "there was no descriptor for it");
+    assert!(idle < SPAN / 20, "waiting for descriptors took {idle:?} of processor time in {SPAN:?}");
+
+    held.truncate(3);
+    newcomer.join().unwrap().unwrap();
+    until("it is said", || daemon.log().contains("connections are accepted again").then_some(()));
+    held.iter_mut().for_each(|line| line.ask().unwrap());
+    assert_eq!(daemon.log().matches("cannot be accepted").count(), 1, "it is said once");
+    assert!(daemon.terminate().success());
+}
