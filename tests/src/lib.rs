@@ -2,5 +2,6 @@
 //!
 //! Nothing here is published and nothing in the other crates depends on it.
 
+pub mod fuzz;
 pub mod harness;
 pub mod sandbox;
