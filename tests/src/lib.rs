@@ -3,6 +3,7 @@
 //! Nothing here is published and nothing in the other crates depends on it.
 
 pub mod demo;
+pub mod fuzz;
 pub mod harness;
 pub mod kills;
 pub mod load;
