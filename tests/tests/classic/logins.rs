@@ -28,12 +28,13 @@ fn a_dead_chain_is_replaced_by_a_login() {
 
 /// What `get` says of a chain that waits for its login: the seconds until it is allowed.
 fn awaits_login(world: &World) -> u64 {
-    let ran = get_until(world, 6);
-    assert_eq!(ran.stdout, "");
-    let ran = world.ctl().run(&["get", NAME, "--wait", "1s", "--output", "json"]);
-    assert_eq!(ran.status, 6, "{}", ran.stderr);
-    let error: Value = serde_json::from_str(ran.stderr.trim_end()).unwrap();
-    assert_eq!(error["error"]["code"], "awaiting_login", "{error}");
+    let ctl = world.ctl();
+    let (ran, error) = until("get says that a login is awaited", || {
+        let ran = ctl.run(&["get", NAME, "--wait", "1s", "--output", "json"]);
+        let error: Value = serde_json::from_str(ran.stderr.trim_end()).ok()?;
+        (error["error"]["code"] == "awaiting_login").then_some((ran, error))
+    });
+    assert_eq!((ran.status, ran.stdout.as_str()), (6, ""));
     assert!(error["error"]["message"].as_str().unwrap().contains("its next login is allowed in"), "{error}");
     println!("awaiting login: {}", error["error"]["message"]);
     let status = world.ctl().status_of(NAME);
