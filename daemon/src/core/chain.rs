@@ -206,8 +206,8 @@ impl Core {
             chain.work = Work::Idle; // of an earlier configuration; nothing was sent
         }
         let busy = !matches!(chain.work, Work::Idle);
-        let in_flight = matches!(chain.record.state, ChainState::InFlight { .. });
-        let doubtful = in_flight || chain.doubts_access_token();
+        let settled = chain.record.state == ChainState::Settled;
+        let doubtful = !settled || chain.doubts_access_token();
         let token = restored_token(self.boot_id, now, chain);
         if busy {
             self.set_activity(name, Activity::Chain);
@@ -216,7 +216,7 @@ impl Core {
             let profile = self.names.get(name).map(|entry| Arc::clone(&entry.profile));
             if let Some(profile) = profile
                 && same_boot
-                && !in_flight
+                && settled
             {
                 token.refresh =
                     schedule::refresh_at(&self.settings, &profile, token.issued, token.life(), self.random.roll());
@@ -236,6 +236,11 @@ impl Core {
         let login = self.has_login(key);
         let Some(chain) = self.chains.get(key) else { return };
         let trouble = match chain.record.state {
+            ChainState::Empty | ChainState::Lost { .. } | ChainState::AwaitingLogin { .. }
+                if !login && chain.candidate.is_some() =>
+            {
+                Some(Trouble::new(TroubleKind::Transient, "an imported refresh token is being tried"))
+            }
             ChainState::Empty if !login => {
                 Some(Trouble::new(TroubleKind::ChainEmpty, "its chain of refresh tokens was never started"))
             }

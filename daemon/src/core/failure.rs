@@ -23,10 +23,8 @@ pub(super) fn throttled(name: &TokenName, wait: Duration) -> Outcome {
 
 /// Why there is no token under this name. `parent` is the workspace whose token it waits for in vain.
 pub(super) fn no_token(name: &TokenName, entry: &Name, parent: Option<&Name>, now: Boot) -> Outcome {
-    // A refused workspace is the tenant's own trouble, with its own code and advice.
     if let Some(parent) = parent
         && let Some(trouble) = &parent.trouble
-        && !trouble.kind.is_permanent()
     {
         return no_token_yet(name, &of_workspace(&trouble.message), parent.retry_at.map(|at| at.since(now)));
     }

@@ -63,7 +63,7 @@ impl Core {
             entry.waiters.push(id);
             entry.probe_now();
         }
-        self.mark(name);
+        self.chain_trouble(&name, &key);
     }
 
     /// Before the imported token is sent, it is made durable.
@@ -140,6 +140,9 @@ impl Core {
     fn candidate_refused(&mut self, key: &ChainKey, message: &str) {
         let fingerprint = self.remove_candidate(key);
         self.rest(key);
+        if let Some(name) = self.name_of(key) {
+            self.chain_trouble(&name, key);
+        }
         let message = format!(
             "the imported refresh token is refused ({message}): it was used before, revoked, has expired, or belongs to \
              another client; the chain is as it was"

@@ -264,7 +264,13 @@ pub(super) fn pessimistic(at: Mark) -> LoginAttempt {
     LoginAttempt { at, outcome: LoginOutcome::Open }
 }
 
-/// A quota as restored.
-pub(super) fn restored(record: QuotaRecord, revision: super::record::Revision) -> Quota {
+/// A quota as restored. An attempt of another boot that lies ahead of the wall clock counts as made just now: else
+/// the next login would wait until the clock has caught up.
+pub(super) fn restored(mut record: QuotaRecord, revision: super::record::Revision, now: Mark) -> Quota {
+    for attempt in &mut record.attempts {
+        if attempt.at.boot_id != now.boot_id && attempt.at.wall > now.wall {
+            attempt.at = now;
+        }
+    }
     Quota { record, revision, ..Quota::default() }
 }

@@ -77,6 +77,7 @@ impl Core {
     }
 
     /// The workspace whose token a tenant waits for, if its last renewal failed and is tried again soon.
+    /// A refused workspace is the tenant's own trouble, with its own code and advice.
     pub(super) fn parent_in_trouble(&self, name: &TokenName, entry: &Name) -> Option<&Name> {
         if entry.activity != Activity::Parent {
             return None;

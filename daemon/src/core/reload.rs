@@ -56,11 +56,13 @@ impl Core {
                     self.notice(Severity::Error, &key.profile, message);
                 }
                 (RecordKey::Quota(key), RestoredContent::Newest(Record::Quota(record))) => {
-                    self.quotas.insert(key, login::restored(record, revision));
+                    let now = self.boot_mark(now);
+                    self.quotas.insert(key, login::restored(record, revision, now));
                 }
                 (RecordKey::Quota(key), _) => {
-                    let attempts = vec![login::pessimistic(self.boot_mark(now))];
-                    self.quotas.insert(key, login::restored(QuotaRecord { attempts }, revision));
+                    let now = self.boot_mark(now);
+                    let attempts = vec![login::pessimistic(now)];
+                    self.quotas.insert(key, login::restored(QuotaRecord { attempts }, revision, now));
                 }
             }
         }

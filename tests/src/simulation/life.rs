@@ -26,6 +26,9 @@ const SLACK: Time = 90 * SECOND;
 /// An honest peer's complaint about a dead token may be put off for so long, because of false ones before it.
 const LONGEST_THROTTLE: Time = 11 * MINUTE;
 
+/// A pair that was received is durable within this time, unless the disk is at fault: a backoff of half a minute.
+const LONGEST_WRITE: Time = MINUTE;
+
 /// In calm weather everything is looked at this often.
 const INSPECTION: Time = MINUTE;
 
@@ -262,7 +265,7 @@ impl Simulation {
     pub(super) fn stop_if_quiet(&mut self) {
         if self.daemon.as_ref().is_some_and(|daemon| daemon.stopping && daemon.core.is_quiet()) {
             self.totals.stops += 1;
-            if let Some(key) = self.watch.owes() {
+            if let Some(key) = self.watch.owes(Time::MAX) {
                 let key = key.profile.clone();
                 self.watch.fail(format!("{key}: the daemon stopped in good order and lost a pair"));
             }
@@ -306,7 +309,7 @@ impl Simulation {
             self.reject(&name, token.fingerprint, 0);
         }
         if self.phase.is_healed(self.at) {
-            if let Some(key) = self.watch.owes() {
+            if let Some(key) = self.watch.owes(self.at - LONGEST_WRITE) {
                 let key = key.profile.clone();
                 self.watch.fail(format!("{key}: a pair was received long ago and is not durable"));
             }
@@ -339,6 +342,9 @@ impl Simulation {
                 OpenKind::Refresh => daemon.board.get(name).map(|slot| slot.token.fingerprint),
                 _ => None,
             };
+            if let Some(slot) = daemon.board.get(name).filter(|slot| slot.token.left(now) < min_ttl) {
+                self.watch.wants_more(name, slot.token.fingerprint);
+            }
             if let Some(fingerprint) = fingerprint
                 && daemon.board.get(name).is_some_and(|slot| slot.token.fingerprint == fingerprint)
             {

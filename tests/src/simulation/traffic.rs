@@ -23,11 +23,9 @@ impl Simulation {
         self.watch.sends(&request, &self.disk, &self.world.provider, self.at);
         let Some(daemon) = &self.daemon else { return };
         if matches!(request.grant, Grant::ClientCredentials { .. } | Grant::Exchange { .. }) {
-            let wanted = daemon.open.values().filter(|open| open.name.as_ref() == Some(&name)).map(|open| open.min_ttl);
             let tenants = matches!(request.profile.kind, Kind::Glp { tenants: Some(_), .. });
             let current = daemon.board.get(&name).map(|slot| &*slot.token);
-            let wanted = wanted.max().unwrap_or_default();
-            self.watch.renewal_has_reason(&name, current, tenants, wanted, self.machine.boot(self.at));
+            self.watch.renewal_has_reason(&name, current, tenants, self.machine.boot(self.at));
         }
         let texts = daemon.texts(&request);
         let step = wire::first_step(&request.grant);
@@ -150,7 +148,7 @@ impl Simulation {
                 let at = flight.handled.unwrap_or(self.at);
                 self.watch.received(&name, access, at);
                 if let (Some(key), Some(pair)) = (chain_key(&request.profile), &token.refresh_token) {
-                    self.watch.pair_received(&key, refresh_token(&request.grant), pair, at);
+                    self.watch.pair_received(&key, refresh_token(&request.grant), pair, at, self.at);
                 }
             }
             Answer::Tenants(_) => {}

@@ -35,16 +35,16 @@ fn each_refusal_of_the_daemon_has_its_status() {
 }
 
 #[test]
-fn seconds_are_told_where_waiting_helps() {
-    let peer = |_: tokend_proto::Request<'_>| error(ErrorCode::Throttled, "too fast", Some(12_300));
+fn the_daemons_words_say_how_long_to_wait_and_json_has_it_as_a_number() {
+    let peer = |_: tokend_proto::Request<'_>| error(ErrorCode::Throttled, "too fast; again in 13 s", Some(12_300));
     Test::new("reject campus --fingerprint ba7816bf8f01cfea414140de5dae2223")
         .peer(peer)
-        .stderr("tokenctl: too fast; it makes sense to try again in 13 s\n")
+        .stderr("tokenctl: too fast; again in 13 s\n")
         .status(6)
         .run();
     Test::new("refresh campus --output json")
         .peer(peer)
-        .stderr("{\"error\":{\"status\":6,\"code\":\"throttled\",\"message\":\"too fast\",\"retry_after\":13}}\n")
+        .stderr("{\"error\":{\"status\":6,\"code\":\"throttled\",\"message\":\"too fast; again in 13 s\",\"retry_after\":13}}\n")
         .status(6)
         .run();
 }

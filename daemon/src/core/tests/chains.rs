@@ -138,7 +138,8 @@ fn without_login_a_definite_refusal_loses_the_chain_and_says_what_to_do() {
     let mut rig = imported(false);
     rig.pass(secs(6601));
     rig.fail(FailureKind::InvalidGrant);
-    assert_eq!(rig.board(PROFILE).map(|(token, _)| token), Some("access-1"), "what life is left is served");
+    let left = Some(("access-1", ReadMode::ServeRenewing));
+    assert_eq!(rig.board(PROFILE), left, "what life is left is served, with a warning: it may be dead");
     rig.pass(secs(700));
     let waiter = rig.get(PROFILE);
     assert_eq!(rig.code(waiter), ErrorCode::ChainLost);

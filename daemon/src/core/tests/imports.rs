@@ -102,3 +102,17 @@ fn only_classic_profiles_take_an_import() {
     let waiter = rig.import("nowhere", "downloaded");
     assert_eq!(rig.code(waiter), ErrorCode::NoSuchName);
 }
+
+#[test]
+fn peers_of_an_empty_chain_wait_for_the_import_that_is_being_tried() {
+    let mut rig = Rig::new(&[fixture::classic(PROFILE, false)]);
+    rig.import(PROFILE, "spent");
+    let waiter = rig.get(PROFILE);
+    assert!(rig.is_waiting(waiter));
+    rig.fail(FailureKind::InvalidGrant);
+    assert_eq!(rig.code(waiter), ErrorCode::ChainEmpty, "and are told at once when it is refused");
+    rig.import(PROFILE, "fresh");
+    let waiter = rig.get(PROFILE);
+    rig.grant(7200);
+    assert!(rig.given(waiter).starts_with("access-"));
+}

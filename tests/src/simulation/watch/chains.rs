@@ -29,6 +29,15 @@ enum Spent {
     Delivered,
 }
 
+/// A pair that was received and is not durable.
+#[derive(Debug, Clone)]
+struct Owed {
+    pair: Fingerprint,
+    /// The refresh token that it was got for.
+    with: Option<Fingerprint>,
+    since: Time,
+}
+
 /// What is known of a chain.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ChainView {
@@ -39,8 +48,7 @@ pub(super) struct ChainView {
     dead: bool,
     /// Its record or its candidate's was damaged.
     pub(super) rotten: bool,
-    /// A pair that was received and is not durable yet: its refresh token, and the one it was got for.
-    owed: Option<(Fingerprint, Option<Fingerprint>)>,
+    owed: Option<Owed>,
 }
 
 /// Why a chain is dead, in truth.
@@ -89,6 +97,7 @@ impl Watch {
         with: Option<&Secret>,
         pair: &Secret,
         at: Time,
+        received: Time,
     ) {
         self.born(pair, at);
         let with = with.map(Fingerprint::of);
@@ -96,20 +105,22 @@ impl Watch {
             fate.spent = Some(Spent::Delivered);
         }
         let view = self.chains.entry(key.clone()).or_default();
-        if let Some((lost, _)) = view.owed.replace((Fingerprint::of(pair), with)) {
+        let owed = Owed { pair: Fingerprint::of(pair), with, since: received };
+        if let Some(Owed { pair: lost, .. }) = view.owed.replace(owed) {
             self.fail(format!("{}: refresh token {lost} was received and never stored", key.profile));
         }
     }
 
-    /// Whether a pair was received that is not durable.
-    pub(in crate::simulation) fn owes(&self) -> Option<&ChainKey> {
-        self.chains.iter().find(|(_, view)| view.owed.is_some()).map(|(key, _)| key)
+    /// Whether a pair was received before that time and is not durable.
+    pub(in crate::simulation) fn owes(&self, before: Time) -> Option<&ChainKey> {
+        let owes = |view: &ChainView| view.owed.as_ref().is_some_and(|owed| owed.since < before);
+        self.chains.iter().find(|(_, view)| owes(view)).map(|(key, _)| key)
     }
 
     /// The daemon is gone, and with it what it had not stored.
     pub(in crate::simulation) fn forget_what_was_owed(&mut self) {
         for view in self.chains.values_mut() {
-            if let Some((_, Some(with))) = view.owed.take()
+            if let Some(Owed { with: Some(with), .. }) = view.owed.take()
                 && let Some(fate) = self.fates.get_mut(&with)
             {
                 fate.spent = Some(Spent::DiedWithIt);
@@ -158,7 +169,7 @@ impl Watch {
                 self.fail(format!("{}: its record holds refresh token {fingerprint}, which nobody gave", key.profile));
             }
             let changed = view.last.as_ref().is_some_and(|(last, _)| last != fingerprint);
-            if view.owed.as_ref().is_some_and(|(owed, _)| owed == fingerprint) {
+            if view.owed.as_ref().is_some_and(|owed| owed.pair == *fingerprint) {
                 view.owed = None;
                 view.rotten = false;
             } else if changed && !view.rotten {

@@ -34,6 +34,8 @@ pub(super) struct Watch {
     generations: BTreeMap<ProfileName, u64>,
     /// Names whose current token somebody wants replaced.
     complained: BTreeMap<TokenName, Fingerprint>,
+    /// Names of which a peer wanted more life than this token has.
+    wanting: BTreeMap<TokenName, Fingerprint>,
     /// Names that are being renewed, and the token that is to be replaced.
     renewing: BTreeMap<TokenName, Fingerprint>,
     /// Workspace tokens that an exchange or a listing was refused for.
@@ -75,6 +77,7 @@ impl Watch {
         self.rate_before = None;
         self.complained.clear();
         self.renewing.clear();
+        self.wanting.clear();
         self.distrusted.clear();
     }
 }

@@ -87,7 +87,6 @@ impl Watch {
         name: &TokenName,
         current: Option<&Issued>,
         parent_of_waiting: bool,
-        wanted: Duration,
         now: Boot,
     ) {
         let Some(token) = current.filter(|token| token.expires > now) else { return };
@@ -99,7 +98,7 @@ impl Watch {
         let distrusted = self.distrusted.contains(&token.fingerprint);
         let margin = Duration::from_secs(60).min(token.life() / 3);
         let parent = parent_of_waiting && token.left(now) < margin;
-        let short = wanted > token.left(now) && now.since(token.issued) > token.life() / 4;
+        let short = self.wanting.get(name) == Some(&token.fingerprint) && now.since(token.issued) > token.life() / 4;
         if !(due || complained || distrusted || parent || short) {
             let left = token.left(now).as_secs();
             self.fail(format!("{name}: renewed with {left} s left of {} and for no reason", token.life().as_secs()));

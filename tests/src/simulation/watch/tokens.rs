@@ -111,6 +111,11 @@ impl Watch {
         self.complained.insert(name.clone(), token);
     }
 
+    /// A peer wanted more life than this token has.
+    pub(in crate::simulation) fn wants_more(&mut self, name: &TokenName, token: Fingerprint) {
+        self.wanting.insert(name.clone(), token);
+    }
+
     /// An exchange or a listing was refused for this token.
     pub(in crate::simulation) fn distrust(&mut self, token: Fingerprint) {
         self.distrusted.insert(token);
