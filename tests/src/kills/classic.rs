@@ -37,6 +37,8 @@ pub(super) struct Classic {
     troubled: Vec<RangeInclusive<u64>>,
     /// The last life in which it had a working token.
     worked: u64,
+    /// It was seen without a chain and has not worked since.
+    without: bool,
 }
 
 impl Classic {
@@ -56,6 +58,7 @@ impl Classic {
             refusals: 0,
             troubled: Vec::new(),
             worked: 0,
+            without: false,
         }
     }
 
@@ -66,6 +69,7 @@ impl Classic {
             let old = std::mem::replace(self, next);
             self.troubled = old.troubled;
             self.worked = old.worked;
+            self.without = old.without;
         } else if self.cure == Cure::Login && self.settled {
             self.login = true;
         }
@@ -83,9 +87,10 @@ impl Classic {
     /// It was seen without a chain in this life: perhaps since the last one in which it worked.
     pub(super) fn in_trouble(&mut self, life: u64) {
         match self.troubled.last_mut() {
-            Some(last) if *last.end() >= self.worked => *last = *last.start()..=life,
+            Some(last) if self.without => *last = *last.start()..=life,
             _ => self.troubled.push(self.worked..=life),
         }
+        self.without = true;
     }
 
     /// A peer had a working token of it in this life.
@@ -99,6 +104,10 @@ impl Classic {
             } else if !self.login {
                 report.recovered_by_import += 1;
             }
+        }
+        if self.without {
+            self.in_trouble(life); // up to a moment ago
+            self.without = false;
         }
         self.settled = true;
         self.worked = life;

@@ -20,7 +20,7 @@ pub(super) struct Image {
     pub(super) stored: Vec<Fingerprint>,
     /// Clients with a login of which nobody knows how it ended.
     pub(super) open_logins: BTreeSet<String>,
-    /// Names of clients and the state of their chain.
+    /// What is not as it was written.
     pub(super) problems: Vec<String>,
 }
 

@@ -17,12 +17,16 @@ const BUDGET: Duration = Duration::from_secs(30);
 /// Between two tokens of one peer.
 const PAUSE: Duration = Duration::from_millis(25);
 
+/// Of what should not have happened so much is kept: peers would go on meeting with it.
+const MOST_VIOLATIONS: usize = 50;
+
 /// What all peers of a world have met with.
 #[derive(Default)]
 pub(super) struct Sightings {
     /// Which life of the daemon this is, from 1 on.
     pub(super) life: AtomicU64,
     stop: AtomicBool,
+    reading: AtomicU64,
     met: Mutex<Met>,
 }
 
@@ -41,6 +45,14 @@ pub(super) struct Met {
     pub(super) overtaken: u64,
 }
 
+impl Met {
+    fn violation(&mut self, what: String) {
+        if self.violations.len() < MOST_VIOLATIONS {
+            self.violations.push(what);
+        }
+    }
+}
+
 impl Sightings {
     pub(super) fn met(&self) -> MutexGuard<'_, Met> {
         self.met.lock().unwrap_or_else(PoisonError::into_inner)
@@ -56,8 +68,19 @@ impl Sightings {
         self.stop.store(true, Ordering::SeqCst);
     }
 
+    /// Whether they have.
+    pub(super) fn all_ended(&self) -> bool {
+        self.reading.load(Ordering::SeqCst) == 0
+    }
+
     /// Reads this name until it is told to stop.
     pub(super) fn read(&self, world: &World, name: &str) {
+        self.reading.fetch_add(1, Ordering::SeqCst);
+        self.read_on(world, name);
+        self.reading.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn read_on(&self, world: &World, name: &str) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let clock = Clock::new();
@@ -68,14 +91,14 @@ impl Sightings {
                 let options = TokenOptions { wait: Some(BUDGET), ..TokenOptions::default() };
                 match client.token_with(name, options).await {
                     Ok(token) if token.remaining(asked_boot.0).is_zero() => {
-                        self.met().violations.push(format!("{name}: was given a token that had expired: {token:?}"));
+                        self.met().violation(format!("{name}: was given a token that had expired: {token:?}"));
                     }
                     Ok(token) => self.judge(world, &clock, life, asked, &token),
                     Err(error) => match error.code() {
                         Some(ErrorCode::ChainEmpty | ErrorCode::ChainLost | ErrorCode::AwaitingLogin) => {
                             self.met().chain_errors.insert((name.to_owned(), life), error.to_string());
                         }
-                        _ => self.met().violations.push(format!("{name}, in life {life}: {error:?}")),
+                        _ => self.met().violation(format!("{name}, in life {life}: {error:?}")),
                     },
                 }
                 tokio::time::sleep(PAUSE).await;
@@ -104,7 +127,7 @@ impl Sightings {
             (true, true) => {}
             (false, true) => met.flagged_dead += 1,
             (false, false) if rotated || expired => met.overtaken += 1,
-            (false, false) => met.violations.push(format!("life {life}: the provider does not take {token:?}")),
+            (false, false) => met.violation(format!("life {life}: the provider does not take {token:?}")),
         }
     }
 }
