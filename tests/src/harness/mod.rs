@@ -20,7 +20,7 @@ pub use binaries::{Binaries, BuildError};
 pub use clock::boot_ms;
 pub use ctl::{Ctl, Ran};
 pub use daemon::Daemon;
-pub use inside::Inside;
+pub use inside::{Inside, copies};
 pub use peer::Peer;
 pub use wait::{PATIENCE, timed, until};
 pub use world::{Outage, ProfileText, World};

@@ -9,8 +9,8 @@ use tokend_proto::{Fingerprint, ProfileName, Secret};
 use super::{SecretSource, Surroundings};
 use crate::core::exchange::{SecretVersion, SecretVersions};
 
-/// Texts kept of one profile: those of its newest readings. A request may still name a version from the reading
-/// before.
+/// Texts kept of one profile at most. Only those of its newest reading and of the one before are: a request may still
+/// name one of these, and a secret that was rolled over shall not stay.
 const TEXTS_KEPT: usize = 32;
 
 /// Versions remembered of one profile, by fingerprint, after their texts are gone: a source that fails for a while
@@ -42,6 +42,10 @@ struct Known {
 #[derive(Default)]
 struct Texts {
     texts: VecDeque<(SecretVersion, Secret)>,
+    /// What the reading before the newest one named.
+    before: Vec<SecretVersion>,
+    /// What the newest reading named.
+    newest: Vec<SecretVersion>,
     versions: VecDeque<(Fingerprint, SecretVersion)>,
 }
 
@@ -79,6 +83,7 @@ impl SecretCache {
                 Err(problem) => versions.problems.push(format!("login.password from {source}: {problem}")),
             }
         }
+        self.lock().end_reading(profile, &versions);
         versions
     }
 
@@ -116,6 +121,15 @@ impl Known {
         texts.texts.retain(|(kept, _)| *kept != version);
         push_newest(&mut texts.texts, (version, secret), TEXTS_KEPT);
         version
+    }
+
+    /// Lets go of the texts that neither this reading nor the one before named.
+    fn end_reading(&mut self, profile: &ProfileName, versions: &SecretVersions) {
+        let Some(texts) = self.profiles.get_mut(profile) else { return };
+        let named = versions.client_secrets.iter().copied().chain(versions.password).collect();
+        texts.before = std::mem::replace(&mut texts.newest, named);
+        let Texts { texts, before, newest, .. } = texts;
+        texts.retain(|(version, _)| newest.contains(version) || before.contains(version));
     }
 }
 
@@ -176,6 +190,10 @@ mod tests {
         assert_eq!(cache.get(&legacy(), second.client_secrets[0]), Some(Secret::from("two")));
         assert_eq!(cache.get(&legacy(), first.client_secrets[0]), Some(Secret::from("one")), "a request may use it");
         assert_eq!(cache.get(&legacy(), second.password.expect("read")), Some(Secret::from("hunter2")));
+
+        assert_eq!(cache.read(&legacy(), &sources).await, second);
+        assert_eq!(cache.get(&legacy(), first.client_secrets[0]), None, "rolled over, and not kept");
+        assert_eq!(cache.get(&legacy(), second.client_secrets[0]), Some(Secret::from("two")));
     }
 
     #[tokio::test]
