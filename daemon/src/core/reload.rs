@@ -28,7 +28,14 @@ impl Core {
                     let (record, reply_lost) = match content {
                         RestoredContent::Newest(Record::Chain(record)) => {
                             let in_flight = matches!(record.state, ChainState::InFlight { .. });
-                            (record, in_flight)
+                            let refreshes = in_flight || record.state == ChainState::Settled;
+                            // Nothing writes such a record; whatever did, there is no token to go on with.
+                            let state = if refreshes && record.refresh_token.is_none() {
+                                unreadable
+                            } else {
+                                record.state.clone()
+                            };
+                            (ChainRecord { state, ..record }, in_flight)
                         }
                         // What happened after the previous record is not known: perhaps a rotation.
                         RestoredContent::Previous(Record::Chain(record)) => match &record.refresh_token {

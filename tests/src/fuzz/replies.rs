@@ -20,7 +20,10 @@ use tokio::runtime::Runtime;
 /// What follows the input is about the connection as a whole, and has this code.
 const THE_END: ErrorCode = ErrorCode::Other(60_000);
 
-/// Replies that may be sent after one request: the client asks for pages one by one.
+/// How long a reply may take. Far longer than any does, on a machine that is busy with other things as well.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The id of what is about the connection as a whole.
 const WHOLE_CONNECTION: u64 = 0;
 
 /// What is decoded encodes to a frame that says the same and is no longer. The client takes the first reply to its
@@ -175,7 +178,7 @@ impl Peer {
     }
 
     fn ask_for_a_token(&self, frames: &[Frame]) {
-        let options = TokenOptions { min_ttl: Duration::ZERO, wait: Some(Duration::ZERO) };
+        let options = TokenOptions { min_ttl: Duration::ZERO, wait: Some(PATIENCE) };
         let result = self.serve(frames, async |client| client.token_with("campus", options).await);
         match (outcome(frames), result) {
             (Outcome::Reply(VERSION, flags, Reply::Token(token)), Ok(given)) => {

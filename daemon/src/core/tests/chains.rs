@@ -251,6 +251,29 @@ fn an_unreadable_record_loses_the_chain_and_says_so() {
 }
 
 #[test]
+fn a_record_without_the_refresh_token_that_it_speaks_of_loses_the_chain_and_does_not_hang_the_daemon() {
+    let mut rig = imported(false);
+    rig.pass(secs(6601));
+    let in_flight = chain_on_disk(&rig).state.clone();
+    assert!(matches!(in_flight, ChainState::InFlight { .. }));
+    for state in [ChainState::Settled, in_flight] {
+        let mut disk = rig.disk.clone();
+        for (_, record) in disk.values_mut() {
+            *record = Record::Chain(ChainRecord { state: state.clone(), ..ChainRecord::default() });
+        }
+        let mut again = Rig::with_disk(&profiles(false), disk, rig.now, BootId([1; 16]));
+        let waiter = again.get(PROFILE);
+        assert_eq!(again.code(waiter), ErrorCode::ChainLost, "{state:?}");
+        assert!(again.error(waiter).message.contains("cannot be read"));
+        again.pass(secs(86_400));
+        assert_eq!(again.requests(), 0);
+        again.import(PROFILE, "another");
+        again.grant(7200);
+        assert!(again.board(PROFILE).is_some(), "{state:?}: an import mends it");
+    }
+}
+
+#[test]
 fn the_end_of_a_chain_that_cannot_be_refreshed_is_announced() {
     let mut rig = imported(false);
     let days = |n: u64| secs(n * 86_400);
