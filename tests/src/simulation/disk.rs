@@ -122,12 +122,14 @@ impl Disk {
     /// A removal needs none, and a chain whose token may be spent has had its space reserved.
     fn has_space_for(&self, pending: &Pending) -> bool {
         let RecordKey::Chain(key) = &pending.key else { return pending.record.is_none() };
-        let spends = |record: &Record| matches!(record, Record::Chain(c) if matches!(c.state, ChainState::InFlight { .. }));
+        let spends =
+            |record: &Record| matches!(record, Record::Chain(c) if matches!(c.state, ChainState::InFlight { .. }));
         match &pending.record {
             None => true,
             Some(record) if spends(record) => false,
             Some(_) => {
-                self.record(&pending.key).is_some_and(spends) || self.stored.contains_key(&RecordKey::Candidate(key.clone()))
+                self.record(&pending.key).is_some_and(spends)
+                    || self.stored.contains_key(&RecordKey::Candidate(key.clone()))
             }
         }
     }

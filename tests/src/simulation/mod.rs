@@ -21,6 +21,7 @@ mod machine;
 mod network;
 mod operator;
 mod peers;
+mod play;
 mod totals;
 mod traffic;
 mod watch;
@@ -31,7 +32,7 @@ mod world;
 use std::fmt;
 use std::time::Duration;
 
-use effects::Simulation;
+use play::Simulation;
 pub use totals::Totals;
 
 /// How big the world is.
@@ -76,8 +77,10 @@ impl Plan {
     /// The command that plays this again.
     fn command(&self) -> String {
         let days = self.span.as_secs_f64() / 86_400.0;
-        let mut command =
-            format!("cargo run -p tokend-tests --bin simulate -- --seeds 1 --seed {} --days {days} --verbose", self.seed);
+        let mut command = format!(
+            "cargo run -p tokend-tests --bin simulate -- --seeds 1 --seed {} --days {days} --verbose",
+            self.seed
+        );
         if self.kept == Kept::One {
             command += " --small";
         }

@@ -68,11 +68,9 @@ impl Totals {
         self.logins += other.logins;
         self.healed += other.healed;
         self.digest ^= other.digest.rotate_left((self.runs % 64) as u32);
-        for (mine, theirs) in [
-            (&mut self.faults, &other.faults),
-            (&mut self.requests, &other.requests),
-            (&mut self.lost, &other.lost),
-        ] {
+        for (mine, theirs) in
+            [(&mut self.faults, &other.faults), (&mut self.requests, &other.requests), (&mut self.lost, &other.lost)]
+        {
             for (what, count) in theirs {
                 *mine.entry(what).or_default() += count;
             }
@@ -90,11 +88,16 @@ impl fmt::Display for Totals {
             let items: Vec<String> = map.iter().map(|(what, count)| format!("{what} {count}")).collect();
             if items.is_empty() { "none".to_owned() } else { items.join(", ") }
         };
-        let life = |life: Option<Duration>| life.map_or_else(|| "-".to_owned(), |l| format!("{:.1} s", l.as_secs_f64()));
+        let life =
+            |life: Option<Duration>| life.map_or_else(|| "-".to_owned(), |l| format!("{:.1} s", l.as_secs_f64()));
         writeln!(f, "runs                 {}", self.runs)?;
         writeln!(f, "virtual years        {years:.2}")?;
         writeln!(f, "inputs, effects      {}, {}", self.inputs, self.effects)?;
-        writeln!(f, "crashes              {} ({} with a reboot), orderly ends {}", self.crashes, self.reboots, self.stops)?;
+        writeln!(
+            f,
+            "crashes              {} ({} with a reboot), orderly ends {}",
+            self.crashes, self.reboots, self.stops
+        )?;
         writeln!(f, "sleeps, clock steps  {}, {}", self.sleeps, self.steps)?;
         writeln!(f, "faults               {}", list(&self.faults))?;
         writeln!(f, "requests             {}", list(&self.requests))?;

@@ -66,7 +66,7 @@ impl World {
     pub(super) fn settle(plan: &Plan, dice: &mut Dice) -> Self {
         let mut provider = Provider::new(dice.next());
         play_it_either_way(&mut provider, plan, dice);
-        let rate = NonZeroU32::new(dice.from_to(2, 8) as u32).expect("two at least");
+        let rate = NonZeroU32::new(dice.between(2, 8) as u32).expect("two at least");
         let empty = Configuration { profiles: BTreeMap::new(), rate };
         let mut world = Self {
             provider,
@@ -84,11 +84,15 @@ impl World {
         world.other_central = world.api_client(None);
         let (centrals, msps, classics) = match plan.kept {
             Kept::One => (1, 1, 2),
-            Kept::Many => (dice.from_to(1, 2), dice.from_to(1, 2), dice.from_to(1, 3)),
+            Kept::Many => (dice.between(1, 2), dice.between(1, 2), dice.between(1, 3)),
         };
         for n in 0..centrals {
             let client = world.api_client(None);
-            world.add(&format!("campus-{n}"), client, Kind::Central { token_endpoint: endpoint("sso", "/as/token.oauth2") });
+            world.add(
+                &format!("campus-{n}"),
+                client,
+                Kind::Central { token_endpoint: endpoint("sso", "/as/token.oauth2") },
+            );
         }
         for n in 0..msps {
             world.add_msp(&format!("msp-{n}"), n, plan, dice);
@@ -110,7 +114,8 @@ impl World {
         let mut ids = Vec::new();
         for tenant in 0..count {
             // Some share a name.
-            let text = self.provider.add_tenant(&workspace, &format!("Tenant {}", tenant / 2 * 2)).expect("it is there");
+            let text =
+                self.provider.add_tenant(&workspace, &format!("Tenant {}", tenant / 2 * 2)).expect("it is there");
             ids.push(text.parse::<WorkspaceId>().expect("32 hex digits"));
         }
         let warm = match plan.kept {

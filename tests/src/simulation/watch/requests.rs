@@ -62,7 +62,13 @@ impl Watch {
     }
 
     /// The core sends something.
-    pub(in crate::simulation) fn sends(&mut self, request: &ProviderRequest, disk: &Disk, provider: &Provider, at: Time) {
+    pub(in crate::simulation) fn sends(
+        &mut self,
+        request: &ProviderRequest,
+        disk: &Disk,
+        provider: &Provider,
+        at: Time,
+    ) {
         let key = self.key(request);
         if let Some(other) = self.flying.insert(key.clone(), request.id) {
             self.fail(format!("{key:?}: {:?} was sent while {other:?} is on the wire", request.id));
@@ -81,6 +87,7 @@ impl Watch {
         name: &TokenName,
         current: Option<&Issued>,
         parent_of_waiting: bool,
+        wanted: Duration,
         now: Boot,
     ) {
         let Some(token) = current.filter(|token| token.expires > now) else { return };
@@ -92,7 +99,8 @@ impl Watch {
         let distrusted = self.distrusted.contains(&token.fingerprint);
         let margin = Duration::from_secs(60).min(token.life() / 3);
         let parent = parent_of_waiting && token.left(now) < margin;
-        let short = self.wanting.get(name) == Some(&token.fingerprint) && now.since(token.issued) > token.life() / 4;
+        let wanted = wanted > token.left(now) || self.wanting.get(name) == Some(&token.fingerprint);
+        let short = wanted && now.since(token.issued) > token.life() / 4;
         if !(due || complained || distrusted || parent || short) {
             let left = token.left(now).as_secs();
             self.fail(format!("{name}: renewed with {left} s left of {} and for no reason", token.life().as_secs()));
@@ -164,7 +172,8 @@ impl Watch {
         let of = tokend_proto::Fingerprint::of(token);
         let marked = disk.chain(key).is_some_and(|record| {
             matches!(record.state, ChainState::InFlight { sent, .. } if sent == of)
-                || (self.chains.get(key).is_some_and(|view| view.rotten) && record.refresh_token.as_ref() == Some(token))
+                || (self.chains.get(key).is_some_and(|view| view.rotten)
+                    && record.refresh_token.as_ref() == Some(token))
         });
         let candidate = match disk.record(&RecordKey::Candidate(key.clone())) {
             Some(Record::Candidate(record)) => record.refresh_token == *token,

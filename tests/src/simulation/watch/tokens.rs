@@ -67,7 +67,13 @@ impl Watch {
     }
 
     /// A token is put on the board, for the first time in this life of the daemon.
-    pub(in crate::simulation) fn published(&mut self, profile: &Profile, name: &TokenName, token: &Issued, disk: &Disk) {
+    pub(in crate::simulation) fn published(
+        &mut self,
+        profile: &Profile,
+        name: &TokenName,
+        token: &Issued,
+        disk: &Disk,
+    ) {
         if self.complained.get(name).is_some_and(|complaint| *complaint != token.fingerprint) {
             self.complained.remove(name);
         }
