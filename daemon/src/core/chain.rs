@@ -39,13 +39,13 @@ impl Core {
     /// Whether a chain that is idle has something to send; `None` if that depends on its token.
     pub(super) fn chain_wants(&self, now: Now, key: &ChainKey) -> Option<bool> {
         let chain = self.chains.get(key)?;
-        if let Some(candidate) = &chain.candidate
-            && candidate.retry_at.is_none_or(|at| at <= now.boot)
-        {
+        if !chain.removing_candidate && chain.candidate.as_ref().is_some_and(|candidate| candidate.is_due(now.boot)) {
             return Some(true);
         }
         match chain.record.state {
-            ChainState::Lost { .. } | ChainState::Empty if !self.has_login(key) => Some(false),
+            ChainState::Lost { .. } | ChainState::AwaitingLogin { .. } | ChainState::Empty if !self.has_login(key) => {
+                Some(false)
+            }
             ChainState::Settled => None,
             _ => {
                 let entry = self.names.get(&TokenName::from(key.profile.clone()))?;
@@ -72,7 +72,7 @@ impl Core {
             return;
         }
         let Some(chain) = self.chains.get(key) else { return };
-        let trial = chain.candidate.as_ref().is_some_and(|c| c.retry_at.is_none_or(|at| at <= now.boot));
+        let trial = !chain.removing_candidate && chain.candidate.as_ref().is_some_and(|c| c.is_due(now.boot));
         let state = chain.record.state.clone();
         if trial {
             self.begin_candidate(key);
@@ -220,6 +220,10 @@ impl Core {
                 Some(Trouble::new(TroubleKind::ChainEmpty, "its chain of refresh tokens was never started"))
             }
             ChainState::Lost { why, .. } if !login => Some(Trouble::new(TroubleKind::ChainLost, lost_because(why))),
+            ChainState::AwaitingLogin { .. } if !login => Some(Trouble::new(
+                TroubleKind::ChainLost,
+                "its refresh token is dead, and its login was removed from the configuration",
+            )),
             _ => None,
         };
         let Some(entry) = self.names.get_mut(name) else { return };

@@ -189,8 +189,10 @@ impl Simulation {
     pub(super) fn secrets_read(&mut self, profile: ProfileName) {
         let vault = self.world.vaults.get(&profile);
         let Some(daemon) = &mut self.daemon else { return };
-        let known = daemon.applied.profiles.contains_key(&profile);
-        let versions = daemon.read_secrets(&profile, vault.filter(|_| known));
+        let known = daemon.applied.profiles.get(&profile);
+        let login = known.is_some_and(|profile| matches!(profile.kind, Kind::Classic { login: Some(_), .. }));
+        let known = known.is_some();
+        let versions = daemon.read_secrets(&profile, vault.filter(|_| known), login);
         self.tell(Input::Secrets { profile, versions });
     }
 }

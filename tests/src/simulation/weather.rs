@@ -108,7 +108,10 @@ impl Simulation {
             12 => (Fault::NotUtf8, either),
             13 => (Fault::OtherShape(json!({ "hello": "world" })), either),
             14 => {
-                let text = *self.dice.pick(&["null", "0", "1", "\"600\"", "-5", "30.5", "oops"]).expect("some");
+                let mut text = *self.dice.pick(&["null", "0", "1", "\"600\"", "-5", "30.5", "oops"]).expect("some");
+                if text == "null" && !self.world.usual_lives {
+                    text = "60"; // what is documented would be a lie
+                }
                 (Fault::ExpiresIn(Some(text.to_owned())), true)
             }
             _ => (Fault::Redirect("https://elsewhere.example.net/".to_owned()), false),

@@ -58,6 +58,8 @@ pub(super) struct World {
     /// The workspace of a profile with tenants.
     pub(super) workspaces: BTreeMap<ProfileName, String>,
     pub(super) classic_clients: Vec<String>,
+    /// Tokens live as long as is documented.
+    pub(super) usual_lives: bool,
     /// Another client for the first `central` profile.
     pub(super) other_central: String,
 }
@@ -78,8 +80,10 @@ impl World {
             tenants: BTreeMap::new(),
             workspaces: BTreeMap::new(),
             classic_clients: Vec::new(),
+            usual_lives: true,
             other_central: String::new(),
         };
+        world.usual_lives = world.provider.lives() == Lives::default();
         world.provider.set_user(USER, &world.password, CUSTOMER);
         world.other_central = world.api_client(None);
         let (centrals, msps, classics) = match plan.kept {

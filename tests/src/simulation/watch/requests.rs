@@ -74,6 +74,9 @@ impl Watch {
             self.fail(format!("{key:?}: {:?} was sent while {other:?} is on the wire", request.id));
         }
         if let (Some(chain), Grant::Login { .. }) = (chain_key(&request.profile), &request.grant) {
+            if !matches!(request.profile.kind, Kind::Classic { login: Some(_), .. }) {
+                self.fail(format!("{}: a login, and none is configured", chain.profile));
+            }
             self.login_is_due(&chain, disk, provider, at);
         }
         if let (Some(chain), Grant::Refresh { refresh_token, .. }) = (chain_key(&request.profile), &request.grant) {
