@@ -41,9 +41,7 @@ impl Core {
     /// Whether a chain that is idle has something to send; `None` if that depends on its token.
     pub(super) fn chain_wants(&self, now: Now, key: &ChainKey) -> Option<bool> {
         let chain = self.chains.get(key)?;
-        if let Some(candidate) = &chain.candidate
-            && candidate.retry_at.is_none_or(|at| at <= now.boot)
-        {
+        if !chain.removing_candidate && chain.candidate.as_ref().is_some_and(|candidate| candidate.is_due(now.boot)) {
             return Some(true);
         }
         match chain.record.state {
@@ -76,7 +74,7 @@ impl Core {
             return;
         }
         let Some(chain) = self.chains.get(key) else { return };
-        let trial = chain.candidate.as_ref().is_some_and(|c| c.retry_at.is_none_or(|at| at <= now.boot));
+        let trial = !chain.removing_candidate && chain.candidate.as_ref().is_some_and(|c| c.is_due(now.boot));
         let state = chain.record.state.clone();
         if trial {
             self.begin_candidate(key);

@@ -45,7 +45,7 @@ impl Core {
             return self.rejected(now, name, message);
         }
         let quota = self.quotas.entry(quota_key(key)).or_default();
-        let next = next_login(&quota.record, now, self.boot_id);
+        let next = next_login(quota, now, self.boot_id);
         let other = "it waits for the login of another profile";
         let in_between = match (&quota.busy, quota.writing) {
             (Some(_), _) => Some((LOOK_SOON, other)),
@@ -107,7 +107,7 @@ impl Core {
         let boot_id = self.boot_id;
         let Some(quota) = self.quotas.get_mut(&quota_key(key)) else { return };
         let mut record = quota.record.clone();
-        record.attempts.retain(|attempt| !is_over(attempt, now, boot_id));
+        record.attempts.retain(|attempt| !is_over(attempt, quota.restored, now, boot_id));
         record.attempts.push(attempt);
         quota.busy = Some(key.clone());
         quota.writing = true;
@@ -240,16 +240,28 @@ impl Core {
 }
 
 /// When the next login is allowed; `None` if it is now.
-fn next_login(record: &QuotaRecord, now: Now, boot_id: BootId) -> Option<Boot> {
-    let live: Vec<&LoginAttempt> = record.attempts.iter().filter(|a| !is_over(a, now, boot_id)).collect();
-    let end = |attempt: &LoginAttempt| now.boot + span(attempt).saturating_sub(attempt.at.age(now, boot_id));
+fn next_login(quota: &Quota, now: Now, boot_id: BootId) -> Option<Boot> {
+    let live: Vec<&LoginAttempt> =
+        quota.record.attempts.iter().filter(|a| !is_over(a, quota.restored, now, boot_id)).collect();
+    let end =
+        |attempt: &LoginAttempt| now.boot + span(attempt).saturating_sub(age(attempt, quota.restored, now, boot_id));
     let of_token = live.iter().filter(|a| a.outcome != LoginOutcome::Failed).map(|a| end(a)).max();
     let of_attempts = live.len().checked_sub(MAX_ATTEMPTS).map(|index| end(live[index]));
     of_token.max(of_attempts)
 }
 
-fn is_over(attempt: &LoginAttempt, now: Now, boot_id: BootId) -> bool {
-    attempt.at.age(now, boot_id) >= span(attempt)
+fn is_over(attempt: &LoginAttempt, restored: Now, now: Now, boot_id: BootId) -> bool {
+    age(attempt, restored, now, boot_id) >= span(attempt)
+}
+
+/// How long ago an attempt was. The wall clock is asked once, when an attempt of another boot is restored: from then
+/// on it may be stepped, and the age goes on by boot time.
+fn age(attempt: &LoginAttempt, restored: Now, now: Now, boot_id: BootId) -> Duration {
+    if attempt.at.boot_id == boot_id {
+        attempt.at.age(now, boot_id)
+    } else {
+        attempt.at.age(restored, boot_id) + now.boot.since(restored.boot)
+    }
 }
 
 fn span(attempt: &LoginAttempt) -> Duration {
@@ -264,13 +276,7 @@ pub(super) fn pessimistic(at: Mark) -> LoginAttempt {
     LoginAttempt { at, outcome: LoginOutcome::Open }
 }
 
-/// A quota as restored. An attempt of another boot that lies ahead of the wall clock counts as made just now: else
-/// the next login would wait until the clock has caught up.
-pub(super) fn restored(mut record: QuotaRecord, revision: super::record::Revision, now: Mark) -> Quota {
-    for attempt in &mut record.attempts {
-        if attempt.at.boot_id != now.boot_id && attempt.at.wall > now.wall {
-            attempt.at = now;
-        }
-    }
-    Quota { record, revision, ..Quota::default() }
+/// A quota as restored.
+pub(super) fn restored(record: QuotaRecord, revision: super::record::Revision, at: Now) -> Quota {
+    Quota { record, revision, restored: at, ..Quota::default() }
 }

@@ -48,34 +48,38 @@ impl Core {
                         _ => (ChainRecord { state: unreadable, ..ChainRecord::default() }, true),
                     };
                     let chain = self.chains.entry(key).or_default();
-                    *chain =
-                        Chain { record, revision, reply_lost, candidate: chain.candidate.take(), ..Chain::default() };
+                    chain.record = record;
+                    chain.revision = revision;
+                    chain.reply_lost = reply_lost;
                 }
                 (
                     RecordKey::Candidate(key),
                     RestoredContent::Newest(Record::Candidate(record))
                     | RestoredContent::Previous(Record::Candidate(record)),
                 ) => {
-                    self.chains.entry(key).or_default().candidate = Some(Candidate::new(record, revision, true));
+                    let chain = self.chains.entry(key).or_default();
+                    chain.candidate = Some(Candidate::new(record, true));
+                    chain.candidate_revision = revision;
                 }
                 (RecordKey::Candidate(key), _) => {
+                    self.chains.entry(key.clone()).or_default().candidate_revision = revision;
                     let message = "the record of an import that was not finished cannot be read; import it again";
                     self.notice(Severity::Error, &key.profile, message);
                 }
                 (RecordKey::Quota(key), RestoredContent::Newest(Record::Quota(record))) => {
-                    let now = self.boot_mark(now);
                     self.quotas.insert(key, login::restored(record, revision, now));
                 }
                 (RecordKey::Quota(key), _) => {
-                    let now = self.boot_mark(now);
-                    let attempts = vec![login::pessimistic(now)];
+                    let attempts = vec![login::pessimistic(self.boot_mark(now))];
                     self.quotas.insert(key, login::restored(QuotaRecord { attempts }, revision, now));
                 }
             }
         }
-        let finished = |chain: &Chain| chain.candidate.as_ref().map(|c| c.fingerprint) == chain.record.imported;
-        let keys: Vec<ChainKey> =
-            self.chains.iter().filter(|(_, c)| c.candidate.is_some() && finished(c)).map(|(k, _)| k.clone()).collect();
+        let finished = |chain: &Chain| match &chain.candidate {
+            Some(candidate) => Some(candidate.fingerprint) == chain.record.imported,
+            None => chain.candidate_revision.0 > 0, // unreadable
+        };
+        let keys: Vec<ChainKey> = self.chains.iter().filter(|(_, c)| finished(c)).map(|(key, _)| key.clone()).collect();
         for key in keys {
             self.remove_candidate(&key);
         }

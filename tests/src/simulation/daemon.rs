@@ -81,13 +81,13 @@ impl Daemon {
     }
 
     /// A reading of a profile's secrets: the same text keeps its version.
-    pub(super) fn read_secrets(&mut self, profile: &ProfileName, vault: Option<&Vault>) -> SecretVersions {
+    pub(super) fn read_secrets(&mut self, profile: &ProfileName, vault: Option<&Vault>, login: bool) -> SecretVersions {
         let Some(vault) = vault.filter(|vault| !vault.locked) else {
             let problems = vec!["the secret cannot be read".to_owned()];
             return SecretVersions { client_secrets: Vec::new(), password: None, problems };
         };
         let client_secrets = vault.secrets.iter().map(|text| self.version(profile, text)).collect();
-        let password = vault.password.as_ref().map(|text| self.version(profile, text));
+        let password = vault.password.as_ref().filter(|_| login).map(|text| self.version(profile, text));
         SecretVersions { client_secrets, password, problems: Vec::new() }
     }
 

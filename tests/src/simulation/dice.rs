@@ -29,7 +29,7 @@ impl Dice {
     }
 
     /// From `low` to `high`, both included.
-    pub(super) fn from_to(&mut self, low: u64, high: u64) -> u64 {
+    pub(super) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.next() % (high - low + 1)
     }
 

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokend::core::Core;
-use tokend::core::input::{Input, Question, WaiterId};
+use tokend::core::input::{Input, Question};
 use tokend::core::record::RecordKey;
 use tokend_proto::{Fingerprint, TokenName};
 
 use super::Kept;
-use super::daemon::{Daemon, Open, OpenKind};
-use super::effects::{Event, Simulation};
+use super::daemon::{Daemon, OpenKind};
 use super::journal::{Entry, moment};
 use super::machine::{DAY, HOUR, MINUTE, SECOND, Time};
+use super::play::{Event, Simulation};
 
 /// A record is found damaged with this chance, in rough weather.
 const ROT: f64 = 0.01;
@@ -86,7 +86,7 @@ impl Simulation {
     pub(super) fn turn(&mut self) {
         if !self.phase.calm {
             self.calm_down();
-            let length = self.phase.honest_by - self.at + self.dice.from_to(5 * MINUTE, 4 * HOUR);
+            let length = self.phase.honest_by - self.at + self.dice.between(5 * MINUTE, 4 * HOUR);
             return self.after(length, Event::Turn);
         }
         self.journal.note(self.at, Entry::Phase("rough"));
@@ -198,11 +198,11 @@ impl Simulation {
             _ => self.dice.chance(0.25),
         };
         self.end_life(why, reboot);
-        let down = match (self.plan.kept, self.dice.from_to(0, 99)) {
+        let down = match (self.plan.kept, self.dice.between(0, 99)) {
             (Kept::One, _) => 2 * SECOND,
-            (_, 0..60) => self.dice.from_to(200, 5 * SECOND),
-            (_, 60..90) => self.dice.from_to(5 * SECOND, 10 * MINUTE),
-            _ => self.dice.from_to(10 * MINUTE, 6 * HOUR),
+            (_, 0..60) => self.dice.between(200, 5 * SECOND),
+            (_, 60..90) => self.dice.between(5 * SECOND, 10 * MINUTE),
+            _ => self.dice.between(10 * MINUTE, 6 * HOUR),
         };
         self.start_after(down);
         if self.phase.calm {
@@ -270,7 +270,7 @@ impl Simulation {
                 self.watch.fail(format!("{key}: the daemon stopped in good order and lost a pair"));
             }
             self.end_life("stopped", false);
-            let down = self.dice.from_to(100, 5 * SECOND);
+            let down = self.dice.between(100, 5 * SECOND);
             self.after(down, Event::Start);
         }
     }
@@ -317,42 +317,6 @@ impl Simulation {
                 self.totals.healed += 1;
             }
         }
-    }
-
-    /// A question to the core, with what it may expect.
-    pub(super) fn ask(&mut self, name: Option<TokenName>, uid: u32, question: Question, kind: OpenKind) {
-        let now = self.machine.boot(self.at);
-        self.waiters += 1;
-        let waiter = WaiterId(self.waiters);
-        let second = std::time::Duration::from_secs(1);
-        let (what, min_ttl, wait) = match &question {
-            Question::Get { min_ttl, wait, .. } => ("get", *min_ttl, *wait),
-            Question::Reject { min_ttl, .. } => ("reject", *min_ttl, 10 * second),
-            Question::Refresh { .. } => ("refresh", 0 * second, 40 * second),
-            Question::Import { .. } => ("import", 0 * second, 40 * second),
-            Question::Resolve { .. } => ("resolve", 0 * second, 10 * second),
-            Question::Tenants { .. } => ("tenants", 0 * second, 10 * second),
-            Question::Status => ("status", 0 * second, 0 * second),
-        };
-        let Some(daemon) = &mut self.daemon else { return };
-        if let Some(name) = &name {
-            self.journal.note(self.at, Entry::Asked { waiter: waiter.0, what, name: name.clone() });
-            let fingerprint = match kind {
-                OpenKind::Reject(fingerprint) => Some(fingerprint),
-                OpenKind::Refresh => daemon.board.get(name).map(|slot| slot.token.fingerprint),
-                _ => None,
-            };
-            if let Some(slot) = daemon.board.get(name).filter(|slot| slot.token.left(now) < min_ttl) {
-                self.watch.wants_more(name, slot.token.fingerprint);
-            }
-            if let Some(fingerprint) = fingerprint
-                && daemon.board.get(name).is_some_and(|slot| slot.token.fingerprint == fingerprint)
-            {
-                self.watch.complaint(name, fingerprint);
-            }
-        }
-        daemon.opened(waiter, Open { name, min_ttl, deadline: now + wait, kind });
-        self.tell(Input::Ask { waiter, uid, question });
     }
 
     fn plan_the_small_world(&mut self) {

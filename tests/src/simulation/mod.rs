@@ -21,6 +21,7 @@ mod machine;
 mod network;
 mod operator;
 mod peers;
+mod play;
 mod totals;
 mod traffic;
 mod watch;
@@ -31,7 +32,7 @@ mod world;
 use std::fmt;
 use std::time::Duration;
 
-use effects::Simulation;
+use play::Simulation;
 pub use totals::Totals;
 
 /// How big the world is.

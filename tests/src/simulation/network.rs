@@ -66,6 +66,6 @@ impl Network {
     }
 
     pub(super) fn delay(&self, dice: &mut Dice) -> Time {
-        dice.from_to(5, self.slowness.max(5))
+        dice.between(5, self.slowness.max(5))
     }
 }

@@ -8,9 +8,9 @@ use tokend::core::settings::{Kind, Profile};
 use tokend_proto::{ProfileName, Secret, TokenName};
 
 use super::daemon::OpenKind;
-use super::effects::{Event, Simulation};
 use super::journal::Entry;
 use super::machine::{HOUR, MINUTE};
+use super::play::{Event, Simulation};
 use super::world::Vault;
 
 /// Mean time from one thing to the next, in rough weather.
@@ -20,7 +20,7 @@ impl Simulation {
     pub(super) fn operator(&mut self) {
         let pause = self.dice.pause(BUSTLE);
         self.after(pause, Event::Operator);
-        match self.dice.from_to(0, 13) {
+        match self.dice.between(0, 13) {
             0 => self.roll_over(),
             1 => self.spoil_vault(),
             2 => self.reload(),
@@ -117,11 +117,11 @@ impl Simulation {
             (Kind::Glp { .. }, _) => {}
             (Kind::Classic { login, before, .. }, Kind::Classic { login: good, .. }) => {
                 *login = good.clone().filter(|_| login.is_none());
-                *before = Duration::from_secs(self.dice.from_to(60, 1200));
+                *before = Duration::from_secs(self.dice.between(60, 1200));
             }
             (Kind::Classic { .. }, _) => {}
         }
-        self.world.file.rate = std::num::NonZeroU32::new(self.dice.from_to(1, 8) as u32).expect("one at least");
+        self.world.file.rate = std::num::NonZeroU32::new(self.dice.between(1, 8) as u32).expect("one at least");
         self.tell_operator(format!("changes {name}"));
         self.world.file.profiles.insert(name, Arc::new(profile));
         self.reload();
@@ -130,7 +130,7 @@ impl Simulation {
     fn import_something(&mut self) {
         let Some(name) = self.some_classic() else { return };
         let client = self.world.good.profiles[&name].client_id.clone();
-        let of_client = match self.dice.from_to(0, 3) {
+        let of_client = match self.dice.between(0, 3) {
             0 => self.dice.pick(&self.world.classic_clients).cloned().unwrap_or(client),
             _ => client,
         };

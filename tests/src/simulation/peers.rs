@@ -8,10 +8,10 @@ use tokend::core::effect::{Issued, Outcome, ReadMode};
 use tokend::core::input::{Input, Question, WaiterId};
 use tokend_proto::{Fingerprint, Flags, Health, ProfileName, TokenName, WorkspaceId};
 
-use super::daemon::OpenKind;
-use super::effects::{Event, Simulation};
+use super::daemon::{Open, OpenKind};
 use super::journal::Entry;
 use super::machine::SECOND;
+use super::play::{Event, Simulation};
 
 /// Mean time from one thing that a peer does to the next.
 const BUSTLE: u64 = 100 * SECOND;
@@ -51,8 +51,8 @@ impl Simulation {
         if self.daemon.is_none() {
             return;
         }
-        let uid = self.dice.from_to(1000, 1003) as u32;
-        match self.dice.from_to(0, 999) {
+        let uid = self.dice.between(1000, 1003) as u32;
+        match self.dice.between(0, 999) {
             0..700 => {
                 let (name, min_ttl, wait) = (self.some_name(), self.some_ttl(), self.some_wait());
                 self.read(name, min_ttl, wait, uid);
@@ -110,6 +110,42 @@ impl Simulation {
         self.ask(Some(name.clone()), uid, question, OpenKind::Reject(fingerprint));
     }
 
+    /// A question to the core, with what it may expect.
+    pub(super) fn ask(&mut self, name: Option<TokenName>, uid: u32, question: Question, kind: OpenKind) {
+        let now = self.machine.boot(self.at);
+        self.waiters += 1;
+        let waiter = WaiterId(self.waiters);
+        let seconds = Duration::from_secs;
+        let (what, min_ttl, wait) = match &question {
+            Question::Get { min_ttl, wait, .. } => ("get", *min_ttl, *wait),
+            Question::Reject { min_ttl, .. } => ("reject", *min_ttl, seconds(10)),
+            Question::Refresh { .. } => ("refresh", Duration::ZERO, seconds(40)),
+            Question::Import { .. } => ("import", Duration::ZERO, seconds(40)),
+            Question::Resolve { .. } => ("resolve", Duration::ZERO, seconds(10)),
+            Question::Tenants { .. } => ("tenants", Duration::ZERO, seconds(10)),
+            Question::Status => ("status", Duration::ZERO, Duration::ZERO),
+        };
+        let Some(daemon) = &mut self.daemon else { return };
+        if let Some(name) = &name {
+            self.journal.note(self.at, Entry::Asked { waiter: waiter.0, what, name: name.clone() });
+            let fingerprint = match kind {
+                OpenKind::Reject(fingerprint) => Some(fingerprint),
+                OpenKind::Refresh => daemon.board.get(name).map(|slot| slot.token.fingerprint),
+                _ => None,
+            };
+            if let Some(slot) = daemon.board.get(name).filter(|slot| slot.token.left(now) < min_ttl) {
+                self.watch.wants_more(name, slot.token.fingerprint);
+            }
+            if let Some(fingerprint) = fingerprint
+                && daemon.board.get(name).is_some_and(|slot| slot.token.fingerprint == fingerprint)
+            {
+                self.watch.complaint(name, fingerprint);
+            }
+        }
+        daemon.opened(waiter, Open { name, min_ttl, deadline: now + wait, kind });
+        self.tell(Input::Ask { waiter, uid, question });
+    }
+
     /// A peer that waits goes away.
     fn leave(&mut self) {
         let Some(daemon) = &mut self.daemon else { return };
@@ -123,11 +159,11 @@ impl Simulation {
 
     /// Hundreds at once, for one name or for any.
     fn crowd(&mut self) {
-        let count = self.dice.from_to(20, 400);
+        let count = self.dice.between(20, 400);
         let same = self.dice.chance(0.7).then(|| self.some_name());
         for _ in 0..count {
             let name = same.clone().unwrap_or_else(|| self.some_name());
-            let (min_ttl, uid) = (self.some_ttl(), self.dice.from_to(1000, 1200) as u32);
+            let (min_ttl, uid) = (self.some_ttl(), self.dice.between(1000, 1200) as u32);
             self.read(name, min_ttl, Duration::from_secs(10), uid);
         }
     }
@@ -159,7 +195,7 @@ impl Simulation {
             Some(tenants) if self.dice.chance(0.6) => self.dice.pick(tenants).copied(),
             _ => None,
         };
-        match self.dice.from_to(0, 49) {
+        match self.dice.between(0, 49) {
             0 => TokenName::from("nobody".parse::<ProfileName>().expect("a name")),
             1 => TokenName { profile, tenant: "00000000000000000000000000000bad".parse::<WorkspaceId>().ok() },
             _ => TokenName { profile, tenant },
@@ -167,19 +203,19 @@ impl Simulation {
     }
 
     fn some_ttl(&mut self) -> Duration {
-        let seconds = match self.dice.from_to(0, 9) {
+        let seconds = match self.dice.between(0, 9) {
             0..6 => 0,
-            6..8 => self.dice.from_to(1, 300),
-            _ => self.dice.from_to(300, 8000),
+            6..8 => self.dice.between(1, 300),
+            _ => self.dice.between(300, 8000),
         };
         Duration::from_secs(seconds)
     }
 
     fn some_wait(&mut self) -> Duration {
-        let seconds = match self.dice.from_to(0, 9) {
+        let seconds = match self.dice.between(0, 9) {
             0 => 0,
             1..9 => 10,
-            _ => self.dice.from_to(1, 600),
+            _ => self.dice.between(1, 600),
         };
         Duration::from_secs(seconds)
     }

@@ -6,10 +6,10 @@ use tokend::core::settings::Kind;
 use tokend::provider::Meaning;
 use tokend_proto::{Fingerprint, ProfileName, Secret};
 
-use super::effects::{Event, Simulation};
 use super::journal::Entry;
 use super::machine::{HOUR, SECOND};
 use super::network::{CONNECT, Flight, FlightId, WHOLE};
+use super::play::{Event, Simulation};
 use super::watch::requests::{chain_key, name_of};
 use super::wire::{self, Arrived, Step};
 
@@ -25,7 +25,9 @@ impl Simulation {
         if matches!(request.grant, Grant::ClientCredentials { .. } | Grant::Exchange { .. }) {
             let tenants = matches!(request.profile.kind, Kind::Glp { tenants: Some(_), .. });
             let current = daemon.board.get(&name).map(|slot| &*slot.token);
-            self.watch.renewal_has_reason(&name, current, tenants, self.machine.boot(self.at));
+            let wanted = daemon.open.values().filter(|open| open.name.as_ref() == Some(&name)).map(|open| open.min_ttl);
+            let wanted = wanted.max().unwrap_or_default();
+            self.watch.renewal_has_reason(&name, current, tenants, wanted, self.machine.boot(self.at));
         }
         let texts = daemon.texts(&request);
         let step = wire::first_step(&request.grant);
@@ -48,7 +50,7 @@ impl Simulation {
         let rate = self.daemon.as_ref().map_or(0, |daemon| daemon.applied.rate.get());
         self.watch.step(&host, rate as usize, self.machine.boot(self.at));
         if self.network.partition {
-            let delay = if self.dice.chance(0.5) { CONNECT } else { self.dice.from_to(1, 100) };
+            let delay = if self.dice.chance(0.5) { CONNECT } else { self.dice.between(1, 100) };
             return self.after(delay, Event::Land(id, Box::new(Arrived::NoConnection)));
         }
         if self.dice.chance(self.network.loss_before) {
@@ -63,7 +65,7 @@ impl Simulation {
     fn give_up(&mut self, id: FlightId) {
         let (delay, arrived) = match self.dice.chance(0.5) {
             true => (WHOLE, Arrived::TimedOut),
-            false => (self.dice.from_to(10, 10 * SECOND), Arrived::Reset),
+            false => (self.dice.between(10, 10 * SECOND), Arrived::Reset),
         };
         self.after(delay, Event::Land(id, Box::new(arrived)));
     }
@@ -187,8 +189,10 @@ impl Simulation {
     pub(super) fn secrets_read(&mut self, profile: ProfileName) {
         let vault = self.world.vaults.get(&profile);
         let Some(daemon) = &mut self.daemon else { return };
-        let known = daemon.applied.profiles.contains_key(&profile);
-        let versions = daemon.read_secrets(&profile, vault.filter(|_| known));
+        let known = daemon.applied.profiles.get(&profile);
+        let login = known.is_some_and(|profile| matches!(profile.kind, Kind::Classic { login: Some(_), .. }));
+        let known = known.is_some();
+        let versions = daemon.read_secrets(&profile, vault.filter(|_| known), login);
         self.tell(Input::Secrets { profile, versions });
     }
 }

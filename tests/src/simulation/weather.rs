@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::disk::DiskFault;
-use super::effects::{Event, Simulation};
 use super::journal::Entry;
 use super::machine::{DAY, HOUR, MINUTE, SECOND, Time};
+use super::play::{Event, Simulation};
 use crate::sandbox::{Endpoint, Fault, FaultRule, RetryHint, RuleId, Times};
 
 /// Mean times from one thing to the next, in rough weather.
@@ -27,7 +27,7 @@ impl Simulation {
         let pause = self.dice.pause(TROUBLE);
         self.after(pause, Event::Weather);
         let length = self.dice.pause(20 * MINUTE);
-        let (what, trouble) = match self.dice.from_to(0, 9) {
+        let (what, trouble) = match self.dice.between(0, 9) {
             0..5 => self.provider_trouble(),
             5 => {
                 self.network.loss_before = self.dice.roll() * 0.6;
@@ -39,7 +39,7 @@ impl Simulation {
                 ("partition", Trouble::Partition)
             }
             7 => {
-                self.network.slowness = self.dice.from_to(SECOND, 40 * SECOND);
+                self.network.slowness = self.dice.between(SECOND, 40 * SECOND);
                 ("slow network", Trouble::Slowness)
             }
             _ => {
@@ -75,9 +75,9 @@ impl Simulation {
         if self.dice.chance(0.6) {
             rule = rule.at(*self.dice.pick(&endpoints).expect("some"));
         }
-        rule.times = match self.dice.from_to(0, 2) {
+        rule.times = match self.dice.between(0, 2) {
             0 => Times::Forever,
-            1 => Times::Count(self.dice.from_to(1, 6) as u32),
+            1 => Times::Count(self.dice.between(1, 6) as u32),
             _ => Times::Chance(self.dice.roll()),
         };
         if after {
@@ -93,22 +93,25 @@ impl Simulation {
     fn some_fault(&mut self) -> (Fault, bool) {
         let status = |status| Fault::Status { status, retry_after: None };
         let either = self.dice.chance(0.5);
-        match self.dice.from_to(0, 15) {
+        match self.dice.between(0, 15) {
             0 => (status(500), false),
-            1 => (Fault::Status { status: 503, retry_after: Some(self.dice.from_to(1, 90).to_string()) }, false),
+            1 => (Fault::Status { status: 503, retry_after: Some(self.dice.between(1, 90).to_string()) }, false),
             2 => (status(502), either),
             3 => (status(504), either),
             4 => (status(*self.dice.pick(&[400, 401, 403, 404]).expect("some")), false),
             5 => (Fault::TooMany(self.some_hint()), false),
-            6 => (Fault::Delay(self.dice.from_to(SECOND, 45 * SECOND)), false),
+            6 => (Fault::Delay(self.dice.between(SECOND, 45 * SECOND)), false),
             7 | 8 => (Fault::Reset, either),
-            9 => (Fault::Truncated(self.dice.from_to(0, 100) as usize), true),
+            9 => (Fault::Truncated(self.dice.between(0, 100) as usize), true),
             10 => (Fault::Html, either),
             11 => (Fault::Empty, either),
             12 => (Fault::NotUtf8, either),
             13 => (Fault::OtherShape(json!({ "hello": "world" })), either),
             14 => {
-                let text = *self.dice.pick(&["null", "0", "1", "\"600\"", "-5", "30.5", "oops"]).expect("some");
+                let mut text = *self.dice.pick(&["null", "0", "1", "\"600\"", "-5", "30.5", "oops"]).expect("some");
+                if text == "null" && !self.world.usual_lives {
+                    text = "60"; // what is documented would be a lie
+                }
                 (Fault::ExpiresIn(Some(text.to_owned())), true)
             }
             _ => (Fault::Redirect("https://elsewhere.example.net/".to_owned()), false),
@@ -116,11 +119,11 @@ impl Simulation {
     }
 
     fn some_hint(&mut self) -> RetryHint {
-        let seconds = match self.dice.from_to(0, 9) {
-            0 => self.dice.from_to(600, 7200),
-            _ => self.dice.from_to(0, 90),
+        let seconds = match self.dice.between(0, 9) {
+            0 => self.dice.between(600, 7200),
+            _ => self.dice.between(0, 90),
         };
-        match self.dice.from_to(0, 3) {
+        match self.dice.between(0, 3) {
             0 => RetryHint::None,
             1 => RetryHint::RetryAfter(seconds),
             2 => RetryHint::RatelimitReset(seconds),
@@ -144,7 +147,7 @@ impl Simulation {
     pub(super) fn machine_event(&mut self) {
         let pause = self.dice.pause(MACHINE);
         self.after(pause, Event::Machine);
-        match self.dice.from_to(0, 199) {
+        match self.dice.between(0, 199) {
             0 if self.plan.span.as_secs() > 20 * 86_400 => self.long_absence(),
             0..70 => {
                 let length = self.dice.pause(40 * MINUTE);
@@ -167,7 +170,7 @@ impl Simulation {
     /// A step of the wall clock, up to a day either way.
     pub(super) fn some_step(&mut self) -> i64 {
         let most = *self.dice.pick(&[SECOND, MINUTE, HOUR, DAY]).expect("some");
-        let by = i64::try_from(self.dice.from_to(1, most)).expect("a day");
+        let by = i64::try_from(self.dice.between(1, most)).expect("a day");
         if self.dice.chance(0.5) { by } else { -by }
     }
 
@@ -176,7 +179,7 @@ impl Simulation {
         self.machine.wake_up();
         self.journal.note(self.at, Entry::Machine("wakes".to_owned()));
         for event in std::mem::take(&mut self.put_off) {
-            let delay = self.dice.from_to(0, 50);
+            let delay = self.dice.between(0, 50);
             self.after(delay, event);
         }
     }

@@ -58,6 +58,8 @@ pub(super) struct World {
     /// The workspace of a profile with tenants.
     pub(super) workspaces: BTreeMap<ProfileName, String>,
     pub(super) classic_clients: Vec<String>,
+    /// Tokens live as long as is documented.
+    pub(super) usual_lives: bool,
     /// Another client for the first `central` profile.
     pub(super) other_central: String,
 }
@@ -66,7 +68,7 @@ impl World {
     pub(super) fn settle(plan: &Plan, dice: &mut Dice) -> Self {
         let mut provider = Provider::new(dice.next());
         play_it_either_way(&mut provider, plan, dice);
-        let rate = NonZeroU32::new(dice.from_to(2, 8) as u32).expect("two at least");
+        let rate = NonZeroU32::new(dice.between(2, 8) as u32).expect("two at least");
         let empty = Configuration { profiles: BTreeMap::new(), rate };
         let mut world = Self {
             provider,
@@ -78,13 +80,15 @@ impl World {
             tenants: BTreeMap::new(),
             workspaces: BTreeMap::new(),
             classic_clients: Vec::new(),
+            usual_lives: true,
             other_central: String::new(),
         };
+        world.usual_lives = world.provider.lives() == Lives::default();
         world.provider.set_user(USER, &world.password, CUSTOMER);
         world.other_central = world.api_client(None);
         let (centrals, msps, classics) = match plan.kept {
             Kept::One => (1, 1, 2),
-            Kept::Many => (dice.from_to(1, 2), dice.from_to(1, 2), dice.from_to(1, 3)),
+            Kept::Many => (dice.between(1, 2), dice.between(1, 2), dice.between(1, 3)),
         };
         for n in 0..centrals {
             let client = world.api_client(None);

@@ -78,6 +78,37 @@ fn after_a_reboot_the_quota_goes_by_the_wall_clock_and_a_clock_behind_it_counts_
 }
 
 #[test]
+fn a_clock_stepped_back_after_the_start_does_not_put_the_next_login_off() {
+    let mut rig = Rig::new(&profiles());
+    rig.grant(7200);
+    rig.reject(PROFILE, "access-1");
+    rig.fail(FailureKind::InvalidGrant);
+    let mut rig = rig.restart(&profiles(), secs(60), true);
+    rig.pass(secs(600));
+    rig.now.wall.0 -= 86_400_000;
+    rig.pass(secs(1000));
+    assert_eq!(logins(&rig), 0);
+    rig.pass(secs(160));
+    assert_eq!(logins(&rig), 1);
+}
+
+#[test]
+fn a_chain_that_awaits_a_login_which_is_removed_is_lost_until_the_login_is_back() {
+    let mut rig = Rig::new(&profiles());
+    rig.grant(7200);
+    rig.reject(PROFILE, "access-1");
+    rig.fail(FailureKind::InvalidGrant);
+    rig.configure(&[fixture::classic(PROFILE, false)]);
+    rig.pass(secs(8000));
+    assert_eq!(logins(&rig), 1);
+    let waiter = rig.get(PROFILE);
+    assert_eq!(rig.code(waiter), ErrorCode::ChainLost);
+    rig.configure(&profiles());
+    rig.pass(secs(1));
+    assert_eq!(logins(&rig), 2);
+}
+
+#[test]
 fn a_crash_amid_a_login_counts_as_a_token() {
     let rig = Rig::new(&profiles());
     assert_eq!(logins(&rig), 1);

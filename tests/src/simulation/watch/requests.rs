@@ -74,6 +74,9 @@ impl Watch {
             self.fail(format!("{key:?}: {:?} was sent while {other:?} is on the wire", request.id));
         }
         if let (Some(chain), Grant::Login { .. }) = (chain_key(&request.profile), &request.grant) {
+            if !matches!(request.profile.kind, Kind::Classic { login: Some(_), .. }) {
+                self.fail(format!("{}: a login, and none is configured", chain.profile));
+            }
             self.login_is_due(&chain, disk, provider, at);
         }
         if let (Some(chain), Grant::Refresh { refresh_token, .. }) = (chain_key(&request.profile), &request.grant) {
@@ -87,6 +90,7 @@ impl Watch {
         name: &TokenName,
         current: Option<&Issued>,
         parent_of_waiting: bool,
+        wanted: Duration,
         now: Boot,
     ) {
         let Some(token) = current.filter(|token| token.expires > now) else { return };
@@ -98,7 +102,8 @@ impl Watch {
         let distrusted = self.distrusted.contains(&token.fingerprint);
         let margin = Duration::from_secs(60).min(token.life() / 3);
         let parent = parent_of_waiting && token.left(now) < margin;
-        let short = self.wanting.get(name) == Some(&token.fingerprint) && now.since(token.issued) > token.life() / 4;
+        let wanted = wanted > token.left(now) || self.wanting.get(name) == Some(&token.fingerprint);
+        let short = wanted && now.since(token.issued) > token.life() / 4;
         if !(due || complained || distrusted || parent || short) {
             let left = token.left(now).as_secs();
             self.fail(format!("{name}: renewed with {left} s left of {} and for no reason", token.life().as_secs()));
