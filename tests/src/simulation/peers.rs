@@ -8,6 +8,7 @@ use tokend::core::effect::{Issued, Outcome, ReadMode};
 use tokend::core::input::{Input, Question, WaiterId};
 use tokend_proto::{Fingerprint, Flags, Health, ProfileName, TokenName, WorkspaceId};
 
+use super::Kept;
 use super::daemon::{Open, OpenKind};
 use super::journal::Entry;
 use super::machine::SECOND;
@@ -46,7 +47,8 @@ impl Peers {
 impl Simulation {
     /// One peer does something.
     pub(super) fn peer(&mut self) {
-        let pause = self.dice.pause(BUSTLE);
+        let small = self.plan.kept == Kept::One;
+        let pause = self.dice.pause(if small { 4 * BUSTLE } else { BUSTLE });
         self.after(pause, Event::Peer);
         if self.daemon.is_none() {
             return;
@@ -59,7 +61,7 @@ impl Simulation {
             }
             700..800 => self.complain(uid),
             800..860 => self.leave(),
-            860..870 => self.crowd(),
+            860..870 if !small => self.crowd(),
             870..880 => self.sweep(),
             880..920 => self.ask_for_tenants(uid),
             _ => self.ask(None, uid, Question::Status, OpenKind::Other),

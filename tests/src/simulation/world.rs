@@ -238,7 +238,7 @@ fn play_it_either_way(provider: &mut Provider, plan: &Plan, dice: &mut Dice) {
     });
     let lives = Lives::default();
     provider.set_lives(match plan.kept {
-        Kept::One => Lives { central: 600, glp: 300, tenant: 300, classic: 900, ..lives },
+        Kept::One => Lives { central: 1800, glp: 900, tenant: 900, classic: 900, ..lives },
         Kept::Many if dice.chance(0.2) => Lives { classic: 1800, tenant: 600, ..lives },
         Kept::Many => lives,
     });
