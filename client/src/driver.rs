@@ -59,15 +59,18 @@ pub(crate) enum Failure {
 /// Runs until the last client is gone.
 pub(crate) async fn drive(path: PathBuf, mut calls: mpsc::Receiver<Call>, was_connected: Arc<AtomicBool>) {
     let mut backoff = Backoff::new();
-    let mut not_before = Instant::now();
+    let mut not_before = None;
     while let Some(call) = calls.recv().await {
-        sleep_until(not_before).await;
+        // Only where there is something to wait for: a timer that is due takes up to a millisecond all the same.
+        if let Some(not_before) = not_before.take() {
+            sleep_until(not_before).await;
+        }
         if call.answer.is_closed() {
             continue;
         }
         match connect(&path).await {
             Err(error) => {
-                not_before = Instant::now() + backoff.next(random());
+                not_before = Some(Instant::now() + backoff.next(random()));
                 refuse(call, &mut calls, &Arc::new(error));
             }
             Ok(stream) => {
@@ -75,7 +78,7 @@ pub(crate) async fn drive(path: PathBuf, mut calls: mpsc::Receiver<Call>, was_co
                 match Connection::new(stream).run(call, &mut calls).await {
                     Parting::Healthy => backoff.reset(),
                     // It may go on like that: no storm of connections to a daemon in trouble.
-                    Parting::Sour => not_before = Instant::now() + backoff.next(random()),
+                    Parting::Sour => not_before = Some(Instant::now() + backoff.next(random())),
                 }
             }
         }

@@ -121,10 +121,11 @@ fn is_b64token(text: &str) -> bool {
     !body.is_empty() && body.bytes().all(allowed)
 }
 
-/// A `token_type` that can stand before a token in a header: a token of RFC 9110, section 5.6.2, of which
-/// the registered ones use no more than this.
+/// A `token_type` that can stand before a token in a header: RFC 9110 section 5.6.2, `token`. As the daemon has it: what
+/// it passes on is not refused here.
 fn is_scheme(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 #[cfg(test)]
@@ -161,6 +162,16 @@ mod tests {
         }
         assert_eq!(token("abc", "Bearer\r\nX").unwrap_err(), ProtocolError::TokenCharacters);
         assert!(token("a-._~+/Z9==", "bearer").is_ok());
+    }
+
+    #[test]
+    fn every_token_type_that_the_daemon_passes_on_is_taken() {
+        for good in ["Bearer", "N_A", "PoP", "DPoP", "!#$%&'*+-.^_`|~", &"x".repeat(32)] {
+            assert!(token("abc", good).is_ok(), "{good}");
+        }
+        for bad in ["", "two words", "a/b", "a:b", "(a)", "\"a\"", "a,b", "é", "a\u{7f}", &"x".repeat(65)] {
+            assert_eq!(token("abc", bad).unwrap_err(), ProtocolError::TokenCharacters, "{bad:?}");
+        }
     }
 
     #[test]

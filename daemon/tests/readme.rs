@@ -88,3 +88,13 @@ fn blocks(language: &str) -> impl Iterator<Item = &'static str> {
         &rest[..rest.find("```").expect("a fence that is opened is closed")]
     })
 }
+
+#[test]
+fn every_source_that_the_readme_points_to_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let paths: Vec<&str> = README.split('`').filter(|word| word.contains("/src/") && !word.contains(' ')).collect();
+    assert!(paths.len() >= 10, "{paths:?}");
+    for path in paths {
+        assert!(root.join(path).exists(), "{path}");
+    }
+}

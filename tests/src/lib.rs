@@ -2,6 +2,10 @@
 //!
 //! Nothing here is published and nothing in the other crates depends on it.
 
+pub mod demo;
+pub mod fuzz;
 pub mod harness;
+pub mod kills;
 pub mod load;
 pub mod sandbox;
+pub mod simulation;

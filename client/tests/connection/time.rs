@@ -21,6 +21,16 @@ async fn a_daemon_that_does_not_answer_is_given_up_soon_after_the_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_call_waits_for_no_timer() {
+    let peer = Peer::new();
+    // Timers go off at whole milliseconds: between two of them, one that is due is still waited for.
+    tokio::time::advance(Duration::from_micros(300)).await;
+    let start = Instant::now();
+    greeted(&peer.client(), &peer).await;
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_on_which_nothing_is_answered_is_replaced() {
     let peer = Peer::new();
     let client = peer.client();

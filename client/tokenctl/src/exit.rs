@@ -132,12 +132,9 @@ impl Failure {
 }
 
 impl fmt::Display for Failure {
+    /// The daemon's words say how long to wait, where waiting helps; machines have `retry_after` for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escaped(&self.message))?;
-        match self.retry_after {
-            Some(wait) => write!(f, "; it makes sense to try again in {} s", whole_seconds(wait)),
-            None => Ok(()),
-        }
+        f.write_str(&escaped(&self.message))
     }
 }
 
@@ -210,7 +207,7 @@ mod tests {
             retry_after: Some(Duration::from_millis(2_100)),
             ..Failure::new(Exit::TryLater, "throttled", "too\x07fast")
         };
-        assert_eq!(failure.to_string(), "too\\u{7}fast; it makes sense to try again in 3 s");
+        assert_eq!(failure.to_string(), "too\\u{7}fast");
         assert_eq!(
             failure.to_json(),
             r#"{"error":{"status":6,"code":"throttled","message":"too\u0007fast","retry_after":3}}"#

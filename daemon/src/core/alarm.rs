@@ -41,6 +41,10 @@ impl Alarms {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
     pub(super) fn first(&self) -> Option<Boot> {
         self.order.first().map(|(at, _)| *at)
     }

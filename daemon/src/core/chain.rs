@@ -41,9 +41,7 @@ impl Core {
     /// Whether a chain that is idle has something to send; `None` if that depends on its token.
     pub(super) fn chain_wants(&self, now: Now, key: &ChainKey) -> Option<bool> {
         let chain = self.chains.get(key)?;
-        if let Some(candidate) = &chain.candidate
-            && candidate.retry_at.is_none_or(|at| at <= now.boot)
-        {
+        if !chain.removing_candidate && chain.candidate.as_ref().is_some_and(|candidate| candidate.is_due(now.boot)) {
             return Some(true);
         }
         match chain.record.state {
@@ -76,7 +74,7 @@ impl Core {
             return;
         }
         let Some(chain) = self.chains.get(key) else { return };
-        let trial = chain.candidate.as_ref().is_some_and(|c| c.retry_at.is_none_or(|at| at <= now.boot));
+        let trial = !chain.removing_candidate && chain.candidate.as_ref().is_some_and(|c| c.is_due(now.boot));
         let state = chain.record.state.clone();
         if trial {
             self.begin_candidate(key);
@@ -192,7 +190,7 @@ impl Core {
     /// The refresh on the wire has ended without a new pair.
     pub(super) fn release(&mut self, key: &ChainKey) {
         let Some(name) = self.name_of(key) else { return };
-        let doubtful = self.chains.get(key).is_some_and(|chain| chain.reply_lost);
+        let doubtful = self.chains.get(key).is_some_and(Chain::doubts_access_token);
         if let Some(entry) = self.names.get_mut(&name) {
             entry.hold_until = None;
         }
@@ -206,7 +204,8 @@ impl Core {
             chain.work = Work::Idle; // of an earlier configuration; nothing was sent
         }
         let busy = !matches!(chain.work, Work::Idle);
-        let in_flight = matches!(chain.record.state, ChainState::InFlight { .. });
+        let settled = chain.record.state == ChainState::Settled;
+        let doubtful = !settled || chain.doubts_access_token();
         let token = restored_token(self.boot_id, now, chain);
         if busy {
             self.set_activity(name, Activity::Chain);
@@ -215,14 +214,14 @@ impl Core {
             let profile = self.names.get(name).map(|entry| Arc::clone(&entry.profile));
             if let Some(profile) = profile
                 && same_boot
-                && !in_flight
+                && settled
             {
                 token.refresh =
                     schedule::refresh_at(&self.settings, &profile, token.issued, token.life(), self.random.roll());
             }
             if let Some(entry) = self.names.get_mut(name) {
                 entry.token = Some(Arc::new(token));
-                entry.mode = if in_flight { ReadMode::ServeRenewing } else { ReadMode::Serve };
+                entry.mode = if doubtful { ReadMode::ServeRenewing } else { ReadMode::Serve };
             }
             self.publish(name);
         }
@@ -235,6 +234,11 @@ impl Core {
         let login = self.has_login(key);
         let Some(chain) = self.chains.get(key) else { return };
         let trouble = match chain.record.state {
+            ChainState::Empty | ChainState::Lost { .. } | ChainState::AwaitingLogin { .. }
+                if !login && chain.candidate.is_some() =>
+            {
+                Some(Trouble::new(TroubleKind::Transient, "an imported refresh token is being tried"))
+            }
             ChainState::Empty if !login => {
                 Some(Trouble::new(TroubleKind::ChainEmpty, "its chain of refresh tokens was never started"))
             }

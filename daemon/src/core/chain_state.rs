@@ -5,9 +5,9 @@ use tokend_proto::{Fingerprint, Secret};
 use super::effect::Issued;
 use super::exchange::SecretVersion;
 use super::input::WriteId;
-use super::record::{CandidateRecord, ChainKey, ChainRecord, QuotaKey, QuotaRecord, Revision};
+use super::record::{CandidateRecord, ChainKey, ChainRecord, ChainState, QuotaKey, QuotaRecord, Revision};
 use super::settings::{Kind, Profile};
-use super::time::Boot;
+use super::time::{Boot, Now};
 
 /// One Classic chain. It outlives its profile, so that a rotation is always finished.
 #[derive(Debug, Default)]
@@ -15,6 +15,10 @@ pub(super) struct Chain {
     pub(super) record: ChainRecord,
     pub(super) revision: Revision,
     pub(super) candidate: Option<Candidate>,
+    /// Of the candidate's record in the store, which may outlive the candidate.
+    pub(super) candidate_revision: Revision,
+    /// That record is being removed: another candidate has to wait.
+    pub(super) removing_candidate: bool,
     pub(super) work: Work,
     /// The refresh token may have been spent by a request whose reply was lost.
     pub(super) reply_lost: bool,
@@ -27,7 +31,6 @@ pub(super) struct Chain {
 pub(super) struct Candidate {
     pub(super) record: CandidateRecord,
     pub(super) fingerprint: Fingerprint,
-    pub(super) revision: Revision,
     pub(super) durable: bool,
     pub(super) retry_at: Option<Boot>,
     pub(super) failures: u32,
@@ -71,6 +74,8 @@ pub(super) struct Keep {
 pub(super) struct Quota {
     pub(super) record: QuotaRecord,
     pub(super) revision: Revision,
+    /// When it was read from the store.
+    pub(super) restored: Now,
     /// The chain whose login is under way.
     pub(super) busy: Option<ChainKey>,
     pub(super) writing: bool,
@@ -119,18 +124,30 @@ pub(super) fn quota_key(chain: &ChainKey) -> QuotaKey {
     QuotaKey { gateway: chain.gateway.clone(), client_id: chain.client_id.clone() }
 }
 
+impl Chain {
+    /// The access token may be dead before its time: it dies with the refresh token that it came with, when that is
+    /// spent or revoked (the provider's documentation).
+    pub(super) fn doubts_access_token(&self) -> bool {
+        self.reply_lost || matches!(self.record.state, ChainState::AwaitingLogin { .. } | ChainState::Lost { .. })
+    }
+}
+
 impl Candidate {
-    pub(super) fn new(record: CandidateRecord, revision: Revision, durable: bool) -> Self {
+    pub(super) fn new(record: CandidateRecord, durable: bool) -> Self {
         Self {
             fingerprint: Fingerprint::of(&record.refresh_token),
             record,
-            revision,
             durable,
             retry_at: None,
             failures: 0,
             secrets_refused: 0,
             trouble: None,
         }
+    }
+
+    /// Whether it may be tried now.
+    pub(super) fn is_due(&self, now: Boot) -> bool {
+        self.retry_at.is_none_or(|at| at <= now)
     }
 
     pub(super) fn token(&self) -> &Secret {

@@ -21,20 +21,21 @@ pub(super) fn throttled(name: &TokenName, wait: Duration) -> Outcome {
     error(ErrorCode::Throttled, message, Some(wait))
 }
 
-/// Why there is no token under this name.
-pub(super) fn no_token(name: &TokenName, entry: &Name, now: Boot) -> Outcome {
+/// Why there is no token under this name. `parent` is the workspace whose token it waits for in vain.
+pub(super) fn no_token(name: &TokenName, entry: &Name, parent: Option<&Name>, now: Boot) -> Outcome {
+    if let Some(parent) = parent
+        && let Some(trouble) = &parent.trouble
+    {
+        return no_token_yet(name, &of_workspace(&trouble.message), parent.retry_at.map(|at| at.since(now)));
+    }
     let retry_after = entry.retry_at.map(|at| at.since(now));
     let Some(trouble) = &entry.trouble else {
-        let message = format!("{name} has no token yet; its request is under way");
+        let message = format!("{name} has no good token yet; its request is under way");
         return error(ErrorCode::Unavailable, message, None);
     };
     let what = &trouble.message;
     match trouble.kind {
-        TroubleKind::Transient => {
-            let next = retry_after
-                .map_or_else(|| "trying again now".to_owned(), |wait| format!("trying again in {} s", seconds(wait)));
-            error(ErrorCode::Unavailable, format!("{name} has no good token: {what}; {next}"), retry_after)
-        }
+        TroubleKind::Transient => no_token_yet(name, what, retry_after),
         TroubleKind::AwaitingLogin => error(ErrorCode::AwaitingLogin, format!("{name}: {what}"), retry_after),
         TroubleKind::Rejected | TroubleKind::ParentRejected => {
             let advice = advice(entry).unwrap_or_default();
@@ -49,6 +50,17 @@ pub(super) fn no_token(name: &TokenName, entry: &Name, now: Boot) -> Outcome {
             error(code, format!("{name}: {what}; {advice}"), None)
         }
     }
+}
+
+fn no_token_yet(name: &TokenName, what: &str, retry_after: Option<Duration>) -> Outcome {
+    let next = retry_after
+        .map_or_else(|| "trying again now".to_owned(), |wait| format!("trying again in {} s", seconds(wait)));
+    error(ErrorCode::Unavailable, format!("{name} has no good token: {what}; {next}"), retry_after)
+}
+
+/// What is wrong with a workspace's token, as its tenants say it.
+pub(super) fn of_workspace(what: &str) -> String {
+    format!("the token of its workspace cannot be renewed: {what}")
 }
 
 /// What a person has to do, where nothing else helps.

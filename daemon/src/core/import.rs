@@ -9,7 +9,7 @@ use super::effect::{Outcome, Severity};
 use super::exchange::{Failure, FailureKind};
 use super::failure;
 use super::input::WaiterId;
-use super::record::{CandidateRecord, ChainKey, Record, RecordKey};
+use super::record::{CandidateRecord, ChainKey, Record, RecordKey, Revision};
 use super::schedule;
 use super::state::{Place, Want};
 use super::time::Now;
@@ -32,10 +32,7 @@ impl Core {
             let message = format!("{profile}: this refresh token was imported before; nothing was changed");
             return self.answer(id, Outcome::Imported(Imported { changed: false, message }));
         }
-        let (same, revision) = match &chain.candidate {
-            Some(candidate) => (candidate.fingerprint == fingerprint, candidate.revision),
-            None => (false, super::record::Revision::default()),
-        };
+        let same = chain.candidate.as_ref().is_some_and(|candidate| candidate.fingerprint == fingerprint);
         if !same {
             let trying = chain.candidate.is_some()
                 && matches!(
@@ -48,7 +45,7 @@ impl Core {
                 return self.answer(id, failure::error(ErrorCode::Busy, message, None));
             }
             let record = CandidateRecord { refresh_token, since };
-            chain.candidate = Some(Candidate::new(record, revision, false));
+            chain.candidate = Some(Candidate::new(record, false));
         } else if let Some(candidate) = &mut chain.candidate {
             candidate.retry_at = None;
         }
@@ -63,16 +60,17 @@ impl Core {
             entry.waiters.push(id);
             entry.probe_now();
         }
-        self.mark(name);
+        self.chain_trouble(&name, &key);
     }
 
     /// Before the imported token is sent, it is made durable.
     pub(super) fn begin_candidate(&mut self, key: &ChainKey) {
-        let Some(candidate) = self.chains.get(key).and_then(|chain| chain.candidate.as_ref()) else { return };
+        let Some(chain) = self.chains.get(key) else { return };
+        let Some(candidate) = &chain.candidate else { return };
         if candidate.durable {
             return self.queue_chain(key, Send::Candidate);
         }
-        let (record, revision) = (Record::Candidate(candidate.record.clone()), candidate.revision);
+        let (record, revision) = (Record::Candidate(candidate.record.clone()), chain.candidate_revision);
         let purpose = Written::Candidate(key.clone());
         self.write(RecordKey::Candidate(key.clone()), revision, Some(record), purpose);
         if let Some(chain) = self.chains.get_mut(key) {
@@ -81,11 +79,12 @@ impl Core {
     }
 
     pub(super) fn candidate_written(&mut self, now: Now, key: &ChainKey, result: Result<(), String>) {
-        let Some(candidate) = self.chains.get_mut(key).and_then(|chain| chain.candidate.as_mut()) else { return };
+        let Some(chain) = self.chains.get_mut(key) else { return };
+        let Some(candidate) = &mut chain.candidate else { return };
         match result {
             Ok(()) => {
                 candidate.durable = true;
-                candidate.revision.0 += 1;
+                chain.candidate_revision.0 += 1;
                 self.queue_chain(key, Send::Candidate);
             }
             Err(problem) => {
@@ -140,6 +139,9 @@ impl Core {
     fn candidate_refused(&mut self, key: &ChainKey, message: &str) {
         let fingerprint = self.remove_candidate(key);
         self.rest(key);
+        if let Some(name) = self.name_of(key) {
+            self.chain_trouble(&name, key);
+        }
         let message = format!(
             "the imported refresh token is refused ({message}): it was used before, revoked, has expired, or belongs to \
              another client; the chain is as it was"
@@ -163,19 +165,30 @@ impl Core {
 
     /// Takes the candidate away, from the store too.
     pub(super) fn remove_candidate(&mut self, key: &ChainKey) -> Option<Fingerprint> {
-        let candidate = self.chains.get_mut(key)?.candidate.take()?;
-        if candidate.revision.0 > 0 {
+        let chain = self.chains.get_mut(key)?;
+        let candidate = chain.candidate.take();
+        let revision = chain.candidate_revision;
+        if revision.0 > 0 && !std::mem::replace(&mut chain.removing_candidate, true) {
             let purpose = Written::CandidateGone(key.clone());
-            self.write(RecordKey::Candidate(key.clone()), candidate.revision, None, purpose);
+            self.write(RecordKey::Candidate(key.clone()), revision, None, purpose);
         }
-        Some(candidate.fingerprint)
+        candidate.map(|candidate| candidate.fingerprint)
     }
 
-    /// If it could not be removed, it is found again at the next start, and taken for what it is.
+    /// If it could not be removed, the next import takes its place, or it is found again at the next start and taken
+    /// for what it is.
     pub(super) fn candidate_gone(&mut self, key: &ChainKey, result: Result<(), String>) {
-        if let Err(problem) = result {
-            let message = format!("the record of an import that is over could not be removed: {problem}");
-            self.notice(Severity::Warning, &key.profile, message);
+        let Some(chain) = self.chains.get_mut(key) else { return };
+        chain.removing_candidate = false;
+        match result {
+            Ok(()) => chain.candidate_revision = Revision::default(),
+            Err(problem) => {
+                let message = format!("the record of an import that is over could not be removed: {problem}");
+                self.notice(Severity::Warning, &key.profile, message);
+            }
+        }
+        if let Some(name) = self.name_of(key) {
+            self.mark(name); // another import may have waited for this
         }
     }
 

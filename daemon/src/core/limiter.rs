@@ -64,10 +64,7 @@ impl Limiter {
     /// A request is being sent.
     pub(super) fn take(&mut self, now: Boot, needed_by: Option<u32>) {
         self.slots += 1;
-        self.sent.push_back(now);
-        while self.sent.len() > self.rate {
-            self.sent.pop_front();
-        }
+        self.count(now);
         if let Some(uid) = needed_by {
             self.turns.insert(uid, self.slots);
             if self.turns.len() > MAX_USERS {
@@ -77,12 +74,21 @@ impl Limiter {
         }
     }
 
+    fn count(&mut self, now: Boot) {
+        self.sent.push_back(now);
+        while self.sent.len() > self.rate {
+            self.sent.pop_front();
+        }
+    }
+
     pub(super) fn login_began(&mut self) {
         self.logins += 1;
     }
 
-    pub(super) fn login_ended(&mut self) {
+    /// Its last step may have been sent a moment ago: it goes on counting for a second.
+    pub(super) fn login_ended(&mut self, now: Boot) {
         self.logins = self.logins.saturating_sub(1);
+        self.count(now);
     }
 
     /// When this user had its last turn: the lower, the better its claim.
@@ -147,8 +153,8 @@ mod tests {
         let mut limiter = limiter(1);
         limiter.login_began();
         assert_eq!(limiter.ready_at(), None);
-        limiter.login_ended();
-        assert_eq!(limiter.ready_at(), Some(Boot(0)));
+        limiter.login_ended(Boot(5_000));
+        assert_eq!(limiter.ready_at(), Some(Boot(6_000)), "its last step may have been sent just now");
     }
 
     #[test]

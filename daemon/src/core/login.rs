@@ -26,7 +26,11 @@ const LONGEST_ATTEMPT: Duration = Duration::from_secs(120);
 /// never be known.
 const LONGEST_QUEUE: Duration = Duration::from_secs(10);
 
-/// A login that waits for another chain's looks again after this time, should the other one be stuck.
+/// A login that waits for one on the wire, or for its record to be stored, looks again after this time at the latest: soon,
+/// so that peers who can wait that long are not sent away.
+const LOOK_SOON: Duration = Duration::from_secs(1);
+
+/// A login that leaves another chain the first turn looks again after this time, should the other one be stuck.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 impl Core {
@@ -41,14 +45,15 @@ impl Core {
             return self.rejected(now, name, message);
         }
         let quota = self.quotas.entry(quota_key(key)).or_default();
-        let next = next_login(&quota.record, now, self.boot_id);
-        let taken = quota.busy.is_some() || quota.writing;
-        if taken || self.is_preceded(now, key) {
-            return self.await_login(
-                name,
-                now.boot + LOOK_AGAIN,
-                "it waits for the login of another profile".to_owned(),
-            );
+        let next = next_login(quota, now, self.boot_id);
+        let other = "it waits for the login of another profile";
+        let in_between = match (&quota.busy, quota.writing) {
+            (Some(_), _) => Some((LOOK_SOON, other)),
+            (None, true) => Some((LOOK_SOON, "the end of the last login of its client is just being recorded")),
+            (None, false) => self.is_preceded(now, key).then_some((LOOK_AGAIN, other)),
+        };
+        if let Some((pause, message)) = in_between {
+            return self.await_login(name, now.boot + pause, message.to_owned());
         }
         if let Some(at) = next {
             let wait = super::failure::seconds(at.since(now.boot));
@@ -102,7 +107,7 @@ impl Core {
         let boot_id = self.boot_id;
         let Some(quota) = self.quotas.get_mut(&quota_key(key)) else { return };
         let mut record = quota.record.clone();
-        record.attempts.retain(|attempt| !is_over(attempt, now, boot_id));
+        record.attempts.retain(|attempt| !is_over(attempt, quota.restored, now, boot_id));
         record.attempts.push(attempt);
         quota.busy = Some(key.clone());
         quota.writing = true;
@@ -235,16 +240,28 @@ impl Core {
 }
 
 /// When the next login is allowed; `None` if it is now.
-fn next_login(record: &QuotaRecord, now: Now, boot_id: BootId) -> Option<Boot> {
-    let live: Vec<&LoginAttempt> = record.attempts.iter().filter(|a| !is_over(a, now, boot_id)).collect();
-    let end = |attempt: &LoginAttempt| now.boot + span(attempt).saturating_sub(attempt.at.age(now, boot_id));
+fn next_login(quota: &Quota, now: Now, boot_id: BootId) -> Option<Boot> {
+    let live: Vec<&LoginAttempt> =
+        quota.record.attempts.iter().filter(|a| !is_over(a, quota.restored, now, boot_id)).collect();
+    let end =
+        |attempt: &LoginAttempt| now.boot + span(attempt).saturating_sub(age(attempt, quota.restored, now, boot_id));
     let of_token = live.iter().filter(|a| a.outcome != LoginOutcome::Failed).map(|a| end(a)).max();
     let of_attempts = live.len().checked_sub(MAX_ATTEMPTS).map(|index| end(live[index]));
     of_token.max(of_attempts)
 }
 
-fn is_over(attempt: &LoginAttempt, now: Now, boot_id: BootId) -> bool {
-    attempt.at.age(now, boot_id) >= span(attempt)
+fn is_over(attempt: &LoginAttempt, restored: Now, now: Now, boot_id: BootId) -> bool {
+    age(attempt, restored, now, boot_id) >= span(attempt)
+}
+
+/// How long ago an attempt was. The wall clock is asked once, when an attempt of another boot is restored: from then
+/// on it may be stepped, and the age goes on by boot time.
+fn age(attempt: &LoginAttempt, restored: Now, now: Now, boot_id: BootId) -> Duration {
+    if attempt.at.boot_id == boot_id {
+        attempt.at.age(now, boot_id)
+    } else {
+        attempt.at.age(restored, boot_id) + now.boot.since(restored.boot)
+    }
 }
 
 fn span(attempt: &LoginAttempt) -> Duration {
@@ -260,6 +277,6 @@ pub(super) fn pessimistic(at: Mark) -> LoginAttempt {
 }
 
 /// A quota as restored.
-pub(super) fn restored(record: QuotaRecord, revision: super::record::Revision) -> Quota {
-    Quota { record, revision, ..Quota::default() }
+pub(super) fn restored(record: QuotaRecord, revision: super::record::Revision, at: Now) -> Quota {
+    Quota { record, revision, restored: at, ..Quota::default() }
 }

@@ -36,6 +36,7 @@ mod renewal;
 mod rotation;
 mod schedule;
 pub mod settings;
+mod sizes;
 mod state;
 mod status;
 #[cfg(test)]
@@ -56,6 +57,7 @@ use input::{Input, WaiterId, WriteId};
 use random::Random;
 use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision};
 use settings::Settings;
+pub use sizes::Sizes;
 use state::{Host, Name, ProfileState, Purpose, Waiter};
 use time::{Boot, BootId, Mark, Now};
 
@@ -153,8 +155,11 @@ impl Core {
                 Alarm::Waiter(waiter) => self.deadline(now, waiter),
             }
         }
+        let mut considered = 0;
         loop {
             while let Some(name) = self.marked.pop_first() {
+                considered += 1;
+                debug_assert!(considered <= 1000 + 100 * self.names.len(), "{name} marks itself again and again");
                 self.consider(now, &name);
             }
             if !self.dispatch(now) && self.marked.is_empty() {
@@ -175,7 +180,7 @@ impl Core {
                 if send == chain_state::Send::Login
                     && let Some(host) = self.hosts.get_mut(&host)
                 {
-                    host.limiter.login_ended();
+                    host.limiter.login_ended(now.boot);
                 }
                 self.chain_answered(now, &key, send, sent, secret, &of, answer);
             }

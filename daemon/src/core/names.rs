@@ -58,9 +58,10 @@ impl Core {
         let ids = std::mem::take(&mut entry.waiters);
         let (mut left, mut answers) = (Vec::new(), Vec::new());
         let entry = &self.names[name];
+        let parent = self.parent_in_trouble(name, entry);
         for id in ids {
             let Some(waiter) = self.waiters.get(&id) else { continue };
-            match outcome_for(name, entry, waiter, now) {
+            match outcome_for(name, entry, parent, waiter, now) {
                 Some(outcome) => answers.push((id, outcome)),
                 None => left.push(id),
             }
@@ -73,6 +74,16 @@ impl Core {
         for (id, outcome) in answers {
             self.answer(id, outcome);
         }
+    }
+
+    /// The workspace whose token a tenant waits for, if its last renewal failed and is tried again soon.
+    /// A refused workspace is the tenant's own trouble, with its own code and advice.
+    pub(super) fn parent_in_trouble(&self, name: &TokenName, entry: &Name) -> Option<&Name> {
+        if entry.activity != Activity::Parent {
+            return None;
+        }
+        let parent = self.names.get(&TokenName::from(name.profile.clone()));
+        parent.filter(|parent| parent.trouble.is_some() && !parent.is_permanent())
     }
 
     fn wants_request(&self, now: Now, name: &TokenName, entry: &Name) -> bool {
@@ -193,7 +204,7 @@ fn may_renew_early(entry: &Name, token: &Issued, now: Boot) -> bool {
 }
 
 /// What this waiter is to be told now; `None` if it is to go on waiting.
-fn outcome_for(name: &TokenName, entry: &Name, waiter: &Waiter, now: Now) -> Option<Outcome> {
+fn outcome_for(name: &TokenName, entry: &Name, parent: Option<&Name>, waiter: &Waiter, now: Now) -> Option<Outcome> {
     let out_of_time = waiter.deadline <= now.boot;
     let (min_ttl, other_than) = match &waiter.want {
         Want::Token { min_ttl, other_than } => (*min_ttl, *other_than),
@@ -205,11 +216,11 @@ fn outcome_for(name: &TokenName, entry: &Name, waiter: &Waiter, now: Now) -> Opt
     let too_late = |at: Boot| idle && at > waiter.deadline;
     let Some(token) = entry.good(now.boot) else {
         let hopeless = entry.is_permanent() || entry.retry_at.is_some_and(too_late);
-        return (out_of_time || hopeless).then(|| failure::no_token(name, entry, now.boot));
+        return (out_of_time || hopeless).then(|| failure::no_token(name, entry, parent, now.boot));
     };
     if other_than == Some(token.fingerprint) {
         if out_of_time || entry.is_permanent() || entry.retry_at.is_some_and(too_late) {
-            return Some(not_replaced(name, entry, now.boot));
+            return Some(not_replaced(name, entry, parent, now.boot));
         }
         if idle && entry.forced.is_none() {
             // The provider gave the very same token again.
@@ -241,9 +252,9 @@ fn outcome_for(name: &TokenName, entry: &Name, waiter: &Waiter, now: Now) -> Opt
 }
 
 /// A token that its peer does not want is still the current one.
-fn not_replaced(name: &TokenName, entry: &Name, now: Boot) -> Outcome {
-    match &entry.trouble {
-        Some(_) => failure::no_token(name, entry, now),
+fn not_replaced(name: &TokenName, entry: &Name, parent: Option<&Name>, now: Boot) -> Outcome {
+    match parent.unwrap_or(entry).trouble {
+        Some(_) => failure::no_token(name, entry, parent, now),
         None => {
             let message = format!("{name}: a new token was asked for and has not arrived yet");
             failure::error(ErrorCode::Unavailable, message, None)

@@ -28,7 +28,14 @@ impl Core {
                     let (record, reply_lost) = match content {
                         RestoredContent::Newest(Record::Chain(record)) => {
                             let in_flight = matches!(record.state, ChainState::InFlight { .. });
-                            (record, in_flight)
+                            let refreshes = in_flight || record.state == ChainState::Settled;
+                            // Nothing writes such a record; whatever did, there is no token to go on with.
+                            let state = if refreshes && record.refresh_token.is_none() {
+                                unreadable
+                            } else {
+                                record.state.clone()
+                            };
+                            (ChainRecord { state, ..record }, in_flight)
                         }
                         // What happened after the previous record is not known: perhaps a rotation.
                         RestoredContent::Previous(Record::Chain(record)) => match &record.refresh_token {
@@ -41,32 +48,38 @@ impl Core {
                         _ => (ChainRecord { state: unreadable, ..ChainRecord::default() }, true),
                     };
                     let chain = self.chains.entry(key).or_default();
-                    *chain =
-                        Chain { record, revision, reply_lost, candidate: chain.candidate.take(), ..Chain::default() };
+                    chain.record = record;
+                    chain.revision = revision;
+                    chain.reply_lost = reply_lost;
                 }
                 (
                     RecordKey::Candidate(key),
                     RestoredContent::Newest(Record::Candidate(record))
                     | RestoredContent::Previous(Record::Candidate(record)),
                 ) => {
-                    self.chains.entry(key).or_default().candidate = Some(Candidate::new(record, revision, true));
+                    let chain = self.chains.entry(key).or_default();
+                    chain.candidate = Some(Candidate::new(record, true));
+                    chain.candidate_revision = revision;
                 }
                 (RecordKey::Candidate(key), _) => {
+                    self.chains.entry(key.clone()).or_default().candidate_revision = revision;
                     let message = "the record of an import that was not finished cannot be read; import it again";
                     self.notice(Severity::Error, &key.profile, message);
                 }
                 (RecordKey::Quota(key), RestoredContent::Newest(Record::Quota(record))) => {
-                    self.quotas.insert(key, login::restored(record, revision));
+                    self.quotas.insert(key, login::restored(record, revision, now));
                 }
                 (RecordKey::Quota(key), _) => {
                     let attempts = vec![login::pessimistic(self.boot_mark(now))];
-                    self.quotas.insert(key, login::restored(QuotaRecord { attempts }, revision));
+                    self.quotas.insert(key, login::restored(QuotaRecord { attempts }, revision, now));
                 }
             }
         }
-        let finished = |chain: &Chain| chain.candidate.as_ref().map(|c| c.fingerprint) == chain.record.imported;
-        let keys: Vec<ChainKey> =
-            self.chains.iter().filter(|(_, c)| c.candidate.is_some() && finished(c)).map(|(k, _)| k.clone()).collect();
+        let finished = |chain: &Chain| match &chain.candidate {
+            Some(candidate) => Some(candidate.fingerprint) == chain.record.imported,
+            None => chain.candidate_revision.0 > 0, // unreadable
+        };
+        let keys: Vec<ChainKey> = self.chains.iter().filter(|(_, c)| finished(c)).map(|(key, _)| key.clone()).collect();
         for key in keys {
             self.remove_candidate(&key);
         }

@@ -26,7 +26,9 @@ impl Core {
             (Kind::Glp { .. }, Some(_)) => "glp-tenant",
             (Kind::Classic { .. }, _) => "classic",
         };
+        let parent = self.parent_in_trouble(name, entry);
         let health = match entry.trouble.as_ref().map(|trouble| trouble.kind) {
+            None if parent.is_some() && token.is_some() => Health::Failing,
             None if token.is_some() => Health::Good,
             None => Health::Unavailable,
             Some(TroubleKind::Transient) if token.is_some() => Health::Failing,
@@ -38,11 +40,16 @@ impl Core {
         };
         let next = match entry.activity {
             Activity::Idle => entry.retry_at.or_else(|| token.map(|token| token.refresh)),
+            // A workspace that waits for its next attempt, or is at it.
+            Activity::Parent => parent.and_then(|parent| parent.retry_at).or(Some(now.boot)).max(Some(now.boot)),
             _ => Some(now.boot),
         };
         let chain = chain_key(&entry.profile).and_then(|key| self.chains.get(&key));
         let of_import = chain.and_then(|chain| chain.candidate.as_ref()?.trouble.as_ref());
-        let last_error = entry.trouble.as_ref().map(|trouble| trouble.message.clone());
+        let last_error = match parent.and_then(|parent| parent.trouble.as_ref()) {
+            Some(trouble) => Some(failure::of_workspace(&trouble.message)),
+            None => entry.trouble.as_ref().map(|trouble| trouble.message.clone()),
+        };
         NameStatus {
             name: name.to_string(),
             label,

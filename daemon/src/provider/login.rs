@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::body::{self, BodyFault};
 use super::classify::{self, Asked};
 use super::form::{self, Form};
-use super::http::{self, Http, Request};
+use super::http::{self, Http, Reply, Request};
 use super::refresh;
 use super::token_response::{self, Text};
 use crate::core::exchange::{Failure, TokenResponse};
@@ -45,9 +45,9 @@ pub(super) async fn token(
 }
 
 /// What step 1 brings and step 2 needs.
-struct Session {
-    csrf: Zeroizing<String>,
-    session: Zeroizing<String>,
+pub(super) struct Session {
+    pub(super) csrf: Zeroizing<String>,
+    pub(super) session: Zeroizing<String>,
 }
 
 /// Step 1: user name and password, for a session.
@@ -62,8 +62,13 @@ async fn sign_in(
     let mut url = http::url(ASKED, &gateway.url, format_args!("/oauth2/authorize/central/api/login"))?;
     url.query_pairs_mut().append_pair("client_id", &profile.client_id);
     let body = form::json_object(&[("username", &login.username), ("password", password.expose())]);
-    let reply = http.send(profile, Request::post(ASKED, url).json(body)).await?;
-    classify::success(ASKED, &reply)?;
+    session(&http.send(profile, Request::post(ASKED, url).json(body)).await?)
+}
+
+/// What the answer to step 1 brings.
+pub(super) fn session(reply: &Reply) -> Result<Session, Failure> {
+    const ASKED: Asked = Asked::LoginUser;
+    classify::success(ASKED, reply)?;
     let cookie_missing = |what| classify::unreadable(ASKED, reply.status, BodyFault::OtherShape(what));
     Ok(Session {
         csrf: cookie(&reply.headers, "csrftoken")
@@ -91,8 +96,13 @@ async fn authorize(
         .json(form::json_object(&[("customer_id", &login.customer_id)]))
         .secret_header("x-csrf-token", "", &session.csrf)?
         .secret_header("cookie", "session=", &session.session)?;
-    let reply = http.send(profile, request).await?;
-    let body = classify::success(ASKED, &reply)?;
+    auth_code(&http.send(profile, request).await?)
+}
+
+/// What the answer to step 2 brings.
+pub(super) fn auth_code(reply: &Reply) -> Result<Secret, Failure> {
+    const ASKED: Asked = Asked::LoginCustomer;
+    let body = classify::success(ASKED, reply)?;
     code(body).map_err(|fault| classify::unreadable(ASKED, reply.status, fault))
 }
 

@@ -9,6 +9,7 @@ mod client_credentials;
 mod exchange;
 mod form;
 mod http;
+mod interpret;
 mod login;
 mod refresh;
 mod tenants;
@@ -18,8 +19,9 @@ mod trust;
 use rustls::pki_types::CertificateDer;
 use tokend_proto::{ProfileName, Secret};
 
-use self::classify::Asked;
+pub use self::classify::Asked;
 use self::http::{Http, Timing};
+pub use self::interpret::{Came, Meaning, interpret};
 use self::trust::Trust;
 use crate::core::exchange::{Answer, Failure, FailureKind, Grant};
 use crate::core::settings::{Kind, Profile};

@@ -7,7 +7,7 @@ use tokend_proto::{Secret, WorkspaceId};
 
 use super::body::{self, BodyFault};
 use super::classify::{self, Asked};
-use super::http::{self, Http, MAX_TENANTS_BODY, Request};
+use super::http::{self, Http, MAX_TENANTS_BODY, Reply, Request};
 use crate::core::exchange::{Failure, TenantPage};
 use crate::core::settings::{Endpoint, Profile};
 
@@ -32,8 +32,12 @@ pub(super) async fn page(
         "Bearer ",
         token.expose(),
     )?;
-    let reply = http.send(profile, request).await?;
-    let body = classify::success(ASKED, &reply)?;
+    page_of(&http.send(profile, request).await?, offset)
+}
+
+/// What the answer brings.
+pub(super) fn page_of(reply: &Reply, offset: u64) -> Result<TenantPage, Failure> {
+    let body = classify::success(ASKED, reply)?;
     parse(body, offset).map_err(|fault| classify::unreadable(ASKED, reply.status, fault))
 }
 

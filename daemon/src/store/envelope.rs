@@ -36,15 +36,18 @@ const CHECK: usize = 4;
 
 /// What a file says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Decoded {
-    pub(super) key: RecordKey,
-    pub(super) revision: Revision,
-    pub(super) record: Record,
+pub struct Decoded {
+    /// Which record it is.
+    pub key: RecordKey,
+    /// Its revision.
+    pub revision: Revision,
+    /// Its content, of the key's kind.
+    pub record: Record,
 }
 
 /// Why a file says nothing.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum DecodeError {
+pub enum DecodeError {
     /// Of a later format.
     Newer(u16),
     /// Whole, but sealed, and there is no key.
@@ -61,7 +64,10 @@ pub(super) enum DecodeError {
 }
 
 /// A file for this record.
-pub(super) fn encode(
+///
+/// # Errors
+/// [`StoreError::TooLarge`], and [`StoreError::NoRandomness`] where it is to be sealed.
+pub fn encode(
     key: &RecordKey,
     revision: Revision,
     record: &Record,
@@ -101,7 +107,10 @@ pub(super) fn encode(
 }
 
 /// What this file says.
-pub(super) fn decode(file: &[u8], seal: Option<&StateKey>) -> Result<Decoded, DecodeError> {
+///
+/// # Errors
+/// When it is not a whole file of this format, or the key does not open it. It is never believed in part.
+pub fn decode(file: &[u8], seal: Option<&StateKey>) -> Result<Decoded, DecodeError> {
     let damaged = |why| DecodeError::Damaged { why, head: None };
     let mut reader = Reader { file, at: 0 };
     if reader.take::<8>() != Some(MAGIC) {

@@ -6,7 +6,7 @@
 //!
 //! What is not here: any decision about what a record means. A record that cannot be read is named, not guessed.
 
-mod envelope;
+pub mod envelope;
 mod error;
 mod file;
 mod folder;

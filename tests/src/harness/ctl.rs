@@ -73,4 +73,16 @@ impl Ctl {
         assert_eq!(ran.status, 0, "tokenctl get {name}: {}", ran.stderr);
         ran.stdout.trim_end().to_owned()
     }
+
+    /// How a name is doing: its object in `tokenctl status NAME --output json`.
+    ///
+    /// # Panics
+    /// When that cannot be had.
+    #[must_use]
+    pub fn status_of(&self, name: &str) -> serde_json::Value {
+        let ran = self.run(&["status", name, "--output", "json"]);
+        assert_eq!(ran.status, 0, "tokenctl status {name}: {}", ran.stderr);
+        let mut status: serde_json::Value = serde_json::from_str(&ran.stdout).expect("it prints JSON");
+        status["names"][0].take()
+    }
 }

@@ -35,9 +35,18 @@ impl Daemon {
     /// When it cannot be started.
     #[must_use]
     pub fn spawn(config: &Path, log: &Path, filter: &str) -> Self {
+        Self::spawn_with(config, log, |command| command.args(["--log", filter]))
+    }
+
+    /// Starts the daemon with more said about how, and does not wait for anything.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn spawn_with(config: &Path, log: &Path, adapt: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let mut command = Command::new(&Binaries::built().tokend);
-        command.arg("--config").arg(config).args(["--log", filter]).stdin(Stdio::null());
-        Self::launch(&mut command, log)
+        command.arg("--config").arg(config).stdin(Stdio::null());
+        Self::launch(adapt(&mut command), log)
     }
 
     /// Starts a command that is, or becomes, the daemon. Its log is appended to `log`.

@@ -1,18 +1,26 @@
 //! The real daemon and the real command line, started as processes against a sandbox provider on loopback.
 //!
 //! [`World`] is a sandbox, a temporary folder and a configuration; [`Daemon`] a running `tokend`; [`Ctl`] runs
-//! `tokenctl`. Whatever is started here is ended here, by its own handle.
+//! `tokenctl`; [`Peer`] speaks frames and [`reading`] has peers that read in a loop; [`Api`] calls the provider's APIs.
+//! Whatever is started here is ended here, by its own handle.
 
+mod api;
 mod binaries;
+mod clock;
 mod ctl;
 mod daemon;
 mod inside;
+mod peer;
+pub mod reading;
 mod wait;
 mod world;
 
-pub use binaries::Binaries;
+pub use api::Api;
+pub use binaries::{Binaries, BuildError};
+pub use clock::boot_ms;
 pub use ctl::{Ctl, Ran};
 pub use daemon::Daemon;
 pub use inside::{Inside, copies};
-pub use wait::{PATIENCE, until};
+pub use peer::Peer;
+pub use wait::{PATIENCE, timed, until};
 pub use world::{Outage, ProfileText, World};

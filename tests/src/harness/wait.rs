@@ -1,6 +1,6 @@
 //! Waiting for something to be so, without a guess how long it takes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long anything may take on a machine that is busy with other things before a test says that it does not happen.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,4 +21,13 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         std::thread::sleep(LOOK);
     }
     panic!("in {PATIENCE:?} it did not come to: {what}");
+}
+
+/// Does something and says how long it took. On a machine that is busy with other things that is good for generous
+/// bounds only.
+#[expect(clippy::disallowed_methods, reason = "a test looks at a daemon from outside, and no deadline depends on it")]
+pub fn timed<T>(act: impl FnOnce() -> T) -> (T, Duration) {
+    let begun = Instant::now();
+    let result = act();
+    (result, begun.elapsed())
 }

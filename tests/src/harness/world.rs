@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{Ctl, Daemon};
-use crate::sandbox::{Population, Sandbox};
+use super::{Ctl, Daemon, until};
+use crate::sandbox::{Credentials, Population, Sandbox};
 
 /// A provider and all that a daemon needs to use it. Removed, with everything in it, when it is dropped.
 pub struct World {
@@ -32,7 +32,7 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let (provider, population) = Population::settle(seed);
         let sandbox = Sandbox::start(provider).expect("a free port");
-        let folder = tempfile::Builder::new().prefix("tokend-").tempdir().expect("a temporary folder");
+        let folder = temporary_folder();
         let base_url = sandbox.base_url().to_owned();
         let world = Self { folder, population, sandbox: Some(sandbox), base_url };
         let secrets = &world.population;
@@ -137,9 +137,23 @@ impl World {
         self.profile(name, "classic", &self.population.classic.client_id, "classic", &rest)
     }
 
+    /// A `classic` profile of an application of its own, with or without a login.
+    #[must_use]
+    pub fn classic_of(&self, name: &str, client: &Credentials, login: bool) -> ProfileText {
+        let secret = format!("classic-{}", client.client_id);
+        self.secret(&secret, &client.client_secret);
+        let rest = format!("base_url = \"{}\"", self.base_url);
+        let profile = self.profile(name, "classic", &client.client_id, &secret, &rest);
+        if login { self.with_login(name, &profile) } else { profile }
+    }
+
     /// A `classic` profile that can log in.
     #[must_use]
     pub fn classic_with_login(&self, name: &str) -> ProfileText {
+        self.with_login(name, &self.classic(name))
+    }
+
+    fn with_login(&self, name: &str, profile: &ProfileText) -> ProfileText {
         let Population { username, customer_id, .. } = &self.population;
         let password = self.path("password.secret");
         let rest = format!(
@@ -147,7 +161,7 @@ impl World {
              \"{}\" }}",
             password.display()
         );
-        ProfileText(format!("{}\n{rest}", self.classic(name).0))
+        ProfileText(format!("{}\n{rest}", profile.0))
     }
 
     fn profile(&self, name: &str, kind: &str, client_id: &str, secret: &str, rest: &str) -> ProfileText {
@@ -197,13 +211,23 @@ impl World {
         Outage { addr, provider: sandbox.stop() }
     }
 
-    /// Ends an outage.
+    /// Ends an outage. Another socket of this machine may hold the port for a moment; that is waited for.
     ///
     /// # Panics
-    /// When somebody has taken the port meanwhile.
+    /// When somebody has taken the port for good.
     pub fn provider_up(&mut self, outage: Outage) {
-        self.sandbox = Some(Sandbox::start_on(outage.addr, outage.provider).expect("the port is still free"));
+        let start = || Sandbox::start_on(outage.addr, outage.provider.clone()).ok();
+        self.sandbox = Some(until("the provider's port is free again", start));
     }
+}
+
+/// In memory where the system has such a place. A disk that is busy with somebody's build takes ten seconds and more
+/// for an fsync, and tokend waits for two of them in each rotation: with lives of seconds a test would say something
+/// about the disk.
+fn temporary_folder() -> TempDir {
+    let mut named = tempfile::Builder::new();
+    named.prefix("tokend-");
+    named.tempdir_in("/dev/shm").or_else(|_| named.tempdir()).expect("a temporary folder")
 }
 
 /// A provider that is off the net.

@@ -37,6 +37,12 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// Whether it issues Classic tokens: a refresh, or the last step of a login.
+    #[must_use]
+    pub fn is_classic_grant(self) -> bool {
+        matches!(self, Self::ClassicRefresh | Self::ClassicCode)
+    }
+
     /// Whether it stands behind the Classic gateway, whose parameters, errors and limits are Kong's.
     pub(super) fn is_classic(self) -> bool {
         use Endpoint::{Authorize, ClassicApi, ClassicCode, ClassicRefresh, Login};

@@ -14,6 +14,9 @@ const SHORTEST_OPAQUE: usize = 16;
 /// The longest token that anybody can ask for.
 const LONGEST: usize = 1024 * 1024;
 
+/// Secrets that a ledger holds.
+const LEDGER: usize = 10_000;
+
 /// The header of the tokens that look like a JWT: `{"alg":"RS256","kid":"sandbox"}`.
 const JWT_HEADER: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6InNhbmRib3gifQ";
 
@@ -21,11 +24,29 @@ const JWT_HEADER: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6InNhbmRib3gifQ";
 #[derive(Clone)]
 pub(super) struct Mint {
     state: u64,
+    ledger: Option<Vec<String>>,
 }
 
 impl Mint {
     pub(super) fn new(seed: u64) -> Self {
-        Self { state: mix(seed ^ GOLDEN) }
+        Self { state: mix(seed ^ GOLDEN), ledger: None }
+    }
+
+    /// Writes down, from now on, whatever is minted and is a secret.
+    pub(super) fn keep_ledger(&mut self) {
+        self.ledger.get_or_insert_default();
+    }
+
+    /// What was written down.
+    pub(super) fn ledger(&self) -> &[String] {
+        self.ledger.as_deref().unwrap_or_default()
+    }
+
+    fn write_down(&mut self, secret: &str) {
+        if let Some(ledger) = &mut self.ledger {
+            assert!(ledger.len() < LEDGER, "a ledger is for short runs");
+            ledger.push(secret.to_owned());
+        }
     }
 
     /// The next 64 bits.
@@ -50,6 +71,7 @@ impl Mint {
         self.push_base64url(&mut token, rest - signature);
         token.push('.');
         self.push_base64url(&mut token, signature);
+        self.write_down(&token);
         token
     }
 
@@ -62,6 +84,7 @@ impl Mint {
             self.push_base64url(&mut text, missing);
             text.retain(|c| c.is_ascii_alphanumeric());
         }
+        self.write_down(&text);
         text
     }
 

@@ -138,7 +138,8 @@ fn without_login_a_definite_refusal_loses_the_chain_and_says_what_to_do() {
     let mut rig = imported(false);
     rig.pass(secs(6601));
     rig.fail(FailureKind::InvalidGrant);
-    assert_eq!(rig.board(PROFILE).map(|(token, _)| token), Some("access-1"), "what life is left is served");
+    let left = Some(("access-1", ReadMode::ServeRenewing));
+    assert_eq!(rig.board(PROFILE), left, "what life is left is served, with a warning: it may be dead");
     rig.pass(secs(700));
     let waiter = rig.get(PROFILE);
     assert_eq!(rig.code(waiter), ErrorCode::ChainLost);
@@ -250,6 +251,29 @@ fn an_unreadable_record_loses_the_chain_and_says_so() {
 }
 
 #[test]
+fn a_record_without_the_refresh_token_that_it_speaks_of_loses_the_chain_and_does_not_hang_the_daemon() {
+    let mut rig = imported(false);
+    rig.pass(secs(6601));
+    let in_flight = chain_on_disk(&rig).state.clone();
+    assert!(matches!(in_flight, ChainState::InFlight { .. }));
+    for state in [ChainState::Settled, in_flight] {
+        let mut disk = rig.disk.clone();
+        for (_, record) in disk.values_mut() {
+            *record = Record::Chain(ChainRecord { state: state.clone(), ..ChainRecord::default() });
+        }
+        let mut again = Rig::with_disk(&profiles(false), disk, rig.now, BootId([1; 16]));
+        let waiter = again.get(PROFILE);
+        assert_eq!(again.code(waiter), ErrorCode::ChainLost, "{state:?}");
+        assert!(again.error(waiter).message.contains("cannot be read"));
+        again.pass(secs(86_400));
+        assert_eq!(again.requests(), 0);
+        again.import(PROFILE, "another");
+        again.grant(7200);
+        assert!(again.board(PROFILE).is_some(), "{state:?}: an import mends it");
+    }
+}
+
+#[test]
 fn the_end_of_a_chain_that_cannot_be_refreshed_is_announced() {
     let mut rig = imported(false);
     let days = |n: u64| secs(n * 86_400);
@@ -313,4 +337,24 @@ fn a_chain_that_is_not_configured_wakes_nobody() {
     assert!(!rig.notices.iter().any(|n| n.message.contains("dies in")));
     rig.configure(&profiles(false));
     assert!(rig.notices.iter().any(|n| n.message.contains("dies in")));
+}
+
+#[test]
+fn the_token_of_a_chain_that_was_refused_is_served_with_a_flag_until_there_is_another() {
+    for login in [false, true] {
+        let mut rig = imported(login);
+        rig.pass(secs(6601));
+        rig.fail(FailureKind::Unknown);
+        rig.pass(secs(2));
+        rig.fail(FailureKind::InvalidGrant);
+        // A refresh that was handled has killed the access token too, and so has a revocation.
+        assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::ServeRenewing)), "login: {login}");
+        let waiter = rig.get(PROFILE);
+        assert_eq!((rig.given(waiter), rig.flags(waiter)), ("access-1", Flags::RENEWING));
+        let mut rig = rig.restart(&profiles(login), secs(1), false);
+        assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::ServeRenewing)), "login: {login}, restarted");
+        rig.import(PROFILE, "another");
+        rig.grant(7200);
+        assert_eq!(rig.board(PROFILE), Some(("access-1002", ReadMode::Serve)), "login: {login}");
+    }
 }

@@ -102,3 +102,67 @@ fn only_classic_profiles_take_an_import() {
     let waiter = rig.import("nowhere", "downloaded");
     assert_eq!(rig.code(waiter), ErrorCode::NoSuchName);
 }
+
+#[test]
+fn peers_of_an_empty_chain_wait_for_the_import_that_is_being_tried() {
+    let mut rig = Rig::new(&[fixture::classic(PROFILE, false)]);
+    rig.import(PROFILE, "spent");
+    let waiter = rig.get(PROFILE);
+    assert!(rig.is_waiting(waiter));
+    rig.fail(FailureKind::InvalidGrant);
+    assert_eq!(rig.code(waiter), ErrorCode::ChainEmpty, "and are told at once when it is refused");
+    rig.import(PROFILE, "fresh");
+    let waiter = rig.get(PROFILE);
+    rig.grant(7200);
+    assert!(rig.given(waiter).starts_with("access-"));
+}
+
+#[test]
+fn an_import_whose_record_cannot_be_read_does_not_stand_in_the_way_of_the_next() {
+    let profiles = [fixture::classic(PROFILE, false)];
+    let mut rig = Rig::new(&profiles);
+    rig.import(PROFILE, "downloaded");
+    rig.fail(FailureKind::Unknown);
+    let disk = std::mem::take(&mut rig.disk);
+    let restored = disk
+        .iter()
+        .map(|(key, (revision, _))| Restored {
+            key: key.clone(),
+            revision: *revision,
+            content: RestoredContent::Unreadable,
+        })
+        .collect();
+    let mut rig = Rig::restored(&profiles, restored, disk, START, BootId([1; 16]));
+    assert_eq!(candidates(&rig), 0, "nothing can be done with it");
+    let waiter = rig.import(PROFILE, "downloaded again");
+    rig.grant(7200);
+    assert!(matches!(rig.outcome(waiter), Outcome::Imported(imported) if imported.changed));
+}
+
+#[test]
+fn an_import_whose_record_could_not_be_removed_is_replaced_by_the_next() {
+    let mut rig = imported(false);
+    let waiter = rig.import(PROFILE, "spent");
+    rig.disk_fault = Some("read-only file system");
+    rig.fail(FailureKind::InvalidGrant);
+    assert_eq!(rig.code(waiter), ErrorCode::Rejected);
+    assert_eq!(candidates(&rig), 1);
+    rig.disk_fault = None;
+    let waiter = rig.import(PROFILE, "fresh");
+    rig.grant(7200);
+    assert!(matches!(rig.outcome(waiter), Outcome::Imported(imported) if imported.changed));
+    assert_eq!(candidates(&rig), 0);
+}
+
+#[test]
+fn an_import_waits_while_the_record_of_the_one_before_is_being_removed() {
+    let mut rig = imported(false);
+    rig.import(PROFILE, "spent");
+    rig.slow_disk = Some(Vec::new());
+    rig.fail(FailureKind::InvalidGrant);
+    let waiter = rig.import(PROFILE, "fresh");
+    assert_eq!(rig.slow_disk.as_ref().map(Vec::len), Some(1), "one write of a record at a time");
+    rig.flush();
+    rig.grant(7200);
+    assert!(matches!(rig.outcome(waiter), Outcome::Imported(imported) if imported.changed));
+}

@@ -73,6 +73,39 @@ fn after_a_reboot_the_quota_goes_by_the_wall_clock_and_a_clock_behind_it_counts_
     let mut rig = rig.restart(&profiles(), secs(60), true);
     rig.pass(secs(1700));
     assert_eq!(logins(&rig), 0);
+    rig.pass(secs(160));
+    assert_eq!(logins(&rig), 1, "half an hour of this boot is enough: the clock need not catch up first");
+}
+
+#[test]
+fn a_clock_stepped_back_after_the_start_does_not_put_the_next_login_off() {
+    let mut rig = Rig::new(&profiles());
+    rig.grant(7200);
+    rig.reject(PROFILE, "access-1");
+    rig.fail(FailureKind::InvalidGrant);
+    let mut rig = rig.restart(&profiles(), secs(60), true);
+    rig.pass(secs(600));
+    rig.now.wall.0 -= 86_400_000;
+    rig.pass(secs(1000));
+    assert_eq!(logins(&rig), 0);
+    rig.pass(secs(160));
+    assert_eq!(logins(&rig), 1);
+}
+
+#[test]
+fn a_chain_that_awaits_a_login_which_is_removed_is_lost_until_the_login_is_back() {
+    let mut rig = Rig::new(&profiles());
+    rig.grant(7200);
+    rig.reject(PROFILE, "access-1");
+    rig.fail(FailureKind::InvalidGrant);
+    rig.configure(&[fixture::classic(PROFILE, false)]);
+    rig.pass(secs(8000));
+    assert_eq!(logins(&rig), 1);
+    let waiter = rig.get(PROFILE);
+    assert_eq!(rig.code(waiter), ErrorCode::ChainLost);
+    rig.configure(&profiles());
+    rig.pass(secs(1));
+    assert_eq!(logins(&rig), 2);
 }
 
 #[test]
@@ -144,6 +177,35 @@ fn a_refused_password_is_not_tried_again_until_it_changed() {
     assert_eq!(logins(&rig), 2);
     rig.grant(7200);
     assert!(rig.board(PROFILE).is_some());
+}
+
+#[test]
+fn peers_wait_while_the_end_of_a_login_is_being_recorded() {
+    let mut rig = Rig::new(&profiles());
+    rig.slow_disk = Some(Vec::new());
+    rig.fail(FailureKind::LoginRefused);
+    rig.secrets.password = Some(SecretVersion(101));
+    rig.configure(&profiles());
+    let waiter = rig.get_with(PROFILE, secs(0), secs(30));
+    rig.pass(secs(5));
+    assert!(rig.is_waiting(waiter), "the disk is slow, and no other profile has a login");
+    rig.flush();
+    assert_eq!(logins(&rig), 2);
+    rig.grant(7200);
+    assert!(rig.given(waiter).starts_with("access-"));
+}
+
+#[test]
+fn peers_wait_for_the_login_of_another_profile_and_are_then_told_when_theirs_is_allowed() {
+    let mut twin = fixture::classic("twin", true);
+    twin.client_id = "client-of-legacy".into();
+    let mut rig = Rig::new(&[fixture::classic(PROFILE, true), twin]);
+    let waiter = rig.get_with("twin", secs(0), secs(30));
+    rig.pass(secs(5));
+    assert!(rig.is_waiting(waiter), "the other one may fail");
+    rig.grant(7200);
+    assert_eq!(rig.code(waiter), ErrorCode::AwaitingLogin);
+    assert_eq!(logins(&rig), 1);
 }
 
 #[test]

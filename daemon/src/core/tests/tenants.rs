@@ -207,6 +207,22 @@ fn tenants_of_a_rejected_parent_send_nothing_and_recover_with_it() {
 }
 
 #[test]
+fn tenants_wait_while_the_probe_of_their_rejected_parent_takes_its_time() {
+    let mut rig = rig();
+    rig.fail(FailureKind::InvalidClient);
+    while rig.sent.is_empty() {
+        rig.pass(secs(1));
+    }
+    rig.pass(secs(25));
+    assert_eq!(rig.sent.len(), 1, "the probe, which has not been answered, and nothing else");
+    let waiter = rig.get(WARM);
+    assert_eq!(rig.code(waiter), ErrorCode::Rejected);
+    rig.grant(900);
+    rig.grant(900);
+    assert!(rig.board(WARM).is_some());
+}
+
+#[test]
 fn peers_who_sweep_tenants_do_not_starve_background_renewals() {
     let ids: Vec<String> = (0..200).map(|n| format!("{:032x}", 0x1000 + n)).collect();
     let mut rig = Rig::new(&[fixture::glp("msp", &[WARM_ID])]);
@@ -233,5 +249,43 @@ fn tenants_wait_quietly_while_their_rejected_parent_is_being_probed() {
     assert_eq!(rig.code(waiter), ErrorCode::Rejected);
     rig.grant(900);
     rig.grant(900);
+    assert!(rig.board(WARM).is_some());
+}
+
+/// Fails everything for so long: requests for the workspace's token with one message, exchanges with another.
+fn provider_is_down(rig: &mut Rig, span: Duration) {
+    let end = rig.now.boot + span;
+    while rig.now.boot < end {
+        while let Some(request) = rig.sent.first() {
+            let of_parent = matches!(request.grant, Grant::ClientCredentials { .. });
+            rig.fail(if of_parent { FailureKind::Unknown } else { FailureKind::Transient });
+        }
+        rig.pass(secs(1));
+    }
+}
+
+#[test]
+fn a_tenant_that_waits_for_its_workspaces_token_says_what_is_wrong_with_that() {
+    let mut rig = settled();
+    // The parent has less left than an exchange takes; the tenant's own token came at the same moment.
+    provider_is_down(&mut rig, secs(870));
+    let status = rig.status(WARM);
+    assert_eq!(status.health, tokend_proto::Health::Failing);
+    assert!(status.last_error.as_ref().is_some_and(|error| error.contains("Unknown it was")), "{status:?}");
+    provider_is_down(&mut rig, secs(130));
+    assert_eq!(rig.board(WARM), None);
+    let waiter = rig.get_with(WARM, secs(0), secs(0));
+    let error = rig.error(waiter);
+    assert_eq!(error.code, ErrorCode::Unavailable);
+    assert!(error.message.starts_with(&format!("{WARM} has no good token: ")), "{}", error.message);
+    for part in ["workspace", "Unknown it was", "trying again in "] {
+        assert!(error.message.contains(part), "{part}: {}", error.message);
+    }
+    assert!(error.retry_after.is_some_and(|wait| wait.0 <= 30_000), "{error:?}");
+    let status = rig.status(WARM);
+    assert_eq!(status.health, tokend_proto::Health::Unavailable);
+    assert!(status.last_error.as_ref().is_some_and(|error| error.contains("Unknown it was")), "{status:?}");
+    assert_eq!(status.next_at, rig.status("msp").next_at, "when the workspace's token is tried again");
+    rig.provider_is_up(secs(40), 900);
     assert!(rig.board(WARM).is_some());
 }

@@ -12,17 +12,21 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use self::oauth::Told;
-pub(super) use self::transport::transport;
+pub(super) use self::transport::{NoAnswer, no_answer, transport};
 use super::body::{self, BodyFault};
 use super::http::Reply;
 use crate::core::exchange::{Failure, FailureKind};
 
 /// What was asked: the same answer means different things to different questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub enum Asked {
+    /// A token for client credentials.
     ClientCredentials,
+    /// A tenant's token for the workspace's.
     Exchange,
+    /// A page of tenants.
     ListTenants,
+    /// A pair for a refresh token.
     Refresh,
     /// Step 1 of a login: user name and password.
     LoginUser,

@@ -13,14 +13,33 @@ use crate::core::exchange::{Failure, FailureKind};
 /// Connecting has a time-out of its own, shorter than that of the whole. So a time-out that is not one of
 /// connecting came after the request was on its way, and counts as one that may have been acted on.
 pub(in crate::provider) fn transport(asked: Asked, error: &reqwest::Error) -> Failure {
-    let (kind, message) = if error.is_connect() {
-        (FailureKind::Transient, format!("{asked} was not sent: {}", not_connected(error)))
+    if error.is_connect() {
+        no_answer(asked, &NoAnswer::NotSent(not_connected(error)))
     } else if error.is_builder() {
-        (FailureKind::Transient, format!("{asked} was not sent: the configured URL is not one to send a request to"))
+        no_answer(asked, &NoAnswer::NotSent("the configured URL is not one to send a request to".to_owned()))
     } else if error.is_timeout() {
-        (asked.unknown(), format!("{asked}: the answer did not come in time"))
+        no_answer(asked, &NoAnswer::TimedOut)
     } else {
-        (asked.unknown(), format!("{asked}: the connection broke before the answer"))
+        no_answer(asked, &NoAnswer::Broken)
+    }
+}
+
+/// How it came that there is no answer.
+pub(in crate::provider) enum NoAnswer {
+    /// Nothing was on its way, and why.
+    NotSent(String),
+    /// It may have arrived.
+    TimedOut,
+    /// It may have arrived.
+    Broken,
+}
+
+/// What it means that there is no answer.
+pub(in crate::provider) fn no_answer(asked: Asked, why: &NoAnswer) -> Failure {
+    let (kind, message) = match why {
+        NoAnswer::NotSent(why) => (FailureKind::Transient, format!("{asked} was not sent: {why}")),
+        NoAnswer::TimedOut => (asked.unknown(), format!("{asked}: the answer did not come in time")),
+        NoAnswer::Broken => (asked.unknown(), format!("{asked}: the connection broke before the answer")),
     };
     Failure { kind, retry_after: None, message }
 }

@@ -1,0 +1,135 @@
+//! What an answer means, without the network: the same code that reads the real ones, for a shell that has none.
+//!
+//! A simulation brings status, headers and body from wherever it likes and is told what the daemon would be.
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use tokend_proto::Secret;
+use zeroize::Zeroizing;
+
+use super::body::BodyFault;
+use super::classify::{self, Asked, NoAnswer};
+use super::http::Reply;
+use super::{login, tenants, token_response};
+use crate::core::exchange::{Answer, Failure};
+
+/// What the network brought for one request.
+#[derive(Debug, Clone, Copy)]
+pub enum Came<'a> {
+    /// A whole response.
+    Response {
+        /// HTTP status.
+        status: u16,
+        /// In order, with repetitions.
+        headers: &'a [(String, String)],
+        /// `None`: it broke off.
+        body: Option<&'a [u8]>,
+    },
+    /// No connection: surely nothing was sent.
+    NoConnection,
+    /// No answer in time.
+    TimedOut,
+    /// The connection broke after the request was on its way.
+    Reset,
+}
+
+/// What it means.
+#[derive(Debug)]
+pub enum Meaning {
+    /// For the core.
+    Answer(Answer),
+    /// Step 1 of a login succeeded: cookies for step 2.
+    Session {
+        /// `csrftoken`.
+        csrf: Secret,
+        /// `session`.
+        session: Secret,
+    },
+    /// Step 2 of a login succeeded: a code for step 3.
+    Code(Secret),
+}
+
+/// Reads an answer. `offset` is how many tenants the pages before held; only a listing asks for it.
+#[must_use]
+pub fn interpret(asked: Asked, offset: u64, came: Came<'_>) -> Meaning {
+    understood(asked, offset, came).unwrap_or_else(|failure| Meaning::Answer(Answer::Failed(failure)))
+}
+
+fn understood(asked: Asked, offset: u64, came: Came<'_>) -> Result<Meaning, Failure> {
+    let reply = match came {
+        Came::Response { status, headers, body } => reply(status, headers, body),
+        Came::NoConnection => {
+            return Err(classify::no_answer(asked, &NoAnswer::NotSent("no connection".to_owned())));
+        }
+        Came::TimedOut => return Err(classify::no_answer(asked, &NoAnswer::TimedOut)),
+        Came::Reset => return Err(classify::no_answer(asked, &NoAnswer::Broken)),
+    };
+    match asked {
+        Asked::ClientCredentials | Asked::Exchange => {
+            let body = classify::success(asked, &reply)?;
+            token_response::access_token(asked, reply.status, body).map(|token| Meaning::Answer(Answer::Token(token)))
+        }
+        Asked::Refresh | Asked::LoginCode => {
+            let body = classify::success(asked, &reply)?;
+            token_response::token_pair(asked, reply.status, body).map(|pair| Meaning::Answer(Answer::Token(pair)))
+        }
+        Asked::ListTenants => tenants::page_of(&reply, offset).map(|page| Meaning::Answer(Answer::Tenants(page))),
+        Asked::LoginUser => login::session(&reply).map(|cookies| Meaning::Session {
+            csrf: Secret::from(cookies.csrf.as_str()),
+            session: Secret::from(cookies.session.as_str()),
+        }),
+        Asked::LoginCustomer => login::auth_code(&reply).map(Meaning::Code),
+    }
+}
+
+/// Headers that are none are left out, as an HTTP library would refuse the response for them.
+fn reply(status: u16, headers: &[(String, String)], body: Option<&[u8]>) -> Reply {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            map.append(name, value);
+        }
+    }
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = body.map(|body| Zeroizing::new(body.to_vec())).ok_or(BodyFault::BrokenOff);
+    Reply { status, headers: map, body }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::exchange::FailureKind;
+
+    fn kind(asked: Asked, came: Came<'_>) -> FailureKind {
+        match interpret(asked, 0, came) {
+            Meaning::Answer(Answer::Failed(failure)) => failure.kind,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_was_surely_not_sent_is_transient_and_what_may_have_arrived_is_unknown() {
+        assert_eq!(kind(Asked::Refresh, Came::NoConnection), FailureKind::Transient);
+        assert_eq!(kind(Asked::Refresh, Came::TimedOut), FailureKind::Unknown);
+        assert_eq!(kind(Asked::Refresh, Came::Reset), FailureKind::Unknown);
+        let half = Came::Response { status: 200, headers: &[], body: None };
+        assert_eq!(kind(Asked::Refresh, half), FailureKind::Unknown);
+        assert_eq!(kind(Asked::LoginUser, Came::Reset), FailureKind::Transient);
+    }
+
+    #[test]
+    fn each_step_of_a_login_brings_what_the_next_one_needs() {
+        let cookie = |text: &str| ("set-cookie".to_owned(), text.to_owned());
+        let headers = [cookie("csrftoken=c1; Path=/"), cookie("session=s1; HttpOnly")];
+        let came = Came::Response { status: 200, headers: &headers, body: Some(b"{}") };
+        match interpret(Asked::LoginUser, 0, came) {
+            Meaning::Session { csrf, session } => assert_eq!((csrf.expose(), session.expose()), ("c1", "s1")),
+            other => panic!("{other:?}"),
+        }
+        let came = Came::Response { status: 200, headers: &[], body: Some(br#"{"auth_code":"a1"}"#) };
+        match interpret(Asked::LoginCustomer, 0, came) {
+            Meaning::Code(code) => assert_eq!(code.expose(), "a1"),
+            other => panic!("{other:?}"),
+        }
+    }
+}

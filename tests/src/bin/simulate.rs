@@ -1,0 +1,65 @@
+//! Plays worlds in virtual time and says what became of the promises.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tokend_tests::simulation::{Plan, Totals, run};
+
+/// Simulate tokend with everything around it misbehaving.
+///
+/// Each seed is a world of its own. The first promise that is broken ends a run: it is printed with the last events and
+/// the command that plays the same world again, and the status is 1.
+#[derive(Parser)]
+struct Options {
+    /// Worlds to play.
+    #[arg(long, default_value_t = 20)]
+    seeds: u64,
+    /// Virtual days in each.
+    #[arg(long, default_value_t = 30.0)]
+    days: f64,
+    /// The first world's seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print every event.
+    #[arg(long)]
+    verbose: bool,
+    /// The small world of the walk through all crash points.
+    #[arg(long)]
+    small: bool,
+    /// In the small world: crash after so many effects.
+    #[arg(long, value_name = "EFFECTS", requires = "small")]
+    crash_after: Option<u64>,
+    /// And boot the machine anew.
+    #[arg(long, requires = "crash_after")]
+    reboot: bool,
+    /// Go on after a broken promise, with the next seed.
+    #[arg(long)]
+    keep_going: bool,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let mut totals = Totals::default();
+    let mut violations = 0;
+    for seed in options.seed..options.seed.saturating_add(options.seeds) {
+        let mut plan = if options.small { Plan::small(seed, 0) } else { Plan::new(seed, options.days) };
+        plan.span = Duration::from_secs_f64(options.days * 86_400.0);
+        plan.crash_after = options.crash_after.map(|effects| (effects, options.reboot));
+        plan.aloud = options.verbose;
+        match run(&plan) {
+            Ok(of_run) => totals.add(&of_run),
+            Err(failure) => {
+                violations += 1;
+                if options.keep_going {
+                    println!("seed {seed}: {}", failure.what);
+                } else {
+                    eprintln!("{failure}");
+                    break;
+                }
+            }
+        }
+    }
+    println!("{totals}\nviolations           {violations}");
+    if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,78 @@
+//! What a kill leaves in the state folder, read from a copy of it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use tokend::causes;
+use tokend::core::record::{ChainState, LoginOutcome, Record, RecordKey, RestoredContent};
+use tokend::store::{FileStore, Store};
+use tokend_proto::Fingerprint;
+
+/// What the next daemon will find.
+#[derive(Debug, Default)]
+pub(super) struct Image {
+    /// Refresh tokens that may have been spent.
+    pub(super) in_flight: Vec<Fingerprint>,
+    /// Of them, those of chains; the others are imports on trial.
+    pub(super) rotations: usize,
+    /// Access tokens of settled chains.
+    pub(super) stored: Vec<Fingerprint>,
+    /// Clients with a login of which nobody knows how it ended.
+    pub(super) open_logins: BTreeSet<String>,
+    /// What is not as it was written.
+    pub(super) problems: Vec<String>,
+}
+
+impl Image {
+    /// Reads a state folder of which no daemon has hold.
+    ///
+    /// # Panics
+    /// When it cannot be copied.
+    pub(super) fn of(state_dir: &Path) -> Self {
+        if !state_dir.exists() {
+            return Self::default();
+        }
+        let copy = tempfile::Builder::new().prefix("tokend-image-").tempdir().expect("a temporary folder");
+        for entry in fs::read_dir(state_dir).expect("the state folder is ours") {
+            let entry = entry.expect("the state folder is ours");
+            fs::copy(entry.path(), copy.path().join(entry.file_name())).expect("a file of ours");
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let loaded = FileStore::open(copy.path(), None).and_then(|store| runtime.block_on(store.load()));
+        let mut image = Self::default();
+        match loaded {
+            Err(error) => image.problems.push(causes(&error)),
+            Ok(loaded) => {
+                image.problems = loaded.problems;
+                for restored in loaded.records {
+                    image.take(restored.key, restored.content);
+                }
+            }
+        }
+        image
+    }
+
+    fn take(&mut self, key: RecordKey, content: RestoredContent) {
+        let RestoredContent::Newest(record) = content else {
+            self.problems.push(format!("the newest record of {key:?} is not whole"));
+            return;
+        };
+        match (key, record) {
+            (_, Record::Chain(chain)) => {
+                if let ChainState::InFlight { sent, .. } = chain.state {
+                    self.in_flight.push(sent);
+                    self.rotations += 1;
+                }
+                self.stored.extend(chain.access.iter().map(|access| Fingerprint::of(&access.token)));
+            }
+            (_, Record::Candidate(candidate)) => self.in_flight.push(Fingerprint::of(&candidate.refresh_token)),
+            (RecordKey::Quota(key), Record::Quota(quota)) => {
+                if quota.attempts.iter().any(|attempt| attempt.outcome == LoginOutcome::Open) {
+                    self.open_logins.insert(key.client_id);
+                }
+            }
+            _ => unreachable!("the store refuses a record of another kind"),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! One life of the daemon: the real core, and around it what the driver and the socket do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokend::core::Core;
+use tokend::core::effect::{Issued, ReadMode};
+use tokend::core::exchange::{Grant, ProviderRequest, SecretVersion, SecretVersions};
+use tokend::core::input::WaiterId;
+use tokend::core::time::Boot;
+use tokend_proto::{Fingerprint, ProfileName, TokenName};
+
+use super::wire::Texts;
+use super::world::{Configuration, Vault};
+
+/// A name on the board.
+pub(super) struct Slot {
+    pub(super) token: Arc<Issued>,
+    pub(super) mode: ReadMode,
+    pub(super) last_read: Option<Boot>,
+}
+
+/// A question that is open.
+#[derive(Debug, Clone)]
+pub(super) struct Open {
+    pub(super) name: Option<TokenName>,
+    pub(super) min_ttl: Duration,
+    pub(super) deadline: Boot,
+    pub(super) kind: OpenKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OpenKind {
+    Get,
+    Reject(Fingerprint),
+    Refresh,
+    Import,
+    Other,
+}
+
+/// The daemon while it runs.
+pub(super) struct Daemon {
+    pub(super) core: Core,
+    pub(super) board: BTreeMap<TokenName, Slot>,
+    pub(super) applied: Configuration,
+    pub(super) open: BTreeMap<WaiterId, Open>,
+    pub(super) deadlines: BTreeSet<(Boot, WaiterId)>,
+    /// Texts of secrets by version, as the shell keeps them.
+    versions: BTreeMap<SecretVersion, String>,
+    by_text: BTreeMap<(ProfileName, String), SecretVersion>,
+    pub(super) stopping: bool,
+    /// Wake-ups in a row without time passing.
+    pub(super) restless: u32,
+}
+
+impl Daemon {
+    pub(super) fn new(core: Core, applied: Configuration) -> Self {
+        Self {
+            core,
+            board: BTreeMap::new(),
+            applied,
+            open: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            versions: BTreeMap::new(),
+            by_text: BTreeMap::new(),
+            stopping: false,
+            restless: 0,
+        }
+    }
+
+    pub(super) fn opened(&mut self, waiter: WaiterId, open: Open) {
+        self.deadlines.insert((open.deadline, waiter));
+        self.open.insert(waiter, open);
+    }
+
+    pub(super) fn closed(&mut self, waiter: WaiterId) -> Option<Open> {
+        let open = self.open.remove(&waiter)?;
+        self.deadlines.remove(&(open.deadline, waiter));
+        Some(open)
+    }
+
+    /// A reading of a profile's secrets: the same text keeps its version.
+    pub(super) fn read_secrets(&mut self, profile: &ProfileName, vault: Option<&Vault>, login: bool) -> SecretVersions {
+        let Some(vault) = vault.filter(|vault| !vault.locked) else {
+            let problems = vec!["the secret cannot be read".to_owned()];
+            return SecretVersions { client_secrets: Vec::new(), password: None, problems };
+        };
+        let client_secrets = vault.secrets.iter().map(|text| self.version(profile, text)).collect();
+        let password = vault.password.as_ref().filter(|_| login).map(|text| self.version(profile, text));
+        SecretVersions { client_secrets, password, problems: Vec::new() }
+    }
+
+    fn version(&mut self, profile: &ProfileName, text: &str) -> SecretVersion {
+        let next = SecretVersion(self.versions.len() as u64 + 1);
+        let version = *self.by_text.entry((profile.clone(), text.to_owned())).or_insert(next);
+        self.versions.entry(version).or_insert_with(|| text.to_owned());
+        version
+    }
+
+    /// The texts for a request, as the driver resolves them when it sends it.
+    pub(super) fn texts(&self, request: &ProviderRequest) -> Texts {
+        let text = |version: &SecretVersion| self.versions.get(version).cloned().unwrap_or_default();
+        match &request.grant {
+            Grant::ClientCredentials { secret } | Grant::Refresh { secret, .. } => {
+                Texts { secret: text(secret), password: String::new() }
+            }
+            Grant::Login { secret, password } => Texts { secret: text(secret), password: text(password) },
+            Grant::Exchange { .. } | Grant::ListTenants { .. } => Texts::default(),
+        }
+    }
+}

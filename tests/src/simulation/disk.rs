@@ -1,0 +1,182 @@
+//! The store, simulated: what it says is durable survives, of all else the dice decide.
+//!
+//! The contract is that of `tokend::store::Store`: writes compare a revision; a record that lets a token be spent is
+//! only written when the space for the one that follows is certain; after an error the old record is there, or the
+//! new one after all. A crash leaves the old or the new one. A rotten record is found as its predecessor or not at
+//! all.
+
+use std::collections::BTreeMap;
+
+use tokend::core::input::WriteId;
+use tokend::core::record::{ChainKey, ChainState, Record, RecordKey, Restored, RestoredContent, Revision};
+
+use super::dice::Dice;
+
+/// What is wrong with the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum DiskFault {
+    Full,
+    ReadOnly,
+    Slow,
+}
+
+/// A write under way.
+#[derive(Debug, Clone)]
+pub(super) struct Pending {
+    pub(super) key: RecordKey,
+    pub(super) replaces: Revision,
+    pub(super) record: Option<Record>,
+}
+
+struct Stored {
+    revision: Revision,
+    record: Record,
+    previous: Option<Record>,
+    /// Only the previous one, if any, can be read.
+    damaged: bool,
+    /// A write that failed, and that may be found after all.
+    perhaps: Option<Record>,
+}
+
+#[derive(Default)]
+pub(super) struct Disk {
+    stored: BTreeMap<RecordKey, Stored>,
+    /// Removals that failed, and that may have happened after all.
+    perhaps_gone: Vec<RecordKey>,
+    pub(super) pending: BTreeMap<WriteId, Pending>,
+    pub(super) fault: Option<DiskFault>,
+}
+
+/// How a write ended.
+pub(super) enum Ended {
+    Durable,
+    Failed(&'static str),
+    /// The store would refuse it: the core has lost count.
+    Conflict(Revision),
+}
+
+impl Disk {
+    /// What would be found now.
+    pub(super) fn record(&self, key: &RecordKey) -> Option<&Record> {
+        let stored = self.stored.get(key)?;
+        if stored.damaged { stored.previous.as_ref() } else { Some(&stored.record) }
+    }
+
+    pub(super) fn chain(&self, key: &ChainKey) -> Option<&tokend::core::record::ChainRecord> {
+        match self.record(&RecordKey::Chain(key.clone())) {
+            Some(Record::Chain(record)) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// Whose chains there are.
+    pub(super) fn chains(&self) -> Vec<ChainKey> {
+        let of_chain = |key: &RecordKey| match key {
+            RecordKey::Chain(key) => Some(key.clone()),
+            _ => None,
+        };
+        self.stored.keys().filter_map(of_chain).collect()
+    }
+
+    pub(super) fn records(&self) -> usize {
+        self.stored.len()
+    }
+
+    pub(super) fn finish(&mut self, pending: &Pending, dice: &mut Dice) -> Ended {
+        let found = self.stored.get(&pending.key).map_or(Revision(0), |stored| stored.revision);
+        if found != pending.replaces {
+            return Ended::Conflict(found);
+        }
+        let why = match self.fault {
+            Some(DiskFault::ReadOnly) => Some("read-only file system"),
+            Some(DiskFault::Full) if !self.has_space_for(pending) => Some("no space left on device"),
+            _ => None,
+        };
+        let Some(why) = why else {
+            self.put(pending);
+            return Ended::Durable;
+        };
+        if dice.chance(0.2) {
+            match (&pending.record, self.stored.get_mut(&pending.key)) {
+                (Some(record), Some(stored)) => stored.perhaps = Some(record.clone()),
+                (Some(_), None) => {}
+                (None, _) => self.perhaps_gone.push(pending.key.clone()),
+            }
+        }
+        Ended::Failed(why)
+    }
+
+    fn put(&mut self, pending: &Pending) {
+        self.perhaps_gone.retain(|key| *key != pending.key);
+        let Some(record) = pending.record.clone() else {
+            self.stored.remove(&pending.key);
+            return;
+        };
+        let before = self.stored.remove(&pending.key);
+        let previous = before.and_then(|before| if before.damaged { before.previous } else { Some(before.record) });
+        let revision = Revision(pending.replaces.0 + 1);
+        let stored = Stored { revision, record, previous, damaged: false, perhaps: None };
+        self.stored.insert(pending.key.clone(), stored);
+    }
+
+    /// A removal needs none, and a chain whose token may be spent has had its space reserved.
+    fn has_space_for(&self, pending: &Pending) -> bool {
+        let RecordKey::Chain(key) = &pending.key else { return pending.record.is_none() };
+        let spends =
+            |record: &Record| matches!(record, Record::Chain(c) if matches!(c.state, ChainState::InFlight { .. }));
+        match &pending.record {
+            None => true,
+            Some(record) if spends(record) => false,
+            Some(_) => {
+                self.record(&pending.key).is_some_and(spends)
+                    || self.stored.contains_key(&RecordKey::Candidate(key.clone()))
+            }
+        }
+    }
+
+    /// The daemon is gone: writes under way were carried out or not.
+    pub(super) fn crash(&mut self, dice: &mut Dice) {
+        for (_, pending) in std::mem::take(&mut self.pending) {
+            let found = self.stored.get(&pending.key).map_or(Revision(0), |stored| stored.revision);
+            let possible = self.fault.is_none() || self.fault == Some(DiskFault::Slow);
+            if possible && found == pending.replaces && dice.chance(0.5) {
+                self.put(&pending);
+            }
+        }
+        for key in std::mem::take(&mut self.perhaps_gone) {
+            if dice.chance(0.5) {
+                self.stored.remove(&key);
+            }
+        }
+        for stored in self.stored.values_mut() {
+            if let Some(record) = stored.perhaps.take()
+                && dice.chance(0.5)
+            {
+                let before = std::mem::replace(&mut stored.record, record);
+                if !std::mem::take(&mut stored.damaged) {
+                    stored.previous = Some(before);
+                }
+                stored.revision.0 += 1;
+            }
+        }
+    }
+
+    /// What the daemon finds at its start. `rot` is the chance that a record is damaged; whose were is told.
+    pub(super) fn load(&mut self, dice: &mut Dice, rot: f64) -> (Vec<Restored>, Vec<RecordKey>) {
+        let mut rotten = Vec::new();
+        let mut restored = Vec::new();
+        for (key, stored) in &mut self.stored {
+            if !stored.damaged && dice.chance(rot) {
+                stored.damaged = true;
+                rotten.push(key.clone());
+            }
+            let content = match &stored.previous {
+                _ if !stored.damaged => RestoredContent::Newest(stored.record.clone()),
+                Some(previous) => RestoredContent::Previous(previous.clone()),
+                None => RestoredContent::Unreadable,
+            };
+            restored.push(Restored { key: key.clone(), revision: stored.revision, content });
+        }
+        (restored, rotten)
+    }
+}

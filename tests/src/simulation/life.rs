@@ -1,0 +1,325 @@
+//! Lives of the daemon and turns of the weather: starts, ends, and what calm weather has to heal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokend::core::Core;
+use tokend::core::input::{Input, Question};
+use tokend::core::record::RecordKey;
+use tokend_proto::{Fingerprint, TokenName};
+
+use super::Kept;
+use super::daemon::{Daemon, OpenKind};
+use super::journal::{Entry, moment};
+use super::machine::{DAY, HOUR, MINUTE, SECOND, Time};
+use super::play::{Event, Simulation};
+
+/// A record is found damaged with this chance, in rough weather.
+const ROT: f64 = 0.01;
+
+/// One login in half an hour for each client; an attempt whose end is not known counts two minutes more.
+const LOGIN_WINDOW: Time = 32 * MINUTE;
+
+/// Beyond what the quota or the rate makes it wait for, a name has its token within this time: backoff at most, and
+/// one request that is given up after half a minute.
+const SLACK: Time = 90 * SECOND;
+
+/// An honest peer's complaint about a dead token may be put off for so long, because of false ones before it.
+const LONGEST_THROTTLE: Time = 11 * MINUTE;
+
+/// A pair that was received is durable within this time, unless the disk is at fault: a backoff of half a minute.
+const LONGEST_WRITE: Time = MINUTE;
+
+/// In calm weather everything is looked at this often.
+const INSPECTION: Time = MINUTE;
+
+/// The weather.
+#[derive(Default)]
+pub(super) struct Phase {
+    calm: bool,
+    /// In calm weather: from then on every name has a good token.
+    healed_by: Time,
+    /// And from then on one that the provider takes.
+    honest_by: Time,
+    /// A provider has asked to be left alone until then.
+    waits_until: Time,
+    was_healed: bool,
+    pub(super) crash_chance: f64,
+    kept: BTreeSet<TokenName>,
+    /// Names whose token the provider does not take, which token, and since when.
+    dead: BTreeMap<TokenName, (Fingerprint, Time)>,
+    reboot: bool,
+    step_while_off: i64,
+}
+
+impl Phase {
+    pub(super) fn asked_to_wait(&mut self, until: Time) {
+        self.waits_until = self.waits_until.max(until);
+    }
+
+    pub(super) fn is_calm(&self) -> bool {
+        self.calm
+    }
+
+    /// Calm, and long enough for everything to be well.
+    pub(super) fn is_healed(&self, at: Time) -> bool {
+        self.calm && at >= self.healed_by
+    }
+
+    /// Whether the name is always to be kept fresh.
+    pub(super) fn keeps(&self, name: &TokenName) -> bool {
+        self.kept.contains(name)
+    }
+}
+
+impl Simulation {
+    pub(super) fn begin(&mut self) {
+        self.after(0, Event::Start);
+        self.after(SECOND, Event::Peer);
+        self.calm_down();
+        match self.plan.kept {
+            Kept::One => self.plan_the_small_world(),
+            Kept::Many => self.after(HOUR, Event::Turn),
+        }
+    }
+
+    /// The weather turns.
+    pub(super) fn turn(&mut self) {
+        if !self.phase.calm {
+            self.calm_down();
+            let length = self.phase.honest_by - self.at + self.dice.between(5 * MINUTE, 4 * HOUR);
+            return self.after(length, Event::Turn);
+        }
+        self.journal.note(self.at, Entry::Phase("rough"));
+        self.phase.calm = false;
+        self.phase.crash_chance = *self.dice.pick(&[0.0, 0.0002, 0.001, 0.005]).expect("some");
+        for event in [Event::Weather, Event::Operator, Event::Machine] {
+            let delay = self.dice.pause(20 * MINUTE);
+            self.after(delay, event);
+        }
+        let length = self.dice.pause(12 * HOUR).max(30 * MINUTE);
+        self.after(length, Event::Turn);
+    }
+
+    /// All faults end. What they have broken is put right by the operator, once; the rest has to heal by itself.
+    fn calm_down(&mut self) {
+        self.journal.note(self.at, Entry::Phase("calm"));
+        self.end_troubles();
+        self.world.provider.clear_faults();
+        self.network.calm();
+        self.disk.fault = None;
+        if self.machine.asleep(self.at).is_some() {
+            self.resume();
+        }
+        self.phase.calm = true;
+        self.phase.was_healed = false;
+        self.phase.dead.clear();
+        self.phase.crash_chance = 0.0;
+        self.world.file = self.world.good.clone();
+        self.world.unlock();
+        self.phase.kept = self.world.kept_names().into_iter().collect();
+        self.set_deadlines();
+        if self.daemon.as_ref().is_some_and(|daemon| !daemon.stopping) {
+            self.reload();
+        } else {
+            self.after(SECOND, Event::Start);
+        }
+        self.after(INSPECTION, Event::Inspect);
+    }
+
+    fn set_deadlines(&mut self) {
+        let logins = self.world.longest_login_queue() * LOGIN_WINDOW;
+        let slots = self.phase.kept.len() as u64 * SECOND / u64::from(self.world.good.rate.get());
+        let from = self.at.max(self.phase.waits_until);
+        self.phase.healed_by = from + logins.max(slots) + SLACK;
+        self.phase.honest_by = self.phase.healed_by + logins + LONGEST_THROTTLE;
+    }
+
+    /// The daemon reads its configuration again.
+    pub(super) fn reload(&mut self) {
+        let Some(daemon) = &mut self.daemon else { return };
+        let new = self.world.file.clone();
+        for (name, old) in &daemon.applied.profiles {
+            let same = new.profiles.get(name).is_some_and(|new| new.same_tokens(old));
+            let tenants = |p: &tokend::core::settings::Profile| {
+                matches!(&p.kind, tokend::core::settings::Kind::Glp { tenants: Some(_), .. })
+            };
+            if !same || new.profiles.get(name).is_some_and(|new| tenants(old) && !tenants(new)) {
+                self.watch.replaced(name);
+            }
+        }
+        self.watch.rate_was(daemon.applied.rate.get() as usize, self.machine.boot(self.at));
+        daemon.applied = new;
+        self.journal.note(self.at, Entry::Operator("reload".to_owned()));
+        let settings = self.world.file.settings();
+        self.tell(Input::Configure(settings));
+    }
+
+    /// The daemon is started.
+    pub(super) fn start(&mut self) {
+        if self.daemon.is_some() {
+            return;
+        }
+        let reboot = std::mem::take(&mut self.phase.reboot);
+        if reboot {
+            self.totals.reboots += 1;
+            self.machine.reboot(self.at);
+        }
+        let by = std::mem::take(&mut self.phase.step_while_off);
+        if by != 0 {
+            self.machine.step_wall(self.at, by);
+            self.watch.forgive_logins();
+        }
+        self.life += 1;
+        self.watch.life_ended();
+        let rot = if self.phase.calm { 0.0 } else { ROT };
+        let (restored, rotten) = self.disk.load(&mut self.dice, rot);
+        for key in &rotten {
+            *self.totals.faults.entry("record damaged").or_default() += 1;
+            if let RecordKey::Chain(key) | RecordKey::Candidate(key) = key {
+                self.watch.rotted(key);
+            }
+        }
+        let entry = Entry::Started { reboot, records: restored.len(), rotten: rotten.len() };
+        self.journal.note(self.at, entry);
+        let seed = self.dice.next();
+        let core = Core::new(self.machine.now(self.at), self.machine.boot_id(), seed, restored);
+        self.daemon = Some(Daemon::new(core, self.world.file.clone()));
+        self.tell(Input::Configure(self.world.file.settings()));
+    }
+
+    /// The daemon is gone between one instruction and the next.
+    pub(super) fn crash(&mut self, why: &'static str) {
+        if self.daemon.is_none() {
+            return;
+        }
+        self.totals.crashes += 1;
+        let reboot = match (self.plan.kept, self.plan.crash_after) {
+            (Kept::One, Some((_, reboot))) => reboot,
+            _ => self.dice.chance(0.25),
+        };
+        self.end_life(why, reboot);
+        let down = match (self.plan.kept, self.dice.between(0, 99)) {
+            (Kept::One, _) => 2 * SECOND,
+            (_, 0..60) => self.dice.between(200, 5 * SECOND),
+            (_, 60..90) => self.dice.between(5 * SECOND, 10 * MINUTE),
+            _ => self.dice.between(10 * MINUTE, 6 * HOUR),
+        };
+        self.start_after(down);
+        if self.phase.calm {
+            self.phase.was_healed = false;
+            self.set_deadlines();
+        }
+    }
+
+    fn start_after(&mut self, down: Time) {
+        if self.phase.reboot && !self.phase.calm && self.dice.chance(0.3) {
+            self.phase.step_while_off = self.some_step();
+        }
+        self.after(down, Event::Start);
+    }
+
+    pub(super) fn end_life(&mut self, why: &'static str, reboot: bool) {
+        let effects = self.totals.effects;
+        self.journal.note(self.at, Entry::Crashed { effects, why });
+        self.daemon = None;
+        self.phase.reboot |= reboot;
+        if self.machine.asleep(self.at).is_some() {
+            self.resume();
+        }
+        self.disk.crash(&mut self.dice);
+        for key in self.disk.chains() {
+            self.review(&key);
+        }
+        self.watch.forget_what_was_owed();
+        let life = self.life;
+        let (dice, watch) = (&mut self.dice, &mut self.watch);
+        self.network.flights.retain(|id, flight| {
+            if let Some(token) = flight.refresh_token().filter(|_| flight.handled.is_some()) {
+                watch.orphaned(token);
+            }
+            flight.orphan = true;
+            // What had been handed to the kernel arrives, or not.
+            id.0 == life && flight.handled.is_none() && dice.chance(0.5)
+        });
+    }
+
+    /// Out of order: the machine is off for longer than a chain lives.
+    pub(super) fn long_absence(&mut self) {
+        if self.daemon.is_some() {
+            self.totals.crashes += 1;
+            self.end_life("switched off for long", true);
+            self.after(15 * DAY, Event::Start);
+        }
+    }
+
+    /// The daemon is told to stop, and does so when no rotation is on the wire.
+    pub(super) fn stop(&mut self) {
+        if let Some(daemon) = &mut self.daemon {
+            daemon.stopping = true;
+            self.journal.note(self.at, Entry::Operator("stop".to_owned()));
+            self.tell(Input::Shutdown);
+        }
+    }
+
+    /// Whether a daemon that stops has come to its end.
+    pub(super) fn stop_if_quiet(&mut self) {
+        if self.daemon.as_ref().is_some_and(|daemon| daemon.stopping && daemon.core.is_quiet()) {
+            self.totals.stops += 1;
+            if let Some(key) = self.watch.owes(Time::MAX) {
+                let key = key.profile.clone();
+                self.watch.fail(format!("{key}: the daemon stopped in good order and lost a pair"));
+            }
+            self.end_life("stopped", false);
+            let down = self.dice.between(100, 5 * SECOND);
+            self.after(down, Event::Start);
+        }
+    }
+
+    /// In calm weather: does the operator have to do something, and is everything well when it should be?
+    pub(super) fn inspect(&mut self) {
+        if !self.phase.calm {
+            return;
+        }
+        self.after(INSPECTION, Event::Inspect);
+        self.ask(None, 0, Question::Status, OpenKind::Other);
+        let names: Vec<TokenName> = self.phase.kept.iter().cloned().collect();
+        let now = self.machine.boot(self.at);
+        for name in names {
+            let Some(daemon) = &self.daemon else { break };
+            let token = daemon.board.get(&name).map(|slot| slot.token.clone()).filter(|token| token.expires > now);
+            let Some(token) = token else {
+                if self.phase.is_healed(self.at) {
+                    let since = moment(self.phase.healed_by);
+                    self.watch.fail(format!("{name} has no good token in calm weather; it should, since {since}"));
+                }
+                continue;
+            };
+            if self.world.provider.accepts(self.at, token.access_token.expose()) {
+                self.phase.dead.remove(&name);
+                continue;
+            }
+            let entry = self.phase.dead.entry(name.clone()).or_insert((token.fingerprint, self.at));
+            if entry.0 != token.fingerprint {
+                *entry = (token.fingerprint, self.at);
+            }
+            if self.at >= self.phase.honest_by && self.at >= entry.1 + LONGEST_THROTTLE + INSPECTION {
+                let since = moment(entry.1);
+                self.watch.fail(format!("{name}: its token is dead, and is rejected since {since}, and still there"));
+            }
+            self.reject(&name, token.fingerprint, 0);
+        }
+        if self.phase.is_healed(self.at) {
+            if let Some(key) = self.watch.owes(self.at - LONGEST_WRITE) {
+                let key = key.profile.clone();
+                self.watch.fail(format!("{key}: a pair was received long ago and is not durable"));
+            }
+            if !std::mem::replace(&mut self.phase.was_healed, true) {
+                self.totals.healed += 1;
+            }
+        }
+    }
+
+    fn plan_the_small_world(&mut self) {
+        self.after(20 * MINUTE, Event::Small(0));
+    }
+}

@@ -1,0 +1,237 @@
+//! Peers: they read, wait, leave, complain rightly and wrongly, come in crowds and sweep through tenants.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokend::core::effect::{Issued, Outcome, ReadMode};
+use tokend::core::input::{Input, Question, WaiterId};
+use tokend_proto::{Fingerprint, Flags, Health, ProfileName, TokenName, WorkspaceId};
+
+use super::Kept;
+use super::daemon::{Open, OpenKind};
+use super::journal::Entry;
+use super::machine::SECOND;
+use super::play::{Event, Simulation};
+
+/// Mean time from one thing that a peer does to the next.
+const BUSTLE: u64 = 100 * SECOND;
+
+/// Tokens of a name that peers remember.
+const REMEMBERED: usize = 3;
+
+/// What peers know.
+#[derive(Default)]
+pub(super) struct Peers {
+    remembered: BTreeMap<TokenName, VecDeque<Fingerprint>>,
+    /// Tenants that the provider no longer lists, and which may still have their names.
+    pub(super) gone: usize,
+}
+
+impl Peers {
+    pub(super) fn got(&mut self, name: &TokenName, token: &Issued) {
+        let tokens = self.remembered.entry(name.clone()).or_default();
+        if tokens.back() != Some(&token.fingerprint) {
+            tokens.push_back(token.fingerprint);
+            if tokens.len() > REMEMBERED {
+                tokens.pop_front();
+            }
+        }
+    }
+
+    pub(super) fn strangers(&self) -> usize {
+        self.gone
+    }
+}
+
+impl Simulation {
+    /// One peer does something.
+    pub(super) fn peer(&mut self) {
+        let small = self.plan.kept == Kept::One;
+        let pause = self.dice.pause(if small { 4 * BUSTLE } else { BUSTLE });
+        self.after(pause, Event::Peer);
+        if self.daemon.is_none() {
+            return;
+        }
+        let uid = self.dice.between(1000, 1003) as u32;
+        match self.dice.between(0, 999) {
+            0..700 => {
+                let (name, min_ttl, wait) = (self.some_name(), self.some_ttl(), self.some_wait());
+                self.read(name, min_ttl, wait, uid);
+            }
+            700..800 => self.complain(uid),
+            800..860 => self.leave(),
+            860..870 if !small => self.crowd(),
+            870..880 => self.sweep(),
+            880..920 => self.ask_for_tenants(uid),
+            _ => self.ask(None, uid, Question::Status, OpenKind::Other),
+        }
+    }
+
+    /// As the socket does it: from the board if that will do, else the core is asked.
+    pub(super) fn read(&mut self, name: TokenName, min_ttl: Duration, wait: Duration, uid: u32) {
+        let now = self.machine.boot(self.at);
+        let Some(daemon) = &mut self.daemon else { return };
+        if let Some(slot) = daemon.board.get_mut(&name)
+            && slot.mode != ReadMode::Ask
+            && slot.token.expires > now
+            && slot.token.left(now) >= min_ttl
+        {
+            slot.last_read = Some(now);
+            let flags = if slot.mode == ReadMode::Serve { Flags::NONE } else { Flags::RENEWING };
+            let token = Arc::clone(&slot.token);
+            self.journal.note(self.at, Entry::Read { name: name.clone(), token: token.fingerprint });
+            return self.give(&name, &token, flags, min_ttl);
+        }
+        let question = Question::Get { name: name.clone(), min_ttl, wait };
+        self.ask(Some(name), uid, question, OpenKind::Get);
+    }
+
+    /// The API refused a token, or a peer says so.
+    fn complain(&mut self, uid: u32) {
+        let name = self.some_name();
+        let board = self.daemon.as_ref().and_then(|daemon| daemon.board.get(&name)).map(|slot| Arc::clone(&slot.token));
+        let truthful = self.dice.chance(0.6);
+        if truthful {
+            if let Some(token) = board
+                && !self.world.provider.accepts(self.at, token.access_token.expose())
+            {
+                self.reject(&name, token.fingerprint, uid);
+            }
+            return;
+        }
+        let remembered: Vec<Fingerprint> =
+            self.peers.remembered.get(&name).map(|tokens| tokens.iter().copied().collect()).unwrap_or_default();
+        if let Some(fingerprint) = self.dice.pick(&remembered).copied() {
+            self.reject(&name, fingerprint, uid);
+        }
+    }
+
+    pub(super) fn reject(&mut self, name: &TokenName, fingerprint: Fingerprint, uid: u32) {
+        let question = Question::Reject { name: name.clone(), fingerprint, min_ttl: Duration::ZERO };
+        self.ask(Some(name.clone()), uid, question, OpenKind::Reject(fingerprint));
+    }
+
+    /// A question to the core, with what it may expect.
+    pub(super) fn ask(&mut self, name: Option<TokenName>, uid: u32, question: Question, kind: OpenKind) {
+        let now = self.machine.boot(self.at);
+        self.waiters += 1;
+        let waiter = WaiterId(self.waiters);
+        let seconds = Duration::from_secs;
+        let (what, min_ttl, wait) = match &question {
+            Question::Get { min_ttl, wait, .. } => ("get", *min_ttl, *wait),
+            Question::Reject { min_ttl, .. } => ("reject", *min_ttl, seconds(10)),
+            Question::Refresh { .. } => ("refresh", Duration::ZERO, seconds(40)),
+            Question::Import { .. } => ("import", Duration::ZERO, seconds(40)),
+            Question::Resolve { .. } => ("resolve", Duration::ZERO, seconds(10)),
+            Question::Tenants { .. } => ("tenants", Duration::ZERO, seconds(10)),
+            Question::Status => ("status", Duration::ZERO, Duration::ZERO),
+        };
+        let Some(daemon) = &mut self.daemon else { return };
+        if let Some(name) = &name {
+            self.journal.note(self.at, Entry::Asked { waiter: waiter.0, what, name: name.clone() });
+            let fingerprint = match kind {
+                OpenKind::Reject(fingerprint) => Some(fingerprint),
+                OpenKind::Refresh => daemon.board.get(name).map(|slot| slot.token.fingerprint),
+                _ => None,
+            };
+            if let Some(slot) = daemon.board.get(name).filter(|slot| slot.token.left(now) < min_ttl) {
+                self.watch.wants_more(name, slot.token.fingerprint);
+            }
+            if let Some(fingerprint) = fingerprint
+                && daemon.board.get(name).is_some_and(|slot| slot.token.fingerprint == fingerprint)
+            {
+                self.watch.complaint(name, fingerprint);
+            }
+        }
+        daemon.opened(waiter, Open { name, min_ttl, deadline: now + wait, kind });
+        self.tell(Input::Ask { waiter, uid, question });
+    }
+
+    /// A peer that waits goes away.
+    fn leave(&mut self) {
+        let Some(daemon) = &mut self.daemon else { return };
+        let waiting: Vec<WaiterId> = daemon.open.keys().copied().collect();
+        if let Some(waiter) = self.dice.pick(&waiting).copied() {
+            daemon.closed(waiter);
+            self.journal.note(self.at, Entry::Left(waiter.0));
+            self.tell(Input::Leave(waiter));
+        }
+    }
+
+    /// Hundreds at once, for one name or for any.
+    fn crowd(&mut self) {
+        let count = self.dice.between(20, 400);
+        let same = self.dice.chance(0.7).then(|| self.some_name());
+        for _ in 0..count {
+            let name = same.clone().unwrap_or_else(|| self.some_name());
+            let (min_ttl, uid) = (self.some_ttl(), self.dice.between(1000, 1200) as u32);
+            self.read(name, min_ttl, Duration::from_secs(10), uid);
+        }
+    }
+
+    /// One peer reads every tenant of a workspace, as fast as it can.
+    fn sweep(&mut self) {
+        let workspaces: Vec<ProfileName> = self.world.tenants.keys().cloned().collect();
+        let Some(profile) = self.dice.pick(&workspaces).cloned() else { return };
+        for (index, tenant) in self.world.tenants[&profile].clone().into_iter().enumerate() {
+            let name = TokenName { profile: profile.clone(), tenant: Some(tenant) };
+            self.after(20 * index as u64, Event::Sweep(name));
+        }
+    }
+
+    fn ask_for_tenants(&mut self, uid: u32) {
+        let profile = self.some_name().profile;
+        let workspace_name = *self.dice.pick(&["Tenant 0", "Tenant 2", "Nobody"]).expect("some");
+        let question = match self.dice.chance(0.5) {
+            true => Question::Tenants { profile },
+            false => Question::Resolve { profile, workspace_name: workspace_name.into() },
+        };
+        self.ask(None, uid, question, OpenKind::Other);
+    }
+
+    fn some_name(&mut self) -> TokenName {
+        let profiles: Vec<&ProfileName> = self.world.good.profiles.keys().collect();
+        let profile = (*self.dice.pick(&profiles).expect("some")).clone();
+        let tenant = match self.world.tenants.get(&profile) {
+            Some(tenants) if self.dice.chance(0.6) => self.dice.pick(tenants).copied(),
+            _ => None,
+        };
+        match self.dice.between(0, 49) {
+            0 => TokenName::from("nobody".parse::<ProfileName>().expect("a name")),
+            1 => TokenName { profile, tenant: "00000000000000000000000000000bad".parse::<WorkspaceId>().ok() },
+            _ => TokenName { profile, tenant },
+        }
+    }
+
+    fn some_ttl(&mut self) -> Duration {
+        let seconds = match self.dice.between(0, 9) {
+            0..6 => 0,
+            6..8 => self.dice.between(1, 300),
+            _ => self.dice.between(300, 8000),
+        };
+        Duration::from_secs(seconds)
+    }
+
+    fn some_wait(&mut self) -> Duration {
+        let seconds = match self.dice.between(0, 9) {
+            0 => 0,
+            1..9 => 10,
+            _ => self.dice.between(1, 600),
+        };
+        Duration::from_secs(seconds)
+    }
+
+    /// What the operator reads in the status makes it act, in calm weather.
+    pub(super) fn heard(&mut self, outcome: &Outcome) {
+        let Outcome::Status(names) = outcome else { return };
+        if !self.phase.is_calm() {
+            return;
+        }
+        let needy = names.iter().filter(|name| matches!(name.health, Health::ChainLost | Health::ChainEmpty));
+        let needy: Vec<ProfileName> = needy.filter_map(|name| name.name.parse().ok()).collect();
+        for profile in needy {
+            self.after(SECOND, Event::Import(profile));
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Requests on their way to the provider and back.
+
+use tokend::core::exchange::{Answer, FailureKind, Grant, ProviderRequest};
+use tokend::core::input::Input;
+use tokend::core::settings::Kind;
+use tokend::provider::Meaning;
+use tokend_proto::{Fingerprint, ProfileName, Secret};
+
+use super::journal::Entry;
+use super::machine::{HOUR, SECOND};
+use super::network::{CONNECT, Flight, FlightId, WHOLE};
+use super::play::{Event, Simulation};
+use super::watch::requests::{chain_key, name_of};
+use super::wire::{self, Arrived, Step};
+
+impl Simulation {
+    /// The core sends a request.
+    pub(super) fn send(&mut self, request: ProviderRequest) {
+        let what = what(&request.grant);
+        let name = name_of(&request);
+        self.journal.note(self.at, Entry::Sent { request: request.id.0, what, name: name.clone() });
+        *self.totals.requests.entry(what).or_default() += 1;
+        self.watch.sends(&request, &self.disk, &self.world.provider, self.at);
+        let Some(daemon) = &self.daemon else { return };
+        if matches!(request.grant, Grant::ClientCredentials { .. } | Grant::Exchange { .. }) {
+            let tenants = matches!(request.profile.kind, Kind::Glp { tenants: Some(_), .. });
+            let current = daemon.board.get(&name).map(|slot| &*slot.token);
+            let wanted = daemon.open.values().filter(|open| open.name.as_ref() == Some(&name)).map(|open| open.min_ttl);
+            let wanted = wanted.max().unwrap_or_default();
+            self.watch.renewal_has_reason(&name, current, tenants, wanted, self.machine.boot(self.at));
+        }
+        let texts = daemon.texts(&request);
+        let step = wire::first_step(&request.grant);
+        let id = (self.life, request.id);
+        let flight = Flight { request, texts, step, begun: self.at, handled: None, orphan: false };
+        self.network.flights.insert(id, flight);
+        self.step(id);
+    }
+
+    /// One HTTP request of it goes out.
+    pub(super) fn step(&mut self, id: FlightId) {
+        let Some(flight) = self.network.flights.get_mut(&id) else { return };
+        if flight.orphan {
+            self.network.flights.remove(&id);
+            return;
+        }
+        flight.begun = self.at;
+        flight.handled = None;
+        let host = flight.request.profile.endpoint().host.clone();
+        let rate = self.daemon.as_ref().map_or(0, |daemon| daemon.applied.rate.get());
+        self.watch.step(&host, rate as usize, self.machine.boot(self.at));
+        if self.network.partition {
+            let delay = if self.dice.chance(0.5) { CONNECT } else { self.dice.between(1, 100) };
+            return self.after(delay, Event::Land(id, Box::new(Arrived::NoConnection)));
+        }
+        if self.dice.chance(self.network.loss_before) {
+            *self.totals.faults.entry("request lost").or_default() += 1;
+            return self.give_up(id);
+        }
+        let delay = self.network.delay(&mut self.dice);
+        self.after(delay, Event::Arrive(id));
+    }
+
+    /// The daemon hears nothing but that there is nothing.
+    fn give_up(&mut self, id: FlightId) {
+        let (delay, arrived) = match self.dice.chance(0.5) {
+            true => (WHOLE, Arrived::TimedOut),
+            false => (self.dice.between(10, 10 * SECOND), Arrived::Reset),
+        };
+        self.after(delay, Event::Land(id, Box::new(arrived)));
+    }
+
+    /// The request reaches the provider.
+    pub(super) fn arrive(&mut self, id: FlightId) {
+        let Some(flight) = self.network.flights.get(&id) else { return };
+        let (profile, grant) = (&flight.request.profile, &flight.request.grant);
+        let spends = flight.refresh_token().cloned();
+        let http = wire::request(profile, grant, &flight.step, &flight.texts);
+        let could = spends.as_ref().is_some_and(|token| self.world.provider.can_refresh(self.at, token.expose()));
+        let outcome = self.world.provider.handle(self.at, &http);
+        let can = spends.as_ref().is_some_and(|token| self.world.provider.can_refresh(self.at, token.expose()));
+        if let Some(token) = spends.filter(|_| could && !can) {
+            self.watch.spent(&token, flight.orphan);
+        }
+        let entry = self.world.provider.log().entries().next_back().cloned();
+        self.world.provider.clear_log();
+        let (handled, issued) = entry.as_ref().map_or((false, false), |e| (e.handled, e.issued.is_some()));
+        if handled && matches!(grant, Grant::Login { .. }) {
+            match flight.step {
+                Step::User => self.watch.login_arrived(&profile.client_id, self.at),
+                Step::Code(_) if issued => {
+                    self.watch.login_minted(&profile.client_id, self.at);
+                    self.totals.logins += 1;
+                }
+                _ => {}
+            }
+        }
+        let (fault, status) = entry.map_or((None, None), |e| (e.fault, e.status));
+        if let Some(fault) = fault {
+            *self.totals.faults.entry(fault).or_default() += 1;
+        }
+        let what = step_name(grant, &flight.step);
+        let (request, orphan) = (id.1.0, flight.orphan);
+        self.journal.note(self.at, Entry::AtProvider { request, what, status, fault, orphan });
+        if orphan {
+            self.network.flights.remove(&id);
+            return;
+        }
+        let delay = outcome.delay + self.network.delay(&mut self.dice);
+        let Some(flight) = self.network.flights.get_mut(&id) else { return };
+        flight.handled = Some(self.at);
+        let latest = flight.begun + WHOLE;
+        if self.dice.chance(self.network.loss_after) {
+            *self.totals.faults.entry("answer lost").or_default() += 1;
+            return self.give_up(id);
+        }
+        let (delay, arrived) = if self.at + delay > latest {
+            (latest.saturating_sub(self.at), Arrived::TimedOut)
+        } else {
+            (delay, Arrived::of(outcome))
+        };
+        self.after(delay, Event::Land(id, Box::new(arrived)));
+    }
+
+    /// An answer, or the lack of one, reaches the daemon.
+    pub(super) fn land(&mut self, id: FlightId, arrived: &Arrived) {
+        if id.0 != self.life || self.daemon.is_none() {
+            self.network.flights.remove(&id);
+            return;
+        }
+        let Some(flight) = self.network.flights.get_mut(&id) else { return };
+        let (grant, step) = (&flight.request.grant, &flight.step);
+        let next = match wire::meaning(grant, step, arrived) {
+            Meaning::Session { csrf, session } => Step::Customer { csrf, session },
+            Meaning::Code(code) => Step::Code(code),
+            Meaning::Answer(answer) => return self.answer(id, answer),
+        };
+        flight.step = next;
+        self.after(SECOND, Event::Step(id));
+    }
+
+    fn answer(&mut self, id: FlightId, answer: Answer) {
+        let Some(flight) = self.network.flights.remove(&id) else { return };
+        let request = &flight.request;
+        self.watch.landed(request);
+        let name = name_of(request);
+        match &answer {
+            Answer::Token(token) => {
+                let access = Fingerprint::of(&token.access_token);
+                let at = flight.handled.unwrap_or(self.at);
+                self.watch.received(&name, access, at);
+                if let (Some(key), Some(pair)) = (chain_key(&request.profile), &token.refresh_token) {
+                    self.watch.pair_received(&key, refresh_token(&request.grant), pair, at, self.at);
+                }
+            }
+            Answer::Tenants(_) => {}
+            Answer::Failed(failure) => {
+                if let Some(asked) = failure.retry_after {
+                    let wait = u64::try_from(asked.as_millis()).unwrap_or(HOUR).min(HOUR);
+                    self.phase.asked_to_wait(self.at + wait);
+                }
+                let used = match &request.grant {
+                    Grant::Exchange { subject, .. } => Some(subject),
+                    Grant::ListTenants { token, .. } => Some(token),
+                    _ => None,
+                };
+                match (failure.kind, refresh_token(&request.grant)) {
+                    (FailureKind::InvalidGrant, Some(token)) => self.watch.was_refused(token),
+                    (FailureKind::Unknown, Some(token)) => self.watch.doubt(token),
+                    (FailureKind::InvalidToken | FailureKind::InvalidClient, None) => {
+                        if let Some(token) = used {
+                            self.watch.distrust(Fingerprint::of(token));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let kind = match &answer {
+            Answer::Token(_) => "a token".to_owned(),
+            Answer::Tenants(page) => format!("{} of {} tenants", page.received, page.total),
+            Answer::Failed(failure) => format!("{:?}", failure.kind),
+        };
+        self.journal.note(self.at, Entry::Answered { request: id.1.0, what: what(&request.grant), kind });
+        self.tell(Input::Answered { request: id.1, answer });
+    }
+
+    /// The secrets have been read.
+    pub(super) fn secrets_read(&mut self, profile: ProfileName) {
+        let vault = self.world.vaults.get(&profile);
+        let Some(daemon) = &mut self.daemon else { return };
+        let known = daemon.applied.profiles.get(&profile);
+        let login = known.is_some_and(|profile| matches!(profile.kind, Kind::Classic { login: Some(_), .. }));
+        let known = known.is_some();
+        let versions = daemon.read_secrets(&profile, vault.filter(|_| known), login);
+        self.tell(Input::Secrets { profile, versions });
+    }
+}
+
+fn refresh_token(grant: &Grant) -> Option<&Secret> {
+    match grant {
+        Grant::Refresh { refresh_token, .. } => Some(refresh_token),
+        _ => None,
+    }
+}
+
+fn what(grant: &Grant) -> &'static str {
+    match grant {
+        Grant::ClientCredentials { .. } => "client credentials",
+        Grant::Exchange { .. } => "exchange",
+        Grant::ListTenants { .. } => "listing",
+        Grant::Refresh { .. } => "refresh",
+        Grant::Login { .. } => "login",
+    }
+}
+
+fn step_name(grant: &Grant, step: &Step) -> &'static str {
+    match step {
+        Step::Only => what(grant),
+        Step::User => "login, step 1",
+        Step::Customer { .. } => "login, step 2",
+        Step::Code(_) => "login, step 3",
+    }
+}

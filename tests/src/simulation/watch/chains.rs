@@ -1,0 +1,256 @@
+//! Chains: what was received is kept, and none is given up that the provider still has.
+
+use tokend::core::record::{ChainKey, ChainRecord, ChainState, LostCause};
+use tokend_proto::{Fingerprint, Secret};
+
+use super::Watch;
+use crate::sandbox::Provider;
+use crate::simulation::machine::{DAY, Machine, Time};
+
+/// What becomes of a refresh token.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fate {
+    issued: Time,
+    spent: Option<Spent>,
+    /// A request with it had an outcome that nobody knows.
+    doubtful: bool,
+}
+
+/// By whom a refresh token was spent, and what became of the reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spent {
+    /// By a daemon that was gone before the reply.
+    ByTheDead,
+    /// The reply has not arrived, so far.
+    ReplyLost,
+    /// The reply has arrived, but the daemon was gone before it was durable.
+    DiedWithIt,
+    /// The reply has arrived.
+    Delivered,
+}
+
+/// A pair that was received and is not durable.
+#[derive(Debug, Clone)]
+struct Owed {
+    pair: Fingerprint,
+    /// The refresh token that it was got for.
+    with: Option<Fingerprint>,
+    since: Time,
+}
+
+/// What is known of a chain.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ChainView {
+    /// The newest refresh token that was durable.
+    pub(super) last: Option<(Fingerprint, Secret)>,
+    /// It was in flight when it was last looked at.
+    in_flight: bool,
+    dead: bool,
+    /// Its record or its candidate's was damaged.
+    pub(super) rotten: bool,
+    owed: Option<Owed>,
+}
+
+/// Why a chain is dead, in truth.
+pub(in crate::simulation) type Death = &'static str;
+
+impl Watch {
+    /// A refresh token has come into the world.
+    pub(in crate::simulation) fn born(&mut self, token: &Secret, at: Time) {
+        self.fates.entry(Fingerprint::of(token)).or_insert_with(|| Fate { issued: at, ..Fate::default() });
+    }
+
+    /// The provider has spent a refresh token.
+    pub(in crate::simulation) fn spent(&mut self, token: &Secret, orphan: bool) {
+        let spent = if orphan { Spent::ByTheDead } else { Spent::ReplyLost };
+        self.fates.entry(Fingerprint::of(token)).or_default().spent = Some(spent);
+    }
+
+    /// The daemon that waits for what this token was spent for is gone.
+    pub(in crate::simulation) fn orphaned(&mut self, token: &Secret) {
+        if let Some(fate) = self.fates.get_mut(&Fingerprint::of(token))
+            && fate.spent == Some(Spent::ReplyLost)
+        {
+            fate.spent = Some(Spent::ByTheDead);
+        }
+    }
+
+    /// A request with this token has ended, nobody knows how.
+    pub(in crate::simulation) fn doubt(&mut self, token: &Secret) {
+        self.fates.entry(Fingerprint::of(token)).or_default().doubtful = true;
+    }
+
+    /// The provider has definitely refused this token, and the daemon knows.
+    pub(in crate::simulation) fn was_refused(&mut self, token: &Secret) {
+        self.refused.insert(Fingerprint::of(token));
+    }
+
+    /// Tokens of this client were taken back.
+    pub(in crate::simulation) fn take_back(&mut self, client: &str) {
+        *self.taken_back.entry(client.to_owned()).or_default() += 1;
+    }
+
+    /// The daemon has received a pair; from now on it must not lose it but by a crash.
+    pub(in crate::simulation) fn pair_received(
+        &mut self,
+        key: &ChainKey,
+        with: Option<&Secret>,
+        pair: &Secret,
+        at: Time,
+        received: Time,
+    ) {
+        self.born(pair, at);
+        let with = with.map(Fingerprint::of);
+        if let Some(fate) = with.and_then(|with| self.fates.get_mut(&with)) {
+            fate.spent = Some(Spent::Delivered);
+        }
+        let view = self.chains.entry(key.clone()).or_default();
+        let owed = Owed { pair: Fingerprint::of(pair), with, since: received };
+        if let Some(Owed { pair: lost, .. }) = view.owed.replace(owed) {
+            self.fail(format!("{}: refresh token {lost} was received and never stored", key.profile));
+        }
+    }
+
+    /// Whether a pair was received before that time and is not durable.
+    pub(in crate::simulation) fn owes(&self, before: Time) -> Option<&ChainKey> {
+        let owes = |view: &ChainView| view.owed.as_ref().is_some_and(|owed| owed.since < before);
+        self.chains.iter().find(|(_, view)| owes(view)).map(|(key, _)| key)
+    }
+
+    /// The daemon is gone, and with it what it had not stored.
+    pub(in crate::simulation) fn forget_what_was_owed(&mut self) {
+        for view in self.chains.values_mut() {
+            if let Some(Owed { with: Some(with), .. }) = view.owed.take()
+                && let Some(fate) = self.fates.get_mut(&with)
+            {
+                fate.spent = Some(Spent::DiedWithIt);
+            }
+            if let Some((last, _)) = view.last.as_ref().filter(|_| view.in_flight)
+                && let Some(fate) = self.fates.get_mut(last)
+            {
+                fate.doubtful = true;
+            }
+        }
+    }
+
+    /// A record of this chain was found damaged.
+    pub(in crate::simulation) fn rotted(&mut self, key: &ChainKey) {
+        self.chains.entry(key.clone()).or_default().rotten = true;
+    }
+
+    /// A chain's record has changed, or may have. Says why the chain is dead, if it just died.
+    pub(in crate::simulation) fn review(
+        &mut self,
+        key: &ChainKey,
+        record: &ChainRecord,
+        provider: &Provider,
+        machine: &Machine,
+        at: Time,
+    ) -> Option<Death> {
+        let mut view = self.chains.remove(key).unwrap_or_default();
+        let death = self.review_view(key, &mut view, record, provider, machine, at);
+        self.chains.insert(key.clone(), view);
+        death
+    }
+
+    fn review_view(
+        &mut self,
+        key: &ChainKey,
+        view: &mut ChainView,
+        record: &ChainRecord,
+        provider: &Provider,
+        machine: &Machine,
+        at: Time,
+    ) -> Option<Death> {
+        view.in_flight = matches!(record.state, ChainState::InFlight { .. });
+        let token = record.refresh_token.as_ref().map(|token| (Fingerprint::of(token), token.clone()));
+        if let Some((fingerprint, _)) = &token {
+            if !self.fates.contains_key(fingerprint) {
+                self.fail(format!("{}: its record holds refresh token {fingerprint}, which nobody gave", key.profile));
+            }
+            let changed = view.last.as_ref().is_some_and(|(last, _)| last != fingerprint);
+            if view.owed.as_ref().is_some_and(|owed| owed.pair == *fingerprint) {
+                view.owed = None;
+                view.rotten = false;
+            } else if changed && !view.rotten {
+                self.fail(format!("{}: its record holds {fingerprint}, which was not received for it", key.profile));
+            }
+        }
+        let why = match &record.state {
+            ChainState::Lost { why, .. } => Some(Some(*why)),
+            ChainState::AwaitingLogin { .. } => Some(None),
+            _ => None,
+        };
+        let died = why.is_some() && !view.dead;
+        view.dead = why.is_some();
+        let death = match (why, &view.last) {
+            (Some(why), Some((last, text))) if died => {
+                let (last, text) = (*last, text.clone());
+                Some(self.judge(key, view, last, &text, why, provider, machine, at))
+            }
+            _ => None,
+        };
+        if token.is_some() {
+            view.last = token;
+        }
+        death
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all that a judgement is made of")]
+    fn judge(
+        &mut self,
+        key: &ChainKey,
+        view: &ChainView,
+        token: Fingerprint,
+        text: &Secret,
+        why: Option<LostCause>,
+        provider: &Provider,
+        machine: &Machine,
+        at: Time,
+    ) -> Death {
+        if view.rotten {
+            return "damaged record";
+        }
+        if why == Some(LostCause::RecordUnreadable) {
+            self.fail(format!("{}: given up as unreadable, which it was not", key.profile));
+        }
+        if provider.can_refresh(at, text.expose()) {
+            self.fail(format!("{}: given up ({why:?}) though the provider would take {token}", key.profile));
+        }
+        if !self.refused.contains(&token) {
+            self.fail(format!("{}: given up ({why:?}) though {token} was never refused", key.profile));
+        }
+        if view.owed.is_some() {
+            self.fail(format!("{}: given up ({why:?}) though a new pair was received", key.profile));
+        }
+        let fate = self.fates.get(&token).cloned().unwrap_or_default();
+        let old = at.saturating_sub(fate.issued) >= 14 * DAY;
+        let taken_back = self.taken_back.contains_key(&key.client_id);
+        let (death, causes): (Death, &[LostCause]) = match fate.spent {
+            Some(Spent::ByTheDead | Spent::DiedWithIt) => ("crash in the gap", &[LostCause::ReplyLost]),
+            Some(Spent::ReplyLost) => ("reply lost", &[LostCause::ReplyLost]),
+            Some(Spent::Delivered) => {
+                self.fail(format!("{}: {token} was replaced, the reply arrived, and yet it is given up", key.profile));
+                ("reply received", &[])
+            }
+            None if old => ("14 days", &[LostCause::Expired]),
+            None if taken_back => ("revoked", &[LostCause::Revoked]),
+            None => {
+                self.fail(format!("{}: {token} is dead and nobody killed it", key.profile));
+                ("no reason", &[])
+            }
+        };
+        let doubted = fate.doubtful && why == Some(LostCause::ReplyLost);
+        // Its age in days is the wall clock's, once the machine has been booted anew.
+        let aged = machine.stepped_since(fate.issued) && fate.issued < machine.booted();
+        let misdated = aged && matches!(why, Some(LostCause::Expired | LostCause::Revoked));
+        if let Some(why) = why
+            && !causes.contains(&why)
+            && !doubted
+            && !misdated
+        {
+            self.fail(format!("{}: said to be lost as {why:?}, and it was: {death}", key.profile));
+        }
+        death
+    }
+}

@@ -1,0 +1,83 @@
+//! What must hold, checked from outside the core with what only a simulation can know.
+//!
+//! The first thing that does not hold is kept and ends the run.
+
+mod chains;
+pub(super) mod requests;
+mod tokens;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use tokend::core::exchange::RequestId;
+use tokend::core::record::ChainKey;
+use tokend::core::time::Boot;
+use tokend_proto::{Fingerprint, ProfileName, TokenName};
+
+use super::machine::Time;
+
+use chains::{ChainView, Fate};
+use requests::Key;
+
+/// What is remembered to judge by.
+#[derive(Default)]
+pub(super) struct Watch {
+    violation: Option<String>,
+
+    // Of this life of the daemon.
+    flying: BTreeMap<Key, RequestId>,
+    /// Requests of the last second, steps of logins included, by host.
+    steps: BTreeMap<Arc<str>, VecDeque<Boot>>,
+    /// A higher rate than the present one was in force until then.
+    rate_before: Option<(usize, Boot)>,
+    /// Times that a profile was replaced.
+    generations: BTreeMap<ProfileName, u64>,
+    /// Names whose current token somebody wants replaced.
+    complained: BTreeMap<TokenName, Fingerprint>,
+    /// Names of which a peer wanted more life than this token has.
+    wanting: BTreeMap<TokenName, Fingerprint>,
+    /// Names that are being renewed, and the token that is to be replaced.
+    renewing: BTreeMap<TokenName, Fingerprint>,
+    /// Workspace tokens that an exchange or a listing was refused for.
+    distrusted: HashSet<Fingerprint>,
+
+    // Over all of them.
+    owners: HashMap<Fingerprint, (TokenName, Time)>,
+    chains: BTreeMap<ChainKey, ChainView>,
+    fates: HashMap<Fingerprint, Fate>,
+    refused: HashSet<Fingerprint>,
+    /// Logins that reached the provider, by client.
+    attempts: BTreeMap<String, VecDeque<Time>>,
+    /// When a login last gave a token.
+    minted: BTreeMap<String, Time>,
+    /// Times that the operator took tokens back, by client.
+    taken_back: BTreeMap<String, u64>,
+    /// Shares of the life after which tokens were to be renewed: least, most, how many.
+    shares: (f64, f64, u64),
+}
+
+impl Watch {
+    pub(super) fn new() -> Self {
+        Self { shares: (1.0, 0.0, 0), ..Self::default() }
+    }
+
+    /// Something does not hold.
+    pub(super) fn fail(&mut self, what: String) {
+        self.violation.get_or_insert(what);
+    }
+
+    pub(super) fn violation(&mut self) -> Option<String> {
+        self.violation.take()
+    }
+
+    /// The daemon is gone.
+    pub(super) fn life_ended(&mut self) {
+        self.flying.clear();
+        self.steps.clear();
+        self.rate_before = None;
+        self.complained.clear();
+        self.renewing.clear();
+        self.wanting.clear();
+        self.distrusted.clear();
+    }
+}

@@ -1,0 +1,186 @@
+//! What goes wrong outside of the daemon, for a while: provider, network, disk, and the machine itself.
+
+use serde_json::json;
+
+use super::disk::DiskFault;
+use super::journal::Entry;
+use super::machine::{DAY, HOUR, MINUTE, SECOND, Time};
+use super::play::{Event, Simulation};
+use crate::sandbox::{Endpoint, Fault, FaultRule, RetryHint, RuleId, Times};
+
+/// Mean times from one thing to the next, in rough weather.
+const TROUBLE: Time = 40 * MINUTE;
+const MACHINE: Time = 4 * HOUR;
+
+/// Something that ends by itself.
+pub(super) enum Trouble {
+    Rule(RuleId),
+    Loss,
+    Partition,
+    Slowness,
+    Disk,
+}
+
+impl Simulation {
+    /// Something goes wrong.
+    pub(super) fn weather(&mut self) {
+        let pause = self.dice.pause(TROUBLE);
+        self.after(pause, Event::Weather);
+        let length = self.dice.pause(20 * MINUTE);
+        let (what, trouble) = match self.dice.between(0, 9) {
+            0..5 => self.provider_trouble(),
+            5 => {
+                self.network.loss_before = self.dice.roll() * 0.6;
+                self.network.loss_after = self.dice.roll() * 0.6;
+                ("loss", Trouble::Loss)
+            }
+            6 => {
+                self.network.partition = true;
+                ("partition", Trouble::Partition)
+            }
+            7 => {
+                self.network.slowness = self.dice.between(SECOND, 40 * SECOND);
+                ("slow network", Trouble::Slowness)
+            }
+            _ => {
+                let faults = [DiskFault::Full, DiskFault::ReadOnly, DiskFault::Slow];
+                let fault = *self.dice.pick(&faults).expect("some");
+                self.disk.fault = Some(fault);
+                let what = match fault {
+                    DiskFault::Full => "disk full",
+                    DiskFault::ReadOnly => "disk read-only",
+                    DiskFault::Slow => "disk slow",
+                };
+                (what, Trouble::Disk)
+            }
+        };
+        *self.totals.faults.entry(what).or_default() += 1;
+        self.journal.note(self.at, Entry::Weather(format!("{what}, for {} s", length / SECOND)));
+        self.after(length, Event::Clear(trouble));
+    }
+
+    fn provider_trouble(&mut self) -> (&'static str, Trouble) {
+        let (fault, after) = self.some_fault();
+        let endpoints = [
+            Endpoint::CentralToken,
+            Endpoint::WorkspaceToken,
+            Endpoint::TenantExchange,
+            Endpoint::MspTenants,
+            Endpoint::ClassicRefresh,
+            Endpoint::ClassicCode,
+            Endpoint::Login,
+            Endpoint::Authorize,
+        ];
+        let mut rule = FaultRule::new(fault);
+        if self.dice.chance(0.6) {
+            rule = rule.at(*self.dice.pick(&endpoints).expect("some"));
+        }
+        rule.times = match self.dice.between(0, 2) {
+            0 => Times::Forever,
+            1 => Times::Count(self.dice.between(1, 6) as u32),
+            _ => Times::Chance(self.dice.roll()),
+        };
+        if after {
+            rule = rule.after_handling();
+        }
+        ("provider trouble", Trouble::Rule(self.world.provider.add_fault(rule)))
+    }
+
+    /// A fault, and whether it spoils the answer of a request that was carried out.
+    ///
+    /// Statuses that say "not carried out" come only where that is true: a provider that lies about it is beyond
+    /// what anybody can promise.
+    fn some_fault(&mut self) -> (Fault, bool) {
+        let status = |status| Fault::Status { status, retry_after: None };
+        let either = self.dice.chance(0.5);
+        match self.dice.between(0, 15) {
+            0 => (status(500), false),
+            1 => (Fault::Status { status: 503, retry_after: Some(self.dice.between(1, 90).to_string()) }, false),
+            2 => (status(502), either),
+            3 => (status(504), either),
+            4 => (status(*self.dice.pick(&[400, 401, 403, 404]).expect("some")), false),
+            5 => (Fault::TooMany(self.some_hint()), false),
+            6 => (Fault::Delay(self.dice.between(SECOND, 45 * SECOND)), false),
+            7 | 8 => (Fault::Reset, either),
+            9 => (Fault::Truncated(self.dice.between(0, 100) as usize), true),
+            10 => (Fault::Html, either),
+            11 => (Fault::Empty, either),
+            12 => (Fault::NotUtf8, either),
+            13 => (Fault::OtherShape(json!({ "hello": "world" })), either),
+            14 => {
+                let mut text = *self.dice.pick(&["null", "0", "1", "\"600\"", "-5", "30.5", "oops"]).expect("some");
+                if text == "null" && !self.world.usual_lives {
+                    text = "60"; // what is documented would be a lie
+                }
+                (Fault::ExpiresIn(Some(text.to_owned())), true)
+            }
+            _ => (Fault::Redirect("https://elsewhere.example.net/".to_owned()), false),
+        }
+    }
+
+    fn some_hint(&mut self) -> RetryHint {
+        let seconds = match self.dice.between(0, 9) {
+            0 => self.dice.between(600, 7200),
+            _ => self.dice.between(0, 90),
+        };
+        match self.dice.between(0, 3) {
+            0 => RetryHint::None,
+            1 => RetryHint::RetryAfter(seconds),
+            2 => RetryHint::RatelimitReset(seconds),
+            _ => RetryHint::Message(seconds),
+        }
+    }
+
+    /// A trouble is over.
+    pub(super) fn clear(&mut self, trouble: Trouble) {
+        match trouble {
+            Trouble::Rule(rule) => drop(self.world.provider.remove_fault(rule)),
+            Trouble::Loss => (self.network.loss_before, self.network.loss_after) = (0.0, 0.0),
+            Trouble::Partition => self.network.partition = false,
+            Trouble::Slowness => self.network.slowness = 200,
+            Trouble::Disk => self.disk.fault = None,
+        }
+        self.journal.note(self.at, Entry::Weather("better".to_owned()));
+    }
+
+    /// Something happens to the machine or to the daemon's process.
+    pub(super) fn machine_event(&mut self) {
+        let pause = self.dice.pause(MACHINE);
+        self.after(pause, Event::Machine);
+        match self.dice.between(0, 199) {
+            0 if self.plan.span.as_secs() > 20 * 86_400 => self.long_absence(),
+            0..70 => {
+                let length = self.dice.pause(40 * MINUTE);
+                self.totals.sleeps += 1;
+                self.journal.note(self.at, Entry::Machine(format!("sleeps for {} s", length / SECOND)));
+                self.machine.sleep(self.at + length);
+                self.after(length, Event::Resume);
+            }
+            70..140 => {
+                let by = self.some_step();
+                self.totals.steps += 1;
+                self.journal.note(self.at, Entry::Machine(format!("steps its wall clock by {by} ms")));
+                self.machine.step_wall(self.at, by);
+            }
+            140..180 => self.crash("killed"),
+            _ => self.stop(),
+        }
+    }
+
+    /// A step of the wall clock, up to a day either way.
+    pub(super) fn some_step(&mut self) -> i64 {
+        let most = *self.dice.pick(&[SECOND, MINUTE, HOUR, DAY]).expect("some");
+        let by = i64::try_from(self.dice.between(1, most)).expect("a day");
+        if self.dice.chance(0.5) { by } else { -by }
+    }
+
+    /// The machine wakes: what was put off happens now.
+    pub(super) fn resume(&mut self) {
+        self.machine.wake_up();
+        self.journal.note(self.at, Entry::Machine("wakes".to_owned()));
+        for event in std::mem::take(&mut self.put_off) {
+            let delay = self.dice.between(0, 50);
+            self.after(delay, event);
+        }
+    }
+}

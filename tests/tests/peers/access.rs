@@ -1,0 +1,168 @@
+//! What a user other than root and the daemon's own may do. Such a peer can only be started by root.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use nix::unistd::{Gid, Uid};
+use serde_json::Value;
+use tokend_tests::harness::{Binaries, Daemon, Ran, World};
+
+/// A user and a group that own nothing, of which the daemon's machine need not know a name.
+const STRANGER: u32 = 65_534;
+const OTHER_GROUP: u32 = 65_533;
+
+/// Runs `tokenctl` as somebody without rights.
+struct Stranger<'a> {
+    world: &'a World,
+    tokenctl: PathBuf,
+    groups: &'static str,
+}
+
+impl<'a> Stranger<'a> {
+    /// `None`, and a word about it, where that cannot be done.
+    fn of(world: &'a World) -> Option<Self> {
+        let has_setpriv = Command::new("setpriv").arg("--version").stdout(Stdio::null()).status().is_ok();
+        if !Uid::effective().is_root() || !has_setpriv {
+            println!("SKIPPED: only root, with setpriv(1), can start a peer of another user");
+            return None;
+        }
+        // The folder is the test's alone, and so may be the one of the programs that were built.
+        fs::set_permissions(world.folder(), Permissions::from_mode(0o755)).unwrap();
+        let tokenctl = world.path("tokenctl");
+        fs::copy(&Binaries::built().tokenctl, &tokenctl).unwrap();
+        fs::set_permissions(&tokenctl, Permissions::from_mode(0o755)).unwrap();
+        Some(Self { world, tokenctl, groups: "--clear-groups" })
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let output = Command::new("setpriv")
+            .args([&format!("--reuid={STRANGER}"), &format!("--regid={STRANGER}"), self.groups, "--"])
+            .arg(&self.tokenctl)
+            .args(arguments)
+            .current_dir("/")
+            .env("TOKEND_SOCKET", self.world.socket())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        Ran {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    fn is_denied(&self, arguments: &[&str]) -> String {
+        let ran = self.run(arguments);
+        assert_eq!((ran.status, ran.stdout.as_str()), (4, ""), "{arguments:?}: {}", ran.stderr);
+        ran.stderr
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let ran = self.run(arguments);
+        assert_eq!(ran.status, 0, "{arguments:?}: {}", ran.stderr);
+        serde_json::from_str(&ran.stdout).unwrap()
+    }
+}
+
+/// A daemon whose socket this group may open, with these rules.
+fn start(world: &World, group: u32, rules: &str) -> Daemon {
+    let profiles = [world.central("campus"), world.glp("msp", &["Acme Corp"]), world.classic("legacy")];
+    world.configure(rules, &profiles);
+    let text = fs::read_to_string(world.config()).unwrap();
+    fs::write(world.config(), text.replace("[server]", &format!("[server]\ngroup = \"{group}\""))).unwrap();
+    let daemon = world.start();
+    for name in ["campus", "msp/Acme Corp"] {
+        assert!(!world.ctl().token(name).is_empty(), "root may read everything");
+    }
+    daemon
+}
+
+#[test]
+fn a_rule_lets_its_user_read_what_it_names_and_nothing_else() {
+    let world = World::new(921);
+    let Some(stranger) = Stranger::of(&world) else { return };
+    let _daemon = start(&world, STRANGER, "[[access]]\nprofiles = [\"campus\"]\nusers = [65534]");
+
+    let ran = stranger.run(&["get", "campus"]);
+    assert_eq!((ran.status, ran.stdout.trim_end()), (0, world.ctl().token("campus").as_str()), "{}", ran.stderr);
+    for name in ["msp", "msp/Acme Corp", "legacy"] {
+        println!("{}", stranger.is_denied(&["get", name]).trim_end());
+    }
+    let [unknown, known] = ["no-such", "legacy"].map(|name| stranger.is_denied(&["get", name]).replace(name, "NAME"));
+    assert_eq!(unknown, known, "whether a name exists is not told");
+    let [unknown, known] = ["msp/No Such", "msp/Acme Corp"].map(|name| stranger.is_denied(&["get", name]));
+    assert_eq!(unknown.replace("No Such", "NAME"), known.replace("Acme Corp", "NAME"));
+
+    let names = |value: Value| value["names"].as_array().unwrap().iter().map(|name| name["name"].clone()).collect();
+    let shown: Vec<Value> = names(stranger.json(&["status", "--output", "json"]));
+    assert_eq!(shown, ["campus"]);
+    stranger.is_denied(&["status", "legacy"]);
+    stranger.is_denied(&["tenants", "msp"]);
+}
+
+#[test]
+fn reading_is_not_administering_and_nobody_but_root_reloads() {
+    let world = World::new(922);
+    let Some(stranger) = Stranger::of(&world) else { return };
+    let reader = "[[access]]\nprofiles = [\"campus\", \"legacy\"]\nusers = [65534]\n";
+    let admin = "[[access]]\nprofiles = [\"campus\"]\nusers = [65534]\nadmin = true\n";
+    let _daemon = start(&world, STRANGER, reader);
+    let token = world.path("token.json");
+    fs::write(&token, "{\"refresh_token\": \"x\"}").unwrap();
+    stranger.is_denied(&["refresh", "campus"]);
+    stranger.is_denied(&["import", "legacy", token.to_str().unwrap()]);
+    println!("{}", stranger.is_denied(&["reload"]).trim_end());
+
+    let text = fs::read_to_string(world.config()).unwrap();
+    fs::write(world.config(), text.replace(reader, &format!("{reader}{admin}"))).unwrap();
+    assert_eq!(world.ctl().run(&["reload"]).status, 0);
+    let ran = stranger.run(&["refresh", "campus"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    stranger.is_denied(&["import", "legacy", token.to_str().unwrap()]);
+    stranger.is_denied(&["reload"]);
+
+    fs::write(world.config(), text.replace("users = [65534]", "users = [65533]")).unwrap();
+    assert_eq!(world.ctl().run(&["reload"]).status, 0);
+    stranger.is_denied(&["get", "campus"]);
+    let who = stranger.json(&["whoami", "--output", "json"]);
+    assert_eq!((&who["uid"], &who["superuser"]), (&STRANGER.into(), &false.into()), "{who}");
+}
+
+#[test]
+fn a_rule_for_a_group_counts_supplementary_ones() {
+    let world = World::new(923);
+    let Some(stranger) = Stranger::of(&world) else { return };
+    let _daemon = start(&world, STRANGER, "[[access]]\nprofiles = [\"msp/*\"]\ngroups = [65533]");
+    stranger.is_denied(&["get", "msp/Acme Corp"]);
+    let member = Stranger { groups: "--groups=65533", ..stranger };
+    let ran = member.run(&["get", "msp/Acme Corp"]);
+    assert_eq!((ran.status, ran.stdout.trim_end()), (0, world.ctl().token("msp/Acme Corp").as_str()), "{}", ran.stderr);
+    member.is_denied(&["get", "msp"]);
+}
+
+#[test]
+fn without_a_rule_whoever_may_open_the_socket_may_read() {
+    let world = World::new(924);
+    let Some(stranger) = Stranger::of(&world) else { return };
+    let _daemon = start(&world, STRANGER, "");
+    for name in ["campus", "msp", "msp/Acme Corp"] {
+        assert_eq!(stranger.run(&["get", name]).stdout.trim_end(), world.ctl().token(name));
+    }
+    stranger.is_denied(&["refresh", "campus"]);
+    stranger.is_denied(&["reload"]);
+}
+
+#[test]
+fn who_may_not_open_the_socket_is_told_which_group_may() {
+    let world = World::new(925);
+    let Some(stranger) = Stranger::of(&world) else { return };
+    let _daemon = start(&world, OTHER_GROUP, "");
+    let said = stranger.is_denied(&["get", "campus"]);
+    let group = nix::unistd::Group::from_gid(Gid::from_raw(OTHER_GROUP)).unwrap();
+    let group = group.map_or_else(|| OTHER_GROUP.to_string(), |group| group.name);
+    assert!(said.contains(&format!("open to members of the group {group:?}")), "{said}");
+    assert!(said.contains(&format!("usermod -aG {group} USER")), "{said}");
+    println!("{}", said.trim_end());
+}

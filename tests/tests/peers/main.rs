@@ -1,0 +1,8 @@
+//! Peers on the real socket: hostile ones, and ones that may not do everything.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod access;
+mod hostile;
+mod raw;
+mod reader;
