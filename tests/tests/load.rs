@@ -240,7 +240,8 @@ fn when_descriptors_run_out_peers_are_served_and_accepting_recovers() {
     let socket = world.socket();
     let come = || {
         let socket = socket.clone();
-        std::thread::spawn(move || Line::open(&socket, "campus")?.ask())
+        // It keeps its connection, and with it the number.
+        std::thread::spawn(move || Line::open(&socket, "campus").and_then(|mut line| line.ask().map(|()| line)))
     };
     let newcomers: Vec<_> = std::iter::repeat_with(come).take(NEWCOMERS).collect();
     until("accepting fails", || daemon.log().contains("connections cannot be accepted for now").then_some(()));
@@ -263,7 +264,8 @@ fn when_descriptors_run_out_peers_are_served_and_accepting_recovers() {
     assert!(idle < SPAN / 20, "waiting for descriptors took {idle:?} of processor time in {SPAN:?}");
 
     held.truncate(3);
-    newcomers.into_iter().for_each(|newcomer| newcomer.join().unwrap().unwrap());
+    let mut served: Vec<Line> = newcomers.into_iter().map(|newcomer| newcomer.join().unwrap().unwrap()).collect();
+    served.iter_mut().for_each(|line| line.ask().unwrap());
     until("it is said", || daemon.log().contains("connections are accepted again").then_some(()));
     held.iter_mut().for_each(|line| line.ask().unwrap());
     assert!(daemon.terminate().success());
