@@ -26,6 +26,9 @@ const SLACK: Time = 90 * SECOND;
 /// An honest peer's complaint about a dead token may be put off for so long, because of false ones before it.
 const LONGEST_THROTTLE: Time = 11 * MINUTE;
 
+/// A name whose credentials were refused is asked for again within this time; after a reload at once.
+const LONGEST_PROBE: Time = HOUR;
+
 /// A pair that was received is durable within this time, unless the disk is at fault: a backoff of half a minute.
 const LONGEST_WRITE: Time = MINUTE;
 
@@ -45,6 +48,8 @@ pub(super) struct Phase {
     was_healed: bool,
     pub(super) crash_chance: f64,
     kept: BTreeSet<TokenName>,
+    /// What a name that is rejected may wait for its next probe.
+    longest_probe: Time,
     /// Names whose token the provider does not take, which token, and since when.
     dead: BTreeMap<TokenName, (Fingerprint, Time)>,
     reboot: bool,
@@ -114,23 +119,35 @@ impl Simulation {
         self.phase.was_healed = false;
         self.phase.dead.clear();
         self.phase.crash_chance = 0.0;
+        let was_right = self.is_configured_well();
         self.world.file = self.world.good.clone();
         self.world.unlock();
+        // Where nothing was wrong with it, not even a reload helps: names that are rejected wait for their probe.
+        let alone = was_right && self.dice.chance(0.5);
+        self.phase.longest_probe = if alone { LONGEST_PROBE } else { 0 };
         self.phase.kept = self.world.kept_names().into_iter().collect();
         self.set_deadlines();
         if self.daemon.as_ref().is_some_and(|daemon| !daemon.stopping) {
-            self.reload();
+            if !alone {
+                self.reload();
+            }
         } else {
             self.after(SECOND, Event::Start);
         }
         self.after(INSPECTION, Event::Inspect);
     }
 
+    /// Whether the daemon runs with the configuration and the secrets that it should have.
+    fn is_configured_well(&self) -> bool {
+        let applied = self.daemon.as_ref().map(|daemon| &daemon.applied);
+        applied == Some(&self.world.good) && self.world.is_unlocked()
+    }
+
     fn set_deadlines(&mut self) {
         let logins = self.world.longest_login_queue() * LOGIN_WINDOW;
         let slots = self.phase.kept.len() as u64 * SECOND / u64::from(self.world.good.rate.get());
         let from = self.at.max(self.phase.waits_until);
-        self.phase.healed_by = from + logins.max(slots) + SLACK;
+        self.phase.healed_by = from + self.phase.longest_probe + logins.max(slots) + SLACK;
         self.phase.honest_by = self.phase.healed_by + logins + LONGEST_THROTTLE;
     }
 

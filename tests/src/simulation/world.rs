@@ -16,7 +16,7 @@ const USER: &str = "netops@example.net";
 const CUSTOMER: &str = "customer";
 
 /// Where the texts of a profile's secrets lie.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Vault {
     pub(super) secrets: Vec<String>,
     pub(super) password: Option<String>,
@@ -25,7 +25,7 @@ pub(super) struct Vault {
 }
 
 /// A configuration file.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(super) struct Configuration {
     pub(super) profiles: BTreeMap<ProfileName, Arc<Profile>>,
     pub(super) rate: NonZeroU32,
@@ -177,12 +177,21 @@ impl World {
 
     /// Every vault holds what the provider takes, for the file as it is.
     pub(super) fn unlock(&mut self) {
-        for name in self.good.profiles.keys() {
-            let client = self.file.profiles.get(name).unwrap_or(&self.good.profiles[name]).client_id.clone();
-            let secret = self.secrets[&client].clone();
-            let vault = Vault { secrets: vec![secret], password: Some(self.password.clone()), locked: false };
-            self.vaults.insert(name.clone(), vault);
+        let names: Vec<ProfileName> = self.good.profiles.keys().cloned().collect();
+        for name in names {
+            let vault = self.right_vault(&name);
+            self.vaults.insert(name, vault);
         }
+    }
+
+    /// Whether they do already.
+    pub(super) fn is_unlocked(&self) -> bool {
+        self.good.profiles.keys().all(|name| self.vaults.get(name) == Some(&self.right_vault(name)))
+    }
+
+    fn right_vault(&self, name: &ProfileName) -> Vault {
+        let client = &self.file.profiles.get(name).unwrap_or(&self.good.profiles[name]).client_id;
+        Vault { secrets: vec![self.secrets[client].clone()], password: Some(self.password.clone()), locked: false }
     }
 
     pub(super) fn set_password(&mut self, password: String) {
