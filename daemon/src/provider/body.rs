@@ -57,7 +57,7 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
     body.extend_from_slice(chunk);
 }
 
-/// The body as JSON of a given shape; `shape` says which, should it have another one.
+/// The body as a JSON object of a given shape; `shape` says which, should it have another one.
 pub(super) fn json<'a, T: Deserialize<'a>>(body: &'a [u8], shape: &'static str) -> Result<T, BodyFault> {
     let text = std::str::from_utf8(body).map_err(|_| BodyFault::NotUtf8)?;
     if text.trim_ascii().is_empty() {
@@ -66,11 +66,13 @@ pub(super) fn json<'a, T: Deserialize<'a>>(body: &'a [u8], shape: &'static str) 
     if is_html(body) {
         return Err(BodyFault::Html);
     }
-    serde_json::from_str(text).map_err(|error| match error.classify() {
+    let value = serde_json::from_str(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => BodyFault::OtherShape(shape),
         serde_json::error::Category::Eof => BodyFault::HalfJson,
         serde_json::error::Category::Syntax | serde_json::error::Category::Io => BodyFault::NotJson,
-    })
+    })?;
+    // serde takes an array for a struct, its elements for the fields in their order.
+    if text.trim_ascii_start().starts_with('{') { Ok(value) } else { Err(BodyFault::OtherShape(shape)) }
 }
 
 /// Whether it looks like a page for people: no JSON begins with `<`.
@@ -89,7 +91,7 @@ mod tests {
 
     #[test]
     fn each_fault_of_a_body_has_its_name() {
-        let cases: [(&[u8], BodyFault); 12] = [
+        let cases: [(&[u8], BodyFault); 13] = [
             (b"", BodyFault::Empty),
             (b" \r\n", BodyFault::Empty),
             (b"\xff\xfe{}", BodyFault::NotUtf8),
@@ -100,6 +102,7 @@ mod tests {
             (b"upstream gone", BodyFault::NotJson),
             (b"{\"a\":1} trailing", BodyFault::NotJson),
             (b"[]", BodyFault::OtherShape("x")),
+            (b" [1]", BodyFault::OtherShape("x")),
             (b"{\"a\":\"one\"}", BodyFault::OtherShape("x")),
             (b"{\"a\":1,\"a\":2}", BodyFault::OtherShape("x")),
         ];

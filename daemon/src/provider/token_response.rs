@@ -212,9 +212,13 @@ mod tests {
             assert_eq!(failure.kind, FailureKind::Unknown, "{bad}");
             assert!(failure.message.contains("access_token"), "{}", failure.message);
         }
-        for body in
-            ["{}", r#"{"access_token":null}"#, r#"{"access_token":5}"#, r#"{"access_token":"a","access_token":"b"}"#]
-        {
+        for body in [
+            "{}",
+            r#"{"access_token":null}"#,
+            r#"{"access_token":5}"#,
+            r#"{"access_token":"a","access_token":"b"}"#,
+            r#"["a","Bearer",7200]"#,
+        ] {
             assert_eq!(one(body).unwrap_err().kind, FailureKind::Unknown, "{body}");
         }
     }
