@@ -102,7 +102,7 @@ pub(super) enum Written {
     /// The quota, before a login.
     QuotaOpen(QuotaKey, QuotaRecord, ChainKey),
     /// The quota, after a login.
-    QuotaClosed(QuotaKey, QuotaRecord),
+    QuotaClosed(QuotaKey),
     /// What a request brought.
     Kept(ChainKey),
 }

@@ -186,11 +186,11 @@ impl Core {
         quota.writing = true;
         quota.rewrite = false;
         let (record, revision) = (quota.record.clone(), quota.revision);
-        let purpose = Written::QuotaClosed(key.clone(), record.clone());
+        let purpose = Written::QuotaClosed(key.clone());
         self.write(RecordKey::Quota(key.clone()), revision, Some(Record::Quota(record)), purpose);
     }
 
-    pub(super) fn quota_closed(&mut self, key: &QuotaKey, _record: QuotaRecord, result: Result<(), String>) {
+    pub(super) fn quota_closed(&mut self, key: &QuotaKey, result: Result<(), String>) {
         let Some(quota) = self.quotas.get_mut(key) else { return };
         quota.writing = false;
         match result {

@@ -7,7 +7,9 @@
 //!
 //! Inside, whatever changes a name marks it, and marked names are considered one by one at the end of each
 //! input: `names` expires tokens, answers waiters and decides whether to begin a renewal, which then goes
-//! through `renewal` (or `chain` for Classic) and `dispatch`, which owns the hosts' queues.
+//! through `renewal` (with `parent` for tenants) or, for Classic, `chain` (with `rotation`, `login` and `import`), and
+//! through `dispatch`, which owns the hosts' queues. `listing` keeps the tenants of a workspace, `reload` changes the
+//! configuration, `ask` and `status` are for peers.
 //!
 //! Architecture invariant: only `std` and `tokend-proto` are imported here (a test holds it to that).
 
@@ -194,7 +196,7 @@ impl Core {
             Some(Written::Candidate(key)) => self.candidate_written(now, &key, result),
             Some(Written::CandidateGone(key)) => self.candidate_gone(&key, result),
             Some(Written::QuotaOpen(quota, record, key)) => self.quota_opened(now, &quota, record, &key, result),
-            Some(Written::QuotaClosed(quota, record)) => self.quota_closed(&quota, record, result),
+            Some(Written::QuotaClosed(quota)) => self.quota_closed(&quota, result),
             Some(Written::Kept(key)) => self.kept(now, &key, result),
             None => {}
         }

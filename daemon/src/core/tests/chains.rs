@@ -217,16 +217,7 @@ fn an_answer_that_comes_after_its_profile_went_away_is_still_made_durable() {
 #[test]
 fn a_damaged_record_makes_its_predecessor_one_whose_outcome_is_not_known() {
     let rig = imported(false);
-    let restored = rig
-        .disk
-        .iter()
-        .map(|(key, (revision, record))| Restored {
-            key: key.clone(),
-            revision: *revision,
-            content: RestoredContent::Previous(record.clone()),
-        })
-        .collect();
-    let mut again = Rig::restored(&profiles(false), restored, rig.disk.clone(), rig.now, BootId([1; 16]));
+    let mut again = Rig::restored(&profiles(false), rig.disk, RestoredContent::Previous, rig.now, BootId([1; 16]));
     let request = again.fail(FailureKind::InvalidGrant);
     assert_eq!(refresh_token_of(&request), "refresh-1");
     assert!(again.status(PROFILE).chain.is_some_and(|chain| chain.state == "lost"));
@@ -235,16 +226,8 @@ fn a_damaged_record_makes_its_predecessor_one_whose_outcome_is_not_known() {
 #[test]
 fn an_unreadable_record_loses_the_chain_and_says_so() {
     let rig = imported(false);
-    let restored = rig
-        .disk
-        .iter()
-        .map(|(key, (revision, _))| Restored {
-            key: key.clone(),
-            revision: *revision,
-            content: RestoredContent::Unreadable,
-        })
-        .collect();
-    let mut again = Rig::restored(&profiles(false), restored, rig.disk.clone(), rig.now, BootId([1; 16]));
+    let mut again =
+        Rig::restored(&profiles(false), rig.disk, |_| RestoredContent::Unreadable, rig.now, BootId([1; 16]));
     let waiter = again.get(PROFILE);
     assert_eq!(again.code(waiter), ErrorCode::ChainLost);
     assert!(again.error(waiter).message.contains("cannot be read"));

@@ -63,24 +63,23 @@ impl Rig {
         now: Now,
         boot_id: BootId,
     ) -> Self {
-        let restored = disk
-            .iter()
-            .map(|(key, (revision, record))| Restored {
-                key: key.clone(),
-                revision: *revision,
-                content: RestoredContent::Newest(record.clone()),
-            })
-            .collect();
-        Self::restored(profiles, restored, disk, now, boot_id)
+        Self::restored(profiles, disk, RestoredContent::Newest, now, boot_id)
     }
 
+    /// Started with what is on the disk, every record of it read this well.
     fn restored(
         profiles: &[Profile],
-        restored: Vec<Restored>,
         disk: BTreeMap<RecordKey, (Revision, Record)>,
+        read: impl Fn(Record) -> RestoredContent,
         now: Now,
         boot_id: BootId,
     ) -> Self {
+        let content = |(key, (revision, record)): (&RecordKey, &(Revision, Record))| Restored {
+            key: key.clone(),
+            revision: *revision,
+            content: read(record.clone()),
+        };
+        let restored = disk.iter().map(content).collect();
         let mut rig = Self {
             core: Core::new(now, boot_id, 7, restored),
             now,
