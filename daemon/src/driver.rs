@@ -203,6 +203,7 @@ impl<S: Store + 'static> Driver<S> {
             Effect::Publish { name, token, mode } => self.board.publish(&name, &token, mode, self.clock.now()),
             Effect::Withdraw(name) => self.board.withdraw(&name),
             Effect::Directory { profile, tenants } => self.board.set_directory(&profile, tenants),
+            Effect::Condemn(_) => {}
             Effect::AskLastRead(name) => {
                 let at = self.board.last_read(&name);
                 let _ = self.results.send(Input::LastRead { name, at });
