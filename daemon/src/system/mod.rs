@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod log;
 pub mod notify;
+pub mod passed;
 pub mod process;
 pub mod secret;
 pub mod timer;

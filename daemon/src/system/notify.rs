@@ -79,16 +79,18 @@ impl Notifier {
         self.0.is_some()
     }
 
-    /// Says something. That it failed is in the log: nothing that the daemon does depends on it.
-    pub fn send(&self, message: Message<'_>) {
+    /// Says something; whether that could be done. If not, it is in the log: nothing that the daemon does depends on it.
+    pub fn send(&self, message: Message<'_>) -> bool {
         let text = message.text();
         let flags = match message {
             Message::Status(_) | Message::Watchdog => MsgFlags::MSG_DONTWAIT,
             Message::Ready(_) | Message::Reloading | Message::Stopping(..) => MsgFlags::empty(),
         };
-        if let Err(error) = self.transmit(&text, &[], flags) {
+        let told = self.transmit(&text, &[], flags);
+        if let Err(error) = &told {
             tracing::warn!("the service manager was not told {}: {error}", text.lines().next().unwrap_or_default());
         }
+        told.is_ok()
     }
 
     /// Has a descriptor kept under this name, in place of all others under it, and given back to the next start.

@@ -134,7 +134,8 @@ fn tokens_of_another_binding_are_dropped() {
             *workspace = "00000000000000000000000000000002".parse().expect("an id");
         }
     };
-    let changes: [(usize, fn(&mut Profile)); 5] =
+    type Change = (usize, fn(&mut Profile));
+    let changes: [Change; 5] =
         [(0, other_client), (0, other_endpoint), (1, other_client), (1, other_kind), (1, other_workspace)];
     for (index, change) in changes {
         let mut profiles = profiles();
@@ -183,7 +184,8 @@ fn a_rejected_token_is_renewed_at_once_and_its_throttle_goes_on() {
     last.pass(secs(30));
     last.reject("campus", &forced);
     last.grant(900);
-    let waiter = last.reject("campus", &last.board("campus").expect("one").0.to_owned());
+    let newest = last.board("campus").expect("one").0.to_owned();
+    let waiter = last.reject("campus", &newest);
     assert!(last.error(waiter).retry_after.expect("a time").0 > 30_000, "it doubles as without the restart");
 }
 

@@ -57,7 +57,7 @@ const MAX_MARKS: usize = (CONTENT - MARKS) / MARK;
 const SLOT_SPACE: u64 = 256 * 1024 * 1024;
 
 /// How much is zeroed at a time.
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// The file.
 #[derive(Debug)]
