@@ -26,8 +26,8 @@ pub(crate) struct Manager<'a> {
     heard: RefCell<Vec<String>>,
     /// Descriptors in the order in which they were stored, with their names.
     pub(crate) store: RefCell<Vec<(String, File)>>,
-    /// `WATCHDOG_USEC`.
-    pub(crate) watchdog_usec: Option<u64>,
+    /// `WATCHDOG_USEC`, and whether `WATCHDOG_PID` is the daemon's.
+    pub(crate) watchdog: Option<(u64, bool)>,
 }
 
 impl<'a> Manager<'a> {
@@ -37,7 +37,7 @@ impl<'a> Manager<'a> {
         let notify = UnixDatagram::bind(notify).unwrap();
         notify.set_nonblocking(true).unwrap();
         let (heard, store) = (RefCell::default(), RefCell::default());
-        Self { world, listener, path, notify, heard, store, watchdog_usec: None }
+        Self { world, listener, path, notify, heard, store, watchdog: None }
     }
 
     pub(crate) fn ctl(&self) -> Ctl {
@@ -71,8 +71,8 @@ impl<'a> Manager<'a> {
 
     pub(crate) fn launch(&self, descriptors: &str, names: &str) -> Daemon {
         let count = names.split(':').count();
-        let watchdog =
-            self.watchdog_usec.map(|usec| format!("WATCHDOG_PID=$$ WATCHDOG_USEC={usec}")).unwrap_or_default();
+        let variables = |(usec, own)| format!("WATCHDOG_PID={} WATCHDOG_USEC={usec}", if own { "$$" } else { "1" });
+        let watchdog = self.watchdog.map(variables).unwrap_or_default();
         let script = format!(
             "exec 3<&0 </dev/null{descriptors}; LISTEN_PID=$$ LISTEN_FDS={count} LISTEN_FDNAMES={names} {watchdog} exec \
              \"$0\" --config \"$1\" --log debug"

@@ -110,7 +110,7 @@ const WATCHDOG: Duration = Duration::from_secs(1);
 fn watched(world: &World) -> (Manager<'_>, Daemon) {
     world.configure("", &[world.central("campus")]);
     let mut manager = Manager::new(world);
-    manager.watchdog_usec = Some(u64::try_from(WATCHDOG.as_micros()).unwrap());
+    manager.watchdog = Some((u64::try_from(WATCHDOG.as_micros()).unwrap(), true));
     let daemon = manager.start();
     let _ = manager.ctl().token("campus");
     (manager, daemon)
@@ -205,10 +205,16 @@ fn an_idle_daemon_is_woken_twice_for_each_sign_of_life() {
 fn a_watchdog_that_is_meant_for_another_process_is_not_answered() {
     let world = World::new(1407);
     world.configure("", &[world.central("campus")]);
-    let manager = Manager::new(&world);
-    // Not asked for at all: as little is said.
+    let mut manager = Manager::new(&world);
+    // Often: many signs of life in what follows.
+    manager.watchdog = Some((2_000, true));
     let daemon = manager.start();
     let _ = manager.ctl().token("campus");
-    assert_eq!(manager.count("WATCHDOG=1"), 0);
     assert!(daemon.terminate().success());
+    assert!(manager.count("WATCHDOG=1") > 1);
+    manager.watchdog = Some((2_000, false));
+    let daemon = manager.start();
+    let _ = manager.ctl().token("campus");
+    assert!(daemon.terminate().success());
+    assert_eq!(manager.count("WATCHDOG=1"), 0);
 }
