@@ -11,11 +11,11 @@ use super::envelope::{belongs, encode};
 use super::folder::Folder;
 use super::load::{Known, follower, load, spends};
 use super::lock::Lock;
-use super::names::Names;
+use super::names::{Names, stem};
 use super::rotate;
 use super::state_key::StateKey;
 use super::{Loaded, Store, StoreError, Subject};
-use crate::core::record::{Record, RecordKey, Revision};
+use crate::core::record::{Record, RecordKey, RecordName, Revision};
 
 /// Writes that wait for the disk; whoever comes then waits to be let in.
 const MAX_QUEUED: usize = 64;
@@ -78,6 +78,10 @@ impl FileStore {
 impl Store for FileStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
         self.ask(Job::Load).await
+    }
+
+    fn name_of(key: &RecordKey) -> RecordName {
+        RecordName(stem(key))
     }
 
     async fn write(&self, key: &RecordKey, replaces: Revision, record: Option<&Record>) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use super::names::{self, Names};
 use super::rotate::{discard, reserve};
 use super::state_key::StateKey;
 use super::{Loaded, StoreError};
-use crate::core::record::{ChainState, Record, RecordKey, Restored, RestoredContent, Revision};
+use crate::core::record::{ChainState, Record, RecordKey, RecordName, Restored, RestoredContent, Revision};
 
 /// What is known of a stored record.
 #[derive(Debug, Clone, Copy)]
@@ -45,16 +45,19 @@ pub(super) fn load(
     folder: &Folder,
     seal: Option<&StateKey>,
 ) -> Result<(Loaded, HashMap<RecordKey, Known>), StoreError> {
-    let mut loaded = Loaded { records: Vec::new(), problems: Vec::new() };
+    let mut loaded = Loaded::default();
     let mut known = HashMap::new();
     let mut spares = Vec::new();
     for (stem, has_record) in stems(folder, &mut spares)? {
         if !has_record {
             continue;
         }
-        if let Some((restored, entry)) = load_one(folder, &stem, seal, &mut loaded.problems)? {
-            known.insert(restored.key.clone(), entry);
-            loaded.records.push(restored);
+        match load_one(folder, &stem, seal, &mut loaded.problems)? {
+            Some((restored, entry)) => {
+                known.insert(restored.key.clone(), entry);
+                loaded.records.push(restored);
+            }
+            None => drop(loaded.ruins.insert(RecordName(stem))),
         }
     }
     loaded.records.sort_by(|a, b| a.key.cmp(&b.key));
@@ -83,6 +86,7 @@ enum Reading {
     Damaged(Option<(RecordKey, Revision)>),
 }
 
+/// `None` when there is a record and nothing of it can be read, not even its key.
 fn load_one(
     folder: &Folder,
     stem: &str,
