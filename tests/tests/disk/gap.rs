@@ -142,6 +142,7 @@ fn a_login_waits_for_the_room_that_its_pair_needs_and_then_it_is_stored_on_a_ful
     let filler = disk.fill();
     let file = File::options().write(true).open(&filler).unwrap();
     file.set_len(file.metadata().unwrap().len() - ROOM).unwrap();
+    drop(file);
     scene.add_login();
     let daemon = scene.world.start();
     let status = scene.await_status("last_error", "no login, because it could not be recorded: no room");
