@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::thread::{self, JoinHandle};
 
 use tokend_client::{Client, Token};
-use tokend_tests::harness::{PATIENCE, Ran, until};
+use tokend_tests::harness::{Daemon, PATIENCE, Ran, until};
 use tokend_tests::sandbox::{Endpoint, Fault, FaultRule};
 
 use super::scene::{CENTRAL, CHAIN, CHAIN_STEM, Scene};
@@ -32,10 +32,28 @@ fn amid_request(scene: &Scene, endpoint: Endpoint, before: u64, befall: impl FnO
     assert!(sandbox.now() < sent + ANSWER, "the answer was faster than this machine: nothing was shown");
 }
 
-/// Whatever comes of it.
-fn refresh(scene: &Scene) -> JoinHandle<Ran> {
-    let ctl = scene.ctl.clone();
-    thread::spawn(move || ctl.run(&["refresh", CHAIN]))
+/// A rotation was sent, something befell the disk, and the answer is still to come.
+struct Rotation {
+    daemon: Daemon,
+    /// The token before it.
+    old: String,
+    /// How many refreshes there were before it.
+    before: u64,
+    /// Who asked for it.
+    asking: JoinHandle<Ran>,
+}
+
+impl Rotation {
+    fn begin(scene: &Scene, befall: impl FnOnce()) -> Self {
+        let daemon = scene.world.start();
+        scene.import();
+        let (old, before) = (scene.ctl.token(CHAIN), scene.refreshes());
+        slow_answer(scene, Endpoint::ClassicRefresh);
+        let ctl = scene.ctl.clone();
+        let asking = thread::spawn(move || ctl.run(&["refresh", CHAIN]));
+        amid_request(scene, Endpoint::ClassicRefresh, before, befall);
+        Self { daemon, old, before, asking }
+    }
 }
 
 fn read(scene: &Scene) -> Token {
@@ -63,21 +81,16 @@ fn on_a_disk_that_fills_up_before_the_answer_comes_the_new_pair_is_stored_and_ou
     const TEST: &str = "on_a_disk_that_fills_up_before_the_answer_comes_the_new_pair_is_stored_and_outlives_a_kill";
     let scene = Scene::new(41, 7200);
     let Some(disk) = Mount::new(TEST, &scene.state_dir(), &TMPFS) else { return };
-    let daemon = scene.world.start();
-    scene.import();
-    let (old, sent) = (scene.ctl.token(CHAIN), scene.refreshes());
-    slow_answer(&scene, Endpoint::ClassicRefresh);
-    let refreshing = refresh(&scene);
-    amid_request(&scene, Endpoint::ClassicRefresh, sent, || drop(disk.fill()));
+    let Rotation { daemon, old, before, asking } = Rotation::begin(&scene, || drop(disk.fill()));
     let new = until("there is another token", || Some(scene.ctl.token(CHAIN)).filter(|token| *token != old));
     assert!(accepts(&scene, &new));
     let status = scene.await_status("health", "good");
     assert_eq!(status["chain"]["state"], "settled", "{status}");
-    assert_eq!(refreshing.join().unwrap().status, 0);
+    assert_eq!(asking.join().unwrap().status, 0);
     daemon.kill();
     let _daemon = scene.world.start();
     assert_eq!(scene.ctl.token(CHAIN), new);
-    assert_eq!(scene.refreshes(), sent + 1);
+    assert_eq!(scene.refreshes(), before + 1);
 }
 
 #[test]
@@ -85,19 +98,14 @@ fn a_pair_that_cannot_be_stored_is_kept_and_tried_until_there_is_room() {
     const TEST: &str = "a_pair_that_cannot_be_stored_is_kept_and_tried_until_there_is_room";
     let scene = Scene::new(42, 7200);
     let Some(disk) = Mount::new(TEST, &scene.state_dir(), &TMPFS) else { return };
-    let daemon = scene.world.start();
-    scene.import();
-    let (old, sent) = (scene.ctl.token(CHAIN), scene.refreshes());
-    slow_answer(&scene, Endpoint::ClassicRefresh);
-    let _refreshing = refresh(&scene);
     let mut filler = None;
-    amid_request(&scene, Endpoint::ClassicRefresh, sent, || {
+    let Rotation { daemon, old, before, .. } = Rotation::begin(&scene, || {
         // As on a file system that cannot promise space.
         fs::remove_file(scene.file(CHAIN_STEM, ".spare")).unwrap();
         filler = Some(disk.fill());
     });
     assert_held_in_memory(&scene, &old, "no room");
-    assert_eq!(scene.refreshes(), sent + 1, "the spent token is not sent again");
+    assert_eq!(scene.refreshes(), before + 1, "the spent token is not sent again");
     fs::remove_file(filler.unwrap()).unwrap();
     scene.await_status("health", "good");
     let new = scene.ctl.token(CHAIN);
@@ -105,7 +113,7 @@ fn a_pair_that_cannot_be_stored_is_kept_and_tried_until_there_is_room() {
     daemon.kill();
     let _daemon = scene.world.start();
     assert_eq!(scene.ctl.token(CHAIN), new);
-    assert_eq!(scene.refreshes(), sent + 1);
+    assert_eq!(scene.refreshes(), before + 1);
 }
 
 #[test]
@@ -114,12 +122,7 @@ fn a_pair_that_a_dead_disk_does_not_take_is_never_seen_and_the_chain_is_lost_by_
     let scene = Scene::new(43, 7200);
     let image = scene.world.path("disk.img");
     let Some(disk) = Mount::ext4(TEST, &scene.state_dir(), &image) else { return };
-    let daemon = scene.world.start();
-    scene.import();
-    let (old, sent) = (scene.ctl.token(CHAIN), scene.refreshes());
-    slow_answer(&scene, Endpoint::ClassicRefresh);
-    let _refreshing = refresh(&scene);
-    amid_request(&scene, Endpoint::ClassicRefresh, sent, || disk.turn_read_only());
+    let Rotation { daemon, old, .. } = Rotation::begin(&scene, || disk.turn_read_only());
     assert_held_in_memory(&scene, &old, "Read-only file system");
     daemon.kill();
     drop(disk);
