@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::board::Board;
 use crate::config::{Config, ConfigError, Environment};
 use crate::core::Core;
+use crate::core::record::Ruins;
 use crate::driver::{Driver, Parts, Signals, causes};
 use crate::reload::{self, Reloader};
 use crate::socket::{self, CORE_QUEUE, Context, Limits, Listener, SocketThread};
@@ -104,8 +105,10 @@ async fn start(path: PathBuf) -> Result<(), StartupError> {
         socket = %server.socket.display(),
         "tokend is ready"
     );
+    let mut core = Core::new(clock.now(), clock.boot_id(), seed, loaded.records);
+    core.found(clock.now(), Ruins { names: loaded.ruins, name_of: FileStore::name_of });
     let driver = Driver::new(Parts {
-        core: Core::new(clock.now(), clock.boot_id(), seed, loaded.records),
+        core,
         clock,
         board,
         access,
