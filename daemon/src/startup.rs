@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::board::Board;
 use crate::config::{Config, ConfigError, Environment};
 use crate::core::Core;
+use crate::core::record::Ruins;
 use crate::driver::{Driver, Parts, Signals, causes};
 use crate::reload::{self, Reloader};
 use crate::service::Service;
@@ -105,8 +106,10 @@ async fn start(path: PathBuf, passed: Passed) -> Result<(), StartupError> {
     let notifier = Notifier::from_environment();
     let watchdog = Watchdog::from_environment(&notifier);
     let (service, held) = Service::new(notifier, passed.token_files);
+    let mut core = Core::new(clock.now(), clock.boot_id(), seed, loaded.records);
+    core.found(clock.now(), Ruins { names: loaded.ruins, name_of: FileStore::name_of });
     let mut driver = Driver::new(Parts {
-        core: Core::new(clock.now(), clock.boot_id(), seed, loaded.records),
+        core,
         clock,
         board,
         access,

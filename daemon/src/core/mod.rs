@@ -61,7 +61,7 @@ use exchange::{Answer, RequestId};
 use held::HeldProfile;
 use input::{Input, WaiterId, WriteId};
 use random::Random;
-use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision};
+use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision, Ruins};
 use settings::Settings;
 pub use sizes::Sizes;
 use state::{Host, Name, ProfileState, Purpose, Waiter};
@@ -78,6 +78,8 @@ pub struct Core {
     names: BTreeMap<TokenName, Name>,
     chains: BTreeMap<ChainKey, Chain>,
     quotas: BTreeMap<QuotaKey, Quota>,
+    /// What nobody has asked about so far, and when it was found.
+    ruins: Option<(Now, Ruins)>,
     hosts: BTreeMap<Arc<str>, Host>,
     waiters: HashMap<WaiterId, Waiter>,
     requests: HashMap<RequestId, Purpose>,
@@ -109,6 +111,7 @@ impl Core {
             names: BTreeMap::new(),
             chains: BTreeMap::new(),
             quotas: BTreeMap::new(),
+            ruins: None,
             hosts: BTreeMap::new(),
             waiters: HashMap::new(),
             requests: HashMap::new(),
@@ -123,6 +126,12 @@ impl Core {
         };
         core.restore(now, restored);
         core
+    }
+
+    /// The store held this too, at `now`. Told before the first configuration: whoever these records belong to, then or
+    /// after a reload, is not taken for somebody new.
+    pub fn found(&mut self, now: Now, ruins: Ruins) {
+        self.ruins = Some((now, ruins));
     }
 
     /// Something happened.
