@@ -52,6 +52,8 @@ pub(super) struct Daemon {
     pub(super) stopping: bool,
     /// Wake-ups in a row without time passing.
     pub(super) restless: u32,
+    /// When the core wants to be woken.
+    pub(super) wake: Option<Boot>,
 }
 
 impl Daemon {
@@ -66,6 +68,7 @@ impl Daemon {
             by_text: BTreeMap::new(),
             stopping: false,
             restless: 0,
+            wake: None,
         }
     }
 

@@ -173,7 +173,7 @@ impl Simulation {
 
     /// When the core wants to be woken; a machine that sleeps wakes nobody.
     fn wake_time(&self) -> Option<Time> {
-        let wanted = self.machine.time_of(self.daemon.as_ref()?.core.poll_timeout()?).max(self.at);
+        let wanted = self.machine.time_of(self.daemon.as_ref()?.wake?).max(self.at);
         Some(self.machine.asleep(wanted).unwrap_or(wanted))
     }
 
@@ -228,7 +228,7 @@ impl Simulation {
         let before = self.at;
         self.tell(Input::Tick);
         if let Some(daemon) = &mut self.daemon
-            && daemon.core.poll_timeout().is_none_or(|next| self.machine.time_of(next) > before)
+            && daemon.wake.is_none_or(|next| self.machine.time_of(next) > before)
         {
             daemon.restless = 0;
         }

@@ -1,13 +1,14 @@
 //! Requests on their way to the provider and back.
 
-use tokend::core::exchange::{Answer, FailureKind, Grant, ProviderRequest};
+use tokend::core::exchange::{Answer, Failure, FailureKind, Grant, LOGIN_STEPS, ProviderRequest};
 use tokend::core::input::Input;
 use tokend::core::settings::Kind;
 use tokend::provider::Meaning;
 use tokend_proto::{Fingerprint, ProfileName, Secret};
 
+use super::daemon::Open;
 use super::journal::Entry;
-use super::machine::{HOUR, SECOND};
+use super::machine::{HOUR, SECOND, Time};
 use super::network::{CONNECT, Flight, FlightId, WHOLE};
 use super::play::{Event, Simulation};
 use super::watch::requests::{chain_key, name_of};
@@ -25,14 +26,14 @@ impl Simulation {
         if matches!(request.grant, Grant::ClientCredentials { .. } | Grant::Exchange { .. }) {
             let tenants = matches!(request.profile.kind, Kind::Glp { tenants: Some(_), .. });
             let current = daemon.board.get(&name).map(|slot| &*slot.token);
-            let wanted = daemon.open.values().filter(|open| open.name.as_ref() == Some(&name)).map(|open| open.min_ttl);
-            let wanted = wanted.max().unwrap_or_default();
+            let of_name = |open: &&Open| open.name.as_ref() == Some(&name);
+            let wanted = || daemon.open.values().filter(of_name).map(|open| open.min_ttl).max().unwrap_or_default();
             self.watch.renewal_has_reason(&name, current, tenants, wanted, self.machine.boot(self.at));
         }
         let texts = daemon.texts(&request);
         let step = wire::first_step(&request.grant);
         let id = (self.life, request.id);
-        let flight = Flight { request, texts, step, begun: self.at, handled: None, orphan: false };
+        let flight = Flight { request, texts, step, sent: self.at, begun: self.at, handled: None, orphan: false };
         self.network.flights.insert(id, flight);
         self.step(id);
     }
@@ -43,6 +44,11 @@ impl Simulation {
         if flight.orphan {
             self.network.flights.remove(&id);
             return;
+        }
+        if self.at - flight.sent > LOGIN_STEPS.as_millis() as Time {
+            let message = "the login took too long".to_owned();
+            let failure = Failure { kind: FailureKind::Transient, retry_after: None, message };
+            return self.answer(id, Answer::Failed(failure));
         }
         flight.begun = self.at;
         flight.handled = None;

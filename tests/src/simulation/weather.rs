@@ -1,6 +1,7 @@
 //! What goes wrong outside of the daemon, for a while: provider, network, disk, and the machine itself.
 
 use serde_json::json;
+use tokend::core::input::Input;
 
 use super::disk::DiskFault;
 use super::journal::Entry;
@@ -94,7 +95,7 @@ impl Simulation {
         let status = |status| Fault::Status { status, retry_after: None };
         let either = self.dice.chance(0.5);
         match self.dice.between(0, 15) {
-            0 => (status(500), false),
+            0 => (status(500), either),
             1 => (Fault::Status { status: 503, retry_after: Some(self.dice.between(1, 90).to_string()) }, false),
             2 => (status(502), either),
             3 => (status(504), either),
@@ -161,6 +162,7 @@ impl Simulation {
                 self.totals.steps += 1;
                 self.journal.note(self.at, Entry::Machine(format!("steps its wall clock by {by} ms")));
                 self.machine.step_wall(self.at, by);
+                self.tell(Input::Tick); // the driver hears of it
             }
             140..180 => self.crash("killed"),
             _ => self.stop(),

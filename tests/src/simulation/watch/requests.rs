@@ -90,7 +90,7 @@ impl Watch {
         name: &TokenName,
         current: Option<&Issued>,
         parent_of_waiting: bool,
-        wanted: Duration,
+        wanted: impl FnOnce() -> Duration,
         now: Boot,
     ) {
         let Some(token) = current.filter(|token| token.expires > now) else { return };
@@ -102,9 +102,11 @@ impl Watch {
         let distrusted = self.distrusted.contains(&token.fingerprint);
         let margin = Duration::from_secs(60).min(token.life() / 3);
         let parent = parent_of_waiting && token.left(now) < margin;
-        let wanted = wanted > token.left(now) || self.wanting.get(name) == Some(&token.fingerprint);
-        let short = wanted && now.since(token.issued) > token.life() / 4;
-        if !(due || complained || distrusted || parent || short) {
+        let short = || {
+            let wanted = wanted() > token.left(now) || self.wanting.get(name) == Some(&token.fingerprint);
+            wanted && now.since(token.issued) > token.life() / 4
+        };
+        if !(due || complained || distrusted || parent || short()) {
             let left = token.left(now).as_secs();
             self.fail(format!("{name}: renewed with {left} s left of {} and for no reason", token.life().as_secs()));
         }
