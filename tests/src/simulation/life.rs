@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokend::core::Core;
 use tokend::core::input::{Input, Question};
-use tokend::core::record::RecordKey;
+use tokend::core::record::{ChainKey, RecordKey};
 use tokend_proto::{Fingerprint, TokenName};
 
 use super::Kept;
+use super::access;
 use super::daemon::{Daemon, OpenKind};
 use super::journal::{Entry, moment};
 use super::machine::{DAY, HOUR, MINUTE, SECOND, Time};
 use super::play::{Event, Simulation};
+use super::watch::requests::chain_key;
+use crate::sandbox::{Endpoint, Fault, FaultRule};
 
 /// A record is found damaged with this chance, in rough weather.
 const ROT: f64 = 0.01;
@@ -54,6 +57,10 @@ pub(super) struct Phase {
     dead: BTreeMap<TokenName, (Fingerprint, Time)>,
     reboot: bool,
     step_while_off: i64,
+    /// When the daemon was started.
+    started: Time,
+    /// The gateway of Classic is down for longer than a chain lives.
+    pub(super) gateway_gone: bool,
 }
 
 impl Phase {
@@ -83,12 +90,19 @@ impl Simulation {
         self.calm_down();
         match self.plan.kept {
             Kept::One => self.plan_the_small_world(),
-            Kept::Many => self.after(HOUR, Event::Turn),
+            Kept::Many => {
+                self.after(HOUR, Event::Turn);
+                if self.plan.span.as_secs() > 20 * 86_400 && self.dice.chance(0.3) {
+                    let delay = self.dice.between(HOUR, 10 * DAY);
+                    self.after(delay, Event::Absence);
+                }
+            }
         }
     }
 
     /// The weather turns.
     pub(super) fn turn(&mut self) {
+        self.phase.gateway_gone = false;
         if !self.phase.calm {
             self.calm_down();
             let length = self.phase.honest_by - self.at + self.dice.between(5 * MINUTE, 4 * HOUR);
@@ -165,8 +179,10 @@ impl Simulation {
             }
         }
         self.watch.rate_was(daemon.applied.rate.get() as usize, self.machine.boot(self.at));
+        daemon.access = access::in_force(&new.rules);
         daemon.applied = new;
         self.journal.note(self.at, Entry::Operator("reload".to_owned()));
+        self.watch.all_start_afresh();
         let settings = self.world.file.settings();
         self.tell(Input::Configure(settings));
     }
@@ -187,6 +203,7 @@ impl Simulation {
             self.watch.forgive_logins();
         }
         self.life += 1;
+        self.phase.started = self.at;
         self.watch.life_ended();
         let rot = if self.phase.calm { 0.0 } else { ROT };
         let (restored, rotten) = self.disk.load(&mut self.dice, rot);
@@ -260,12 +277,39 @@ impl Simulation {
         });
     }
 
-    /// Out of order: the machine is off for longer than a chain lives.
-    pub(super) fn long_absence(&mut self) {
-        if self.daemon.is_some() {
-            self.totals.crashes += 1;
-            self.end_life("switched off for long", true);
-            self.after(15 * DAY, Event::Start);
+    /// Out of order: the machine is off, or the gateway is, for longer than a chain lives.
+    pub(super) fn absence(&mut self) {
+        let length = self.dice.between(13 * DAY, 16 * DAY);
+        if self.dice.chance(0.5) {
+            if self.daemon.is_some() {
+                self.totals.crashes += 1;
+                self.end_life("switched off for long", true);
+                self.after(length, Event::Start);
+            }
+            return;
+        }
+        self.calm_down();
+        self.forget_turns();
+        self.journal.note(self.at, Entry::Phase("the gateway is gone"));
+        *self.totals.faults.entry("gateway gone for two weeks").or_default() += 1;
+        self.phase.calm = false;
+        self.phase.gateway_gone = true;
+        self.phase.crash_chance = *self.dice.pick(&[0.0, 0.000_02]).expect("some");
+        let down = Fault::Status { status: 503, retry_after: None };
+        for endpoint in [Endpoint::ClassicRefresh, Endpoint::ClassicCode] {
+            self.world.provider.add_fault(FaultRule::new(down.clone()).at(endpoint));
+        }
+        self.after(length, Event::Turn);
+    }
+
+    /// Of a chain that could not be refreshed for long the operator was warned.
+    pub(super) fn warnings_are_given(&mut self) {
+        let Some(daemon) = &self.daemon else { return };
+        let configured = daemon.applied.profiles.values().filter_map(|profile| chain_key(profile));
+        let chains: Vec<ChainKey> = configured.collect();
+        for key in chains {
+            let Some(token) = self.disk.chain(&key).and_then(|record| record.refresh_token.clone()) else { continue };
+            self.watch.warnings(&key, &token, self.phase.started, self.machine.stepped(), self.at);
         }
     }
 
@@ -326,6 +370,10 @@ impl Simulation {
             self.reject(&name, token.fingerprint, 0);
         }
         if self.phase.is_healed(self.at) {
+            self.watch.parents_were_renewed(self.machine.boot(self.at));
+            if self.plan.kept == Kept::Many {
+                self.demand();
+            }
             if let Some(key) = self.watch.owes(self.at - LONGEST_WRITE) {
                 let key = key.profile.clone();
                 self.watch.fail(format!("{key}: a pair was received long ago and is not durable"));
@@ -333,6 +381,25 @@ impl Simulation {
             if !std::mem::replace(&mut self.phase.was_healed, true) {
                 self.totals.healed += 1;
             }
+        }
+    }
+
+    /// What a daemon that is well can bear: its workspace's token dies, somebody wants much life.
+    fn demand(&mut self) {
+        let Some(name) = self.dice.pick(&self.phase.kept.iter().cloned().collect::<Vec<_>>()).cloned() else { return };
+        let Some(slot) = self.daemon.as_ref().and_then(|daemon| daemon.board.get(&name)) else { return };
+        let token = slot.token.clone();
+        match self.dice.between(0, 49) {
+            0..5 if !name.profile.as_str().starts_with("legacy") => {
+                let min_ttl = token.life() * 3 / 4;
+                let question = Question::Get { name: name.clone(), min_ttl, wait: std::time::Duration::from_secs(120) };
+                self.ask(Some(name), 0, question, OpenKind::MuchLife);
+            }
+            5 if name.tenant.is_none() && self.world.tenants.contains_key(&name.profile) => {
+                self.journal.note(self.at, Entry::Weather(format!("the token of {name} dies")));
+                self.world.provider.kill_access_token(token.fingerprint);
+            }
+            _ => {}
         }
     }
 

@@ -7,10 +7,11 @@
 //! event. The first thing that does not hold ends the run with a [`Failure`], which holds the last events and the
 //! command that plays the same world again.
 //!
-//! Real here: the core, the sandbox's provider, and the code that reads the provider's answers. Played: HTTP, the file
-//! store (by the contract of its trait), the board, the driver's loop and the socket. Not here at all: access rules,
-//! watches and the wire format, which the core knows nothing of.
+//! Real here: the core with its access rules, the sandbox's provider, and the code that reads the provider's answers.
+//! Played: HTTP, the file store (by the contract of its trait), the board, the driver's loop and the socket. Not here
+//! at all: watches and the wire format, which the core knows nothing of.
 
+mod access;
 mod daemon;
 mod dice;
 mod disk;

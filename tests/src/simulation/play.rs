@@ -62,6 +62,10 @@ pub(super) enum Event {
     Import(ProfileName),
     /// The machine wakes.
     Resume,
+    /// The machine or the gateway is gone for weeks.
+    Absence,
+    /// Something happens just when it hurts most.
+    Mischief,
     /// A chapter of the small world's story.
     Small(u32),
 }
@@ -129,6 +133,7 @@ impl Simulation {
         }
         self.at = end;
         self.watch.renewals_were_spread();
+        self.watch.backoffs_were_spread();
         if let Some(what) = self.watch.violation() {
             return Err(Box::new(self.failure(what)));
         }
@@ -160,10 +165,16 @@ impl Simulation {
     /// What was to go wrong, or to be put right, will not any more.
     pub(super) fn end_troubles(&mut self) {
         let trouble = |event: &Event| {
-            matches!(event, Event::Weather | Event::Clear(_) | Event::Operator | Event::Unlock | Event::Machine)
+            matches!(event, Event::Weather | Event::Clear(_) | Event::Operator | Event::Unlock | Event::Machine | Event::Mischief)
         };
         self.events.retain(|_, event| !trouble(event) && !matches!(event, Event::Inspect));
         self.put_off.retain(|event| !trouble(event));
+    }
+
+    /// The weather stays as it is.
+    pub(super) fn forget_turns(&mut self) {
+        self.events.retain(|_, event| !matches!(event, Event::Turn));
+        self.put_off.retain(|event| !matches!(event, Event::Turn));
     }
 
     fn next_time(&self) -> Option<Time> {
@@ -183,7 +194,7 @@ impl Simulation {
         }
         let Some((_, event)) = self.events.pop_first() else { return };
         if self.machine.asleep(self.at).is_some()
-            && !matches!(event, Event::Arrive(_) | Event::Weather | Event::Clear(_) | Event::Turn | Event::Resume)
+            && !matches!(event, Event::Arrive(_) | Event::Weather | Event::Clear(_) | Event::Turn | Event::Resume | Event::Absence)
         {
             return self.put_off.push(event);
         }
@@ -214,6 +225,8 @@ impl Simulation {
             Event::Inspect => self.inspect(),
             Event::Import(profile) => self.import_good(profile),
             Event::Resume => self.resume(),
+            Event::Absence => self.absence(),
+            Event::Mischief => self.mischief(),
             Event::Small(chapter) => self.small(chapter),
         }
     }

@@ -4,7 +4,7 @@ use tokend::core::exchange::{Answer, Failure, FailureKind, Grant, LOGIN_STEPS, P
 use tokend::core::input::Input;
 use tokend::core::settings::Kind;
 use tokend::provider::Meaning;
-use tokend_proto::{Fingerprint, ProfileName, Secret};
+use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName};
 
 use super::daemon::Open;
 use super::journal::Entry;
@@ -21,14 +21,22 @@ impl Simulation {
         let name = name_of(&request);
         self.journal.note(self.at, Entry::Sent { request: request.id.0, what, name: name.clone() });
         *self.totals.requests.entry(what).or_default() += 1;
-        self.watch.sends(&request, &self.disk, &self.world.provider, self.at);
+        let now = self.machine.boot(self.at);
+        self.watch.sends(&request, &self.disk, &self.world.provider, now, self.at);
         let Some(daemon) = &self.daemon else { return };
+        let on_board = |name: &TokenName| daemon.board.get(name).map(|slot| &*slot.token);
+        self.watch.uses_parent(&request, on_board(&TokenName::from(request.profile.name.clone())), now);
+        if let Grant::Refresh { refresh_token, .. } = &request.grant
+            && self.disk.is_current(&request.profile, refresh_token)
+        {
+            self.watch.rotation_has_reason(&name, on_board(&name), now);
+        }
         if matches!(request.grant, Grant::ClientCredentials { .. } | Grant::Exchange { .. }) {
             let tenants = matches!(request.profile.kind, Kind::Glp { tenants: Some(_), .. });
-            let current = daemon.board.get(&name).map(|slot| &*slot.token);
+            let current = on_board(&name);
             let of_name = |open: &&Open| open.name.as_ref() == Some(&name);
             let wanted = || daemon.open.values().filter(of_name).map(|open| open.min_ttl).max().unwrap_or_default();
-            self.watch.renewal_has_reason(&name, current, tenants, wanted, self.machine.boot(self.at));
+            self.watch.renewal_has_reason(&name, current, tenants, wanted, now);
         }
         let texts = daemon.texts(&request);
         let step = wire::first_step(&request.grant);
@@ -101,6 +109,7 @@ impl Simulation {
                 _ => {}
             }
         }
+        let minted = issued && matches!(flight.step, Step::Code(_));
         let (fault, status) = entry.map_or((None, None), |e| (e.fault, e.status));
         if let Some(fault) = fault {
             *self.totals.faults.entry(fault).or_default() += 1;
@@ -108,6 +117,9 @@ impl Simulation {
         let what = step_name(grant, &flight.step);
         let (request, orphan) = (id.1.0, flight.orphan);
         self.journal.note(self.at, Entry::AtProvider { request, what, status, fault, orphan });
+        if minted {
+            self.after_a_login();
+        }
         if orphan {
             self.network.flights.remove(&id);
             return;
@@ -143,6 +155,7 @@ impl Simulation {
         };
         flight.step = next;
         self.after(SECOND, Event::Step(id));
+        self.during_a_login();
     }
 
     fn answer(&mut self, id: FlightId, answer: Answer) {
@@ -150,8 +163,11 @@ impl Simulation {
         let request = &flight.request;
         self.watch.landed(request);
         let name = name_of(request);
+        let now = self.machine.boot(self.at);
+        let on_board = |name: &TokenName| self.daemon.as_ref()?.board.get(name).map(|slot| &*slot.token);
         match &answer {
             Answer::Token(token) => {
+                self.watch.succeeded(request);
                 let access = Fingerprint::of(&token.access_token);
                 let at = flight.handled.unwrap_or(self.at);
                 self.watch.received(&name, access, at);
@@ -170,12 +186,19 @@ impl Simulation {
                     Grant::ListTenants { token, .. } => Some(token),
                     _ => None,
                 };
+                let trial = refresh_token(&request.grant).is_some_and(|t| !self.disk.is_current(&request.profile, t));
+                if matches!(failure.kind, FailureKind::Transient | FailureKind::Unknown) && !trial {
+                    let left = on_board(&name).map(|token| token.left(now));
+                    self.watch.failed_for_now(request, left, now);
+                }
                 match (failure.kind, refresh_token(&request.grant)) {
                     (FailureKind::InvalidGrant, Some(token)) => self.watch.was_refused(token),
                     (FailureKind::Unknown, Some(token)) => self.watch.doubt(token),
                     (FailureKind::InvalidToken | FailureKind::InvalidClient, None) => {
-                        if let Some(token) = used {
-                            self.watch.distrust(Fingerprint::of(token));
+                        if let Some(token) = used.map(Fingerprint::of) {
+                            let parent = on_board(&TokenName::from(name.profile.clone()));
+                            let current = parent.is_some_and(|p| p.fingerprint == token && p.expires > now);
+                            self.watch.distrust(&name.profile, token, current, now);
                         }
                     }
                     _ => {}
