@@ -10,6 +10,7 @@ use tokend_proto::{Fingerprint, TokenName};
 use super::Kept;
 use super::access;
 use super::daemon::{Daemon, OpenKind};
+use super::disk::DiskFault;
 use super::journal::{Entry, moment};
 use super::machine::{DAY, HOUR, MINUTE, SECOND, Time};
 use super::play::{Event, Simulation};
@@ -34,6 +35,10 @@ const LONGEST_PROBE: Time = HOUR;
 
 /// A pair that was received is durable within this time, unless the disk is at fault: a backoff of half a minute.
 const LONGEST_WRITE: Time = MINUTE;
+
+/// What is recorded follows a step of the wall clock within this time, unless the disk is at fault: a minute until it
+/// is tried again, and a slow write before and after.
+const LONGEST_RESTAMP: Time = 110 * SECOND;
 
 /// In calm weather everything is looked at this often.
 const INSPECTION: Time = MINUTE;
@@ -257,6 +262,12 @@ impl Simulation {
         self.journal.note(self.at, Entry::Crashed { effects, why });
         self.daemon = None;
         self.phase.reboot |= reboot;
+        // As though it had been stepped while the machine was off.
+        let disk_is_bad = matches!(self.disk.fault, Some(DiskFault::Full | DiskFault::ReadOnly));
+        let since = self.at - if disk_is_bad { LOGIN_WINDOW } else { LONGEST_RESTAMP };
+        if reboot && self.machine.stepped_since(since) {
+            self.watch.forgive_logins();
+        }
         if self.machine.asleep(self.at).is_some() {
             self.resume();
         }

@@ -66,6 +66,8 @@ pub(super) enum Event {
     Absence,
     /// Something happens just when it hurts most.
     Mischief,
+    /// The daemon is killed.
+    Kill,
     /// A chapter of the small world's story.
     Small(u32),
 }
@@ -165,7 +167,16 @@ impl Simulation {
     /// What was to go wrong, or to be put right, will not any more.
     pub(super) fn end_troubles(&mut self) {
         let trouble = |event: &Event| {
-            matches!(event, Event::Weather | Event::Clear(_) | Event::Operator | Event::Unlock | Event::Machine | Event::Mischief)
+            matches!(
+                event,
+                Event::Weather
+                    | Event::Clear(_)
+                    | Event::Operator
+                    | Event::Unlock
+                    | Event::Machine
+                    | Event::Mischief
+                    | Event::Kill
+            )
         };
         self.events.retain(|_, event| !trouble(event) && !matches!(event, Event::Inspect));
         self.put_off.retain(|event| !trouble(event));
@@ -194,7 +205,10 @@ impl Simulation {
         }
         let Some((_, event)) = self.events.pop_first() else { return };
         if self.machine.asleep(self.at).is_some()
-            && !matches!(event, Event::Arrive(_) | Event::Weather | Event::Clear(_) | Event::Turn | Event::Resume | Event::Absence)
+            && !matches!(
+                event,
+                Event::Arrive(_) | Event::Weather | Event::Clear(_) | Event::Turn | Event::Resume | Event::Absence
+            )
         {
             return self.put_off.push(event);
         }
@@ -227,6 +241,7 @@ impl Simulation {
             Event::Resume => self.resume(),
             Event::Absence => self.absence(),
             Event::Mischief => self.mischief(),
+            Event::Kill => self.crash("killed after a login"),
             Event::Small(chapter) => self.small(chapter),
         }
     }

@@ -205,7 +205,8 @@ impl Simulation {
             self.step_clock(by);
         }
         if self.dice.chance(0.7) {
-            self.crash("killed after a login");
+            let later = self.dice.between(1, 5 * MINUTE);
+            self.after(later, Event::Kill);
         }
     }
 

@@ -103,6 +103,9 @@ impl Watch {
         if let Some(forced) = self.pace.forced.get_mut(name) {
             forced.token = std::mem::take(&mut forced.under_way);
         }
+        if let Some(banned) = self.pace.banned.get_mut(&name.profile).filter(|_| name.tenant.is_none()) {
+            banned.due = None;
+        }
     }
 
     /// A name is off the board.
@@ -173,7 +176,13 @@ impl Watch {
     }
 
     /// An exchange or a listing was refused for this token, which is or is not the workspace's current one.
-    pub(in crate::simulation) fn distrust(&mut self, profile: &ProfileName, token: Fingerprint, current: bool, now: Boot) {
+    pub(in crate::simulation) fn distrust(
+        &mut self,
+        profile: &ProfileName,
+        token: Fingerprint,
+        current: bool,
+        now: Boot,
+    ) {
         self.distrusted.insert(token);
         let rests = self.pace.banned.get(profile).is_some_and(|banned| now < banned.until || banned.token == token);
         if current && !rests {
