@@ -290,27 +290,28 @@ impl Simulation {
 
     /// Out of order: the machine is off, or the gateway is, for longer than a chain lives.
     pub(super) fn absence(&mut self) {
-        let length = self.dice.between(13 * DAY, 16 * DAY);
-        if self.dice.chance(0.5) {
-            if self.daemon.is_some() {
-                self.totals.crashes += 1;
-                self.end_life("switched off for long", true);
-                self.after(length, Event::Start);
-            }
-            return;
+        if self.daemon.is_none() {
+            return self.after(HOUR, Event::Absence);
         }
+        let length = self.dice.between(13 * DAY, 16 * DAY);
         self.calm_down();
+        self.phase.calm = false;
         self.forget_turns();
+        self.after(length, Event::Turn);
+        if self.dice.chance(0.5) {
+            *self.totals.faults.entry("switched off for two weeks").or_default() += 1;
+            self.totals.crashes += 1;
+            self.end_life("switched off for long", true);
+            return self.after(length - MINUTE, Event::Start);
+        }
         self.journal.note(self.at, Entry::Phase("the gateway is gone"));
         *self.totals.faults.entry("gateway gone for two weeks").or_default() += 1;
-        self.phase.calm = false;
         self.phase.gateway_gone = true;
         self.phase.crash_chance = *self.dice.pick(&[0.0, 0.000_02]).expect("some");
         let down = Fault::Status { status: 503, retry_after: None };
         for endpoint in [Endpoint::ClassicRefresh, Endpoint::ClassicCode] {
-            self.world.provider.add_fault(FaultRule::new(down.clone()).at(endpoint));
+            self.world.provider.add_fault(FaultRule::new(down.clone()).at(endpoint).forever());
         }
-        self.after(length, Event::Turn);
     }
 
     /// Of a chain that could not be refreshed for long the operator was warned.

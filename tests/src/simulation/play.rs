@@ -156,7 +156,7 @@ impl Simulation {
             self.journal.tail(),
             what,
         );
-        Failure { what, report }
+        Failure { seed: self.plan.seed, what, report }
     }
 
     pub(super) fn after(&mut self, delay: Time, event: Event) {

@@ -161,6 +161,7 @@ impl Simulation {
     fn answer(&mut self, id: FlightId, answer: Answer) {
         let Some(flight) = self.network.flights.remove(&id) else { return };
         let request = &flight.request;
+        let awaited = self.watch.awaits(request);
         self.watch.landed(request);
         let name = name_of(request);
         let now = self.machine.boot(self.at);
@@ -187,7 +188,7 @@ impl Simulation {
                     _ => None,
                 };
                 let trial = refresh_token(&request.grant).is_some_and(|t| !self.disk.is_current(&request.profile, t));
-                if matches!(failure.kind, FailureKind::Transient | FailureKind::Unknown) && !trial {
+                if matches!(failure.kind, FailureKind::Transient | FailureKind::Unknown) && !trial && awaited {
                     let left = on_board(&name).map(|token| token.left(now));
                     self.watch.failed_for_now(request, left, now);
                 }

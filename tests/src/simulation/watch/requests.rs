@@ -137,6 +137,11 @@ impl Watch {
         self.renewing.insert(name.clone(), token.fingerprint);
     }
 
+    /// Whether the answer matters: the profile was not replaced since.
+    pub(in crate::simulation) fn awaits(&self, request: &ProviderRequest) -> bool {
+        self.flying.get(&self.key(request)) == Some(&request.id)
+    }
+
     /// The request's answer has come, or never will.
     pub(in crate::simulation) fn landed(&mut self, request: &ProviderRequest) {
         self.flying.retain(|_, id| *id != request.id);
