@@ -49,6 +49,8 @@ pub(super) struct Phase {
     calm: bool,
     /// In calm weather: from then on every name has a good token.
     healed_by: Time,
+    /// How long that takes, once nobody asks to be left alone.
+    healing: Time,
     /// And from then on one that the provider takes.
     honest_by: Time,
     /// A provider has asked to be left alone until then.
@@ -71,6 +73,10 @@ pub(super) struct Phase {
 impl Phase {
     pub(super) fn asked_to_wait(&mut self, until: Time) {
         self.waits_until = self.waits_until.max(until);
+        // What was asked in rough weather may be answered in calm weather.
+        let late = (until + self.healing).saturating_sub(self.healed_by);
+        self.healed_by += late;
+        self.honest_by += late;
     }
 
     pub(super) fn is_calm(&self) -> bool {
@@ -166,7 +172,8 @@ impl Simulation {
         let logins = self.world.longest_login_queue() * LOGIN_WINDOW;
         let slots = self.phase.kept.len() as u64 * SECOND / u64::from(self.world.good.rate.get());
         let from = self.at.max(self.phase.waits_until);
-        self.phase.healed_by = from + self.phase.longest_probe + logins.max(slots) + SLACK;
+        self.phase.healing = self.phase.longest_probe + logins.max(slots) + SLACK;
+        self.phase.healed_by = from + self.phase.healing;
         self.phase.honest_by = self.phase.healed_by + logins + LONGEST_THROTTLE;
     }
 
