@@ -165,6 +165,7 @@ impl<S: Store + 'static> Driver<S> {
                     result?;
                     tracing::info!("the wall clock was stepped; no deadline depends on it");
                     self.board.restamp(self.clock.now());
+                    self.tell(Input::Tick); // what is recorded follows the clock
                 }
                 Some(reload) = self.reloader.loaded() => self.reloaded(reload, socket.as_ref()),
                 result = async { pulse.as_mut().expect("guarded").beat().await }, if pulse.is_some() => {

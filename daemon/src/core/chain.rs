@@ -345,8 +345,8 @@ fn restored_token(boot_id: super::time::BootId, now: Now, chain: &Chain) -> Opti
 pub(super) fn lost_because(why: LostCause) -> &'static str {
     match why {
         LostCause::ReplyLost => {
-            "its chain is lost: the provider refuses the refresh token, most likely because the reply to an earlier \
-             refresh never arrived or the daemon stopped before it could be stored"
+            "its chain is lost: the provider refuses the refresh token, most likely because an earlier refresh spent it \
+             and its reply was an error, never arrived, or came when the daemon stopped before it could be stored"
         }
         LostCause::Expired => "its chain is lost: the refresh token was not renewed for 14 days and has expired",
         LostCause::Revoked => {

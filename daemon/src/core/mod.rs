@@ -72,6 +72,8 @@ use time::{Boot, BootId, Mark, Now};
 #[derive(Debug)]
 pub struct Core {
     boot_id: BootId,
+    /// How far the wall clock was ahead of boot time, in milliseconds, when records last went by it.
+    wall_ahead: i128,
     random: Random,
     settings: Arc<Settings>,
     profiles: BTreeMap<ProfileName, ProfileState>,
@@ -100,6 +102,7 @@ impl Core {
     pub fn new(now: Now, boot_id: BootId, seed: u64, restored: Vec<Restored>) -> Self {
         let mut core = Self {
             boot_id,
+            wall_ahead: now.wall_ahead(),
             random: Random::new(seed),
             settings: Arc::new(Settings {
                 profiles: BTreeMap::new(),
@@ -136,6 +139,7 @@ impl Core {
 
     /// Something happened.
     pub fn handle(&mut self, now: Now, input: Input) {
+        self.watch_wall_clock(now);
         match input {
             Input::Restore(held) => self.take_over(held),
             Input::Configure(settings) => self.configure(now, settings),
@@ -216,7 +220,7 @@ impl Core {
             Some(Written::Candidate(key)) => self.candidate_written(now, &key, result),
             Some(Written::CandidateGone(key)) => self.candidate_gone(&key, result),
             Some(Written::QuotaOpen(quota, record, key)) => self.quota_opened(now, &quota, record, &key, result),
-            Some(Written::QuotaClosed(quota)) => self.quota_closed(&quota, result),
+            Some(Written::QuotaClosed(quota)) => self.quota_closed(now, &quota, result),
             Some(Written::Kept(key)) => self.kept(now, &key, result),
             None => {}
         }

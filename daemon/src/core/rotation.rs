@@ -237,10 +237,10 @@ impl Core {
         let boot_id = self.boot_id;
         let Some(chain) = self.chains.get(key) else { return };
         let age = chain.record.rotated.map(|rotated| rotated.age(now, boot_id));
-        let why = if chain.reply_lost {
+        let why = if age.is_some_and(|age| age >= CHAIN_LIFE) {
+            LostCause::Expired // whatever became of a reply before
+        } else if chain.reply_lost {
             LostCause::ReplyLost
-        } else if age.is_some_and(|age| age >= CHAIN_LIFE) {
-            LostCause::Expired
         } else {
             LostCause::Revoked
         };
