@@ -44,6 +44,8 @@ pub struct Report {
     pub overtaken: u64,
     /// The longest time in milliseconds between a pair's issue and the kill that lost it.
     pub longest_gap: u64,
+    /// The longest time in milliseconds from a kill to the next start: peers' calls wait for 30 s at most.
+    pub longest_without: u64,
     /// The longest time in milliseconds from a start to the working token of every name.
     pub slowest_recovery: u64,
     /// Losses and errors that nothing explains, and broken promises. Should be empty.
@@ -71,6 +73,7 @@ impl AddAssign for Report {
         self.flagged_dead += other.flagged_dead;
         self.overtaken += other.overtaken;
         self.longest_gap = self.longest_gap.max(other.longest_gap);
+        self.longest_without = self.longest_without.max(other.longest_without);
         self.slowest_recovery = self.slowest_recovery.max(other.slowest_recovery);
         self.violations.extend(other.violations);
     }
@@ -98,6 +101,7 @@ impl fmt::Display for Report {
             ("  flagged as renewing, and dead", self.flagged_dead),
             ("  overtaken on the way", self.overtaken),
             ("longest gap, ms", self.longest_gap),
+            ("longest between two daemons, ms", self.longest_without),
             ("slowest recovery of all names, ms", self.slowest_recovery),
         ];
         for (what, count) in lines {

@@ -123,6 +123,8 @@ impl War<'_> {
             let life = Life { started, killed: self.world.provider().now() };
             self.ledger.killed(life, Image::of(&self.world.path("state")), &mut self.report);
             self.read_log();
+            let without = self.world.provider().now() - life.killed;
+            self.report.longest_without = self.report.longest_without.max(without);
         }
         let (mut daemon, started) = self.spawn();
         self.settle(&mut daemon, names, started, false)?;
