@@ -156,9 +156,9 @@ fn a_restart_begins_no_login_but_for_an_empty_chain_or_after_a_refusal() {
         chain.state = ChainState::AwaitingLogin { since };
         chain.refresh_token = None;
     };
-    let settled = |_: &mut ChainRecord| {};
-    let cases: [(&str, fn(&mut ChainRecord), bool); 3] =
-        [("settled", settled, false), ("in flight", in_flight, false), ("refused", refused, true)];
+    type Mutate<'a> = &'a dyn Fn(&mut ChainRecord);
+    let cases: [(&str, Mutate<'_>, bool); 3] =
+        [("settled", &|_| {}, false), ("in flight", &in_flight, false), ("refused", &refused, true)];
     for (what, mutate, login) in cases {
         for reboot in [false, true] {
             let mut rig = with_record(mutate).restart(&profiles(), secs(3), reboot);
