@@ -5,12 +5,14 @@ use std::io;
 
 use tokend_proto::ProfileName;
 
+use super::environment::UnitSight;
 use super::findings::{Findings, Found};
 use super::profile::Parsed;
 use super::raw::{Raw, Section, Shape};
 use super::validate::Context;
 use crate::core::access::{Access, Pattern, Rule};
 use crate::core::settings::Kind;
+use crate::core::unit::UnitRule;
 
 type Profiles = BTreeMap<ProfileName, Option<Parsed>>;
 
@@ -52,7 +54,7 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
         profiles: patterns,
         users: users.iter().filter_map(number(Account::User)).collect(),
         groups: groups.iter().filter_map(number(Account::Group)).collect(),
-        units: units.into_iter().filter_map(|found| unit(found, findings)).collect(),
+        units: units.iter().filter_map(|found| unit(found, context.environment.unit_sight, findings)).collect(),
         admin,
     }
 }
@@ -130,18 +132,18 @@ fn report(found: &Found<String>, what: &str, looked_up: io::Result<Option<u32>>,
     None
 }
 
-/// Suffixes of units in which processes run (systemd.unit(5)).
-const UNIT_SUFFIXES: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];
-
-fn unit(found: Found<String>, findings: &Findings) -> Option<String> {
+fn unit(found: &Found<String>, sight: UnitSight, findings: &Findings) -> Option<UnitRule> {
     let Found { value, place } = found;
-    if !UNIT_SUFFIXES.iter().any(|suffix| value.strip_suffix(suffix).is_some_and(|name| !name.is_empty())) {
-        findings.error(
-            &place,
-            format!("{value:?} is no unit's whole name; right is one such as \"aruba-exporter.service\""),
-        );
-        return None;
+    match value.parse() {
+        Ok(rule) => {
+            if let Some(problem) = sight.problem() {
+                findings.warn(place, format!("{value:?} matches nobody: {problem}"));
+            }
+            Some(rule)
+        }
+        Err(why) => {
+            findings.error(place, format!("{value:?} {why}"));
+            None
+        }
     }
-    findings.warn(&place, format!("{value:?} matches nothing yet: this version does not know the unit of a peer"));
-    Some(value)
 }

@@ -44,6 +44,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod unit;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::num::NonZeroU32;
