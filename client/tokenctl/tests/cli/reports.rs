@@ -1,8 +1,8 @@
 //! The commands that show how things are.
 
 use tokend_proto::{
-    ChainStatus, ErrorCode, Fingerprint, Health, NameRights, NameStatus, Peer, Reloaded, Renewed, Reply, Request, Rights,
-    Secret, Stamp, StatusPage, Tenant, TenantsPage, Unsupported,
+    ChainStatus, ErrorCode, Fingerprint, Health, NameRights, NameStatus, Peer, Reloaded, Renewed, Reply, Request,
+    Rights, Secret, Stamp, StatusPage, Tenant, TenantsPage, Unsupported,
 };
 
 use crate::harness::Test;
