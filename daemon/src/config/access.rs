@@ -5,7 +5,6 @@ use std::io;
 
 use tokend_proto::ProfileName;
 
-use super::environment::UnitSight;
 use super::findings::{Findings, Found};
 use super::profile::Parsed;
 use super::raw::{Raw, Section, Shape};
@@ -41,7 +40,13 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
 
     let users = accounts("users", &mut section);
     let groups = accounts("groups", &mut section);
+    let units_place = section.place_of("units");
     let units = section.texts("units", "a list of systemd units in quotes, such as [\"aruba-exporter.service\"]");
+    if !units.is_empty()
+        && let Some(problem) = context.environment.unit_sight.problem()
+    {
+        findings.warn(&units_place, format!("match nobody: {problem}"));
+    }
     if users.is_empty() && groups.is_empty() && units.is_empty() {
         findings.error(&place, "is for nobody; right is at least one of users, groups and units with somebody in it");
     }
@@ -54,7 +59,7 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
         profiles: patterns,
         users: users.iter().filter_map(number(Account::User)).collect(),
         groups: groups.iter().filter_map(number(Account::Group)).collect(),
-        units: units.iter().filter_map(|found| unit(found, context.environment.unit_sight, findings)).collect(),
+        units: units.iter().filter_map(|found| unit(found, findings)).collect(),
         admin,
     }
 }
@@ -132,18 +137,7 @@ fn report(found: &Found<String>, what: &str, looked_up: io::Result<Option<u32>>,
     None
 }
 
-fn unit(found: &Found<String>, sight: UnitSight, findings: &Findings) -> Option<UnitRule> {
+fn unit(found: &Found<String>, findings: &Findings) -> Option<UnitRule> {
     let Found { value, place } = found;
-    match value.parse() {
-        Ok(rule) => {
-            if let Some(problem) = sight.problem() {
-                findings.warn(place, format!("{value:?} matches nobody: {problem}"));
-            }
-            Some(rule)
-        }
-        Err(why) => {
-            findings.error(place, format!("{value:?} {why}"));
-            None
-        }
-    }
+    value.parse().map_err(|why| findings.error(place, format!("{value:?} {why}"))).ok()
 }

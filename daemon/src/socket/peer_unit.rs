@@ -22,8 +22,8 @@ use crate::core::unit::{NoUnit, PeerUnit};
 /// Most that is read of /proc/PID/cgroup: a line for each of some 15 hierarchies, with a path of up to 4 KiB.
 const MAX_CGROUPS: u64 = 128 * 1024;
 
-/// Finds out the unit of the process that connected, `pid` by SO_PEERCRED. Some microseconds of system calls that do
-/// not wait for anything. `told` is whether the log has it already that this does not work here.
+/// Finds out the unit of the process that connected, `pid` by SO_PEERCRED: four system calls, which wait for nothing
+/// but the kernel's own lock on the tree of cgroups. `told` is whether the log has it already that this does not work here.
 pub(super) fn unit_of_peer<Stream: AsFd>(stream: &Stream, pid: i32, told: &AtomicBool) -> Result<PeerUnit, NoUnit> {
     look_up(stream, pid).map_err(|(why, error)| {
         if let Some(error) = error
