@@ -1,11 +1,11 @@
-//! How many refusals of one user are recorded one by one. The others of that minute are counted.
+//! How many refused and failed requests of one user are recorded one by one. The others of that minute are counted.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::core::time::Boot;
 
-/// Refusals of one user that are recorded one by one in each [`WINDOW`]: a program that was given the wrong name, or a
+/// Requests of one user that are recorded one by one in each [`WINDOW`]: a program that was given the wrong name, or a
 /// person who tries things, is seen in full; a loop is not.
 const BURST: u32 = 20;
 
@@ -16,7 +16,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// they share a window.
 const MAX_USERS: usize = 256;
 
-/// Refusals that were not recorded one by one.
+/// Requests that were not recorded one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LeftOut {
     /// Whose; `None` for those beyond [`MAX_USERS`].
@@ -40,7 +40,7 @@ struct Window {
 }
 
 impl Floods {
-    /// Whether one more refusal of this user is recorded; if not, it is counted.
+    /// Whether one more request of this user is recorded; if not, it is counted.
     pub(super) fn admits(&mut self, uid: u32, now: Boot) -> bool {
         let is_full = self.windows.len() >= MAX_USERS && !self.windows.contains_key(&Some(uid));
         if is_full {

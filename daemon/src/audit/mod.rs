@@ -30,8 +30,8 @@ pub use record::{Kind, Outcome, Record};
 /// Target of the events.
 pub const TARGET: &str = "audit";
 
-/// Records that wait to be written: some hundred KiB. At 30,000 reads a second that is a tenth of a second in which the
-/// log may stand still.
+/// Records that wait to be written, some hundred KiB: a log that stands still for longer than so many requests take
+/// misses some.
 const QUEUE: usize = 4_096;
 
 /// Of these, what is kept for records other than reads, so that these are not lost because of many reads.
@@ -151,10 +151,10 @@ impl Entry {
         match self {
             Self::Record(record) => record.log(),
             Self::LeftOut(LeftOut { uid: Some(uid), count }) => {
-                tracing::warn!(target: TARGET, uid, left_out = count, "uid {uid}: {count} more refusals in the last minute");
+                tracing::warn!(target: TARGET, uid, left_out = count, "uid {uid}: {count} more refused or failed requests in the last minute");
             }
             Self::LeftOut(LeftOut { uid: None, count }) => {
-                tracing::warn!(target: TARGET, left_out = count, "other users: {count} more refusals in the last minute");
+                tracing::warn!(target: TARGET, left_out = count, "other users: {count} more refused or failed requests in the last minute");
             }
             Self::Lost(count) => {
                 tracing::warn!(

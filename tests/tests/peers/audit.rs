@@ -80,7 +80,9 @@ fn a_peer_that_is_refused_again_and_again_does_not_fill_the_log() {
     let refused = log.matches(": get legacy: refused").count();
     let left_out: Vec<u64> = log
         .lines()
-        .filter_map(|line| line.split_once("audit: uid 65534: ")?.1.strip_suffix(" more refusals in the last minute"))
+        .filter_map(|line| {
+            line.split_once("audit: uid 65534: ")?.1.strip_suffix(" more refused or failed requests in the last minute")
+        })
         .map(|count| count.parse().unwrap())
         .collect();
     // Where this takes more than a minute, another window was opened.

@@ -151,7 +151,9 @@ impl Session {
                 let question = Question::Reject { name: name.clone(), fingerprint, min_ttl };
                 self.ask(request_id, question, Expects::Token { kind: Kind::Reject, name, min_ttl })
             }
-            Then::Refresh => self.ask(request_id, Question::Refresh { name: name.clone() }, Expects::Renewed { name }),
+            Then::Refresh => {
+                self.ask_as_admin(request_id, Question::Refresh { name: name.clone() }, Expects::Renewed { name })
+            }
             Then::Status => {
                 let permit = self.list()?;
                 let expects = Expects::Status { only: Some((asked.into(), name)), after: None, _permit: permit };
@@ -172,7 +174,7 @@ impl Session {
             return Err(refusal::refresh_token(length));
         }
         let question = Question::Import { profile: profile.clone(), refresh_token };
-        self.ask(request_id, question, Expects::Imported { profile })
+        self.ask_as_admin(request_id, question, Expects::Imported { profile })
     }
 
     fn status(&mut self, request_id: u64, after: Option<&str>) -> Result<(), ErrorReply> {
@@ -204,7 +206,14 @@ impl Session {
         if !self.shared.context.access.load().is_superuser(&self.peer) {
             return Err(refusal::may_not_reload());
         }
+        self.unit();
         self.ask_reload(request_id)
+    }
+
+    /// As [`Session::ask`], and with the unit for the record, which is written even if the peer is gone by then.
+    fn ask_as_admin(&mut self, request_id: u64, question: Question, expects: Expects) -> Result<(), ErrorReply> {
+        self.unit();
+        self.ask(request_id, question, expects)
     }
 
     fn list(&self) -> Result<admission::ListPermit, ErrorReply> {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use tokend_proto::{ErrorCode, Health, NameRights, NameStatus, Reply, Request};
+use tokend_proto::{ErrorCode, NameRights, NameStatus, Reply, Request};
 
 use super::harness::{Daemon, get, rule};
+use super::lists::status;
 use crate::core::access::Rule;
 use crate::core::effect::Outcome;
 use crate::core::input::Question;
@@ -65,18 +66,6 @@ fn rights_are_who_one_is_and_what_one_may_have() {
     let mut daemon = Daemon::start();
     let admin = Rule { admin: true, ..rule(&["legacy"], 1_000) };
     daemon.set_rules(vec![for_unit(&["campus", "msp/*"], "exporter@.service"), admin]);
-    let status = |name: &str| NameStatus {
-        name: name.into(),
-        label: (name.len() > 10).then(|| "Acme".into()),
-        kind: "central".into(),
-        health: Health::Good,
-        fingerprint: None,
-        expires_at: None,
-        next_at: None,
-        last_error: None,
-        action: None,
-        chain: None,
-    };
     let acme = "msp/497f6eca62764993bfeb53cbbbba6f08";
     let all: Vec<NameStatus> = ["campus", "legacy", "msp", acme, "other"].map(status).into();
 
