@@ -4,7 +4,7 @@
 //! without I/O. `driver` owns it, on the thread of HTTP (`provider`), disk (`store`) and secrets (`system`). `socket`
 //! serves peers on a thread of its own and reads tokens from the `board`, which with one bounded queue is all that the
 //! two threads share. `audit` records what peers were refused or given. `startup` puts them together, `reload` changes
-//! them while they run.
+//! them while they run, `service` speaks with the service manager.
 //!
 //! Not here: the wire format (`tokend-proto`), and anything that knows of a test.
 
@@ -15,6 +15,7 @@ pub mod core;
 pub mod driver;
 pub mod provider;
 pub mod reload;
+pub mod service;
 pub mod socket;
 pub mod startup;
 pub mod store;

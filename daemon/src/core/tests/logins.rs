@@ -254,3 +254,17 @@ fn a_chain_that_awaits_a_login_which_is_taken_away_is_lost() {
     assert_eq!(rig.code(waiter), ErrorCode::ChainLost);
     assert_eq!(logins(&rig), 1);
 }
+
+#[test]
+fn the_pair_of_a_login_that_cannot_be_stored_is_tried_until_it_can_and_not_logged_in_for_again() {
+    let mut rig = Rig::new(&profiles());
+    rig.disk_fault = Some("no space left on device");
+    rig.grant(7200);
+    rig.pass(secs(2400));
+    assert_eq!(rig.board(PROFILE), None, "not seen before it is durable");
+    assert!(rig.status(PROFILE).last_error.is_some_and(|e| e.contains("held in memory")));
+    rig.disk_fault = None;
+    rig.pass(secs(40));
+    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+    assert_eq!(logins(&rig), 1);
+}
