@@ -47,6 +47,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod unit;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::num::NonZeroU32;
