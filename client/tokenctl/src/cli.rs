@@ -219,6 +219,12 @@ impl Cli {
     }
 }
 
+/// What may be typed, for the manual page and the completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Reads the command line; help and usage errors have been told when there is none.
 pub(crate) fn parse() -> Result<Cli, Exit> {
     Cli::try_parse().map_err(|error| {
