@@ -5,6 +5,7 @@
 //! family of commands, `output` how results look on a terminal and in a pipe, and `exit` is the one
 //! place where failures become exit statuses. Nothing secret is ever an argument.
 
+mod accounts;
 mod cli;
 mod clock;
 mod commands;

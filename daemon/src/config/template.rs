@@ -38,7 +38,8 @@ pub fn installed() -> String {
          before it away, and the one before its [section]. After a change: `tokend check`, then `systemctl reload tokend`. \
          `tokend init KIND…` writes a shorter one, as long as nothing was changed in this.",
     );
-    page.body(&kinds);
+    page.general();
+    page.profiles(&kinds);
     page.text
 }
 
@@ -50,7 +51,8 @@ pub fn starter(kinds: &[ProfileKind], secrets: Secrets) -> String {
         "The configuration of tokend, written by `tokend init`; see tokend.toml(5). To switch a key on that stands behind \
          a `#`, take that away. After a change: `tokend check`, then `systemctl reload tokend`.",
     );
-    page.body(kinds);
+    page.profiles(kinds);
+    page.general();
     page.text
 }
 
@@ -62,16 +64,17 @@ struct Page {
 }
 
 impl Page {
-    fn body(&mut self, kinds: &[ProfileKind]) {
+    fn general(&mut self) {
         for table in [&keys::SERVER, &keys::PROVIDERS, &keys::REFRESH, &keys::STATE] {
-            self.section(table, table.header, false);
-            self.keys(table, None);
+            self.section(table, table.header);
         }
+    }
+
+    fn profiles(&mut self, kinds: &[ProfileKind]) {
         for (index, kind) in kinds.iter().enumerate() {
             self.profile(*kind, index == 0);
         }
-        self.section(&keys::ACCESS, keys::ACCESS.header, false);
-        self.keys(&keys::ACCESS, None);
+        self.section(&keys::ACCESS, keys::ACCESS.header);
     }
 
     fn profile(&mut self, kind: ProfileKind, explained: bool) {
@@ -99,18 +102,18 @@ impl Page {
         }
         self.keys(own, Some(kind));
         if let Some((table, key)) = below {
-            self.section(table, &format!("[profiles.{name}.{key}]"), false);
-            // Its own header is switched off: so is all that is under it.
-            let live = std::mem::replace(&mut self.live, false);
-            self.keys(table, Some(kind));
-            self.live = live;
+            self.section(table, &format!("[profiles.{name}.{key}]"));
         }
     }
 
-    fn section(&mut self, table: &Table, header: &str, live: bool) {
+    /// One that is switched off with all that is in it.
+    fn section(&mut self, table: &Table, header: &str) {
         self.rule();
         self.prose(table.doc);
-        self.line(header, live);
+        self.line(header, false);
+        let live = std::mem::replace(&mut self.live, false);
+        self.keys(table, Some(ProfileKind::Classic).filter(|_| table.header.contains(".login")));
+        self.live = live;
     }
 
     fn keys(&mut self, table: &Table, profile: Option<ProfileKind>) {
@@ -174,10 +177,9 @@ impl Page {
 
     /// Wrapped, with a `# ` before each line.
     fn prose(&mut self, doc: &str) {
-        let plain = doc.replace('`', "");
-        let indent = &plain[..plain.len() - plain.trim_start().len()];
+        let indent = &doc[..doc.len() - doc.trim_start().len()];
         let mut line = format!("#{indent}");
-        for word in plain.split_whitespace() {
+        for word in doc.split_whitespace() {
             if line.chars().count() + 1 + word.chars().count() > WIDTH {
                 self.text.push_str(&line);
                 self.text.push('\n');
