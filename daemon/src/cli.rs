@@ -17,7 +17,7 @@ Exit status:
 /// Keeps tokens for HPE Aruba Networking Central, HPE GreenLake and Classic Central fresh, and hands them to the
 /// processes of this machine over a Unix socket.
 #[derive(Debug, Parser)]
-#[command(name = "tokend", version, about, after_help = STATUSES, max_term_width = 100)]
+#[command(name = "tokend", version, after_help = STATUSES, max_term_width = 100)]
 pub struct Arguments {
     /// The configuration.
     #[arg(long, value_name = "FILE", env = "TOKEND_CONFIG", default_value = config::DEFAULT_PATH, global = true)]

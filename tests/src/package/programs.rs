@@ -21,7 +21,7 @@ pub enum Profile {
 pub(super) struct Programs {
     /// Linked against the C library: users and groups may be known to any service of the machine (nsswitch.conf(5)).
     pub(super) tokend: PathBuf,
-    /// Linked statically: it starts in half the time, once for each token that a script takes.
+    /// Linked statically: nothing has to be loaded each time that a script takes a token.
     pub(super) tokenctl: PathBuf,
 }
 

@@ -12,14 +12,13 @@ use super::programs::{Programs, run};
 use super::{PackageError, changelog, man, notices, source_date_epoch};
 
 /// Files of this repository that are installed as they are: from, to.
-const AS_THEY_ARE: [(&str, &str); 8] = [
+const AS_THEY_ARE: [(&str, &str); 7] = [
     ("systemd/tokend.service", "usr/lib/systemd/system/tokend.service"),
     ("systemd/tokend.socket", "usr/lib/systemd/system/tokend.socket"),
     ("systemd/user/tokend.service", "usr/lib/systemd/user/tokend.service"),
     ("systemd/user/tokend.socket", "usr/lib/systemd/user/tokend.socket"),
     ("systemd/tokend.sysusers", "usr/lib/sysusers.d/tokend.conf"),
     ("systemd/tokend.tmpfiles", "usr/lib/tmpfiles.d/tokend.conf"),
-    ("daemon/debian/copyright", "usr/share/doc/tokend/copyright"),
     ("daemon/debian/lintian-overrides", "usr/share/lintian/overrides/tokend"),
 ];
 

@@ -7,6 +7,9 @@ use roff::{Inline, Roff, bold, italic, roman};
 /// One page under construction.
 pub(super) struct Page {
     roff: Roff,
+    /// Nothing stands under the heading yet: a paragraph has begun.
+    at_heading: bool,
+    said: Vec<String>,
 }
 
 impl Page {
@@ -17,30 +20,43 @@ impl Page {
         let mut roff = Roff::new();
         let title = name.to_uppercase();
         roff.control("TH", [title.as_str(), section, &day.to_string(), &source, "tokend"]);
-        // Left-aligned, without hyphens: keys and options are to be found by searching.
-        roff.control("nh", []).control("ad", ["l"]);
-        let mut page = Self { roff };
+        let mut page = Self { roff, at_heading: false, said: Vec::new() };
         page.heading("NAME");
         page.roff.text([roman(format!("{name} - {about}"))]);
         page
     }
 
     pub(super) fn heading(&mut self, text: &str) {
-        self.roff.control("SH", [text]);
+        self.begin("SH", text);
     }
 
     pub(super) fn subheading(&mut self, text: &str) {
-        self.roff.control("SS", [text]);
+        self.begin("SS", text);
+    }
+
+    fn begin(&mut self, control: &str, text: &str) {
+        // The text on a line of its own: there may be quotation marks in it.
+        self.roff.control(control, []).text([roman(text)]);
+        // Left-aligned, without hyphens: keys and options are to be found by searching. Headings undo it.
+        self.roff.control("nh", []).control("ad", ["l"]);
+        self.at_heading = true;
     }
 
     /// `code` between backticks is bold.
     pub(super) fn paragraph(&mut self, text: &str) {
-        self.roff.control("PP", []);
+        self.separate();
         self.roff.text(inlines(text));
+    }
+
+    fn separate(&mut self) {
+        if !std::mem::take(&mut self.at_heading) {
+            self.roff.control("PP", []);
+        }
     }
 
     /// A term and what it means.
     pub(super) fn tagged(&mut self, tag: Vec<Inline>, text: &str) {
+        self.at_heading = false;
         self.roff.control("TP", []);
         self.roff.text(tag);
         self.roff.text(inlines(text));
@@ -63,6 +79,7 @@ impl Page {
 
     /// A command line: the program in bold.
     pub(super) fn usage(&mut self, line: &str) {
+        self.separate();
         let (program, rest) = line.split_once(' ').unwrap_or((line, ""));
         self.roff.text([bold(program), roman(format!(" {rest}"))]);
     }
@@ -74,6 +91,13 @@ impl Page {
             self.roff.text([roman(line)]);
         }
         self.roff.control("EE", []).control("RE", []);
+    }
+
+    /// Whether this was asked before: what was said once need not be said again.
+    pub(super) fn said_before(&mut self, what: String) -> bool {
+        let said = self.said.contains(&what);
+        self.said.push(what);
+        said
     }
 
     pub(super) fn see_also(&mut self, pages: &[(&str, &str)]) {
@@ -95,7 +119,7 @@ impl Page {
 pub(super) fn term(name: &str, takes: Option<&str>) -> Vec<Inline> {
     let mut term = vec![bold(name)];
     if let Some(takes) = takes {
-        term.extend([roman(" "), italic(takes)]);
+        term.extend([roman(" "), italic(takes.replace('`', ""))]);
     }
     term
 }

@@ -1,5 +1,6 @@
 //! The page of a program.
 
+use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, Command};
 
 use super::page::{Page, term};
@@ -10,9 +11,7 @@ pub(super) fn tokend(epoch: i64) -> String {
     let mut page = Page::new("tokend", "8", about, epoch);
     page.heading("SYNOPSIS");
     page.usage("tokend [OPTIONS]");
-    page.paragraph("");
     page.usage("tokend [OPTIONS] check");
-    page.paragraph("");
     page.usage("tokend [OPTIONS] init KIND...");
     page.heading("DESCRIPTION");
     page.paragraph(&sentence(&command));
@@ -162,12 +161,18 @@ fn argument(page: &mut Page, arg: &Arg) {
         let help = value.get_help().map(|help| ended(&help.to_string())).unwrap_or_default();
         (value.get_name(), help)
     });
-    if values.iter().any(|value| value.get_help().is_some()) {
+    let said = value_set(&values);
+    if values.iter().any(|value| value.get_help().is_some()) && !page.said_before(said) {
         page.nested(explained);
     } else if !values.is_empty() {
         let names: Vec<_> = values.iter().map(|value| format!("`{}`", value.get_name())).collect();
         page.and(&format!("One of {}.", names.join(", ")));
     }
+}
+
+/// What tells one set of values from another.
+fn value_set(values: &[PossibleValue]) -> String {
+    values.iter().map(PossibleValue::get_name).collect::<Vec<_>>().join(" ")
 }
 
 /// The table of statuses that the program prints under its help.
