@@ -34,7 +34,8 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
     let listed = section.texts("profiles", "a list of patterns in quotes, such as [\"campus\", \"msp/*\"]");
     if listed.is_empty() {
         let place = section.place_of("profiles");
-        findings.error(&place, "is missing or empty; right is a list of patterns, such as [\"campus\", \"msp/*\"]");
+        let problem = "is missing or empty; right is a list of patterns, such as [\"campus\", \"msp/*\"]";
+        section.miss(&["profiles"], place, problem);
     }
     let patterns = listed.iter().filter_map(|found| pattern(found, profiles, findings)).collect();
 
@@ -48,7 +49,8 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
         findings.warn(&units_place, format!("match nobody: {problem}"));
     }
     if users.is_empty() && groups.is_empty() && units.is_empty() {
-        findings.error(&place, "is for nobody; right is at least one of users, groups and units with somebody in it");
+        let problem = "is for nobody; right is at least one of users, groups and units with somebody in it";
+        section.miss(&["users", "groups", "units"], place.clone(), problem);
     }
     let admin = section.boolean("admin").unwrap_or(false);
     section.finish();

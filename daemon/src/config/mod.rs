@@ -4,6 +4,9 @@
 //! be wrong; `validate` puts them together. All findings are collected, each with file, line and key; only a syntax
 //! error stops at once. Nothing typed where a secret belongs is ever repeated in a finding.
 //!
+//! `keys` says in words what every key means; the configuration that is installed (`template`), `tokend init` and the
+//! manual page are made of it.
+//!
 //! Not here: the kinds' behaviour, and reading secrets (`crate::system::secret`); this only looks whether they can be
 //! read.
 
@@ -17,12 +20,16 @@ mod endpoint;
 mod environment;
 mod findings;
 mod glp;
+pub mod init;
+pub mod keys;
+mod machine;
 mod profile;
 mod raw;
 mod refresh;
 mod secret;
 mod server;
 mod suggest;
+pub mod template;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -35,7 +42,9 @@ pub use audit::AuditSettings;
 pub use ca_file::CaFile;
 pub use environment::{Accounts, Environment, SystemAccounts, UnitSight};
 pub use findings::ConfigError;
+pub(crate) use findings::Place;
 pub use profile::ProfileExtras;
+pub(crate) use server::Places;
 pub use server::{Server, SocketGroup};
 
 use crate::core::access::Access;
@@ -53,6 +62,8 @@ pub struct Config {
     pub settings: Arc<Settings>,
     /// The socket and the state folder.
     pub server: Server,
+    /// Where its keys stand.
+    pub(crate) places: Places,
     /// What the shell needs of each profile in [`Settings::profiles`], under the same names.
     pub profiles: BTreeMap<ProfileName, ProfileExtras>,
     /// Who may read what.

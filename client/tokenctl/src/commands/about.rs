@@ -1,9 +1,9 @@
 //! `whoami`, `reload`, `ping`: about the daemon and its view of us.
 
-use nix::unistd::{Gid, Group, Uid, User};
 use serde::Serialize;
 use tokend_client::{Client, Error, NameRights, Peer, Rights};
 
+use crate::accounts;
 use crate::exit::Failure;
 use crate::output::{Format, Report};
 use crate::style::{Cell, Style, Tone, table};
@@ -98,14 +98,8 @@ impl<'a> From<&'a You> for Json<'a> {
 /// tokens' names in a table.
 fn words(you: &You, style: Style) -> String {
     let peer = &you.peer;
-    let user = |uid: u32| {
-        let name = User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name);
-        named(uid, name, style)
-    };
-    let group = |gid: u32| {
-        let name = Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name);
-        named(gid, name, style)
-    };
+    let user = |uid: u32| named(uid, accounts::user(uid), style);
+    let group = |gid: u32| named(gid, accounts::group(gid), style);
     let list = |items: &[String]| items.join(" ");
     let groups: Vec<String> = peer.groups.iter().map(|&gid| group(gid)).collect();
     let facts = [
