@@ -1,6 +1,6 @@
 //! How soon and how often: forced renewals, backoffs, and the parents of tenants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokend::core::effect::Issued;
@@ -35,6 +35,8 @@ pub(super) struct Pace {
     failures: BTreeMap<Key, Failures>,
     /// Workspace tokens that must not be used again.
     banned: BTreeMap<ProfileName, Banned>,
+    /// Tenants whose last exchange was refused.
+    refused_once: BTreeSet<TokenName>,
 }
 
 #[derive(Clone, Copy)]
@@ -156,6 +158,7 @@ impl Watch {
     pub(in crate::simulation) fn succeeded(&mut self, request: &ProviderRequest) {
         let key = self.key(request);
         self.pace.failures.remove(&key);
+        self.pace.refused_once.remove(&name_of(request));
         if matches!(request.grant, Grant::ClientCredentials { .. }) {
             let of = |key: &Key| matches!(key, Key::Name(name, _) if name.profile == request.profile.name);
             self.pace.failures.retain(|key, _| !of(key)); // its tenants may be tried at once
@@ -175,17 +178,21 @@ impl Watch {
         }
     }
 
-    /// An exchange or a listing was refused for this token, which is or is not the workspace's current one.
+    /// An exchange or a listing was refused for this token, which is or is not the workspace's current one. The second
+    /// refusal in a row of one tenant says nothing of the token.
     pub(in crate::simulation) fn distrust(
         &mut self,
-        profile: &ProfileName,
+        request: &ProviderRequest,
         token: Fingerprint,
         current: bool,
         now: Boot,
     ) {
         self.distrusted.insert(token);
+        let exchange = matches!(request.grant, Grant::Exchange { .. });
+        let again = exchange && !self.pace.refused_once.insert(name_of(request));
+        let profile = &request.profile.name;
         let rests = self.pace.banned.get(profile).is_some_and(|banned| now < banned.until || banned.token == token);
-        if current && !rests {
+        if current && !rests && !again {
             let banned = Banned { token, until: now + DISTRUST, due: Some(now) };
             self.pace.banned.insert(profile.clone(), banned);
         }
