@@ -35,6 +35,8 @@ pub(super) struct Pace {
     failures: BTreeMap<Key, Failures>,
     /// Workspace tokens that must not be used again.
     banned: BTreeMap<ProfileName, Banned>,
+    /// When an exchange was last refused, by workspace.
+    last_refused: BTreeMap<ProfileName, Boot>,
     /// Tenants whose last exchange was refused.
     refused_once: BTreeSet<TokenName>,
 }
@@ -59,8 +61,6 @@ struct Failures {
 #[derive(Clone, Copy)]
 struct Banned {
     token: Fingerprint,
-    /// Until then no other one is renewed for this reason.
-    until: Boot,
     /// Since when its renewal is due.
     due: Option<Boot>,
 }
@@ -190,11 +190,11 @@ impl Watch {
         self.distrusted.insert(token);
         let exchange = matches!(request.grant, Grant::Exchange { .. });
         let again = exchange && !self.pace.refused_once.insert(name_of(request));
-        let profile = &request.profile.name;
-        let rests = self.pace.banned.get(profile).is_some_and(|banned| now < banned.until || banned.token == token);
+        // Whether it was the second is known for certain only where it is the first that anybody saw.
+        let before = self.pace.last_refused.insert(request.profile.name.clone(), now);
+        let rests = before.is_some_and(|before| now < before + DISTRUST);
         if current && !rests && !again {
-            let banned = Banned { token, until: now + DISTRUST, due: Some(now) };
-            self.pace.banned.insert(profile.clone(), banned);
+            self.pace.banned.insert(request.profile.name.clone(), Banned { token, due: Some(now) });
         }
     }
 
