@@ -7,5 +7,6 @@ pub mod fuzz;
 pub mod harness;
 pub mod kills;
 pub mod load;
+pub mod machine;
 pub mod sandbox;
 pub mod simulation;

@@ -1,0 +1,76 @@
+//! tokend as a service of a real systemd: the units, the package, and what they promise.
+//!
+//! Each scenario is one test, on a throw-away machine of its own ([`tokend_tests::machine`]), and shows several things,
+//! a line each; with `--nocapture` all lines are printed, else those of a scenario that failed. The last line counts
+//! them. Where no machine can be booted every scenario is ignored, and the reason is printed.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod activation;
+mod checks;
+mod scene;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use checks::Checks;
+use libtest_mimic::{Arguments, Failed, Trial};
+use scene::Scene;
+use tokend_tests::machine;
+
+type Scenario = fn(&Scene, &mut Checks);
+
+const SCENARIOS: [(&str, Scenario); 1] = [("activation_on_first_connect", activation::on_first_connect)];
+
+static SHOWN: AtomicUsize = AtomicUsize::new(0);
+static FAILED: AtomicUsize = AtomicUsize::new(0);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let obstacle = if arguments.list { None } else { machine::obstacle() };
+    if let Some(obstacle) = &obstacle {
+        println!("SKIPPED: the tests under a real systemd: {obstacle}");
+    }
+    let aloud = arguments.nocapture;
+    let trial = |(name, scenario): (&'static str, Scenario)| {
+        Trial::test(name, move || show(name, scenario, aloud)).with_ignored_flag(obstacle.is_some())
+    };
+    let conclusion = libtest_mimic::run(&arguments, SCENARIOS.into_iter().map(trial).collect());
+    if obstacle.is_none() && !arguments.list {
+        let (shown, failed) = (SHOWN.load(Ordering::Relaxed), FAILED.load(Ordering::Relaxed));
+        println!("systemd: {shown} things shown, {failed} failed");
+    }
+    conclusion.exit_code()
+}
+
+fn show(name: &'static str, scenario: Scenario, aloud: bool) -> Result<(), Failed> {
+    let mut checks = Checks::new(name);
+    let mut journal = String::new();
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        let scene = Scene::new();
+        let ended = catch_unwind(AssertUnwindSafe(|| scenario(&scene, &mut checks)));
+        if ended.is_err() || checks.failed() > 0 {
+            journal = scene.journal();
+        }
+        ended
+    }));
+    let panic = match ended {
+        Ok(Ok(())) => None,
+        Ok(Err(panic)) | Err(panic) => Some(words(&*panic)),
+    };
+    SHOWN.fetch_add(checks.count(), Ordering::Relaxed);
+    FAILED.fetch_add(checks.failed() + usize::from(panic.is_some()), Ordering::Relaxed);
+    if aloud {
+        print!("{}", checks.text());
+    }
+    match panic {
+        None if checks.failed() == 0 => Ok(()),
+        panic => Err(format!("{}{}\n{journal}", checks.text(), panic.unwrap_or_default()).into()),
+    }
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
