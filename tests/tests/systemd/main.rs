@@ -7,8 +7,14 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod activation;
+mod boot;
 mod checks;
+mod credentials;
+mod readiness;
+mod reload;
+mod restarts;
 mod scene;
+mod trouble;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -17,11 +23,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use checks::Checks;
 use libtest_mimic::{Arguments, Failed, Trial};
 use scene::Scene;
+use tokend_tests::harness::Binaries;
 use tokend_tests::machine;
 
-type Scenario = fn(&Scene, &mut Checks);
+type Scenario = fn(&mut Scene, &mut Checks);
 
-const SCENARIOS: [(&str, Scenario); 1] = [("activation_on_first_connect", activation::on_first_connect)];
+const SCENARIOS: [(&str, Scenario); 14] = [
+    ("activation_on_first_connect", activation::on_first_connect),
+    ("renewal_without_a_peer_after_a_boot", boot::renewal_without_a_peer),
+    ("a_boot_without_a_network", boot::without_a_network),
+    ("a_bad_configuration", trouble::a_bad_configuration),
+    ("a_crash_loop", trouble::a_crash_loop),
+    ("ready_and_status", readiness::ready_and_status),
+    ("never_ready", readiness::never_ready),
+    ("the_journal", readiness::journal),
+    ("reload", reload::good_and_bad),
+    ("a_crash_under_load", restarts::a_crash),
+    ("a_restart_under_load", restarts::a_restart),
+    ("a_hang_under_load", restarts::a_hang),
+    ("credentials", credentials::plain),
+    ("encrypted_credentials", credentials::encrypted),
+];
 
 static SHOWN: AtomicUsize = AtomicUsize::new(0);
 static FAILED: AtomicUsize = AtomicUsize::new(0);
@@ -31,6 +53,10 @@ fn main() -> ExitCode {
     let obstacle = if arguments.list { None } else { machine::obstacle() };
     if let Some(obstacle) = &obstacle {
         println!("SKIPPED: the tests under a real systemd: {obstacle}");
+    }
+    if obstacle.is_none() && !arguments.list {
+        // Not under a machine that is up.
+        let _ = Binaries::built();
     }
     let aloud = arguments.nocapture;
     let trial = |(name, scenario): (&'static str, Scenario)| {
@@ -48,8 +74,8 @@ fn show(name: &'static str, scenario: Scenario, aloud: bool) -> Result<(), Faile
     let mut checks = Checks::new(name);
     let mut journal = String::new();
     let ended = catch_unwind(AssertUnwindSafe(|| {
-        let scene = Scene::new();
-        let ended = catch_unwind(AssertUnwindSafe(|| scenario(&scene, &mut checks)));
+        let mut scene = Scene::new();
+        let ended = catch_unwind(AssertUnwindSafe(|| scenario(&mut scene, &mut checks)));
         if ended.is_err() || checks.failed() > 0 {
             journal = scene.journal();
         }

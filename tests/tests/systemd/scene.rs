@@ -115,7 +115,11 @@ impl Scene {
         self.machine.does(&["systemctl", "daemon-reload"]);
         self.machine.does(&["systemctl", "enable", "provider.service"]);
         self.machine.does(&["systemctl", "restart", "provider.service"]);
-        until("the provider answers", || self.machine.connect(PORT).ok());
+        until("the provider answers", || self.provider_is_up().then_some(()));
+    }
+
+    pub(crate) fn provider_is_up(&self) -> bool {
+        self.machine.connect(PORT).is_ok()
     }
 
     /// `GET` or `POST` of the provider's interface for operators.
