@@ -1,4 +1,4 @@
-//! The daemon: every part of it but the command line.
+//! The daemon: every part of it. `cli` says what may be typed.
 //!
 //! `config` makes a validated configuration of a file. `core` decides everything and does nothing: a state machine
 //! without I/O. `driver` owns it, on the thread of HTTP (`provider`), disk (`store`) and secrets (`system`). `socket`
@@ -8,6 +8,7 @@
 //! Not here: the wire format (`tokend-proto`), and anything that knows of a test.
 
 pub mod board;
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod driver;

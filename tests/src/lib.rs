@@ -8,5 +8,6 @@ pub mod harness;
 pub mod kills;
 pub mod load;
 pub mod machine;
+pub mod package;
 pub mod sandbox;
 pub mod simulation;

@@ -4,6 +4,9 @@
 //! be wrong; `validate` puts them together. All findings are collected, each with file, line and key; only a syntax
 //! error stops at once. Nothing typed where a secret belongs is ever repeated in a finding.
 //!
+//! `keys` says in words what every key means; the configuration that is installed (`template`), `tokend init` and the
+//! manual page are made of it.
+//!
 //! Not here: the kinds' behaviour, and reading secrets (`crate::system::secret`); this only looks whether they can be
 //! read.
 
@@ -16,12 +19,15 @@ mod endpoint;
 mod environment;
 mod findings;
 mod glp;
+pub mod init;
+pub mod keys;
 mod profile;
 mod raw;
 mod refresh;
 mod secret;
 mod server;
 mod suggest;
+pub mod template;
 mod validate;
 
 use std::collections::BTreeMap;

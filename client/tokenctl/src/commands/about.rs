@@ -1,9 +1,9 @@
 //! `whoami`, `reload`, `ping`: about the daemon and its view of us.
 
-use nix::unistd::{Gid, Group, Uid, User};
 use serde::Serialize;
 use tokend_client::{Client, Peer};
 
+use crate::accounts;
 use crate::exit::Failure;
 use crate::output::{Format, Report};
 use crate::style::{Cell, Style, Tone, table};
@@ -64,14 +64,8 @@ impl<'a> From<&'a Peer> for Json<'a> {
 
 /// Numbers in a pipe; on a terminal the names beside them.
 fn words(peer: &Peer, style: Style) -> String {
-    let user = |uid: u32| {
-        let name = User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name);
-        named(uid, name, style)
-    };
-    let group = |gid: u32| {
-        let name = Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name);
-        named(gid, name, style)
-    };
+    let user = |uid: u32| named(uid, accounts::user(uid), style);
+    let group = |gid: u32| named(gid, accounts::group(gid), style);
     let list = |items: &[String]| if items.is_empty() { "-".to_owned() } else { items.join(" ") };
     let groups: Vec<String> = peer.groups.iter().map(|&gid| group(gid)).collect();
     let rows = [
