@@ -12,11 +12,9 @@ fn example(scene: &Scene, name: &str) {
 
 /// A secret that only root can read reaches the daemon, and nobody else.
 pub(crate) fn plain(scene: &mut Scene, checks: &mut Checks) {
-    let folder = scene.machine.says(&["stat", "--format=%U:%G %a", "/etc/tokend/credentials"]);
-    checks.equal("the folder of credentials", folder.as_str(), "root:root 700");
     scene.configure("", &[scene.central_with("campus", "{ credential = \"campus\" }")]);
     let secret = scene.population.central.client_secret.clone();
-    scene.machine.put("/etc/tokend/credentials/campus", format!("{secret}\n"), 0o600);
+    scene.machine.put("/etc/credstore/campus", format!("{secret}\n"), 0o600);
     example(scene, "credential");
     served(scene, checks, &secret);
 }
@@ -25,7 +23,8 @@ pub(crate) fn plain(scene: &mut Scene, checks: &mut Checks) {
 pub(crate) fn encrypted(scene: &mut Scene, checks: &mut Checks) {
     scene.configure("", &[scene.central_with("campus", "{ credential = \"campus\" }")]);
     let secret = scene.population.central.client_secret.clone();
-    let file = "/etc/tokend/credentials/campus.cred";
+    let file = "/etc/credstore.encrypted/campus";
+    scene.machine.does(&["install", "-d", "-m", "0700", "/etc/credstore.encrypted"]);
     let command = ["systemd-creds", "encrypt", "--with-key=host", "--name=campus", "-", file];
     let ran = scene.machine.run_with(&command, secret.as_bytes());
     checks.ends("systemd-creds encrypt --with-key=host", &ran, 0);

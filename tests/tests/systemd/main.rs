@@ -10,6 +10,7 @@ mod activation;
 mod boot;
 mod checks;
 mod credentials;
+mod hardening;
 mod readiness;
 mod reload;
 mod restarts;
@@ -28,7 +29,7 @@ use tokend_tests::machine;
 
 type Scenario = fn(&mut Scene, &mut Checks);
 
-const SCENARIOS: [(&str, Scenario); 14] = [
+const SCENARIOS: [(&str, Scenario); 16] = [
     ("activation_on_first_connect", activation::on_first_connect),
     ("renewal_without_a_peer_after_a_boot", boot::renewal_without_a_peer),
     ("a_boot_without_a_network", boot::without_a_network),
@@ -43,6 +44,8 @@ const SCENARIOS: [(&str, Scenario); 14] = [
     ("a_hang_under_load", restarts::a_hang),
     ("credentials", credentials::plain),
     ("encrypted_credentials", credentials::encrypted),
+    ("verified_and_rated", hardening::verified_and_rated),
+    ("every_promise_of_the_unit", hardening::every_promise),
 ];
 
 static SHOWN: AtomicUsize = AtomicUsize::new(0);
@@ -92,7 +95,10 @@ fn show(name: &'static str, scenario: Scenario, aloud: bool) -> Result<(), Faile
     }
     match panic {
         None if checks.failed() == 0 => Ok(()),
-        panic => Err(format!("{}{}\n{journal}", checks.text(), panic.unwrap_or_default()).into()),
+        panic => {
+            let lines = if aloud { String::new() } else { checks.text() };
+            Err(format!("{lines}{}\n{journal}", panic.unwrap_or_default()).into())
+        }
     }
 }
 

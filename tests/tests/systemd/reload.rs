@@ -17,7 +17,11 @@ pub(crate) fn good_and_bad(scene: &mut Scene, checks: &mut Checks) {
     let ran = scene.systemctl("reload");
     checks.check("systemctl reload with a bad one fails", ran.status != 0, format!("status {}", ran.status));
     let log = scene.log();
-    checks.holds("the journal says what is wrong, and where", &log, &["tokend.toml", "line 8", "centrall"]);
+    checks.holds(
+        "the journal says what is wrong, and where",
+        &log,
+        &["tokend.toml:10: profiles.office.kind", "centrall"],
+    );
     checks.equal("the service goes on", scene.systemctl("is-active").stdout.trim(), "active");
     checks.ends("with what it had", &scene.ctl(&["get", "office"]), 0);
 
@@ -25,5 +29,5 @@ pub(crate) fn good_and_bad(scene: &mut Scene, checks: &mut Checks) {
     checks.ends("systemctl reload without the second profile", &scene.systemctl("reload"), 0);
     checks.ends("its name is gone", &scene.ctl(&["get", "office"]), 5);
     checks.equal("by one process", scene.main_pid(), pid);
-    checks.equal("which kept the token of the other name", scene.token("campus"), token);
+    checks.check("which kept the token of the other name", scene.token("campus") == token, "the same");
 }

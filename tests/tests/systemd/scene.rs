@@ -108,7 +108,7 @@ impl Scene {
     pub(crate) fn provider(&self, options: &str) {
         let sandbox = env!("CARGO_BIN_EXE_sandbox");
         let unit = format!(
-            "[Service]\nExecStart={sandbox} --listen 127.0.0.1:{PORT} --seed {SEED} {options}\n\
+            "[Service]\nExecStart={sandbox} --listen 127.0.0.1:{PORT} --seed {SEED} {options}\nStandardOutput=null\n\
              [Install]\nWantedBy=multi-user.target\n"
         );
         self.machine.put("/etc/systemd/system/provider.service", unit, 0o644);

@@ -15,7 +15,11 @@ pub(crate) fn a_bad_configuration(scene: &mut Scene, checks: &mut Checks) {
         ran.status != 0,
         format!("status {}", ran.status),
     );
-    checks.holds("the journal says what is wrong, and where", &scene.log(), &["tokend.toml", "line 3", "clientid"]);
+    checks.holds(
+        "the journal says what is wrong, and where",
+        &scene.log(),
+        &["tokend.toml:4: profiles.campus.clientid"],
+    );
 
     let waiting = scene.reader("once", &["campus"]);
     let tries = || scene.property("tokend.service", "NRestarts").parse::<u32>().unwrap();
