@@ -1,12 +1,12 @@
 //! A new configuration, read beside the loop and applied whole or not at all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokend_proto::{ErrorCode, ErrorReply, Reloaded};
 use tokio::sync::mpsc;
 
-use crate::config::{Config, Environment, Server};
+use crate::config::{Config, Environment, Place, Server};
 use crate::core::settings::Settings;
 use crate::driver::{Driver, causes};
 use crate::provider::Provider;
@@ -64,17 +64,22 @@ impl Reloader {
     fn objection(&self, config: &Config) -> Option<String> {
         let (old, new) = (&self.fixed, config);
         let path = self.path.display();
-        let changed = |key: &str, old: &dyn std::fmt::Display, new: &dyn std::fmt::Display| {
-            format!("{path}: {key} cannot change from {old} to {new} while tokend runs; restart it, or change it back")
+        let changed = |place: &Place, old: &Path, new: &Path| {
+            let line = place.line.map_or_else(String::new, |line| format!("{line}:"));
+            let key = place.key.as_deref().unwrap_or_default();
+            let (old, new) = (old.display(), new.display());
+            format!(
+                "{path}:{line} {key}: cannot change from {old} to {new} while tokend runs; restart it, or change it back"
+            )
         };
         if old.server.socket != new.server.socket {
-            return Some(changed("server.socket", &old.server.socket.display(), &new.server.socket.display()));
+            return Some(changed(&new.places.socket, &old.server.socket, &new.server.socket));
         }
         if old.server.state_dir != new.server.state_dir {
-            return Some(changed("server.state_dir", &old.server.state_dir.display(), &new.server.state_dir.display()));
+            return Some(changed(&new.places.state_dir, &old.server.state_dir, &new.server.state_dir));
         }
         if old.state_key != new.state_key {
-            return Some(format!("{path}: state.key cannot change while tokend runs; restart it, or change it back"));
+            return Some(format!("{path}: state.key: cannot change while tokend runs; restart it, or change it back"));
         }
         None
     }

@@ -33,7 +33,8 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
     let listed = section.texts("profiles", "a list of patterns in quotes, such as [\"campus\", \"msp/*\"]");
     if listed.is_empty() {
         let place = section.place_of("profiles");
-        findings.error(&place, "is missing or empty; right is a list of patterns, such as [\"campus\", \"msp/*\"]");
+        let problem = "is missing or empty; right is a list of patterns, such as [\"campus\", \"msp/*\"]";
+        section.miss(&["profiles"], place, problem);
     }
     let patterns = listed.iter().filter_map(|found| pattern(found, profiles, findings)).collect();
 
@@ -41,7 +42,8 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
     let groups = accounts("groups", &mut section);
     let units = section.texts("units", "a list of systemd units in quotes, such as [\"aruba-exporter.service\"]");
     if users.is_empty() && groups.is_empty() && units.is_empty() {
-        findings.error(&place, "is for nobody; right is at least one of users, groups and units with somebody in it");
+        let problem = "is for nobody; right is at least one of users, groups and units with somebody in it";
+        section.miss(&["users", "groups", "units"], place.clone(), problem);
     }
     let admin = section.boolean("admin").unwrap_or(false);
     section.finish();

@@ -21,6 +21,7 @@ mod findings;
 mod glp;
 pub mod init;
 pub mod keys;
+mod machine;
 mod profile;
 mod raw;
 mod refresh;
@@ -39,7 +40,9 @@ use tokend_proto::ProfileName;
 pub use ca_file::CaFile;
 pub use environment::{Accounts, Environment, SystemAccounts};
 pub use findings::ConfigError;
+pub(crate) use findings::Place;
 pub use profile::ProfileExtras;
+pub(crate) use server::Places;
 pub use server::{Server, SocketGroup};
 
 use crate::core::access::Access;
@@ -57,6 +60,8 @@ pub struct Config {
     pub settings: Arc<Settings>,
     /// The socket and the state folder.
     pub server: Server,
+    /// Where its keys stand.
+    pub(crate) places: Places,
     /// What the shell needs of each profile in [`Settings::profiles`], under the same names.
     pub profiles: BTreeMap<ProfileName, ProfileExtras>,
     /// Who may read what.

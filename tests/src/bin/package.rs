@@ -27,7 +27,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let Arguments { version, out, profile, no_build } = Arguments::parse();
-    match build(&Options { version, out, profile, keep_programs: no_build }) {
+    match build(&Options { version, out, profile, keep_programs: no_build, install_tool: true }) {
         Ok(package) => {
             println!("{}", package.display());
             ExitCode::SUCCESS

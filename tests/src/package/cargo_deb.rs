@@ -10,8 +10,8 @@ use super::{PackageError, source_date_epoch};
 /// The version that `[package.metadata.deb]` was written for. Compiling it takes some minutes, once.
 pub(super) const VERSION: &str = "3.8.0";
 
-/// The program: installed by us, in the PATH, or installed now.
-pub(super) fn find(root: &Path) -> Result<PathBuf, PackageError> {
+/// The program: installed by us, in the PATH, or installed now if that may be.
+pub(super) fn find(root: &Path, may_install: bool) -> Result<PathBuf, PackageError> {
     let folder = root.join("target/cargo-deb-tool");
     let own = folder.join("bin/cargo-deb");
     let is_right =
@@ -21,6 +21,9 @@ pub(super) fn find(root: &Path) -> Result<PathBuf, PackageError> {
     }
     if is_right(Path::new("cargo-deb")) {
         return Ok("cargo-deb".into());
+    }
+    if !may_install {
+        return Err(PackageError::NoCargoDeb);
     }
     let mut install = crate::harness::cargo();
     install.args(["install", "--quiet", "--locked", &format!("cargo-deb@{VERSION}"), "--root"]).arg(&folder);

@@ -30,6 +30,8 @@ pub struct Options {
     pub profile: Profile,
     /// Takes the programs of the last build, whatever has changed since.
     pub keep_programs: bool,
+    /// Installs cargo-deb from the registry where it is missing. Tests do not: they stay on this machine.
+    pub install_tool: bool,
 }
 
 /// Why there is no package.
@@ -46,9 +48,9 @@ pub enum PackageError {
         /// What it did.
         problem: String,
     },
-    /// cargo-deb is not there and cannot be installed.
+    /// cargo-deb is not there, and could not or was not to be installed.
     #[error(
-        "cargo-deb {version} is neither in target/cargo-deb-tool nor in the PATH, and cannot be installed; \
+        "cargo-deb {version} is neither in target/cargo-deb-tool nor in the PATH, and was not installed; \
          with a network: cargo install --locked --root target/cargo-deb-tool cargo-deb@{version}",
         version = cargo_deb::VERSION
     )]
@@ -80,7 +82,7 @@ pub fn build(options: &Options) -> Result<PathBuf, PackageError> {
     let work = root.join("target/package");
     fs::create_dir_all(&work).map_err(PackageError::file(&work, "made"))?;
     let _alone = alone(&work)?;
-    let tool = cargo_deb::find(&root)?;
+    let tool = cargo_deb::find(&root, options.install_tool)?;
     let version = options.version.clone().unwrap_or_else(|| format!("{}-1", env!("CARGO_PKG_VERSION")));
     let programs = if options.keep_programs {
         programs::Programs::of_the_last_build(&work)

@@ -353,3 +353,25 @@ fn a_file_that_cannot_be_read() {
         assert_eq!(check(&path(name), &machine.environment).errors, errors);
     }
 }
+
+#[test]
+fn a_key_that_is_mistyped_is_not_missing_as_well() {
+    each_brings(&[
+        (
+            campus("").replace("client_id", "clientid"),
+            "tokend.toml:4: profiles.campus.clientid: is not a key of tokend; did you mean client_id?",
+        ),
+        (
+            legacy("clustr = 'EU-1'"),
+            "tokend.toml:6: profiles.legacy.clustr: is not a key of tokend; did you mean cluster?",
+        ),
+        (
+            campus("[[access]]\nprofiles = ['campus']\nuser = ['netops']"),
+            "tokend.toml:8: access.user: is not a key of tokend; did you mean users?",
+        ),
+        (
+            campus("[[access]]\nprofile = ['campus']\nusers = ['netops']"),
+            "tokend.toml:7: access.profile: is not a key of tokend; did you mean profiles?",
+        ),
+    ]);
+}

@@ -192,7 +192,7 @@ fn what_is_odd_is_a_warning_with_its_place() {
         (
             String::new(),
             "tokend.toml: profiles: there are none, so there is nothing to do; right is a section [profiles.NAME] for each \
-             set of client credentials",
+             set of client credentials (`tokend init` writes one)",
         ),
     ];
     let machine = Machine::new();

@@ -2,7 +2,10 @@
 
 mod bad;
 mod bad_secrets;
+mod beginnings;
+mod documented;
 mod good;
+mod machine;
 mod mutations;
 
 use std::ffi::OsString;
