@@ -86,8 +86,8 @@ impl Reloader {
 }
 
 impl<S: Store + 'static> Driver<S> {
-    /// Puts a configuration into force, all of it or nothing; returns what the core has to be told.
-    pub(crate) fn apply(&mut self, reload: Reload, socket: Option<&SocketThread>) -> Option<Arc<Settings>> {
+    /// Puts a configuration into force, all of it or nothing; returns what the core has to be told, or why it is refused.
+    pub(crate) fn apply(&mut self, reload: Reload, socket: Option<&SocketThread>) -> Result<Arc<Settings>, String> {
         let Reload { result, reply } = reload;
         let checked = result.and_then(|config| match self.reloader.objection(&config) {
             Some(objection) => Err(objection),
@@ -98,10 +98,10 @@ impl<S: Store + 'static> Driver<S> {
             Err(message) => {
                 tracing::error!("the configuration was not reloaded: {message}");
                 if let Some(reply) = reply {
-                    let code = ErrorCode::InvalidConfiguration;
+                    let (code, message) = (ErrorCode::InvalidConfiguration, message.clone());
                     reply.send(Err(ErrorReply { code, message, retry_after: None }));
                 }
-                return None;
+                return Err(message);
             }
         };
         self.provider = Arc::new(provider(&config));
@@ -122,7 +122,7 @@ impl<S: Store + 'static> Driver<S> {
         if let Some(reply) = reply {
             reply.send(Ok(Reloaded { warnings: config.warnings }));
         }
-        Some(config.settings)
+        Ok(config.settings)
     }
 }
 

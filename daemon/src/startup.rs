@@ -12,11 +12,15 @@ use crate::config::{Config, ConfigError, Environment};
 use crate::core::Core;
 use crate::driver::{Driver, Parts, Signals, causes};
 use crate::reload::{self, Reloader};
+use crate::service::Service;
 use crate::socket::{self, CORE_QUEUE, Context, Limits, Listener, SocketThread};
 use crate::store::{FileStore, StateKey, Store, StoreError};
 use crate::system::clock::Clock;
+use crate::system::notify::Notifier;
+use crate::system::passed::Passed;
 use crate::system::process;
 use crate::system::secret::SecretCache;
+use crate::system::watchdog::Watchdog;
 
 /// Why the daemon did not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -49,17 +53,18 @@ pub enum StartupError {
 /// # Errors
 /// When something that it needs is wrong or missing; the message says what would be right.
 pub fn run(config: &Path) -> Result<(), StartupError> {
+    let passed = Passed::take();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| StartupError::System("start a runtime", error))?;
-    let result = runtime.block_on(start(config.to_owned()));
+    let result = runtime.block_on(start(config.to_owned(), passed));
     // A secret's command may still run; it is not waited for.
     runtime.shutdown_background();
     result
 }
 
-async fn start(path: PathBuf) -> Result<(), StartupError> {
+async fn start(path: PathBuf, passed: Passed) -> Result<(), StartupError> {
     let signals = signals().map_err(|error| StartupError::System("watch for signals", error))?;
     let environment = Environment::of_this_process();
     let config = Config::load(&path, &environment).map_err(StartupError::Config)?;
@@ -69,7 +74,7 @@ async fn start(path: PathBuf) -> Result<(), StartupError> {
     let server = &config.server;
     process::raise_descriptor_limit(u64::from(server.max_connections))?;
     let store = FileStore::open(&server.state_dir, state_key(&config, &environment).await?)?;
-    let listener = match Listener::from_systemd()? {
+    let listener = match Listener::from_systemd(passed.sockets)? {
         Some(handed_over) => handed_over,
         None => Listener::bind(&server.socket, server.group)?,
     };
@@ -78,6 +83,7 @@ async fn start(path: PathBuf) -> Result<(), StartupError> {
         tracing::warn!("{problem}");
     }
 
+    let profiles = config.profiles.len();
     let clock = Clock::new();
     let seed = getrandom::u64().map_err(StartupError::Random)?;
     let board = Arc::new(Board::new());
@@ -96,15 +102,10 @@ async fn start(path: PathBuf) -> Result<(), StartupError> {
             ..Limits::default()
         },
     };
-    let socket =
-        SocketThread::spawn(listener, context).map_err(|error| StartupError::System("serve the socket", error))?;
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        profiles = config.profiles.len(),
-        socket = %server.socket.display(),
-        "tokend is ready"
-    );
-    let driver = Driver::new(Parts {
+    let notifier = Notifier::from_environment();
+    let watchdog = Watchdog::from_environment(&notifier);
+    let (service, held) = Service::new(notifier, passed.token_files);
+    let mut driver = Driver::new(Parts {
         core: Core::new(clock.now(), clock.boot_id(), seed, loaded.records),
         clock,
         board,
@@ -115,8 +116,24 @@ async fn start(path: PathBuf) -> Result<(), StartupError> {
         secrets: Arc::new(SecretCache::new(Arc::clone(&environment.surroundings))),
         reloader: Reloader::new(path, environment, &config),
         profiles: config.profiles,
+        service,
     });
-    let ended = driver.run(config.settings, messages, socket, signals).await;
+    // Before the first peer is served, so that it finds the tokens that were handed on. Nothing is awaited in between:
+    // what the core wants sent is sent only when the socket is served.
+    driver.begin(held, config.settings);
+    let socket =
+        SocketThread::spawn(listener, context).map_err(|error| StartupError::System("serve the socket", error))?;
+    if let Some(watchdog) = &watchdog {
+        socket.answer(Arc::clone(watchdog));
+    }
+    driver.ready();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        profiles,
+        socket = %server.socket.display(),
+        "tokend is ready"
+    );
+    let ended = driver.run(messages, socket, signals, watchdog).await;
     ended.map_err(|error| StartupError::System("keep time", error))?;
     tracing::info!("tokend has ended");
     Ok(())

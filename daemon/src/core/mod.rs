@@ -9,7 +9,7 @@
 //! input: `names` expires tokens, answers waiters and decides whether to begin a renewal, which then goes
 //! through `renewal` (with `parent` for tenants) or, for Classic, `chain` (with `rotation`, `login` and `import`), and
 //! through `dispatch`, which owns the hosts' queues. `listing` keeps the tenants of a workspace, `reload` changes the
-//! configuration, `ask` and `status` are for peers.
+//! configuration, `ask`, `status` and `summary` are for people and peers, `held` hands tokens on to the next start.
 //!
 //! Architecture invariant: only `std` and `tokend-proto` are imported here (a test holds it to that).
 
@@ -24,12 +24,14 @@ pub mod exchange;
 mod failure;
 #[cfg(test)]
 mod fixture;
+pub mod held;
 mod import;
 pub mod input;
 mod limiter;
 mod listing;
 mod login;
 mod names;
+pub mod pace;
 mod parent;
 mod random;
 pub mod record;
@@ -41,6 +43,7 @@ pub mod settings;
 mod sizes;
 mod state;
 mod status;
+mod summary;
 #[cfg(test)]
 mod tests;
 pub mod time;
@@ -55,12 +58,14 @@ use alarm::{Alarm, Alarms};
 use chain_state::{Chain, Quota, Work, Written};
 use effect::{Effect, Notice, Outcome, Severity};
 use exchange::{Answer, RequestId};
+use held::HeldProfile;
 use input::{Input, WaiterId, WriteId};
 use random::Random;
 use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision};
 use settings::Settings;
 pub use sizes::Sizes;
 use state::{Host, Name, ProfileState, Purpose, Waiter};
+pub use summary::Summary;
 use time::{Boot, BootId, Mark, Now};
 
 /// The state machine.
@@ -81,6 +86,9 @@ pub struct Core {
     alarms: Alarms,
     effects: VecDeque<Effect>,
     last_id: u64,
+    /// What was handed on for profiles, until the first configuration.
+    handed_on: BTreeMap<ProfileName, HeldProfile>,
+    held_version: u64,
     stopping: bool,
 }
 
@@ -109,6 +117,8 @@ impl Core {
             alarms: Alarms::default(),
             effects: VecDeque::new(),
             last_id: 0,
+            handed_on: BTreeMap::new(),
+            held_version: 0,
             stopping: false,
         };
         core.restore(now, restored);
@@ -118,6 +128,7 @@ impl Core {
     /// Something happened.
     pub fn handle(&mut self, now: Now, input: Input) {
         match input {
+            Input::Restore(held) => self.take_over(held),
             Input::Configure(settings) => self.configure(now, settings),
             Input::Ask { waiter, uid, question } => self.ask(now, waiter, uid, question),
             Input::Leave(waiter) => self.forget(waiter),

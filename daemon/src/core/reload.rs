@@ -107,6 +107,8 @@ impl Core {
                 self.add_profile(now, profile);
             }
         }
+        // Of profiles that are not configured any more.
+        self.handed_on.clear();
     }
 
     /// Its waiters are told, its tokens forgotten; a rotation of its chain finishes, and its record stays.
@@ -139,6 +141,7 @@ impl Core {
         self.alarms.set(Alarm::Name(name.clone()), None);
         self.remove_job(&Job::Name(name.clone()));
         if entry.token.is_some() {
+            self.held_version += u64::from(!entry.is_classic());
             self.effects.push_back(Effect::Withdraw(name.clone()));
         }
         let what = if replaced { "was replaced in" } else { "was removed from" };
@@ -208,6 +211,7 @@ impl Core {
         if let Some(key) = chain_key(profile) {
             self.link_chain(now, &name, &key);
         }
+        self.give_back(now, profile);
         self.mark(name);
         self.want_warm(now, profile);
     }

@@ -187,7 +187,9 @@ impl Simulation {
             self.watch.forgive_logins();
         }
         self.life += 1;
-        self.watch.life_ended();
+        // A stop and a later start lose it; so does a manager without a place for it.
+        let handed_on = self.handed_on.take().filter(|_| self.dice.chance(0.7));
+        self.watch.life_ended(handed_on.as_ref());
         let rot = if self.phase.calm { 0.0 } else { ROT };
         let (restored, rotten) = self.disk.load(&mut self.dice, rot);
         for key in &rotten {
@@ -200,7 +202,11 @@ impl Simulation {
         self.journal.note(self.at, entry);
         let seed = self.dice.next();
         let core = Core::new(self.machine.now(self.at), self.machine.boot_id(), seed, restored);
-        self.daemon = Some(Daemon::new(core, self.world.file.clone()));
+        let mut daemon = Daemon::new(core, self.world.file.clone());
+        if let Some(held) = handed_on {
+            daemon.core.handle(self.machine.now(self.at), Input::Restore(held));
+        }
+        self.daemon = Some(daemon);
         self.tell(Input::Configure(self.world.file.settings()));
     }
 
@@ -238,7 +244,7 @@ impl Simulation {
     pub(super) fn end_life(&mut self, why: &'static str, reboot: bool) {
         let effects = self.totals.effects;
         self.journal.note(self.at, Entry::Crashed { effects, why });
-        self.daemon = None;
+        self.handed_on = self.daemon.take().map(|daemon| daemon.core.held(self.machine.boot(self.at)));
         self.phase.reboot |= reboot;
         if self.machine.asleep(self.at).is_some() {
             self.resume();
