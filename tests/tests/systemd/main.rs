@@ -11,6 +11,8 @@ mod boot;
 mod checks;
 mod credentials;
 mod hardening;
+mod package;
+mod packages;
 mod readiness;
 mod reload;
 mod restarts;
@@ -24,12 +26,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use checks::Checks;
 use libtest_mimic::{Arguments, Failed, Trial};
 use scene::Scene;
-use tokend_tests::harness::Binaries;
 use tokend_tests::machine;
 
 type Scenario = fn(&mut Scene, &mut Checks);
 
-const SCENARIOS: [(&str, Scenario); 16] = [
+const SCENARIOS: [(&str, Scenario); 18] = [
     ("activation_on_first_connect", activation::on_first_connect),
     ("renewal_without_a_peer_after_a_boot", boot::renewal_without_a_peer),
     ("a_boot_without_a_network", boot::without_a_network),
@@ -44,6 +45,8 @@ const SCENARIOS: [(&str, Scenario); 16] = [
     ("a_hang_under_load", restarts::a_hang),
     ("credentials", credentials::plain),
     ("encrypted_credentials", credentials::encrypted),
+    ("from_installation_to_purge", package::from_installation_to_purge),
+    ("an_upgrade_under_load", package::an_upgrade_under_load),
     ("verified_and_rated", hardening::verified_and_rated),
     ("every_promise_of_the_unit", hardening::every_promise),
 ];
@@ -53,13 +56,10 @@ static FAILED: AtomicUsize = AtomicUsize::new(0);
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let obstacle = if arguments.list { None } else { machine::obstacle() };
+    // The package is built before, not under, a machine that is up.
+    let obstacle = if arguments.list { None } else { machine::obstacle().or_else(|| packages::packages().err()) };
     if let Some(obstacle) = &obstacle {
         println!("SKIPPED: the tests under a real systemd: {obstacle}");
-    }
-    if obstacle.is_none() && !arguments.list {
-        // Not under a machine that is up.
-        let _ = Binaries::built();
     }
     let aloud = arguments.nocapture;
     let trial = |(name, scenario): (&'static str, Scenario)| {

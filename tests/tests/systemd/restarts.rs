@@ -6,14 +6,14 @@ use crate::checks::Checks;
 use crate::scene::{Reader, Scene};
 
 /// Peers of both sorts, reading.
-fn load(scene: &Scene) -> [(&'static str, Reader); 2] {
+pub(crate) fn load(scene: &Scene) -> [(&'static str, Reader); 2] {
     [
         ("one connection", scene.reader("held", &["campus"])),
         ("a tokenctl for each read", scene.reader("once", &["campus"])),
     ]
 }
 
-fn ends_well(checks: &mut Checks, load: [(&'static str, Reader); 2]) {
+pub(crate) fn ends_well(checks: &mut Checks, load: [(&'static str, Reader); 2]) {
     for (how, reader) in load {
         let tally = reader.stop();
         let good = tally.complaints.is_empty() && tally.reads > 0 && tally.tokens == 1;
@@ -22,7 +22,7 @@ fn ends_well(checks: &mut Checks, load: [(&'static str, Reader); 2]) {
 }
 
 /// A token that is held, and how many requests it took.
-fn started(scene: &Scene) -> (String, u64) {
+pub(crate) fn started(scene: &Scene) -> (String, u64) {
     scene.enable();
     let token = scene.token("campus");
     until("the token is in the service manager's store", || {

@@ -6,9 +6,11 @@ use std::path::Path;
 use std::process::Child;
 
 use serde_json::Value;
-use tokend_tests::harness::{Binaries, Ran, until};
+use tokend_tests::harness::{Ran, until};
 use tokend_tests::machine::Machine;
 use tokend_tests::sandbox::Population;
+
+use crate::packages::packages;
 
 /// What ids, secrets and tokens follow from. Each provider is its machine's own.
 const SEED: u64 = 4001;
@@ -29,7 +31,7 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let machine = Machine::boot().unwrap_or_else(|why| panic!("the machine does not come up: {why}"));
         let scene = Self { machine, population: Population::settle(SEED).1 };
-        scene.install();
+        scene.install(&packages().unwrap().this);
         scene.machine.put("/etc/sysusers.d/people.conf", PEOPLE, 0o644);
         scene.machine.does(&["systemd-sysusers", "people.conf"]);
         scene.configure("", &[scene.central("campus")]);
@@ -37,26 +39,10 @@ impl Scene {
         scene
     }
 
-    fn install(&self) {
-        let built = Binaries::built();
-        let machine = &self.machine;
-        machine.does(&["install", built.tokend.to_str().unwrap(), "/usr/sbin/tokend"]);
-        machine.does(&["install", built.tokenctl.to_str().unwrap(), "/usr/bin/tokenctl"]);
-        let systemd = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systemd");
-        for (from, to) in [
-            ("tokend.service", "/lib/systemd/system/tokend.service"),
-            ("tokend.socket", "/lib/systemd/system/tokend.socket"),
-            ("user/tokend.service", "/usr/lib/systemd/user/tokend.service"),
-            ("user/tokend.socket", "/usr/lib/systemd/user/tokend.socket"),
-            ("tokend.sysusers", "/usr/lib/sysusers.d/tokend.conf"),
-            ("tokend.tmpfiles", "/usr/lib/tmpfiles.d/tokend.conf"),
-        ] {
-            machine.put_file(&systemd.join(from), to, 0o644);
-        }
-        machine.does(&["systemd-sysusers", "tokend.conf"]);
-        machine.does(&["systemd-tmpfiles", "--create", "tokend.conf"]);
-        machine.does(&["systemctl", "daemon-reload"]);
-        self.drop_in("tokend.service", "temporary", "[Service]\nType=exec\nWatchdogSec=0\n");
+    /// Installs a package of the host's.
+    pub(crate) fn install(&self, package: &Path) {
+        self.machine.put_file(package, "/root/tokend.deb", 0o644);
+        self.machine.does(&["env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--install", "/root/tokend.deb"]);
     }
 
     /// A `central` profile whose secret is in a file.
