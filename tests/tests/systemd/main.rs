@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod access;
 mod activation;
 mod boot;
 mod checks;
@@ -18,6 +19,7 @@ mod reload;
 mod restarts;
 mod scene;
 mod trouble;
+mod user;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -30,7 +32,7 @@ use tokend_tests::machine;
 
 type Scenario = fn(&mut Scene, &mut Checks);
 
-const SCENARIOS: [(&str, Scenario); 18] = [
+const SCENARIOS: [(&str, Scenario); 22] = [
     ("activation_on_first_connect", activation::on_first_connect),
     ("renewal_without_a_peer_after_a_boot", boot::renewal_without_a_peer),
     ("a_boot_without_a_network", boot::without_a_network),
@@ -45,6 +47,10 @@ const SCENARIOS: [(&str, Scenario); 18] = [
     ("a_hang_under_load", restarts::a_hang),
     ("credentials", credentials::plain),
     ("encrypted_credentials", credentials::encrypted),
+    ("access_by_user_and_group", access::by_user_and_group),
+    ("access_by_unit", access::by_unit),
+    ("access_of_impostors", access::impostors),
+    ("on_a_workstation", user::on_a_workstation),
     ("from_installation_to_purge", package::from_installation_to_purge),
     ("an_upgrade_under_load", package::an_upgrade_under_load),
     ("verified_and_rated", hardening::verified_and_rated),

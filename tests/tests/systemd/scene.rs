@@ -17,7 +17,7 @@ const SEED: u64 = 4001;
 /// Where the provider listens inside.
 const PORT: u16 = 8080;
 /// Whoever is in a test. netops may open the socket, guest may not.
-const PEOPLE: &str = "u netops 2001 \"an operator\"\nu exporter 2002 \"a program\"\nu guest 2003 \"nobody in particular\"\n\
+const PEOPLE: &str = "u netops 2001 \"an operator\" /home/netops\nu exporter 2002 \"a program\"\nu guest 2003 \"nobody in particular\"\n\
                       g automation 2100\n\
                       m netops tokend-users\nm exporter tokend-users\n";
 
