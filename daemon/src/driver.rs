@@ -14,6 +14,7 @@ use tokend_proto::ProfileName;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
+use crate::audit::Audit;
 use crate::board::Board;
 use crate::config::ProfileExtras;
 use crate::core::Core;
@@ -40,6 +41,7 @@ pub struct Driver<S> {
     pub(crate) board: Arc<Board>,
     pub(crate) access: Arc<ArcSwap<Access>>,
     pub(crate) notes: Arc<ArcSwap<Vec<String>>>,
+    pub(crate) audit: Arc<Audit>,
     pub(crate) store: Arc<S>,
     pub(crate) provider: Arc<Provider>,
     pub(crate) secrets: Arc<SecretCache>,
@@ -65,6 +67,8 @@ pub struct Parts<S> {
     pub access: Arc<ArcSwap<Access>>,
     /// Shared with the socket's thread.
     pub notes: Arc<ArcSwap<Vec<String>>>,
+    /// Shared with the socket's thread.
+    pub audit: Arc<Audit>,
     /// Already loaded.
     pub store: Arc<S>,
     /// Of the configuration in force.
@@ -94,13 +98,15 @@ impl<S: Store + 'static> Driver<S> {
     #[must_use]
     pub fn new(parts: Parts<S>) -> Self {
         let (results, came_back) = mpsc::unbounded_channel();
-        let Parts { core, clock, board, access, notes, store, provider, secrets, profiles, reloader, service } = parts;
+        let Parts { core, clock, board, access, notes, audit, store, provider, secrets, profiles, reloader, service } =
+            parts;
         Self {
             core,
             clock,
             board,
             access,
             notes,
+            audit,
             store,
             provider,
             secrets,
@@ -165,6 +171,7 @@ impl<S: Store + 'static> Driver<S> {
                     result?;
                     tracing::info!("the wall clock was stepped; no deadline depends on it");
                     self.board.restamp(self.clock.now());
+                    self.tell(Input::Tick); // what is recorded follows the clock
                 }
                 Some(reload) = self.reloader.loaded() => self.reloaded(reload, socket.as_ref()),
                 result = async { pulse.as_mut().expect("guarded").beat().await }, if pulse.is_some() => {

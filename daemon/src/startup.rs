@@ -7,9 +7,11 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::audit::Audit;
 use crate::board::Board;
 use crate::config::{Config, ConfigError, Environment};
 use crate::core::Core;
+use crate::core::record::Ruins;
 use crate::driver::{Driver, Parts, Signals, causes};
 use crate::reload::{self, Reloader};
 use crate::service::Service;
@@ -89,12 +91,19 @@ async fn start(path: PathBuf, passed: Passed) -> Result<(), StartupError> {
     let board = Arc::new(Board::new());
     let access = Arc::new(ArcSwap::from_pointee(config.access.clone()));
     let notes = Arc::new(ArcSwap::from_pointee(config.warnings.clone()));
+    let (audit, records) = Audit::new(config.audit.reads);
+    let audit = Arc::new(audit);
+    let auditor = std::thread::Builder::new()
+        .name("audit".into())
+        .spawn(move || records.write(|| clock.boot()))
+        .map_err(|error| StartupError::System("start a thread for the audit records", error))?;
     let (to_core, messages) = mpsc::channel(CORE_QUEUE);
     let context = Context {
         board: Arc::clone(&board),
         clock: Arc::new(clock),
         access: Arc::clone(&access),
         notes: Arc::clone(&notes),
+        audit: Arc::clone(&audit),
         to_core,
         limits: Limits {
             max_connections: server.max_connections as usize,
@@ -105,12 +114,15 @@ async fn start(path: PathBuf, passed: Passed) -> Result<(), StartupError> {
     let notifier = Notifier::from_environment();
     let watchdog = Watchdog::from_environment(&notifier);
     let (service, held) = Service::new(notifier, passed.token_files);
+    let mut core = Core::new(clock.now(), clock.boot_id(), seed, loaded.records);
+    core.found(clock.now(), Ruins { names: loaded.ruins, name_of: FileStore::name_of });
     let mut driver = Driver::new(Parts {
-        core: Core::new(clock.now(), clock.boot_id(), seed, loaded.records),
+        core,
         clock,
         board,
         access,
         notes,
+        audit,
         store: Arc::new(store),
         provider: Arc::new(reload::provider(&config)),
         secrets: Arc::new(SecretCache::new(Arc::clone(&environment.surroundings))),
@@ -134,6 +146,10 @@ async fn start(path: PathBuf, passed: Passed) -> Result<(), StartupError> {
         "tokend is ready"
     );
     let ended = driver.run(messages, socket, signals, watchdog).await;
+    // Everybody who has something to record is gone: what is recorded still gets written.
+    if auditor.join().is_err() {
+        tracing::error!("the thread of the audit records panicked");
+    }
     ended.map_err(|error| StartupError::System("keep time", error))?;
     tracing::info!("tokend has ended");
     Ok(())

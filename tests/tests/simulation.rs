@@ -1,8 +1,9 @@
 //! Worlds in virtual time, each with everything in it misbehaving. `simulate` plays more of them.
 
+use std::num::NonZeroUsize;
 use std::thread;
 
-use tokend_tests::simulation::{Plan, Totals, run};
+use tokend_tests::simulation::{Plan, Totals, run_all};
 
 /// Worlds, and the days in each: what fits into some ten seconds of processor time without optimization.
 const WORLDS: u64 = 40;
@@ -16,33 +17,12 @@ const SMALL: u64 = 3;
 
 /// Plays all of them, on as many threads as there are processors.
 fn play(plans: Vec<Plan>) -> Totals {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let share = plans.len().div_ceil(threads).max(1);
-    thread::scope(|scope| {
-        let workers: Vec<_> = plans
-            .chunks(share)
-            .map(|plans| {
-                scope.spawn(move || {
-                    let mut totals = Totals::default();
-                    for plan in plans {
-                        match run(plan) {
-                            Ok(of_run) => totals.add(&of_run),
-                            Err(failure) => panic!("{failure}"),
-                        }
-                    }
-                    totals
-                })
-            })
-            .collect();
-        let mut totals = Totals::default();
-        for worker in workers {
-            match worker.join() {
-                Ok(of_worker) => totals.add(&of_worker),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        totals
-    })
+    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let (totals, failures) = run_all(plans.into_iter(), threads, |_| false);
+    if let Some(failure) = failures.first() {
+        panic!("{failure}");
+    }
+    totals
 }
 
 #[test]

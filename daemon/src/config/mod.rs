@@ -11,6 +11,7 @@
 //! read.
 
 mod access;
+mod audit;
 mod ca_file;
 mod classic;
 mod cluster;
@@ -37,8 +38,9 @@ use std::sync::Arc;
 
 use tokend_proto::ProfileName;
 
+pub use audit::AuditSettings;
 pub use ca_file::CaFile;
-pub use environment::{Accounts, Environment, SystemAccounts};
+pub use environment::{Accounts, Environment, SystemAccounts, UnitSight};
 pub use findings::ConfigError;
 pub(crate) use findings::Place;
 pub use profile::ProfileExtras;
@@ -66,6 +68,8 @@ pub struct Config {
     pub profiles: BTreeMap<ProfileName, ProfileExtras>,
     /// Who may read what.
     pub access: Access,
+    /// What is recorded about peers.
+    pub audit: AuditSettings,
     /// What seals the records in the state folder: 64 hex digits, if it is configured.
     pub state_key: Option<SecretSource>,
     /// What is odd but does not stop anything, each with file, line and key.

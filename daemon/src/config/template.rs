@@ -65,7 +65,7 @@ struct Page {
 
 impl Page {
     fn general(&mut self) {
-        for table in [&keys::SERVER, &keys::PROVIDERS, &keys::REFRESH, &keys::STATE] {
+        for table in [&keys::SERVER, &keys::PROVIDERS, &keys::REFRESH, &keys::STATE, &keys::AUDIT] {
             self.section(table, table.header);
         }
     }

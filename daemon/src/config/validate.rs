@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::findings::{ConfigError, Findings, Place};
 use super::raw::Section;
-use super::{Config, Environment, Report, access, glp, machine, profile, raw, refresh, secret, server};
+use super::{Config, Environment, Report, access, audit, glp, machine, profile, raw, refresh, secret, server};
 use crate::core::settings::Settings;
 use crate::system::secret::SecretSource;
 
@@ -102,6 +102,7 @@ fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
         refresh::rate(root.table("providers", "a section [providers]"), findings);
     let (refresh_at, jitter) = refresh::times(root.table("refresh", "a section [refresh]"), findings);
     let state_key = root.table("state", "a section [state]").and_then(|section| state_key(section, context));
+    let audit = audit::parse(root.table("audit", "a section [audit]"));
     let had_profiles = root.has("profiles");
     let profiles_place = root.place_of("profiles");
     let section = root.table("profiles", "sections [profiles.NAME]");
@@ -131,6 +132,7 @@ fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
         places,
         profiles: extras,
         access,
+        audit,
         state_key,
         warnings: Vec::new(),
     })

@@ -81,6 +81,8 @@ pub(super) struct Quota {
     pub(super) writing: bool,
     /// The outcome is to be written once the write before has ended.
     pub(super) rewrite: bool,
+    /// The wall clock was stepped since: to be written with times that hold after a reboot, not before then.
+    pub(super) restamp_at: Option<Boot>,
 }
 
 /// What a chain's request spends.

@@ -111,6 +111,9 @@ impl Core {
         }
         let of_host = |host: &Host| {
             let ready = host.limiter.ready_at()?;
+            if host.paused.is_empty() {
+                return (!host.queue.is_empty()).then_some(ready);
+            }
             let times = host.queue.iter().map(|(_, job)| {
                 let paused = self.client_of(job).and_then(|id| host.paused.get(id).copied());
                 ready.max(paused.unwrap_or_default())

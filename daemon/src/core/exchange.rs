@@ -76,6 +76,11 @@ pub enum Grant {
     },
 }
 
+/// No step of a login is begun later than this after its first, by boot time: whoever sends it gives it up then, before
+/// anything was minted. Two steps may take their 30 seconds each. The machine may have slept between steps, and the
+/// quota counts from the first one if the end never becomes known.
+pub const LOGIN_STEPS: Duration = Duration::from_secs(75);
+
 /// What came back.
 #[derive(Debug, Clone)]
 pub enum Answer {
@@ -127,9 +132,9 @@ pub struct Failure {
 /// What a failure means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureKind {
-    /// The request was surely not acted on: no connection, 5xx other than 502 and 504, an unusual 4xx.
+    /// The request was surely not acted on: no connection, 5xx other than those below, an unusual 4xx.
     Transient,
-    /// It may have been acted on: time-out or reset after bytes went out, 502, 504, a 200 that cannot be read.
+    /// It may have been acted on: time-out or reset after bytes went out, 500, 502, 504, a 200 that cannot be read.
     Unknown,
     /// 429. Not acted on.
     RateLimited,

@@ -64,7 +64,7 @@ pub enum Input {
         /// `None` if it never was.
         at: Option<Boot>,
     },
-    /// Time passed. Harmless when nothing is due.
+    /// Time passed, or the wall clock was stepped. Harmless when nothing is due.
     Tick,
     /// The daemon is to stop: begin nothing new.
     Shutdown,

@@ -11,15 +11,15 @@ use super::effect::Severity;
 use super::exchange::{Failure, FailureKind};
 use super::record::{ChainKey, ChainState, LoginAttempt, LoginOutcome, QuotaKey, QuotaRecord, Record, RecordKey};
 use super::state::{Activity, Trouble, TroubleKind};
-use super::time::{Boot, BootId, Mark, Now};
+use super::time::{Boot, BootId, Mark, Now, Wall};
 
 /// One new token and [`MAX_ATTEMPTS`] attempts per client_id in this time (the provider's documentation),
 /// counted from when an attempt ended.
 const WINDOW: Duration = Duration::from_secs(30 * 60);
 const MAX_ATTEMPTS: usize = 3;
 
-/// An attempt whose end is not known ended at the latest so long after its begin: its turn, three steps of 30 s and
-/// their pauses.
+/// An attempt whose end is not known ended at the latest so long after its begin: [`LONGEST_QUEUE`], `LOGIN_STEPS` until
+/// its last step, and the 30 s of that.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(120);
 
 /// An attempt that waited longer for its turn is recorded anew: the window is counted from its begin, should its end
@@ -33,7 +33,42 @@ const LOOK_SOON: Duration = Duration::from_secs(1);
 /// A login that leaves another chain the first turn looks again after this time, should the other one be stuck.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
+/// A step of the wall clock that is no drift, in milliseconds. Times of another boot are taken for so much younger.
+const STEP: i128 = 1000;
+
+/// A quota that could not be written after a step is tried again after this time at the earliest.
+const RESTAMP_AGAIN: Duration = Duration::from_secs(60);
+
 impl Core {
+    /// After a reboot the wall clock alone tells how long ago a login was: what is recorded follows its steps.
+    pub(super) fn watch_wall_clock(&mut self, now: Now) {
+        let ahead = now.wall_ahead();
+        if (ahead - self.wall_ahead).abs() >= STEP {
+            self.wall_ahead = ahead;
+            self.quotas.values_mut().for_each(|quota| quota.restamp_at = Some(now.boot));
+        }
+        let due = |quota: &Quota| !quota.writing && quota.restamp_at.is_some_and(|at| at <= now.boot);
+        let keys: Vec<QuotaKey> = self.quotas.iter().filter(|(_, q)| due(q)).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.restamp(now, &key);
+        }
+    }
+
+    fn restamp(&mut self, now: Now, key: &QuotaKey) {
+        let boot_id = self.boot_id;
+        let Some(quota) = self.quotas.get_mut(key) else { return };
+        let restored = quota.restored;
+        quota.restamp_at = None;
+        quota.restored = now;
+        let live = quota.record.attempts.iter().any(|attempt| !is_over(attempt, restored, now, boot_id));
+        for attempt in &mut quota.record.attempts {
+            attempt.at.wall = Wall(now.stamp_ago(age(attempt, restored, now, boot_id)).unix_ms);
+        }
+        if live {
+            self.write_quota(key);
+        }
+    }
+
     pub(super) fn begin_login(&mut self, now: Now, name: &TokenName, key: &ChainKey) {
         self.rest(key);
         let Some(state) = self.profiles.get(&name.profile) else { return };
@@ -76,7 +111,7 @@ impl Core {
         let quota = quota_key(key);
         let waiting = |other: &ChainKey| {
             let chain = self.chains.get(other)?;
-            let name = self.name_of(other).filter(|_| self.has_login(other))?;
+            let name = self.name_of(other).filter(|_| self.may_log_in(other))?;
             let entry = self.names.get(&name)?;
             let stuck = entry.trouble.as_ref().is_some_and(|t| t.kind != TroubleKind::AwaitingLogin);
             match chain.record.state {
@@ -190,12 +225,13 @@ impl Core {
         self.write(RecordKey::Quota(key.clone()), revision, Some(Record::Quota(record)), purpose);
     }
 
-    pub(super) fn quota_closed(&mut self, key: &QuotaKey, result: Result<(), String>) {
+    pub(super) fn quota_closed(&mut self, now: Now, key: &QuotaKey, result: Result<(), String>) {
         let Some(quota) = self.quotas.get_mut(key) else { return };
         quota.writing = false;
         match result {
-            // On disk the attempt stays open, which counts for more: nothing is lost but time.
+            // On disk the attempt stays open, which counts for more: nothing is lost but time, if the clock is right.
             Err(problem) => {
+                quota.restamp_at = Some(now.boot + RESTAMP_AGAIN);
                 self.notice(Severity::Warning, &key.client_id, format!("login quota not stored: {problem}"))
             }
             Ok(()) => quota.revision.0 += 1,
@@ -260,7 +296,8 @@ fn age(attempt: &LoginAttempt, restored: Now, now: Now, boot_id: BootId) -> Dura
     if attempt.at.boot_id == boot_id {
         attempt.at.age(now, boot_id)
     } else {
-        attempt.at.age(restored, boot_id) + now.boot.since(restored.boot)
+        let at_restore = attempt.at.age(restored, boot_id).saturating_sub(Duration::from_millis(STEP as u64));
+        at_restore + now.boot.since(restored.boot)
     }
 }
 

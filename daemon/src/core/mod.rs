@@ -47,6 +47,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod unit;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::num::NonZeroU32;
@@ -61,7 +62,7 @@ use exchange::{Answer, RequestId};
 use held::HeldProfile;
 use input::{Input, WaiterId, WriteId};
 use random::Random;
-use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision};
+use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision, Ruins};
 use settings::Settings;
 pub use sizes::Sizes;
 use state::{Host, Name, ProfileState, Purpose, Waiter};
@@ -72,12 +73,16 @@ use time::{Boot, BootId, Mark, Now};
 #[derive(Debug)]
 pub struct Core {
     boot_id: BootId,
+    /// How far the wall clock was ahead of boot time, in milliseconds, when records last went by it.
+    wall_ahead: i128,
     random: Random,
     settings: Arc<Settings>,
     profiles: BTreeMap<ProfileName, ProfileState>,
     names: BTreeMap<TokenName, Name>,
     chains: BTreeMap<ChainKey, Chain>,
     quotas: BTreeMap<QuotaKey, Quota>,
+    /// What nobody has asked about so far, and when it was found.
+    ruins: Option<(Now, Ruins)>,
     hosts: BTreeMap<Arc<str>, Host>,
     waiters: HashMap<WaiterId, Waiter>,
     requests: HashMap<RequestId, Purpose>,
@@ -98,6 +103,7 @@ impl Core {
     pub fn new(now: Now, boot_id: BootId, seed: u64, restored: Vec<Restored>) -> Self {
         let mut core = Self {
             boot_id,
+            wall_ahead: now.wall_ahead(),
             random: Random::new(seed),
             settings: Arc::new(Settings {
                 profiles: BTreeMap::new(),
@@ -109,6 +115,7 @@ impl Core {
             names: BTreeMap::new(),
             chains: BTreeMap::new(),
             quotas: BTreeMap::new(),
+            ruins: None,
             hosts: BTreeMap::new(),
             waiters: HashMap::new(),
             requests: HashMap::new(),
@@ -125,8 +132,15 @@ impl Core {
         core
     }
 
+    /// The store held this too, at `now`. Told before the first configuration: whoever these records belong to, then or
+    /// after a reload, is not taken for somebody new.
+    pub fn found(&mut self, now: Now, ruins: Ruins) {
+        self.ruins = Some((now, ruins));
+    }
+
     /// Something happened.
     pub fn handle(&mut self, now: Now, input: Input) {
+        self.watch_wall_clock(now);
         match input {
             Input::Restore(held) => self.take_over(held),
             Input::Configure(settings) => self.configure(now, settings),
@@ -207,7 +221,7 @@ impl Core {
             Some(Written::Candidate(key)) => self.candidate_written(now, &key, result),
             Some(Written::CandidateGone(key)) => self.candidate_gone(&key, result),
             Some(Written::QuotaOpen(quota, record, key)) => self.quota_opened(now, &quota, record, &key, result),
-            Some(Written::QuotaClosed(quota)) => self.quota_closed(&quota, result),
+            Some(Written::QuotaClosed(quota)) => self.quota_closed(now, &quota, result),
             Some(Written::Kept(key)) => self.kept(now, &key, result),
             None => {}
         }

@@ -126,7 +126,7 @@ impl Core {
         !entry.warm
             && entry.good(now.boot).is_none()
             && entry.waiters.is_empty()
-            && entry.retry_at.is_none_or(|at| at <= now.boot || !entry.is_permanent())
+            && entry.retry_at.is_none_or(|at| at <= now.boot)
     }
 
     fn drop_name(&mut self, name: &TokenName) {

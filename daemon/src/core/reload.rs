@@ -6,12 +6,12 @@ use tokend_proto::{ProfileName, TenantRef, TokenName};
 
 use super::Core;
 use super::alarm::Alarm;
-use super::chain_state::{Candidate, Chain, Send, Work, chain_key};
+use super::chain_state::{self, Candidate, Chain, Send, Work, chain_key};
 use super::effect::{Effect, Severity};
 use super::failure;
 use super::login;
 use super::record::{
-    ChainKey, ChainRecord, ChainState, LostCause, QuotaRecord, Record, RecordKey, Restored, RestoredContent,
+    ChainKey, ChainRecord, ChainState, LostCause, QuotaRecord, Record, RecordKey, Restored, RestoredContent, Revision,
 };
 use super::settings::{Kind, Profile, Settings};
 use super::state::{Fetch, Job, Listing, Name, ProfileState};
@@ -83,6 +83,25 @@ impl Core {
         for key in keys {
             self.remove_candidate(&key);
         }
+    }
+
+    /// A chain is about to be used for the first time: whether there was a record of it that can no longer be read.
+    fn restore_ruins(&mut self, key: &ChainKey) {
+        let Some((at, ruins)) = &mut self.ruins else { return };
+        let of_it = [
+            RecordKey::Chain(key.clone()),
+            RecordKey::Candidate(key.clone()),
+            RecordKey::Quota(chain_state::quota_key(key)),
+        ];
+        let mut found = Vec::new();
+        for key in of_it {
+            if ruins.names.remove(&(ruins.name_of)(&key)) {
+                found.push(Restored { key, revision: Revision::default(), content: RestoredContent::Unreadable });
+            }
+        }
+        // As of then: whatever was recorded there had happened before.
+        let at = *at;
+        self.restore(at, found);
     }
 
     pub(super) fn configure(&mut self, now: Now, settings: Arc<Settings>) {
@@ -209,6 +228,7 @@ impl Core {
         self.profiles.insert(profile.name.clone(), ProfileState::new(Arc::clone(profile)));
         self.names.insert(name.clone(), Name::new(Arc::clone(profile), true));
         if let Some(key) = chain_key(profile) {
+            self.restore_ruins(&key);
             self.link_chain(now, &name, &key);
         }
         self.give_back(now, profile);

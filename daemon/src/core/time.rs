@@ -61,6 +61,11 @@ impl Now {
 }
 
 impl Now {
+    /// How far the wall clock is ahead of boot time, in milliseconds: changes when it is stepped.
+    pub(super) fn wall_ahead(self) -> i128 {
+        i128::from(self.wall.0) - i128::from(self.boot.0)
+    }
+
     /// A moment that may lie before this boot.
     #[must_use]
     pub fn stamp_ago(self, age: Duration) -> Stamp {

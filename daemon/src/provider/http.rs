@@ -16,8 +16,10 @@ use super::body::{self, BodyFault};
 use super::classify::{self, Asked};
 use super::form::Form;
 use super::trust::Trust;
-use crate::core::exchange::{Failure, FailureKind};
+use crate::core::exchange::{Failure, FailureKind, LOGIN_STEPS};
 use crate::core::settings::{Kind, Profile};
+use crate::core::time::Boot;
+use crate::system::clock::Clock;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +31,8 @@ pub(super) struct Timing {
     pub(super) whole: Duration,
     /// Between the steps of a login.
     pub(super) login_pause: Duration,
+    /// From its first step to the begin of its last.
+    pub(super) login_steps: Duration,
 }
 
 impl Timing {
@@ -37,6 +41,7 @@ impl Timing {
         whole: Duration::from_secs(30),
         // One step a second is the provider's limit.
         login_pause: Duration::from_secs(1),
+        login_steps: LOGIN_STEPS,
     };
 }
 
@@ -111,6 +116,7 @@ pub(super) struct Reply {
 /// The clients, each made when it is first needed.
 pub(super) struct Http {
     timing: Timing,
+    clock: Clock,
     trust: Trust,
     /// For profiles with a `ca_file`.
     own: HashMap<ProfileName, Clients>,
@@ -120,11 +126,16 @@ pub(super) struct Http {
 impl Http {
     pub(super) fn new(timing: Timing, trust: Trust) -> Self {
         let own = trust.profiles().map(|name| (name.clone(), Clients::default())).collect();
-        Self { timing, trust, own, shared: Clients::default() }
+        Self { timing, clock: Clock::new(), trust, own, shared: Clients::default() }
     }
 
     pub(super) fn timing(&self) -> Timing {
         self.timing
+    }
+
+    /// Boot time, which goes on in suspend.
+    pub(super) fn boot(&self) -> Boot {
+        self.clock.boot()
     }
 
     /// Sends once and reads the answer, whatever its status. Fails only if there is none.

@@ -13,8 +13,9 @@ use super::form::{self, Form};
 use super::http::{self, Http, Reply, Request};
 use super::refresh;
 use super::token_response::{self, Text};
-use crate::core::exchange::{Failure, TokenResponse};
+use crate::core::exchange::{Failure, FailureKind, TokenResponse};
 use crate::core::settings::{Endpoint, Login, ParamStyle, Profile};
+use crate::core::time::Boot;
 
 /// Longest cookie that is sent back, in bytes: what RFC 6265 section 6.1 asks clients to take.
 const MAX_COOKIE: usize = 4096;
@@ -31,10 +32,11 @@ pub(super) async fn token(
     secret: &Secret,
     password: &Secret,
 ) -> Result<TokenResponse, Failure> {
+    let began = http.boot();
     let session = sign_in(http, profile, gateway, login, password).await?;
-    tokio::time::sleep(http.timing().login_pause).await;
+    pause(http, Asked::LoginCustomer, began).await?;
     let code = authorize(http, profile, gateway, login, &session).await?;
-    tokio::time::sleep(http.timing().login_pause).await;
+    pause(http, Asked::LoginCode, began).await?;
     let form = Form::new(&[
         ("client_id", &profile.client_id),
         ("client_secret", secret.expose()),
@@ -42,6 +44,17 @@ pub(super) async fn token(
         ("code", code.expose()),
     ]);
     refresh::token_pair(http, profile, Asked::LoginCode, (gateway, style), form).await
+}
+
+/// Before the next step. A machine that slept has let too much time pass: timers stop in suspend, boot time does not.
+async fn pause(http: &Http, next: Asked, began: Boot) -> Result<(), Failure> {
+    tokio::time::sleep(http.timing().login_pause).await;
+    let passed = http.boot().since(began);
+    if passed <= http.timing().login_steps {
+        return Ok(());
+    }
+    let why = format!("the login has taken {} s already, perhaps because this machine slept", passed.as_secs());
+    Err(classify::not_sent(next, FailureKind::Transient, &why))
 }
 
 /// What step 1 brings and step 2 needs.

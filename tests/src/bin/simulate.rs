@@ -1,10 +1,11 @@
 //! Plays worlds in virtual time and says what became of the promises.
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use tokend_tests::simulation::{Plan, Totals, run};
+use tokend_tests::simulation::{Plan, run_all};
 
 /// Simulate tokend with everything around it misbehaving.
 ///
@@ -21,6 +22,9 @@ struct Options {
     /// The first world's seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Worlds that are played at a time.
+    #[arg(long, default_value_t = NonZeroUsize::MIN)]
+    threads: NonZeroUsize,
     /// Print every event.
     #[arg(long)]
     verbose: bool,
@@ -40,26 +44,22 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let mut totals = Totals::default();
-    let mut violations = 0;
-    for seed in options.seed..options.seed.saturating_add(options.seeds) {
+    let plan = |seed| {
         let mut plan = if options.small { Plan::small(seed, 0) } else { Plan::new(seed, options.days) };
         plan.span = Duration::from_secs_f64(options.days * 86_400.0);
         plan.crash_after = options.crash_after.map(|effects| (effects, options.reboot));
         plan.aloud = options.verbose;
-        match run(&plan) {
-            Ok(of_run) => totals.add(&of_run),
-            Err(failure) => {
-                violations += 1;
-                if options.keep_going {
-                    println!("seed {seed}: {}", failure.what);
-                } else {
-                    eprintln!("{failure}");
-                    break;
-                }
-            }
+        plan
+    };
+    let seeds = options.seed..options.seed.saturating_add(options.seeds);
+    let (totals, failures) = run_all(seeds.map(plan), options.threads, |failure| {
+        if options.keep_going {
+            println!("seed {}: {}", failure.seed, failure.what);
+        } else {
+            eprintln!("{failure}");
         }
-    }
-    println!("{totals}\nviolations           {violations}");
-    if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        options.keep_going
+    });
+    println!("{totals}\nviolations           {}", failures.len());
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use tokend::config::{Accounts, Config, ConfigError, Environment, check};
+use tokend::config::{Accounts, Config, ConfigError, Environment, UnitSight, check};
 use tokend::system::secret::Surroundings;
 use toml::{Table, Value};
 
@@ -26,7 +26,11 @@ const SHORTEST_SECRET: usize = 6;
 static ENVIRONMENT: LazyLock<Environment> = LazyLock::new(|| {
     let variables = ["LEGACY_SECRET", "CAMPUS_SECRET"].map(|name| (name.into(), OsString::from(SECRET)));
     let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
-    Environment { surroundings: Arc::new(Surroundings::new(variables, uid, gid)), accounts: Arc::new(SomeAccounts) }
+    Environment {
+        surroundings: Arc::new(Surroundings::new(variables, uid, gid)),
+        accounts: Arc::new(SomeAccounts),
+        unit_sight: UnitSight::Clear,
+    }
 });
 
 /// A machine on which every short name is a user's, and some cannot be looked up.
@@ -81,8 +85,11 @@ pub fn configuration(text: &[u8]) {
 
     match text.parse::<Table>() {
         Ok(table) => no_typed_secret_matters(text, &table, &loaded),
-        // Of a text that is no TOML nobody can tell what in it was meant as a secret.
-        Err(_) => assert!(loaded.messages.iter().all(|message| !message.contains(TYPED)), "{:?}", loaded.messages),
+        // Of a text that is no TOML nobody can tell what in it was meant as a secret; but no key was.
+        Err(_) if text.matches(TYPED).count() == text.matches(&format!("= \"{TYPED}")).count() => {
+            assert!(loaded.messages.iter().all(|message| !message.contains(TYPED)), "{:?}", loaded.messages);
+        }
+        Err(_) => {}
     }
 }
 

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokend::core::Core;
+use tokend::core::access::Access;
 use tokend::core::effect::{Issued, ReadMode};
 use tokend::core::exchange::{Grant, ProviderRequest, SecretVersion, SecretVersions};
 use tokend::core::input::WaiterId;
+use tokend::core::settings::{Kind, Profile};
 use tokend::core::time::Boot;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
+use super::access;
 use super::wire::Texts;
 use super::world::{Configuration, Vault};
 
@@ -24,10 +27,13 @@ pub(super) struct Slot {
 /// A question that is open.
 #[derive(Debug, Clone)]
 pub(super) struct Open {
+    pub(super) uid: u32,
     pub(super) name: Option<TokenName>,
     pub(super) min_ttl: Duration,
     pub(super) deadline: Boot,
     pub(super) kind: OpenKind,
+    /// The current token, if it is to be replaced.
+    pub(super) unwanted: Option<Fingerprint>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +42,8 @@ pub(super) enum OpenKind {
     Reject(Fingerprint),
     Refresh,
     Import,
+    /// Three quarters of a life are wanted, in calm weather, with time to wait: they can be had.
+    MuchLife,
     Other,
 }
 
@@ -44,6 +52,7 @@ pub(super) struct Daemon {
     pub(super) core: Core,
     pub(super) board: BTreeMap<TokenName, Slot>,
     pub(super) applied: Configuration,
+    pub(super) access: Access,
     pub(super) open: BTreeMap<WaiterId, Open>,
     pub(super) deadlines: BTreeSet<(Boot, WaiterId)>,
     /// Texts of secrets by version, as the shell keeps them.
@@ -52,6 +61,8 @@ pub(super) struct Daemon {
     pub(super) stopping: bool,
     /// Wake-ups in a row without time passing.
     pub(super) restless: u32,
+    /// When the core wants to be woken.
+    pub(super) wake: Option<Boot>,
 }
 
 impl Daemon {
@@ -59,6 +70,7 @@ impl Daemon {
         Self {
             core,
             board: BTreeMap::new(),
+            access: access::in_force(&applied.rules),
             applied,
             open: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -66,6 +78,7 @@ impl Daemon {
             by_text: BTreeMap::new(),
             stopping: false,
             restless: 0,
+            wake: None,
         }
     }
 
@@ -78,6 +91,13 @@ impl Daemon {
         let open = self.open.remove(&waiter)?;
         self.deadlines.remove(&(open.deadline, waiter));
         Some(open)
+    }
+
+    /// Whether a Classic token is on the board that is still good then.
+    pub(super) fn serves_classic(&self, name: &TokenName, then: Boot) -> bool {
+        let classic = |profile: &Arc<Profile>| matches!(profile.kind, Kind::Classic { .. });
+        self.applied.profiles.get(&name.profile).is_some_and(classic)
+            && self.board.get(name).is_some_and(|slot| slot.token.expires > then)
     }
 
     /// A reading of a profile's secrets: the same text keeps its version.

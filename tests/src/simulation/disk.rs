@@ -10,7 +10,11 @@ use std::collections::BTreeMap;
 use tokend::core::input::WriteId;
 use tokend::core::record::{ChainKey, ChainState, Record, RecordKey, Restored, RestoredContent, Revision};
 
+use tokend::core::settings::Profile;
+use tokend_proto::Secret;
+
 use super::dice::Dice;
+use super::watch::requests::chain_key;
 
 /// What is wrong with the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,6 +71,12 @@ impl Disk {
             Some(Record::Chain(record)) => Some(record),
             _ => None,
         }
+    }
+
+    /// Whether this is the refresh token of the profile's chain, rather than one on trial.
+    pub(super) fn is_current(&self, profile: &Profile, token: &Secret) -> bool {
+        let record = chain_key(profile).and_then(|key| self.chain(&key));
+        record.is_some_and(|record| record.refresh_token.as_ref() == Some(token))
     }
 
     /// Whose chains there are.

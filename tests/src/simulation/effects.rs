@@ -8,9 +8,10 @@ use tokend::core::exchange::RequestId;
 use tokend::core::input::{Input, WaiterId, WriteId};
 use tokend::core::record::{ChainKey, ChainState, LoginOutcome, Record, RecordKey};
 use tokend::core::time::Boot;
-use tokend_proto::{Flags, TokenName};
+use tokend_proto::{ErrorCode, Flags, TokenName, TokenRef};
 
 use super::Kept;
+use super::access::Act;
 use super::daemon::{OpenKind, Slot};
 use super::disk::{DiskFault, Ended, Pending};
 use super::journal::Entry;
@@ -19,6 +20,9 @@ use super::play::{Event, Simulation};
 
 /// Effects of one input. The most are the answers to a crowd.
 const MOST_EFFECTS: u64 = 5000;
+
+/// Inputs after which it is counted what the core holds: what grows without bound is found by then, too.
+const SIZES_EVERY: u64 = 16;
 
 impl Simulation {
     /// Tells the core and does what it says; with a crash in between, by chance or by plan.
@@ -36,10 +40,15 @@ impl Simulation {
                 return self.crash("after an effect");
             }
         }
+        if let Some(daemon) = &mut self.daemon {
+            daemon.wake = daemon.core.poll_timeout();
+        }
         if count > MOST_EFFECTS {
             self.watch.fail(format!("{count} effects of one input"));
         }
-        self.sizes_are_bounded();
+        if self.totals.inputs.is_multiple_of(SIZES_EVERY) {
+            self.sizes_are_bounded();
+        }
         self.stop_if_quiet();
     }
 
@@ -59,6 +68,7 @@ impl Simulation {
                 if let Some(daemon) = &mut self.daemon {
                     daemon.board.remove(&name);
                 }
+                self.watch.withdrawn(&name);
                 self.journal.note(self.at, Entry::Withdrawn(name));
             }
             Effect::Directory { .. } | Effect::Condemn(_) => {}
@@ -66,6 +76,9 @@ impl Simulation {
             Effect::Answer { waiter, outcome } => self.answered(waiter, outcome),
             Effect::Notice(notice) => {
                 let (subject, message) = (notice.subject, notice.message);
+                if message.contains("dies in") {
+                    self.watch.warned(&subject, self.machine.stepped(), self.at);
+                }
                 self.journal.note(self.at, Entry::Notice { subject, message });
             }
         }
@@ -98,32 +111,50 @@ impl Simulation {
         let Some(open) = self.daemon.as_mut().and_then(|daemon| daemon.closed(waiter)) else {
             return self.watch.fail(format!("{waiter:?} got an answer, and had one, or had left, or never asked"));
         };
+        let short = !matches!(&outcome, Outcome::Token { flags, .. } if !flags.contains(Flags::FALLS_SHORT));
+        if short && open.kind == OpenKind::MuchLife && self.phase.is_healed(self.at) {
+            self.watch.fail(format!("{:?}: three quarters of its life cannot be had in calm weather", open.name));
+        }
         let what = match &outcome {
             Outcome::Token { token, flags } => {
-                if let Some(name) = open.name.clone() {
+                // The rules may have changed meanwhile.
+                if let Some(name) = open.name.clone().filter(|name| self.lets(open.uid, name, Act::Read)) {
                     if open.kind == OpenKind::Reject(token.fingerprint) {
                         self.watch.fail(format!("{name}: a peer rejected {} and got it again", token.fingerprint));
                     }
-                    self.give(&name, token, *flags, open.min_ttl);
+                    self.give(open.uid, &name, token, *flags, open.min_ttl);
                 }
                 format!("token {}", token.fingerprint)
             }
             Outcome::Error(error) => {
                 self.totals.refused += 1;
+                if error.code == ErrorCode::Throttled
+                    && let (Some(name), Some(token)) = (&open.name, open.unwanted)
+                {
+                    self.watch.turned_down(name, token);
+                }
                 format!("{:?}: {}", error.code, error.message)
             }
             Outcome::Imported(imported) => imported.message.clone(),
             Outcome::Renewed(_) => "renewed".to_owned(),
             Outcome::Resolved(name) => name.to_string(),
             Outcome::Tenants(tenants) => format!("{} tenants", tenants.len()),
-            Outcome::Status(names) => format!("{} names", names.len()),
+            Outcome::Status(names) => {
+                let known = names.iter().filter_map(|status| status.name.parse::<TokenRef>().ok()?.canonical());
+                let seen = known.filter(|name| self.judged(open.uid, name, Act::Read)).count();
+                format!("{seen} of {} names", names.len())
+            }
         };
         self.heard(&outcome);
         self.journal.note(self.at, Entry::Told { waiter: waiter.0, what });
     }
 
     /// A peer gets a token, from the board or from the core.
-    pub(super) fn give(&mut self, name: &TokenName, token: &Issued, flags: Flags, min_ttl: Duration) {
+    pub(super) fn give(&mut self, uid: u32, name: &TokenName, token: &Issued, flags: Flags, min_ttl: Duration) {
+        self.is_given(uid, name);
+        if !flags.contains(Flags::RENEWING) && self.is_being_spent(name) {
+            self.watch.fail(format!("{name}: a peer got a token that a refresh on the wire kills, without a word"));
+        }
         self.watch.served(name, token, flags, min_ttl, &self.world.provider, &self.machine, self.at);
         self.totals.served += 1;
         let left = token.left(self.machine.boot(self.at));
@@ -133,6 +164,13 @@ impl Simulation {
             least(&mut self.totals.least_life_in_calm);
         }
         self.peers.got(name, token);
+    }
+
+    /// Whether a refresh of this Classic chain is on the wire.
+    fn is_being_spent(&self, name: &TokenName) -> bool {
+        let of_life = self.network.flights.range((self.life, RequestId(0))..);
+        let mut spent = of_life.filter_map(|(_, flight)| Some((&flight.request.profile, flight.refresh_token()?)));
+        spent.any(|(profile, token)| profile.name == name.profile && self.disk.is_current(profile, token))
     }
 
     fn begin_write(&mut self, write: WriteId, pending: Pending) {
@@ -200,7 +238,7 @@ impl Simulation {
     pub(super) fn every_waiter_is_answered_in_time(&mut self) {
         let Some(daemon) = &self.daemon else { return };
         let now: Boot = self.machine.boot(self.at);
-        let is_due = daemon.core.poll_timeout().is_some_and(|at| at <= now);
+        let is_due = daemon.wake.is_some_and(|at| at <= now);
         if is_due || self.machine.asleep(self.at).is_some() {
             return; // it has not been woken yet, or cannot be
         }

@@ -24,6 +24,7 @@ pub(super) enum Entry {
     Asked { waiter: u64, what: &'static str, name: TokenName },
     Told { waiter: u64, what: String },
     Read { name: TokenName, token: Fingerprint },
+    Denied { uid: u32, name: TokenName },
     Left(u64),
     Notice { subject: String, message: String },
     Crashed { effects: u64, why: &'static str },

@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokend::core::Core;
 use tokend::core::input::{Input, Question};
-use tokend::core::record::RecordKey;
+use tokend::core::record::{ChainKey, RecordKey};
 use tokend_proto::{Fingerprint, TokenName};
 
 use super::Kept;
+use super::access;
 use super::daemon::{Daemon, OpenKind};
+use super::disk::DiskFault;
 use super::journal::{Entry, moment};
 use super::machine::{DAY, HOUR, MINUTE, SECOND, Time};
 use super::play::{Event, Simulation};
+use super::watch::requests::chain_key;
+use crate::sandbox::{Endpoint, Fault, FaultRule};
 
 /// A record is found damaged with this chance, in rough weather.
 const ROT: f64 = 0.01;
@@ -32,6 +36,10 @@ const LONGEST_PROBE: Time = HOUR;
 /// A pair that was received is durable within this time, unless the disk is at fault: a backoff of half a minute.
 const LONGEST_WRITE: Time = MINUTE;
 
+/// What is recorded follows a step of the wall clock within this time, unless the disk is at fault: a minute until it
+/// is tried again, and a slow write before and after.
+const LONGEST_RESTAMP: Time = 110 * SECOND;
+
 /// In calm weather everything is looked at this often.
 const INSPECTION: Time = MINUTE;
 
@@ -41,6 +49,8 @@ pub(super) struct Phase {
     calm: bool,
     /// In calm weather: from then on every name has a good token.
     healed_by: Time,
+    /// How long that takes, once nobody asks to be left alone.
+    healing: Time,
     /// And from then on one that the provider takes.
     honest_by: Time,
     /// A provider has asked to be left alone until then.
@@ -54,11 +64,19 @@ pub(super) struct Phase {
     dead: BTreeMap<TokenName, (Fingerprint, Time)>,
     reboot: bool,
     step_while_off: i64,
+    /// When the daemon was started.
+    started: Time,
+    /// The gateway of Classic is down for longer than a chain lives.
+    pub(super) gateway_gone: bool,
 }
 
 impl Phase {
     pub(super) fn asked_to_wait(&mut self, until: Time) {
         self.waits_until = self.waits_until.max(until);
+        // What was asked in rough weather may be answered in calm weather.
+        let late = (until + self.healing).saturating_sub(self.healed_by);
+        self.healed_by += late;
+        self.honest_by += late;
     }
 
     pub(super) fn is_calm(&self) -> bool {
@@ -83,12 +101,19 @@ impl Simulation {
         self.calm_down();
         match self.plan.kept {
             Kept::One => self.plan_the_small_world(),
-            Kept::Many => self.after(HOUR, Event::Turn),
+            Kept::Many => {
+                self.after(HOUR, Event::Turn);
+                if self.plan.span.as_secs() > 20 * 86_400 && self.dice.chance(0.3) {
+                    let delay = self.dice.between(HOUR, 10 * DAY);
+                    self.after(delay, Event::Absence);
+                }
+            }
         }
     }
 
     /// The weather turns.
     pub(super) fn turn(&mut self) {
+        self.phase.gateway_gone = false;
         if !self.phase.calm {
             self.calm_down();
             let length = self.phase.honest_by - self.at + self.dice.between(5 * MINUTE, 4 * HOUR);
@@ -147,7 +172,8 @@ impl Simulation {
         let logins = self.world.longest_login_queue() * LOGIN_WINDOW;
         let slots = self.phase.kept.len() as u64 * SECOND / u64::from(self.world.good.rate.get());
         let from = self.at.max(self.phase.waits_until);
-        self.phase.healed_by = from + self.phase.longest_probe + logins.max(slots) + SLACK;
+        self.phase.healing = self.phase.longest_probe + logins.max(slots) + SLACK;
+        self.phase.healed_by = from + self.phase.healing;
         self.phase.honest_by = self.phase.healed_by + logins + LONGEST_THROTTLE;
     }
 
@@ -165,8 +191,10 @@ impl Simulation {
             }
         }
         self.watch.rate_was(daemon.applied.rate.get() as usize, self.machine.boot(self.at));
+        daemon.access = access::in_force(&new.rules);
         daemon.applied = new;
         self.journal.note(self.at, Entry::Operator("reload".to_owned()));
+        self.watch.all_start_afresh();
         let settings = self.world.file.settings();
         self.tell(Input::Configure(settings));
     }
@@ -190,6 +218,7 @@ impl Simulation {
         // A stop and a later start lose it; so does a manager without a place for it.
         let handed_on = self.handed_on.take().filter(|_| self.dice.chance(0.7));
         self.watch.life_ended(handed_on.as_ref());
+        self.phase.started = self.at;
         let rot = if self.phase.calm { 0.0 } else { ROT };
         let (restored, rotten) = self.disk.load(&mut self.dice, rot);
         for key in &rotten {
@@ -246,6 +275,12 @@ impl Simulation {
         self.journal.note(self.at, Entry::Crashed { effects, why });
         self.handed_on = self.daemon.take().map(|daemon| daemon.core.held(self.machine.boot(self.at)));
         self.phase.reboot |= reboot;
+        // As though it had been stepped while the machine was off.
+        let disk_is_bad = matches!(self.disk.fault, Some(DiskFault::Full | DiskFault::ReadOnly));
+        let since = self.at - if disk_is_bad { LOGIN_WINDOW } else { LONGEST_RESTAMP };
+        if reboot && self.machine.stepped_since(since) {
+            self.watch.forgive_logins();
+        }
         if self.machine.asleep(self.at).is_some() {
             self.resume();
         }
@@ -266,12 +301,40 @@ impl Simulation {
         });
     }
 
-    /// Out of order: the machine is off for longer than a chain lives.
-    pub(super) fn long_absence(&mut self) {
-        if self.daemon.is_some() {
+    /// Out of order: the machine is off, or the gateway is, for longer than a chain lives.
+    pub(super) fn absence(&mut self) {
+        if self.daemon.is_none() {
+            return self.after(HOUR, Event::Absence);
+        }
+        let length = self.dice.between(13 * DAY, 16 * DAY);
+        self.calm_down();
+        self.phase.calm = false;
+        self.forget_turns();
+        self.after(length, Event::Turn);
+        if self.dice.chance(0.5) {
+            *self.totals.faults.entry("switched off for two weeks").or_default() += 1;
             self.totals.crashes += 1;
             self.end_life("switched off for long", true);
-            self.after(15 * DAY, Event::Start);
+            return self.after(length - MINUTE, Event::Start);
+        }
+        self.journal.note(self.at, Entry::Phase("the gateway is gone"));
+        *self.totals.faults.entry("gateway gone for two weeks").or_default() += 1;
+        self.phase.gateway_gone = true;
+        self.phase.crash_chance = *self.dice.pick(&[0.0, 0.000_02]).expect("some");
+        let down = Fault::Status { status: 503, retry_after: None };
+        for endpoint in [Endpoint::ClassicRefresh, Endpoint::ClassicCode] {
+            self.world.provider.add_fault(FaultRule::new(down.clone()).at(endpoint).forever());
+        }
+    }
+
+    /// Of a chain that could not be refreshed for long the operator was warned.
+    pub(super) fn warnings_are_given(&mut self) {
+        let Some(daemon) = &self.daemon else { return };
+        let configured = daemon.applied.profiles.values().filter_map(|profile| chain_key(profile));
+        let chains: Vec<ChainKey> = configured.collect();
+        for key in chains {
+            let Some(token) = self.disk.chain(&key).and_then(|record| record.refresh_token.clone()) else { continue };
+            self.watch.warnings(&key, &token, self.phase.started, self.machine.stepped(), self.at);
         }
     }
 
@@ -332,6 +395,10 @@ impl Simulation {
             self.reject(&name, token.fingerprint, 0);
         }
         if self.phase.is_healed(self.at) {
+            self.watch.parents_were_renewed(self.machine.boot(self.at));
+            if self.plan.kept == Kept::Many {
+                self.demand();
+            }
             if let Some(key) = self.watch.owes(self.at - LONGEST_WRITE) {
                 let key = key.profile.clone();
                 self.watch.fail(format!("{key}: a pair was received long ago and is not durable"));
@@ -339,6 +406,25 @@ impl Simulation {
             if !std::mem::replace(&mut self.phase.was_healed, true) {
                 self.totals.healed += 1;
             }
+        }
+    }
+
+    /// What a daemon that is well can bear: its workspace's token dies, somebody wants much life.
+    fn demand(&mut self) {
+        let Some(name) = self.dice.pick(&self.phase.kept.iter().cloned().collect::<Vec<_>>()).cloned() else { return };
+        let Some(slot) = self.daemon.as_ref().and_then(|daemon| daemon.board.get(&name)) else { return };
+        let token = slot.token.clone();
+        match self.dice.between(0, 49) {
+            0..5 if !name.profile.as_str().starts_with("legacy") => {
+                let min_ttl = token.life() * 3 / 4;
+                let question = Question::Get { name: name.clone(), min_ttl, wait: std::time::Duration::from_secs(120) };
+                self.ask(Some(name), 0, question, OpenKind::MuchLife);
+            }
+            5 if name.tenant.is_none() && self.world.tenants.contains_key(&name.profile) => {
+                self.journal.note(self.at, Entry::Weather(format!("the token of {name} dies")));
+                self.world.provider.kill_access_token(token.fingerprint);
+            }
+            _ => {}
         }
     }
 

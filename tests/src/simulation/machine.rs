@@ -71,6 +71,11 @@ impl Machine {
         self.stepped = Some(now);
     }
 
+    /// When the wall clock was last stepped.
+    pub(super) fn stepped(&self) -> Option<Time> {
+        self.stepped
+    }
+
     /// Whether the wall clock has been stepped since.
     pub(super) fn stepped_since(&self, at: Time) -> bool {
         self.stepped.is_some_and(|stepped| stepped >= at)

@@ -7,10 +7,11 @@
 //! event. The first thing that does not hold ends the run with a [`Failure`], which holds the last events and the
 //! command that plays the same world again.
 //!
-//! Real here: the core, the sandbox's provider, and the code that reads the provider's answers. Played: HTTP, the file
-//! store (by the contract of its trait), the board, the driver's loop and the socket. Not here at all: access rules,
-//! watches and the wire format, which the core knows nothing of.
+//! Real here: the core with its access rules, the sandbox's provider, and the code that reads the provider's answers.
+//! Played: HTTP, the file store (by the contract of its trait), the board, the driver's loop and the socket. Not here
+//! at all: watches and the wire format, which the core knows nothing of.
 
+mod access;
 mod daemon;
 mod dice;
 mod disk;
@@ -30,6 +31,9 @@ mod wire;
 mod world;
 
 use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::thread;
 use std::time::Duration;
 
 use play::Simulation;
@@ -94,6 +98,8 @@ impl Plan {
 /// Something did not hold.
 #[derive(Debug, Clone)]
 pub struct Failure {
+    /// In which world.
+    pub seed: u64,
     /// What.
     pub what: String,
     /// Where it stood, for people: plan, time and the last events.
@@ -114,4 +120,43 @@ impl std::error::Error for Failure {}
 /// At the first thing that does not hold.
 pub fn run(plan: &Plan) -> Result<Totals, Box<Failure>> {
     Simulation::new(plan.clone()).play()
+}
+
+/// Plays many worlds on as many threads, and says what became of those that failed, in no order. `go_on` says whether
+/// any more are begun after a failure.
+///
+/// # Panics
+/// If a world panics.
+pub fn run_all(
+    plans: impl Iterator<Item = Plan> + Send,
+    threads: NonZeroUsize,
+    go_on: impl Fn(&Failure) -> bool + Sync,
+) -> (Totals, Vec<Failure>) {
+    let plans = Mutex::new(Some(plans));
+    let next = || plans.lock().expect("no world panics in here").as_mut().and_then(Iterator::next);
+    let work = || {
+        let (mut totals, mut failures) = (Totals::default(), Vec::new());
+        while let Some(plan) = next() {
+            match run(&plan) {
+                Ok(of_run) => totals.add(&of_run),
+                Err(failure) => {
+                    if !go_on(&failure) {
+                        *plans.lock().expect("as above") = None;
+                    }
+                    failures.push(*failure);
+                }
+            }
+        }
+        (totals, failures)
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.get()).map(|_| scope.spawn(work)).collect();
+        let (mut totals, mut failures) = (Totals::default(), Vec::new());
+        for worker in workers {
+            let (of_worker, failed) = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            totals.add(&of_worker);
+            failures.extend(failed);
+        }
+        (totals, failures)
+    })
 }

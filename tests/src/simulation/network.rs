@@ -21,6 +21,8 @@ pub(super) struct Flight {
     pub(super) request: ProviderRequest,
     pub(super) texts: Texts,
     pub(super) step: Step,
+    /// When the first step was begun.
+    pub(super) sent: Time,
     /// When the step was begun.
     pub(super) begun: Time,
     /// When the provider handled it.

@@ -7,6 +7,7 @@ use tokend::core::input::Question;
 use tokend::core::settings::{Kind, Profile};
 use tokend_proto::{ProfileName, Secret, TokenName};
 
+use super::access;
 use super::daemon::OpenKind;
 use super::journal::Entry;
 use super::machine::{HOUR, MINUTE};
@@ -20,7 +21,7 @@ impl Simulation {
     pub(super) fn operator(&mut self) {
         let pause = self.dice.pause(BUSTLE);
         self.after(pause, Event::Operator);
-        match self.dice.between(0, 13) {
+        match self.dice.between(0, 15) {
             0 => self.roll_over(),
             1 => self.spoil_vault(),
             2 => self.reload(),
@@ -31,6 +32,7 @@ impl Simulation {
             9 | 10 => self.revoke(),
             11 => self.kill_tokens(),
             12 => self.change_password(),
+            13 | 14 => self.change_rules(),
             _ => self.change_tenants(),
         }
     }
@@ -160,6 +162,7 @@ impl Simulation {
     fn offer(&mut self, profile: ProfileName, refresh_token: Secret) {
         self.tell_operator(format!("imports a token for {profile}"));
         let name = TokenName::from(profile.clone());
+        self.watch.all_start_afresh(); // what may have been wrong is tried again
         self.ask(Some(name), 0, Question::Import { profile, refresh_token }, OpenKind::Import);
     }
 
@@ -170,7 +173,7 @@ impl Simulation {
     }
 
     /// A chain is revoked in the web interface.
-    fn revoke(&mut self) {
+    pub(super) fn revoke(&mut self) {
         let Some(name) = self.some_classic() else { return };
         self.revoke_chains_of(&name);
     }
@@ -197,6 +200,12 @@ impl Simulation {
         self.world.set_password(password);
         let later = self.dice.pause(HOUR);
         self.after(later, Event::Unlock);
+    }
+
+    fn change_rules(&mut self) {
+        self.world.file.rules = access::some_rules(&self.world.all_names(), &mut self.dice);
+        self.tell_operator("changes the access rules".to_owned());
+        self.reload();
     }
 
     fn change_tenants(&mut self) {

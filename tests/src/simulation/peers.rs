@@ -9,6 +9,7 @@ use tokend::core::input::{Input, Question, WaiterId};
 use tokend_proto::{Fingerprint, Flags, Health, ProfileName, TokenName, WorkspaceId};
 
 use super::Kept;
+use super::access::{Act, peer};
 use super::daemon::{Open, OpenKind};
 use super::journal::Entry;
 use super::machine::SECOND;
@@ -16,6 +17,9 @@ use super::play::{Event, Simulation};
 
 /// Mean time from one thing that a peer does to the next.
 const BUSTLE: u64 = 100 * SECOND;
+
+/// Reads wait for a Classic refresh on the wire for so long.
+const HOLD: Duration = Duration::from_secs(2);
 
 /// Tokens of a name that peers remember.
 const REMEMBERED: usize = 3;
@@ -53,6 +57,9 @@ impl Simulation {
         if self.daemon.is_none() {
             return;
         }
+        if self.phase.gateway_gone {
+            self.warnings_are_given();
+        }
         let uid = self.dice.between(1000, 1003) as u32;
         match self.dice.between(0, 999) {
             0..700 => {
@@ -70,6 +77,9 @@ impl Simulation {
 
     /// As the socket does it: from the board if that will do, else the core is asked.
     pub(super) fn read(&mut self, name: TokenName, min_ttl: Duration, wait: Duration, uid: u32) {
+        if !self.lets(uid, &name, Act::Read) {
+            return;
+        }
         let now = self.machine.boot(self.at);
         let Some(daemon) = &mut self.daemon else { return };
         if let Some(slot) = daemon.board.get_mut(&name)
@@ -81,10 +91,10 @@ impl Simulation {
             let flags = if slot.mode == ReadMode::Serve { Flags::NONE } else { Flags::RENEWING };
             let token = Arc::clone(&slot.token);
             self.journal.note(self.at, Entry::Read { name: name.clone(), token: token.fingerprint });
-            return self.give(&name, &token, flags, min_ttl);
+            return self.give(uid, &name, &token, flags, min_ttl);
         }
         let question = Question::Get { name: name.clone(), min_ttl, wait };
-        self.ask(Some(name), uid, question, OpenKind::Get);
+        self.put(Some(name), uid, question, OpenKind::Get);
     }
 
     /// The API refused a token, or a peer says so.
@@ -112,8 +122,19 @@ impl Simulation {
         self.ask(Some(name.clone()), uid, question, OpenKind::Reject(fingerprint));
     }
 
-    /// A question to the core, with what it may expect.
+    /// A question, if the rules allow it.
     pub(super) fn ask(&mut self, name: Option<TokenName>, uid: u32, question: Question, kind: OpenKind) {
+        let act = match &question {
+            Question::Refresh { .. } | Question::Import { .. } => Act::Admin,
+            _ => Act::Read,
+        };
+        if name.as_ref().is_none_or(|name| self.lets(uid, name, act)) {
+            self.put(name, uid, question, kind);
+        }
+    }
+
+    /// A question to the core, with what it may expect.
+    fn put(&mut self, name: Option<TokenName>, uid: u32, question: Question, kind: OpenKind) {
         let now = self.machine.boot(self.at);
         self.waiters += 1;
         let waiter = WaiterId(self.waiters);
@@ -128,6 +149,7 @@ impl Simulation {
             Question::Status => ("status", Duration::ZERO, Duration::ZERO),
         };
         let Some(daemon) = &mut self.daemon else { return };
+        let mut unwanted = None;
         if let Some(name) = &name {
             self.journal.note(self.at, Entry::Asked { waiter: waiter.0, what, name: name.clone() });
             let fingerprint = match kind {
@@ -142,9 +164,16 @@ impl Simulation {
                 && daemon.board.get(name).is_some_and(|slot| slot.token.fingerprint == fingerprint)
             {
                 self.watch.complaint(name, fingerprint);
+                self.watch.complained_at(name, fingerprint, now);
+                unwanted = Some(fingerprint);
             }
         }
-        daemon.opened(waiter, Open { name, min_ttl, deadline: now + wait, kind });
+        let wait = match &question {
+            // Whatever is on the wire: reads of a Classic token that is good wait no longer than that.
+            Question::Get { name, .. } if daemon.serves_classic(name, now + HOLD) => wait.min(HOLD),
+            _ => wait,
+        };
+        daemon.opened(waiter, Open { uid, name, min_ttl, deadline: now + wait, kind, unwanted });
         self.tell(Input::Ask { waiter, uid, question });
     }
 
@@ -182,6 +211,10 @@ impl Simulation {
 
     fn ask_for_tenants(&mut self, uid: u32) {
         let profile = self.some_name().profile;
+        let access = self.daemon.as_ref().map(|daemon| &daemon.access);
+        if access.is_none_or(|access| !access.may_read_some_tenant(&peer(uid), &profile)) {
+            return;
+        }
         let workspace_name = *self.dice.pick(&["Tenant 0", "Tenant 2", "Nobody"]).expect("some");
         let question = match self.dice.chance(0.5) {
             true => Question::Tenants { profile },

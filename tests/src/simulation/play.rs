@@ -63,6 +63,12 @@ pub(super) enum Event {
     Import(ProfileName),
     /// The machine wakes.
     Resume,
+    /// The machine or the gateway is gone for weeks.
+    Absence,
+    /// Something happens just when it hurts most.
+    Mischief,
+    /// The daemon is killed.
+    Kill,
     /// A chapter of the small world's story.
     Small(u32),
 }
@@ -133,6 +139,7 @@ impl Simulation {
         }
         self.at = end;
         self.watch.renewals_were_spread();
+        self.watch.backoffs_were_spread();
         if let Some(what) = self.watch.violation() {
             return Err(Box::new(self.failure(what)));
         }
@@ -153,7 +160,7 @@ impl Simulation {
             self.journal.tail(),
             what,
         );
-        Failure { what, report }
+        Failure { seed: self.plan.seed, what, report }
     }
 
     pub(super) fn after(&mut self, delay: Time, event: Event) {
@@ -164,10 +171,25 @@ impl Simulation {
     /// What was to go wrong, or to be put right, will not any more.
     pub(super) fn end_troubles(&mut self) {
         let trouble = |event: &Event| {
-            matches!(event, Event::Weather | Event::Clear(_) | Event::Operator | Event::Unlock | Event::Machine)
+            matches!(
+                event,
+                Event::Weather
+                    | Event::Clear(_)
+                    | Event::Operator
+                    | Event::Unlock
+                    | Event::Machine
+                    | Event::Mischief
+                    | Event::Kill
+            )
         };
         self.events.retain(|_, event| !trouble(event) && !matches!(event, Event::Inspect));
         self.put_off.retain(|event| !trouble(event));
+    }
+
+    /// The weather stays as it is.
+    pub(super) fn forget_turns(&mut self) {
+        self.events.retain(|_, event| !matches!(event, Event::Turn));
+        self.put_off.retain(|event| !matches!(event, Event::Turn));
     }
 
     fn next_time(&self) -> Option<Time> {
@@ -177,7 +199,7 @@ impl Simulation {
 
     /// When the core wants to be woken; a machine that sleeps wakes nobody.
     fn wake_time(&self) -> Option<Time> {
-        let wanted = self.machine.time_of(self.daemon.as_ref()?.core.poll_timeout()?).max(self.at);
+        let wanted = self.machine.time_of(self.daemon.as_ref()?.wake?).max(self.at);
         Some(self.machine.asleep(wanted).unwrap_or(wanted))
     }
 
@@ -187,7 +209,10 @@ impl Simulation {
         }
         let Some((_, event)) = self.events.pop_first() else { return };
         if self.machine.asleep(self.at).is_some()
-            && !matches!(event, Event::Arrive(_) | Event::Weather | Event::Clear(_) | Event::Turn | Event::Resume)
+            && !matches!(
+                event,
+                Event::Arrive(_) | Event::Weather | Event::Clear(_) | Event::Turn | Event::Resume | Event::Absence
+            )
         {
             return self.put_off.push(event);
         }
@@ -218,6 +243,9 @@ impl Simulation {
             Event::Inspect => self.inspect(),
             Event::Import(profile) => self.import_good(profile),
             Event::Resume => self.resume(),
+            Event::Absence => self.absence(),
+            Event::Mischief => self.mischief(),
+            Event::Kill => self.crash("killed after a login"),
             Event::Small(chapter) => self.small(chapter),
         }
     }
@@ -232,7 +260,7 @@ impl Simulation {
         let before = self.at;
         self.tell(Input::Tick);
         if let Some(daemon) = &mut self.daemon
-            && daemon.core.poll_timeout().is_none_or(|next| self.machine.time_of(next) > before)
+            && daemon.wake.is_none_or(|next| self.machine.time_of(next) > before)
         {
             daemon.restless = 0;
         }

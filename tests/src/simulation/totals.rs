@@ -35,6 +35,8 @@ pub struct Totals {
     pub served: u64,
     /// Errors given to peers.
     pub refused: u64,
+    /// Questions that the access rules denied.
+    pub denied: u64,
     /// The least life that a token had when it was given to a peer.
     pub least_life: Option<Duration>,
     /// The same, in calm weather and of names that are always kept fresh.
@@ -65,9 +67,10 @@ impl Totals {
         self.renewals += renewals;
         self.served += served;
         self.refused += other.refused;
+        self.denied += other.denied;
         self.logins += other.logins;
         self.healed += other.healed;
-        self.digest ^= other.digest.rotate_left((self.runs % 64) as u32);
+        self.digest = self.digest.wrapping_add(other.digest);
         for (mine, theirs) in
             [(&mut self.faults, &other.faults), (&mut self.requests, &other.requests), (&mut self.lost, &other.lost)]
         {
@@ -102,7 +105,7 @@ impl fmt::Display for Totals {
         writeln!(f, "faults               {}", list(&self.faults))?;
         writeln!(f, "requests             {}", list(&self.requests))?;
         writeln!(f, "renewals             {}, logins {}", self.renewals, self.logins)?;
-        writeln!(f, "tokens served        {}, errors {}", self.served, self.refused)?;
+        writeln!(f, "tokens served        {}, errors {}, denied {}", self.served, self.refused, self.denied)?;
         writeln!(
             f,
             "least life served    {} (in calm weather, of names kept fresh: {})",

@@ -1,13 +1,14 @@
 //! Requests on their way to the provider and back.
 
-use tokend::core::exchange::{Answer, FailureKind, Grant, ProviderRequest};
+use tokend::core::exchange::{Answer, Failure, FailureKind, Grant, LOGIN_STEPS, ProviderRequest};
 use tokend::core::input::Input;
 use tokend::core::settings::Kind;
 use tokend::provider::Meaning;
-use tokend_proto::{Fingerprint, ProfileName, Secret};
+use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName};
 
+use super::daemon::Open;
 use super::journal::Entry;
-use super::machine::{HOUR, SECOND};
+use super::machine::{HOUR, SECOND, Time};
 use super::network::{CONNECT, Flight, FlightId, WHOLE};
 use super::play::{Event, Simulation};
 use super::watch::requests::{chain_key, name_of};
@@ -20,19 +21,27 @@ impl Simulation {
         let name = name_of(&request);
         self.journal.note(self.at, Entry::Sent { request: request.id.0, what, name: name.clone() });
         *self.totals.requests.entry(what).or_default() += 1;
-        self.watch.sends(&request, &self.disk, &self.world.provider, self.at);
+        let now = self.machine.boot(self.at);
+        self.watch.sends(&request, &self.disk, &self.world.provider, now, self.at);
         let Some(daemon) = &self.daemon else { return };
+        let on_board = |name: &TokenName| daemon.board.get(name).map(|slot| &*slot.token);
+        self.watch.uses_parent(&request, on_board(&TokenName::from(request.profile.name.clone())), now);
+        if let Grant::Refresh { refresh_token, .. } = &request.grant
+            && self.disk.is_current(&request.profile, refresh_token)
+        {
+            self.watch.rotation_has_reason(&name, on_board(&name), now);
+        }
         if matches!(request.grant, Grant::ClientCredentials { .. } | Grant::Exchange { .. }) {
             let tenants = matches!(request.profile.kind, Kind::Glp { tenants: Some(_), .. });
-            let current = daemon.board.get(&name).map(|slot| &*slot.token);
-            let wanted = daemon.open.values().filter(|open| open.name.as_ref() == Some(&name)).map(|open| open.min_ttl);
-            let wanted = wanted.max().unwrap_or_default();
-            self.watch.renewal_has_reason(&name, current, tenants, wanted, self.machine.boot(self.at));
+            let current = on_board(&name);
+            let of_name = |open: &&Open| open.name.as_ref() == Some(&name);
+            let wanted = || daemon.open.values().filter(of_name).map(|open| open.min_ttl).max().unwrap_or_default();
+            self.watch.renewal_has_reason(&name, current, tenants, wanted, now);
         }
         let texts = daemon.texts(&request);
         let step = wire::first_step(&request.grant);
         let id = (self.life, request.id);
-        let flight = Flight { request, texts, step, begun: self.at, handled: None, orphan: false };
+        let flight = Flight { request, texts, step, sent: self.at, begun: self.at, handled: None, orphan: false };
         self.network.flights.insert(id, flight);
         self.step(id);
     }
@@ -43,6 +52,11 @@ impl Simulation {
         if flight.orphan {
             self.network.flights.remove(&id);
             return;
+        }
+        if self.at - flight.sent > LOGIN_STEPS.as_millis() as Time {
+            let message = "the login took too long".to_owned();
+            let failure = Failure { kind: FailureKind::Transient, retry_after: None, message };
+            return self.answer(id, Answer::Failed(failure));
         }
         flight.begun = self.at;
         flight.handled = None;
@@ -95,6 +109,7 @@ impl Simulation {
                 _ => {}
             }
         }
+        let minted = issued && matches!(flight.step, Step::Code(_));
         let (fault, status) = entry.map_or((None, None), |e| (e.fault, e.status));
         if let Some(fault) = fault {
             *self.totals.faults.entry(fault).or_default() += 1;
@@ -102,6 +117,9 @@ impl Simulation {
         let what = step_name(grant, &flight.step);
         let (request, orphan) = (id.1.0, flight.orphan);
         self.journal.note(self.at, Entry::AtProvider { request, what, status, fault, orphan });
+        if minted {
+            self.after_a_login();
+        }
         if orphan {
             self.network.flights.remove(&id);
             return;
@@ -137,15 +155,20 @@ impl Simulation {
         };
         flight.step = next;
         self.after(SECOND, Event::Step(id));
+        self.during_a_login();
     }
 
     fn answer(&mut self, id: FlightId, answer: Answer) {
         let Some(flight) = self.network.flights.remove(&id) else { return };
         let request = &flight.request;
+        let awaited = self.watch.awaits(request);
         self.watch.landed(request);
         let name = name_of(request);
+        let now = self.machine.boot(self.at);
+        let on_board = |name: &TokenName| self.daemon.as_ref()?.board.get(name).map(|slot| &*slot.token);
         match &answer {
             Answer::Token(token) => {
+                self.watch.succeeded(request);
                 let access = Fingerprint::of(&token.access_token);
                 let at = flight.handled.unwrap_or(self.at);
                 self.watch.received(&name, access, at);
@@ -164,12 +187,19 @@ impl Simulation {
                     Grant::ListTenants { token, .. } => Some(token),
                     _ => None,
                 };
+                let trial = refresh_token(&request.grant).is_some_and(|t| !self.disk.is_current(&request.profile, t));
+                if matches!(failure.kind, FailureKind::Transient | FailureKind::Unknown) && !trial && awaited {
+                    let left = on_board(&name).map(|token| token.left(now));
+                    self.watch.failed_for_now(request, left, now);
+                }
                 match (failure.kind, refresh_token(&request.grant)) {
                     (FailureKind::InvalidGrant, Some(token)) => self.watch.was_refused(token),
                     (FailureKind::Unknown, Some(token)) => self.watch.doubt(token),
                     (FailureKind::InvalidToken | FailureKind::InvalidClient, None) => {
-                        if let Some(token) = used {
-                            self.watch.distrust(Fingerprint::of(token));
+                        if let Some(token) = used.map(Fingerprint::of) {
+                            let parent = on_board(&TokenName::from(name.profile.clone()));
+                            let current = parent.is_some_and(|p| p.fingerprint == token && p.expires > now);
+                            self.watch.distrust(&name.profile, token, current, now);
                         }
                     }
                     _ => {}

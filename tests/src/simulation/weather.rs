@@ -1,6 +1,7 @@
 //! What goes wrong outside of the daemon, for a while: provider, network, disk, and the machine itself.
 
 use serde_json::json;
+use tokend::core::input::Input;
 
 use super::disk::DiskFault;
 use super::journal::Entry;
@@ -94,7 +95,7 @@ impl Simulation {
         let status = |status| Fault::Status { status, retry_after: None };
         let either = self.dice.chance(0.5);
         match self.dice.between(0, 15) {
-            0 => (status(500), false),
+            0 => (status(500), either),
             1 => (Fault::Status { status: 503, retry_after: Some(self.dice.between(1, 90).to_string()) }, false),
             2 => (status(502), either),
             3 => (status(504), either),
@@ -148,22 +149,64 @@ impl Simulation {
         let pause = self.dice.pause(MACHINE);
         self.after(pause, Event::Machine);
         match self.dice.between(0, 199) {
-            0 if self.plan.span.as_secs() > 20 * 86_400 => self.long_absence(),
             0..70 => {
                 let length = self.dice.pause(40 * MINUTE);
-                self.totals.sleeps += 1;
-                self.journal.note(self.at, Entry::Machine(format!("sleeps for {} s", length / SECOND)));
-                self.machine.sleep(self.at + length);
-                self.after(length, Event::Resume);
+                self.sleep(length);
             }
             70..140 => {
                 let by = self.some_step();
-                self.totals.steps += 1;
-                self.journal.note(self.at, Entry::Machine(format!("steps its wall clock by {by} ms")));
-                self.machine.step_wall(self.at, by);
+                self.step_clock(by);
             }
             140..180 => self.crash("killed"),
             _ => self.stop(),
+        }
+    }
+
+    fn sleep(&mut self, length: Time) {
+        if self.machine.asleep(self.at).is_some() {
+            return;
+        }
+        self.totals.sleeps += 1;
+        self.journal.note(self.at, Entry::Machine(format!("sleeps for {} s", length / SECOND)));
+        self.machine.sleep(self.at + length);
+        self.after(length, Event::Resume);
+    }
+
+    fn step_clock(&mut self, by: i64) {
+        self.totals.steps += 1;
+        self.journal.note(self.at, Entry::Machine(format!("steps its wall clock by {by} ms")));
+        self.machine.step_wall(self.at, by);
+        self.tell(Input::Tick); // the driver hears of it
+    }
+
+    /// A login is between two of its steps: now and then the machine sleeps, and the daemon dies soon after.
+    pub(super) fn during_a_login(&mut self) {
+        if !self.phase.is_calm() && self.dice.chance(0.04) {
+            let length = self.dice.between(MINUTE, 90 * MINUTE);
+            self.sleep(length);
+            let later = length + self.dice.between(1, 3 * SECOND);
+            self.after(later, Event::Mischief);
+        }
+    }
+
+    /// A login has brought a token: now and then its chain dies soon after, with the daemon, the machine or the clock.
+    pub(super) fn after_a_login(&mut self) {
+        if !self.phase.is_calm() && self.dice.chance(0.3) {
+            let later = self.dice.between(1, 20 * MINUTE);
+            self.after(later, Event::Mischief);
+        }
+    }
+
+    /// What makes a daemon lose count of its logins, if anything does.
+    pub(super) fn mischief(&mut self) {
+        self.revoke();
+        if self.dice.chance(0.5) {
+            let by = self.some_step();
+            self.step_clock(by);
+        }
+        if self.dice.chance(0.7) {
+            let later = self.dice.between(1, 5 * MINUTE);
+            self.after(later, Event::Kill);
         }
     }
 

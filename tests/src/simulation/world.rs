@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokend::core::settings::{Endpoint, Fraction, Kind, Login, ParamStyle, Profile, Settings, Tenants};
 use tokend_proto::{ProfileName, TenantRef, TokenName, WorkspaceId};
 
+use super::access::{self, AccessRule};
 use super::dice::Dice;
 use super::{Kept, Plan};
 use crate::sandbox::{DeadSubject, Lives, OffsetCounts, Provider, Quirks, RateLimits};
@@ -29,6 +30,7 @@ pub(super) struct Vault {
 pub(super) struct Configuration {
     pub(super) profiles: BTreeMap<ProfileName, Arc<Profile>>,
     pub(super) rate: NonZeroU32,
+    pub(super) rules: Vec<AccessRule>,
 }
 
 impl Configuration {
@@ -69,7 +71,7 @@ impl World {
         let mut provider = Provider::new(dice.next());
         play_it_either_way(&mut provider, plan, dice);
         let rate = NonZeroU32::new(dice.between(2, 8) as u32).expect("two at least");
-        let empty = Configuration { profiles: BTreeMap::new(), rate };
+        let empty = Configuration { profiles: BTreeMap::new(), rate, rules: Vec::new() };
         let mut world = Self {
             provider,
             secrets: BTreeMap::new(),
@@ -102,6 +104,9 @@ impl World {
             world.add_msp(&format!("msp-{n}"), n, plan, dice);
         }
         world.add_classics(classics, plan, dice);
+        if plan.kept == Kept::Many {
+            world.good.rules = access::some_rules(&world.all_names(), dice);
+        }
         world.file = world.good.clone();
         world.unlock();
         world
@@ -197,6 +202,16 @@ impl World {
     pub(super) fn set_password(&mut self, password: String) {
         self.provider.set_user(USER, &password, CUSTOMER);
         self.password = password;
+    }
+
+    /// Every name that there is.
+    pub(super) fn all_names(&self) -> Vec<TokenName> {
+        let profiles = self.good.profiles.keys().cloned().map(TokenName::from);
+        let of = |(profile, ids): (&ProfileName, &Vec<WorkspaceId>)| {
+            let name = |id: &WorkspaceId| TokenName { profile: profile.clone(), tenant: Some(*id) };
+            ids.iter().map(name).collect::<Vec<_>>()
+        };
+        profiles.chain(self.tenants.iter().flat_map(of)).collect()
     }
 
     /// The names that are to be kept fresh by the file as it is.

@@ -146,7 +146,9 @@ pub const ACCESS: Table = Table {
             value: "a list of systemd units",
             default: Words("nobody"),
             example: "[\"aruba-exporter.service\"]",
-            doc: "The whole name of the systemd unit in which the process runs.",
+            doc: "Units of the system's manager in which the process runs: by the whole name, as a template \
+                  (`report@.service`: all its instances), or a slice (`automation.slice`: all that is in it). Needs Linux \
+                  6.5.",
             instead_of: None,
         },
         Key {
@@ -205,4 +207,19 @@ pub const SECRET: Table = Table {
             instead_of: Some("credential"),
         },
     ],
+};
+
+/// `[audit]`.
+pub const AUDIT: Table = Table {
+    header: "[audit]",
+    doc: "What is recorded about processes, in the log under the target `audit`. Refused requests, and each renewal, import \
+          and reload that was asked for, are recorded in any case; a token never is, only its fingerprint.",
+    keys: &[Key {
+        name: "reads",
+        value: "true or false",
+        default: Example,
+        example: "false",
+        doc: "Whether each token that is given out is recorded as well.",
+        instead_of: None,
+    }],
 };

@@ -8,7 +8,7 @@ mod profiles;
 
 use clap::ValueEnum;
 
-pub use common::{ACCESS, PROVIDERS, REFRESH, SECRET, SERVER, STATE};
+pub use common::{ACCESS, AUDIT, PROVIDERS, REFRESH, SECRET, SERVER, STATE};
 pub use profiles::{CENTRAL, CLASSIC, GLP, LOGIN, PROFILE, TENANTS};
 
 /// What a profile holds the credentials of.
@@ -65,5 +65,5 @@ pub struct Table {
 }
 
 /// All sections, in the order in which they are shown.
-pub const TABLES: [&Table; 11] =
-    [&SERVER, &PROVIDERS, &REFRESH, &STATE, &PROFILE, &CENTRAL, &GLP, &TENANTS, &CLASSIC, &LOGIN, &ACCESS];
+pub const TABLES: [&Table; 12] =
+    [&SERVER, &PROVIDERS, &REFRESH, &STATE, &PROFILE, &CENTRAL, &GLP, &TENANTS, &CLASSIC, &LOGIN, &ACCESS, &AUDIT];

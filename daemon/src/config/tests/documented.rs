@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::config::keys::{
-    ACCESS, CENTRAL, CLASSIC, GLP, LOGIN, PROFILE, PROVIDERS, ProfileKind, REFRESH, SECRET, SERVER, STATE, TABLES,
-    TENANTS, Table, Unsaid,
+    ACCESS, AUDIT, CENTRAL, CLASSIC, GLP, LOGIN, PROFILE, PROVIDERS, ProfileKind, REFRESH, SECRET, SERVER, STATE,
+    TABLES, TENANTS, Table, Unsaid,
 };
 use crate::config::template::{self, Secrets};
 
@@ -41,6 +41,7 @@ fn every_key_that_is_accepted_is_explained_and_no_other() {
         (format!("{LEGACY}{here}"), &[&PROFILE, &CLASSIC]),
         (format!("{LEGACY}[profiles.legacy.login]\n{here}"), &[&LOGIN]),
         (format!("[[access]]\n{here}"), &[&ACCESS]),
+        (format!("[audit]\n{here}"), &[&AUDIT]),
         (CAMPUS.replace("{ env", &format!("{{ {NO_KEY}")), &[&SECRET]),
     ] {
         assert_eq!(accepted(&text), documented(tables), "{text}");

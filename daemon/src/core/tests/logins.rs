@@ -1,6 +1,7 @@
 //! The login for non-SSO users and its quota.
 
-use super::super::record::{LoginOutcome, QuotaRecord};
+use super::super::record::{ChainRecord, ChainState, LoginOutcome, QuotaRecord};
+use super::super::time::Mark;
 use super::*;
 
 const PROFILE: &str = "legacy";
@@ -90,6 +91,95 @@ fn a_clock_stepped_back_after_the_start_does_not_put_the_next_login_off() {
     assert_eq!(logins(&rig), 0);
     rig.pass(secs(160));
     assert_eq!(logins(&rig), 1);
+}
+
+#[test]
+fn a_clock_stepped_before_a_reboot_brings_no_login_forward() {
+    for disk_is_full in [false, true] {
+        let mut rig = Rig::new(&profiles());
+        rig.grant(7200);
+        rig.reject(PROFILE, "access-1");
+        rig.fail(FailureKind::InvalidGrant);
+        rig.pass(secs(60));
+        rig.disk_fault = disk_is_full.then_some("no space left on device");
+        rig.now.wall.0 += 86_400_000;
+        rig.handle(Input::Tick);
+        rig.disk_fault = None;
+        rig.pass(secs(60));
+        rig.get(PROFILE);
+        let mut rig = rig.restart(&profiles(), secs(60), true);
+        rig.pass(secs(1610));
+        assert_eq!(logins(&rig), 0);
+        rig.pass(secs(160));
+        assert_eq!(logins(&rig), 1);
+    }
+}
+
+#[test]
+fn times_of_two_boots_follow_the_clock_together() {
+    let mut rig = Rig::new(&profiles());
+    rig.grant(7200);
+    rig.reject(PROFILE, "access-1");
+    rig.fail(FailureKind::InvalidGrant);
+    let mut rig = rig.restart(&profiles(), secs(60), true);
+    rig.now.wall.0 += 7_200_000;
+    rig.handle(Input::Tick);
+    rig.pass(secs(60));
+    rig.now.wall.0 -= 3_600_000;
+    rig.handle(Input::Tick);
+    let mut rig = rig.restart(&profiles(), secs(60), true);
+    rig.pass(secs(1610));
+    assert_eq!(logins(&rig), 0);
+    rig.pass(secs(40));
+    assert_eq!(logins(&rig), 1);
+}
+
+#[test]
+fn a_restart_begins_no_login_but_for_an_empty_chain_or_after_a_refusal() {
+    let with_record = |mutate: &dyn Fn(&mut ChainRecord)| {
+        let mut rig = Rig::new(&profiles());
+        rig.grant(7200);
+        rig.pass(secs(4000));
+        for (_, record) in rig.disk.values_mut() {
+            if let Record::Chain(chain) = record {
+                mutate(chain);
+            }
+        }
+        rig
+    };
+    let since = Mark { boot: START.boot, wall: START.wall, boot_id: BootId([1; 16]) };
+    let in_flight = |chain: &mut ChainRecord| {
+        let sent = chain.refresh_token.as_ref().map(tokend_proto::Fingerprint::of).expect("it was granted");
+        chain.state = ChainState::InFlight { since, sent };
+    };
+    let refused = |chain: &mut ChainRecord| {
+        chain.state = ChainState::AwaitingLogin { since };
+        chain.refresh_token = None;
+    };
+    type Mutate<'a> = &'a dyn Fn(&mut ChainRecord);
+    let cases: [(&str, Mutate<'_>, bool); 3] =
+        [("settled", &|_| {}, false), ("in flight", &in_flight, false), ("refused", &refused, true)];
+    for (what, mutate, login) in cases {
+        for reboot in [false, true] {
+            let mut rig = with_record(mutate).restart(&profiles(), secs(3), reboot);
+            for _ in 0..400 {
+                if !rig.sent.is_empty() && logins(&rig) == 0 {
+                    rig.fail(FailureKind::Unknown);
+                }
+                rig.pass(secs(20));
+            }
+            assert_eq!(logins(&rig) > 0, login, "{what}, reboot: {reboot}");
+            assert!(login || rig.requests() > 10, "{what}: it goes on trying");
+        }
+        let Rig { disk, now, .. } = with_record(mutate);
+        let read = |record| match record {
+            Record::Chain(_) => RestoredContent::Previous(record),
+            record => RestoredContent::Newest(record),
+        };
+        let mut rig = Rig::restored(&profiles(), disk, read, now, BootId([1; 16]));
+        rig.pass(secs(60));
+        assert_eq!(logins(&rig) > 0, login, "{what}, the record before");
+    }
 }
 
 #[test]
@@ -252,5 +342,19 @@ fn a_chain_that_awaits_a_login_which_is_taken_away_is_lost() {
     rig.pass(secs(7300));
     let waiter = rig.get(PROFILE);
     assert_eq!(rig.code(waiter), ErrorCode::ChainLost);
+    assert_eq!(logins(&rig), 1);
+}
+
+#[test]
+fn the_pair_of_a_login_that_cannot_be_stored_is_tried_until_it_can_and_not_logged_in_for_again() {
+    let mut rig = Rig::new(&profiles());
+    rig.disk_fault = Some("no space left on device");
+    rig.grant(7200);
+    rig.pass(secs(2400));
+    assert_eq!(rig.board(PROFILE), None, "not seen before it is durable");
+    assert!(rig.status(PROFILE).last_error.is_some_and(|e| e.contains("held in memory")));
+    rig.disk_fault = None;
+    rig.pass(secs(40));
+    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
     assert_eq!(logins(&rig), 1);
 }

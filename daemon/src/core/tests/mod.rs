@@ -7,6 +7,7 @@ mod logins;
 mod peers;
 mod reload;
 mod renewal;
+mod ruins;
 mod sources;
 mod tenants;
 

@@ -41,25 +41,25 @@ fn is_early_login_step(asked: Asked) -> bool {
 }
 
 #[test]
-fn gateway_errors_leave_the_outcome_open_where_tokens_are_minted() {
+fn a_500_and_gateway_errors_leave_the_outcome_open_where_tokens_are_minted() {
     for asked in ALL {
-        for status in [502, 504] {
+        for status in [500, 502, 504] {
             let expected = if is_early_login_step(asked) { Transient } else { Unknown };
             assert_eq!(kind(asked, status, HTML), expected, "{asked:?} {status}");
         }
     }
+    assert_eq!(kind(Asked::Refresh, 500, r#"{"message":"An unexpected error occurred"}"#), Unknown);
 }
 
 #[test]
 fn other_server_errors_redirects_and_unusual_refusals_are_transient() {
-    let unusual = [300, 301, 302, 303, 304, 307, 308, 402, 404, 405, 408, 409, 410, 413, 418, 425, 451, 500, 501, 503];
+    let unusual = [300, 301, 302, 303, 304, 307, 308, 402, 404, 405, 408, 409, 410, 413, 418, 425, 451, 501, 503];
     for asked in ALL {
         for status in unusual.into_iter().chain([505, 507, 511, 520, 599]) {
             assert_eq!(kind(asked, status, HTML), Transient, "{asked:?} {status}");
             assert_eq!(kind(asked, status, &oauth("server_error", "")), Transient, "{asked:?} {status}");
         }
     }
-    assert_eq!(kind(Asked::Refresh, 500, r#"{"message":"An unexpected error occurred"}"#), Transient);
 }
 
 #[test]

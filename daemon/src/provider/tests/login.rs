@@ -64,6 +64,17 @@ async fn the_steps_keep_their_distance() {
 }
 
 #[tokio::test]
+async fn a_login_that_has_taken_too_long_mints_nothing() {
+    assert!(Timing::PRODUCTION.login_steps > 2 * (Timing::PRODUCTION.whole + Timing::PRODUCTION.login_pause));
+    let timing = Timing { login_pause: Duration::from_millis(50), login_steps: Duration::from_millis(20), ..PATIENT };
+    let (answer, server) = logged_in(vec![signed_in(), Play::json(200, CODE), Play::json(200, PAIR)], timing).await;
+    let failure = failure(answer);
+    assert_eq!(failure.kind, Transient, "{}", failure.message);
+    assert!(failure.message.contains("step 2") && failure.message.contains("was not sent"), "{}", failure.message);
+    server.only();
+}
+
+#[tokio::test]
 async fn step_1_tells_a_wrong_password_from_everything_else() {
     let invalid_client = r#"{"error":"invalid_client"}"#;
     let cases: [(Play, FailureKind); 9] = [
@@ -108,11 +119,12 @@ async fn step_2_mints_nothing_so_its_outcome_is_never_open() {
 
 #[tokio::test]
 async fn step_3_mints_tokens_so_its_outcome_can_be_open() {
-    let cases: [(Play, FailureKind); 6] = [
+    let cases: [(Play, FailureKind); 7] = [
         (Play::Reset, Unknown),
         (Play::json(502, ""), Unknown),
         (Play::json(200, TOKEN), Unknown),
-        (Play::json(500, ""), Transient),
+        (Play::json(500, ""), Unknown),
+        (Play::json(503, ""), Transient),
         (Play::json(400, r#"{"error":"invalid_request","error_description":"Invalid code"}"#), Transient),
         (Play::json(400, r#"{"error":"invalid_client"}"#), InvalidClient),
     ];

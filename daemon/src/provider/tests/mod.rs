@@ -19,8 +19,12 @@ use crate::core::exchange::{Answer, Failure, Grant, SecretVersion, TokenResponse
 use crate::core::settings::{Endpoint, Kind, Login, ParamStyle, Profile, Tenants};
 
 /// Long enough for a busy machine, and what no test waits for unless it fails.
-const PATIENT: Timing =
-    Timing { connect: Duration::from_secs(10), whole: Duration::from_secs(20), login_pause: Duration::from_millis(1) };
+const PATIENT: Timing = Timing {
+    connect: Duration::from_secs(10),
+    whole: Duration::from_secs(20),
+    login_pause: Duration::from_millis(1),
+    login_steps: Duration::from_secs(60),
+};
 
 const WORKSPACE: &str = "497f6eca-6276-4993-bfeb-53cbbbba6f08";
 const TENANT: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";

@@ -5,7 +5,13 @@ use tokend_proto::{Fingerprint, Secret};
 
 use super::Watch;
 use crate::sandbox::Provider;
-use crate::simulation::machine::{DAY, Machine, Time};
+use crate::simulation::machine::{DAY, MINUTE, Machine, Time};
+
+/// Ages of a chain at which the operator is warned: 7, 3 and 1 days before its end.
+const WARNINGS: [Time; 3] = [7 * DAY, 11 * DAY, 13 * DAY];
+
+/// A warning is not late, or early, by less.
+const TOLERANCE: Time = 2 * MINUTE;
 
 /// What becomes of a refresh token.
 #[derive(Debug, Clone, Default)]
@@ -138,6 +144,35 @@ impl Watch {
         self.chains.entry(key.clone()).or_default().rotten = true;
     }
 
+    /// The operator is warned of a chain's end.
+    pub(in crate::simulation) fn warned(&mut self, profile: &str, stepped: Option<Time>, at: Time) {
+        self.warned.insert(profile.to_owned(), at);
+        let last = |view: &ChainView| self.fates.get(&view.last.as_ref()?.0).map(|fate| fate.issued);
+        let of_profile = self.chains.iter().filter(|(key, _)| key.profile.as_str() == profile);
+        let due = |issued: Time| issued + WARNINGS[0] < at + TOLERANCE || stepped >= Some(issued);
+        if !of_profile.filter_map(|(_, view)| last(view)).any(due) {
+            self.fail(format!("{profile}: warned of the end of its chain, which is not near"));
+        }
+    }
+
+    /// Whether the operator was warned of the end of a chain in time, by a daemon that runs since `started`.
+    pub(in crate::simulation) fn warnings(
+        &mut self,
+        key: &ChainKey,
+        token: &Secret,
+        started: Time,
+        stepped: Option<Time>,
+        at: Time,
+    ) {
+        let Some(issued) = self.fates.get(&Fingerprint::of(token)).map(|fate| fate.issued) else { return };
+        let due = WARNINGS.iter().map(|age| issued + age).filter(|due| due + TOLERANCE < at).max();
+        let Some(due) = due.map(|due| due.max(started)).filter(|due| due + TOLERANCE < at) else { return };
+        let warned = self.warned.get(key.profile.as_str()).copied().unwrap_or_default();
+        if stepped < Some(issued) && warned + TOLERANCE < due {
+            self.fail(format!("{}: nobody was warned that its chain ends", key.profile));
+        }
+    }
+
     /// A chain's record has changed, or may have. Says why the chain is dead, if it just died.
     pub(in crate::simulation) fn review(
         &mut self,
@@ -240,6 +275,8 @@ impl Watch {
                 ("no reason", &[])
             }
         };
+        // Whatever became of it before: after 14 days nothing else is needed.
+        let causes = if old { &[causes, &[LostCause::Expired]].concat() } else { causes };
         let doubted = fate.doubtful && why == Some(LostCause::ReplyLost);
         // Its age in days is the wall clock's, once the machine has been booted anew.
         let aged = machine.stepped_since(fate.issued) && fate.issued < machine.booted();

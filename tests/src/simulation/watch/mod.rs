@@ -3,6 +3,7 @@
 //! The first thing that does not hold is kept and ends the run.
 
 mod chains;
+mod pace;
 pub(super) mod requests;
 mod tokens;
 
@@ -18,6 +19,7 @@ use tokend_proto::{Fingerprint, ProfileName, TokenName};
 use super::machine::Time;
 
 use chains::{ChainView, Fate};
+use pace::Pace;
 use requests::Key;
 
 /// What is remembered to judge by.
@@ -41,12 +43,15 @@ pub(super) struct Watch {
     renewing: BTreeMap<TokenName, Fingerprint>,
     /// Workspace tokens that an exchange or a listing was refused for.
     distrusted: HashSet<Fingerprint>,
+    pace: Pace,
 
     // Over all of them.
     owners: HashMap<Fingerprint, (TokenName, Time)>,
     chains: BTreeMap<ChainKey, ChainView>,
     fates: HashMap<Fingerprint, Fate>,
     refused: HashSet<Fingerprint>,
+    /// When an operator was last warned of a chain's end, by profile.
+    warned: BTreeMap<String, Time>,
     /// Logins that reached the provider, by client.
     attempts: BTreeMap<String, VecDeque<Time>>,
     /// When a login last gave a token.
@@ -55,11 +60,13 @@ pub(super) struct Watch {
     taken_back: BTreeMap<String, u64>,
     /// Shares of the life after which tokens were to be renewed: least, most, how many.
     shares: (f64, f64, u64),
+    /// Backoffs at their longest step: the least share of it, and how many.
+    backoffs: (f64, u64),
 }
 
 impl Watch {
     pub(super) fn new() -> Self {
-        Self { shares: (1.0, 0.0, 0), ..Self::default() }
+        Self { shares: (1.0, 0.0, 0), backoffs: (f64::MAX, 0), ..Self::default() }
     }
 
     /// Something does not hold.
@@ -93,5 +100,6 @@ impl Watch {
         self.distrusted.retain(|token| {
             names.iter().any(|(_, held)| (held.distrusted || held.rejected) && held.token.fingerprint == *token)
         });
+        self.pace = Pace::default();
     }
 }

@@ -51,7 +51,7 @@ pub(in crate::simulation) fn name_of(request: &ProviderRequest) -> TokenName {
 }
 
 impl Watch {
-    fn key(&self, request: &ProviderRequest) -> Key {
+    pub(super) fn key(&self, request: &ProviderRequest) -> Key {
         let profile = &request.profile.name;
         let generation = self.generations.get(profile).copied().unwrap_or(0);
         match (&request.grant, chain_key(&request.profile)) {
@@ -67,9 +67,17 @@ impl Watch {
         request: &ProviderRequest,
         disk: &Disk,
         provider: &Provider,
+        now: Boot,
         at: Time,
     ) {
         let key = self.key(request);
+        let trial = match &request.grant {
+            Grant::Refresh { refresh_token, .. } => !disk.is_current(&request.profile, refresh_token),
+            grant => matches!(grant, Grant::Login { .. } | Grant::ListTenants { .. }),
+        };
+        if !trial {
+            self.backs_off(&key, now);
+        }
         if let Some(other) = self.flying.insert(key.clone(), request.id) {
             self.fail(format!("{key:?}: {:?} was sent while {other:?} is on the wire", request.id));
         }
@@ -90,7 +98,7 @@ impl Watch {
         name: &TokenName,
         current: Option<&Issued>,
         parent_of_waiting: bool,
-        wanted: Duration,
+        wanted: impl FnOnce() -> Duration,
         now: Boot,
     ) {
         let Some(token) = current.filter(|token| token.expires > now) else { return };
@@ -102,13 +110,36 @@ impl Watch {
         let distrusted = self.distrusted.contains(&token.fingerprint);
         let margin = Duration::from_secs(60).min(token.life() / 3);
         let parent = parent_of_waiting && token.left(now) < margin;
-        let wanted = wanted > token.left(now) || self.wanting.get(name) == Some(&token.fingerprint);
-        let short = wanted && now.since(token.issued) > token.life() / 4;
-        if !(due || complained || distrusted || parent || short) {
+        let short = || {
+            let wanted = wanted() > token.left(now) || self.wanting.get(name) == Some(&token.fingerprint);
+            wanted && now.since(token.issued) > token.life() / 4
+        };
+        let other = due || distrusted || parent || short();
+        if complained && !other {
+            self.is_forced(name, token.fingerprint, false, now);
+        }
+        if !(complained || other) {
             let left = token.left(now).as_secs();
             self.fail(format!("{name}: renewed with {left} s left of {} and for no reason", token.life().as_secs()));
         }
         self.renewing.insert(name.clone(), token.fingerprint);
+    }
+
+    /// A refresh of a Classic token that is good must have a reason, too; what is not known of the one before is one.
+    pub(in crate::simulation) fn rotation_has_reason(&mut self, name: &TokenName, current: Option<&Issued>, now: Boot) {
+        let Some(token) = current.filter(|token| token.expires > now) else { return };
+        if self.renewing.get(name) == Some(&token.fingerprint) {
+            return;
+        }
+        if token.refresh > now && self.complained.get(name) == Some(&token.fingerprint) {
+            self.is_forced(name, token.fingerprint, true, now);
+        }
+        self.renewing.insert(name.clone(), token.fingerprint);
+    }
+
+    /// Whether the answer matters: the profile was not replaced since.
+    pub(in crate::simulation) fn awaits(&self, request: &ProviderRequest) -> bool {
+        self.flying.get(&self.key(request)) == Some(&request.id)
     }
 
     /// The request's answer has come, or never will.
@@ -118,6 +149,7 @@ impl Watch {
 
     /// A profile's old requests are none of the new one's.
     pub(in crate::simulation) fn replaced(&mut self, profile: &ProfileName) {
+        self.paces_anew(profile);
         *self.generations.entry(profile.clone()).or_default() += 1;
     }
 

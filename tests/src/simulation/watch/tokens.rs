@@ -74,6 +74,7 @@ impl Watch {
         token: &Issued,
         disk: &Disk,
     ) {
+        self.renewed(name);
         if self.complained.get(name).is_some_and(|complaint| *complaint != token.fingerprint) {
             self.complained.remove(name);
         }
@@ -114,10 +115,5 @@ impl Watch {
     /// A peer wanted more life than this token has.
     pub(in crate::simulation) fn wants_more(&mut self, name: &TokenName, token: Fingerprint) {
         self.wanting.insert(name.clone(), token);
-    }
-
-    /// An exchange or a listing was refused for this token.
-    pub(in crate::simulation) fn distrust(&mut self, token: Fingerprint) {
-        self.distrusted.insert(token);
     }
 }

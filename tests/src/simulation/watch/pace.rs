@@ -1,0 +1,236 @@
+//! How soon and how often: forced renewals, backoffs, and the parents of tenants.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokend::core::effect::Issued;
+use tokend::core::exchange::{Grant, ProviderRequest};
+use tokend::core::time::Boot;
+use tokend_proto::{Fingerprint, ProfileName, TokenName};
+
+use super::Watch;
+use super::requests::{Key, name_of};
+use crate::simulation::machine::SECOND;
+
+/// Between forced renewals of a name, of a Classic one, and at most, after rejections in a row.
+const FORCED: Duration = Duration::from_secs(30);
+const FORCED_CLASSIC: Duration = Duration::from_secs(60);
+const FORCED_MOST: Duration = Duration::from_secs(600);
+
+/// Between renewals of a workspace's token because exchanges were refused for it.
+const DISTRUST: Duration = Duration::from_secs(30);
+
+/// The longest step of a backoff of a name without a token.
+const LONGEST_STEP: Duration = Duration::from_secs(30);
+
+/// Backoffs of which the spread can be judged.
+const ENOUGH_BACKOFFS: u64 = 30;
+
+/// Of this life of the daemon.
+#[derive(Default)]
+pub(super) struct Pace {
+    /// Complaints that were not turned down, and when each was first made.
+    complaints: BTreeMap<TokenName, (Fingerprint, Boot)>,
+    forced: BTreeMap<TokenName, Forced>,
+    failures: BTreeMap<Key, Failures>,
+    /// Workspace tokens that must not be used again.
+    banned: BTreeMap<ProfileName, Banned>,
+}
+
+#[derive(Clone, Copy)]
+struct Forced {
+    next: Boot,
+    interval: Duration,
+    /// The renewal that was forced has not brought its token.
+    under_way: bool,
+    /// The current token was forced.
+    token: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Failures {
+    count: u32,
+    last: Boot,
+    step: Duration,
+}
+
+#[derive(Clone, Copy)]
+struct Banned {
+    token: Fingerprint,
+    /// Until then no other one is renewed for this reason.
+    until: Boot,
+    /// Since when its renewal is due.
+    due: Option<Boot>,
+}
+
+impl Watch {
+    /// A peer or an operator wants this very token replaced, and was not turned down.
+    pub(in crate::simulation) fn complained_at(&mut self, name: &TokenName, token: Fingerprint, now: Boot) {
+        let complaint = self.pace.complaints.entry(name.clone()).or_insert((token, now));
+        if complaint.0 != token {
+            *complaint = (token, now);
+        }
+    }
+
+    /// That was turned down for now.
+    pub(in crate::simulation) fn turned_down(&mut self, name: &TokenName, token: Fingerprint) {
+        let begun = self.renewing.get(name) == Some(&token);
+        if !begun && self.pace.complaints.get(name).is_some_and(|(of, _)| *of == token) {
+            self.pace.complaints.remove(name);
+            self.complained.remove(name);
+        }
+    }
+
+    /// A renewal is sent for no other reason than a complaint: is it time?
+    pub(super) fn is_forced(&mut self, name: &TokenName, token: Fingerprint, classic: bool, now: Boot) {
+        let at = self.pace.complaints.get(name).filter(|(of, _)| *of == token).map_or(now, |(_, at)| *at);
+        let first = if classic { FORCED_CLASSIC } else { FORCED };
+        let before = self.pace.forced.get(name).copied();
+        if let Some(before) = before.filter(|before| at < before.next) {
+            let early = before.next.since(at);
+            self.fail(format!("{name}: renewed on demand {early:?} before it is allowed again"));
+        }
+        let interval = match before {
+            Some(before) if before.token => (2 * before.interval.max(first)).min(FORCED_MOST),
+            _ => first,
+        };
+        let forced = Forced { next: at + interval, interval, under_way: true, token: false };
+        self.pace.forced.insert(name.clone(), forced);
+    }
+
+    /// A new token of a name has arrived.
+    pub(super) fn renewed(&mut self, name: &TokenName) {
+        if let Some(forced) = self.pace.forced.get_mut(name) {
+            forced.token = std::mem::take(&mut forced.under_way);
+        }
+        if let Some(banned) = self.pace.banned.get_mut(&name.profile).filter(|_| name.tenant.is_none()) {
+            banned.due = None;
+        }
+    }
+
+    /// A name is off the board.
+    pub(in crate::simulation) fn withdrawn(&mut self, name: &TokenName) {
+        self.pace.forced.remove(name);
+        self.pace.complaints.remove(name);
+    }
+
+    /// A request has failed for the moment, `left` before its token expires.
+    pub(in crate::simulation) fn failed_for_now(
+        &mut self,
+        request: &ProviderRequest,
+        left: Option<Duration>,
+        now: Boot,
+    ) {
+        if matches!(request.grant, Grant::ListTenants { .. } | Grant::Login { .. }) {
+            return;
+        }
+        let key = self.key(request);
+        let failures = self.pace.failures.entry(key).or_insert(Failures { count: 0, last: now, step: Duration::ZERO });
+        let most = match left {
+            Some(left) if !left.is_zero() => (left / 8).clamp(Duration::from_secs(2), LONGEST_STEP),
+            _ => LONGEST_STEP,
+        };
+        // A tenant that nobody waits for is forgotten, and its failures with it.
+        let count = if matches!(request.grant, Grant::Exchange { .. }) { 0 } else { failures.count };
+        failures.step = Duration::from_secs(1 << count.min(6)).min(most);
+        failures.count += 1;
+        failures.last = now;
+    }
+
+    /// A request is sent: not before its backoff is over.
+    pub(super) fn backs_off(&mut self, key: &Key, now: Boot) {
+        let Some(Failures { count, last, step }) = self.pace.failures.get(key).copied() else { return };
+        let pause = now.since(last);
+        // A millisecond: times are rounded down.
+        if pause + Duration::from_millis(1) < step / 2 {
+            self.fail(format!("{key:?}: sent {pause:?} after failure {count}, whose step is {step:?}"));
+        }
+        if step == LONGEST_STEP {
+            let (least, counted) = &mut self.backoffs;
+            *least = least.min(pause.as_secs_f64() / step.as_secs_f64());
+            *counted += 1;
+        }
+    }
+
+    /// What failed has succeeded.
+    pub(in crate::simulation) fn succeeded(&mut self, request: &ProviderRequest) {
+        let key = self.key(request);
+        self.pace.failures.remove(&key);
+        if matches!(request.grant, Grant::ClientCredentials { .. }) {
+            let of = |key: &Key| matches!(key, Key::Name(name, _) if name.profile == request.profile.name);
+            self.pace.failures.retain(|key, _| !of(key)); // its tenants may be tried at once
+        }
+    }
+
+    /// The configuration has changed, or its secrets have: everything may be tried at once.
+    pub(in crate::simulation) fn all_start_afresh(&mut self) {
+        self.pace.failures.clear();
+    }
+
+    /// At the end of a run.
+    pub(in crate::simulation) fn backoffs_were_spread(&mut self) {
+        let (least, count) = self.backoffs;
+        if count >= ENOUGH_BACKOFFS && least > 0.9 {
+            self.fail(format!("{count} backoffs all took at least {least:.2} of their step"));
+        }
+    }
+
+    /// An exchange or a listing was refused for this token, which is or is not the workspace's current one.
+    pub(in crate::simulation) fn distrust(
+        &mut self,
+        profile: &ProfileName,
+        token: Fingerprint,
+        current: bool,
+        now: Boot,
+    ) {
+        self.distrusted.insert(token);
+        let rests = self.pace.banned.get(profile).is_some_and(|banned| now < banned.until || banned.token == token);
+        if current && !rests {
+            let banned = Banned { token, until: now + DISTRUST, due: Some(now) };
+            self.pace.banned.insert(profile.clone(), banned);
+        }
+    }
+
+    /// A request that uses a workspace's token, or renews it.
+    pub(in crate::simulation) fn uses_parent(&mut self, request: &ProviderRequest, parent: Option<&Issued>, now: Boot) {
+        let profile = &request.profile.name;
+        let subject = match &request.grant {
+            Grant::Exchange { subject, .. } => Fingerprint::of(subject),
+            Grant::ClientCredentials { .. } => {
+                if let Some(banned) = self.pace.banned.get_mut(profile) {
+                    banned.due = None;
+                }
+                return;
+            }
+            _ => return,
+        };
+        let name = name_of(request);
+        match parent.filter(|parent| parent.fingerprint == subject) {
+            None => self.fail(format!("{name}: exchanged for {subject}, which is not its workspace's token")),
+            Some(parent) if parent.left(now) < Duration::from_secs(60).min(parent.life() / 3) => {
+                let left = parent.left(now);
+                self.fail(format!("{name}: exchanged for a workspace's token with {left:?} left"));
+            }
+            Some(_) => {}
+        }
+        if self.pace.banned.get(profile).is_some_and(|banned| banned.token == subject) {
+            self.fail(format!("{name}: exchanged for {subject} again, which was refused"));
+        }
+    }
+
+    /// In calm weather: a workspace's token that was refused is renewed soon, for whoever waits for it.
+    pub(in crate::simulation) fn parents_were_renewed(&mut self, now: Boot) {
+        let late = |banned: &Banned| banned.due.is_some_and(|due| now.since(due).as_millis() as u64 > 60 * SECOND);
+        if let Some((profile, _)) = self.pace.banned.iter().find(|(_, banned)| late(banned)) {
+            let what = format!("{profile}: its token was refused for an exchange and is not renewed");
+            self.fail(what);
+        }
+    }
+
+    /// A profile was replaced: its names are others.
+    pub(super) fn paces_anew(&mut self, profile: &ProfileName) {
+        self.pace.banned.remove(profile);
+        self.pace.forced.retain(|name, _| name.profile != *profile);
+        self.pace.complaints.retain(|name, _| name.profile != *profile);
+    }
+}
