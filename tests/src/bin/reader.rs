@@ -12,8 +12,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokend_tests::harness::reading::{Stop, read_with_client};
 
-/// Between two reads: load enough that no moment goes unseen, and a processor is left for the daemon.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Between two reads: no moment goes unseen, and a processor is left for the daemon.
+const PAUSE: Duration = Duration::from_millis(1);
 
 fn main() -> ExitCode {
     match run() {

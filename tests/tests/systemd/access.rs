@@ -102,9 +102,13 @@ pub(crate) fn by_unit(scene: &mut Scene, checks: &mut Checks) {
 pub(crate) fn impostors(scene: &mut Scene, checks: &mut Checks) {
     start(scene);
     let get = "tokenctl get lab";
-    checks.ends("the service itself reads", &in_service(scene, "aruba-exporter.service", &[], &["tokenctl", "get", "lab"]), 0);
+    checks.ends(
+        "the service itself reads",
+        &in_service(scene, "aruba-exporter.service", &[], &["tokenctl", "get", "lab"]),
+        0,
+    );
     let posing = [
-        ("user@2002.service", "app.slice/aruba-exporter.service"),
+        ("session.service", "app.slice/aruba-exporter.service"),
         ("container.service", "aruba-exporter.service"),
         ("container.service", "system.slice/aruba-exporter.service"),
         ("container.service", "init.scope/../aruba-exporter.service"),

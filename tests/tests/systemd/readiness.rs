@@ -29,13 +29,29 @@ pub(crate) fn ready_and_status(scene: &mut Scene, checks: &mut Checks) {
 
 /// A daemon that cannot serve is never ready.
 pub(crate) fn never_ready(scene: &mut Scene, checks: &mut Checks) {
-    // What only a start finds: the configuration is good.
-    scene.machine.does(&["mkdir", "--mode=0777", "/var/lib/elsewhere"]);
-    scene.configure("[server]\nstate_dir = \"/var/lib/elsewhere\"\n", &[scene.central("campus")]);
-    checks.ends("tokend check finds nothing", &scene.machine.run(&["tokend", "check"]), 0);
+    // What only a start finds: the state folder is another process's.
+    scene.machine.does(&["install", "--directory", "--owner=tokend", "--mode=0700", "/var/lib/tokend"]);
+    let mut other = scene.machine.spawn(&["flock", "/var/lib/tokend/lock", "sleep", "infinity"]);
+    until("the folder is taken", || {
+        (scene.machine.run(&["flock", "--nonblock", "/var/lib/tokend/lock", "true"]).status != 0).then_some(())
+    });
+    scene.machine.does(&["chown", "tokend:tokend", "/var/lib/tokend/lock"]);
+    checks.ends("tokend check finds nothing", &scene.run_as("tokend", &["tokend", "check"]), 0);
     let ran = scene.machine.run(&["systemctl", "start", "tokend.service"]);
     checks.check("a start that fails afterwards is a failure", ran.status != 0, format!("status {}", ran.status));
-    checks.holds("with its reason in the journal", &scene.log(), &["/var/lib/elsewhere", "mode 0777"]);
+    checks.holds("with its reason in the journal", &scene.log(), &["tokend: ", "/var/lib/tokend"]);
+    let _ = other.kill();
+    let _ = other.wait();
+    scene.machine.does(&["systemctl", "stop", "tokend.service"]);
+    // What never says that it is ready, is not.
+    scene.drop_in(
+        "tokend.service",
+        "silent",
+        "[Service]\nExecStart=\nExecStart=/bin/sleep infinity\nTimeoutStartSec=2\n",
+    );
+    let ran = scene.machine.run(&["systemctl", "start", "tokend.service"]);
+    checks.check("a daemon that does not say READY is not ready", ran.status != 0, format!("status {}", ran.status));
+    checks.holds("and is ended in time", &scene.log(), &["start operation timed out"]);
     checks.equal("the socket stays", scene.property("tokend.socket", "ActiveState").as_str(), "active");
 }
 

@@ -159,6 +159,16 @@ impl Scene {
         })
     }
 
+    /// Waits until this process has put this token into the memory that the service manager keeps for the next one.
+    pub(crate) fn is_stored(&self, pid: &str, token: &str) {
+        let script = "for fd in /proc/$0/fd/*; do \
+                      [[ $(readlink $fd) == /memfd:* ]] && grep --quiet --text --fixed-strings -- \"$1\" $fd && exit; \
+                      done; exit 1";
+        until("the token is where a restart finds it", || {
+            (self.machine.run(&["bash", "-c", script, pid, token]).status == 0).then_some(())
+        });
+    }
+
     /// `tokenctl` as root.
     pub(crate) fn ctl(&self, arguments: &[&str]) -> Ran {
         self.machine.run(&[&["tokenctl"], arguments].concat())

@@ -41,7 +41,9 @@ pub(crate) fn on_a_workstation(scene: &mut Scene, checks: &mut Checks) {
     let get = ["tokenctl", "get", "campus", "--wait", "60s"];
     let first = session(scene, &get);
     checks.ends("tokenctl finds it by itself", &first, 0);
-    let state = scene.machine.shell("stat --format=%a /home/netops/.config/tokend/state /home/netops/.local/state/tokend/state");
+    let state = scene
+        .machine
+        .shell("stat --format=%a /home/netops/.config/tokend/state /home/netops/.local/state/tokend/state");
     checks.equal("the state folder is the user's alone", state.stdout.as_str(), "700\n");
 
     let show = |name: &str| {
@@ -52,12 +54,15 @@ pub(crate) fn on_a_workstation(scene: &mut Scene, checks: &mut Checks) {
     let status = show("StatusText");
     checks.check("a status for people", status.contains('1'), format!("{status:?}"));
     let (pid, requests) = (show("MainPID"), scene.requests());
-    tokend_tests::harness::until("the token is in the store", || (show("NFileDescriptorStore") == "1").then_some(()));
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    scene.is_stored(&pid, first.stdout.trim_end());
     scene.machine.does(&["kill", "-KILL", &pid]);
     let again = session(scene, &get);
     checks.ends("after a crash", &again, 0);
-    checks.check("the token is the same", again.stdout == first.stdout, format!("process {}, then {}", pid, show("MainPID")));
+    checks.check(
+        "the token is the same",
+        again.stdout == first.stdout,
+        format!("process {}, then {}", pid, show("MainPID")),
+    );
     checks.equal("the provider was asked for nothing", scene.requests(), requests);
 
     let status = scene.machine.says(&["cat", &format!("/proc/{}/status", show("MainPID"))]);
