@@ -34,8 +34,6 @@ pub struct Machine {
     commands: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
     keeper: Child,
-    // Removed by the keeper, which can also do so when nobody is left to drop this.
-    _folder: PathBuf,
 }
 
 impl Machine {
@@ -70,7 +68,7 @@ impl Machine {
             .map_err(|error| format!("unshare: {error}"))?;
         let commands = keeper.stdin.take();
         let answers = BufReader::new(keeper.stdout.take().expect("it is piped"));
-        let mut machine = Self { init: 0, commands, answers, keeper, _folder: folder };
+        let mut machine = Self { init: 0, commands, answers, keeper };
         machine.power_on()?;
         Ok(machine)
     }
