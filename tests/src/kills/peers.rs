@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokend::system::clock::Clock;
 use tokend_client::{Client, ErrorCode, Fingerprint, Token, TokenOptions};
@@ -43,6 +43,8 @@ pub(super) struct Met {
     pub(super) read: u64,
     pub(super) flagged_dead: u64,
     pub(super) overtaken: u64,
+    /// Calls at whose end, after the whole wait, there was no daemon.
+    pub(super) waited_in_vain: u64,
 }
 
 impl Met {
@@ -88,6 +90,7 @@ impl Sightings {
             while !self.stop.load(Ordering::SeqCst) {
                 let life = self.life.load(Ordering::SeqCst);
                 let (asked, asked_boot) = (world.provider().now(), clock.boot());
+                let began = Instant::now();
                 let options = TokenOptions { wait: Some(BUDGET), ..TokenOptions::default() };
                 match client.token_with(name, options).await {
                     Ok(token) if token.remaining(asked_boot.0).is_zero() => {
@@ -98,6 +101,9 @@ impl Sightings {
                         Some(ErrorCode::ChainEmpty | ErrorCode::ChainLost | ErrorCode::AwaitingLogin) => {
                             self.met().chain_errors.insert((name.to_owned(), life), error.to_string());
                         }
+                        // Every daemon in all that time was killed before it had a token: `War::settle` holds those
+                        // that are not.
+                        None if began.elapsed() >= BUDGET => self.met().waited_in_vain += 1,
                         _ => self.met().violation(format!("{name}, in life {life}: {error:?}")),
                     },
                 }

@@ -42,6 +42,8 @@ pub struct Report {
     pub flagged_dead: u64,
     /// Of them: overtaken by a rotation or by their expiry on the way to the peer.
     pub overtaken: u64,
+    /// Calls of peers at whose end, after the whole wait, there was no daemon.
+    pub waited_in_vain: u64,
     /// The longest time in milliseconds between a pair's issue and the kill that lost it.
     pub longest_gap: u64,
     /// The longest time in milliseconds from a kill to the next start: peers' calls wait for 30 s at most.
@@ -72,6 +74,7 @@ impl AddAssign for Report {
         self.tokens_read += other.tokens_read;
         self.flagged_dead += other.flagged_dead;
         self.overtaken += other.overtaken;
+        self.waited_in_vain += other.waited_in_vain;
         self.longest_gap = self.longest_gap.max(other.longest_gap);
         self.longest_without = self.longest_without.max(other.longest_without);
         self.slowest_recovery = self.slowest_recovery.max(other.slowest_recovery);
@@ -100,6 +103,7 @@ impl fmt::Display for Report {
             ("tokens read by peers", self.tokens_read),
             ("  flagged as renewing, and dead", self.flagged_dead),
             ("  overtaken on the way", self.overtaken),
+            ("calls that found no daemon in 30 s", self.waited_in_vain),
             ("longest gap, ms", self.longest_gap),
             ("longest between two daemons, ms", self.longest_without),
             ("slowest recovery of all names, ms", self.slowest_recovery),

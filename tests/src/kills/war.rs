@@ -327,6 +327,7 @@ impl War<'_> {
         self.report.tokens_read += met.read;
         self.report.flagged_dead += met.flagged_dead;
         self.report.overtaken += met.overtaken;
+        self.report.waited_in_vain += met.waited_in_vain;
         self.report.violations.extend(met.violations);
         for ((name, life), error) in met.chain_errors {
             let classic = self.classics.iter().find(|classic| classic.name == name);
