@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokend::system::clock::Clock;
 use tokend_client::{Client, ErrorCode, Fingerprint, Token, TokenOptions};
@@ -90,7 +90,6 @@ impl Sightings {
             while !self.stop.load(Ordering::SeqCst) {
                 let life = self.life.load(Ordering::SeqCst);
                 let (asked, asked_boot) = (world.provider().now(), clock.boot());
-                let began = Instant::now();
                 let options = TokenOptions { wait: Some(BUDGET), ..TokenOptions::default() };
                 match client.token_with(name, options).await {
                     Ok(token) if token.remaining(asked_boot.0).is_zero() => {
@@ -103,7 +102,7 @@ impl Sightings {
                         }
                         // Every daemon in all that time was killed before it had a token: `War::settle` holds those
                         // that are not.
-                        None if began.elapsed() >= BUDGET => self.met().waited_in_vain += 1,
+                        None if clock.boot().since(asked_boot) >= BUDGET => self.met().waited_in_vain += 1,
                         _ => self.met().violation(format!("{name}, in life {life}: {error:?}")),
                     },
                 }
