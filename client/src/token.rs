@@ -7,6 +7,16 @@ use tokend_proto::{Fingerprint, Flags, Secret, Stamp};
 
 use crate::ProtocolError;
 
+/// What a token should be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TokenOptions {
+    /// Life that it should still have. Three quarters of its whole life can always be had; what falls short
+    /// of more is given all the same and says so: [`Token::falls_short`].
+    pub min_ttl: Duration,
+    /// How long to wait for one, 10 minutes at most. `None` is the client's own `wait`.
+    pub wait: Option<Duration>,
+}
+
 /// An access token, the name it belongs to, and what the daemon said about it.
 ///
 /// Do not keep it past [`Token::refresh_at`]: ask again instead, the daemon answers at once.
