@@ -1,6 +1,7 @@
 //! One connection, with one request at a time on it.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -43,7 +44,7 @@ impl Connection {
                 return Err(error);
             }
         }
-        Ok(Self { stream: socket.into(), worked: false, idle: None })
+        Ok(Self { stream: OwnedFd::from(socket).into(), worked: false, idle: None })
     }
 
     /// Whether it can be used for another request: nothing is owed, and the daemon does not close it for being idle.
