@@ -37,6 +37,8 @@ mod connection;
 #[cfg(feature = "async")]
 mod driver;
 mod error;
+#[cfg(feature = "reqwest-middleware")]
+mod middleware;
 mod paging;
 mod plan;
 mod question;
@@ -48,6 +50,8 @@ pub use builder::Builder;
 #[cfg(feature = "async")]
 pub use client::Client;
 pub use error::{DaemonError, Error, ProtocolError};
+#[cfg(feature = "reqwest-middleware")]
+pub use middleware::BearerToken;
 pub use paging::{Rights, Status};
 pub use socket::socket_path;
 pub use token::{Token, TokenOptions};

@@ -66,6 +66,14 @@ impl Token {
         &self.token.token_type
     }
 
+    /// What stands before the token in an `Authorization` header: `Bearer` as RFC 6750 writes it, however the provider
+    /// does (Classic says `bearer`, which some servers take and some do not), or another [`Token::token_type`].
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        let token_type = self.token_type();
+        if token_type.eq_ignore_ascii_case("Bearer") { "Bearer" } else { token_type }
+    }
+
     /// What names the token without showing it.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
@@ -177,11 +185,16 @@ mod tests {
     #[test]
     fn every_token_type_that_the_daemon_passes_on_is_taken() {
         for good in ["Bearer", "N_A", "PoP", "DPoP", "!#$%&'*+-.^_`|~", &"x".repeat(32)] {
-            assert!(token("abc", good).is_ok(), "{good}");
+            assert_eq!(token("abc", good).unwrap().scheme(), good);
         }
         for bad in ["", "two words", "a/b", "a:b", "(a)", "\"a\"", "a,b", "é", "a\u{7f}", &"x".repeat(65)] {
             assert_eq!(token("abc", bad).unwrap_err(), ProtocolError::TokenCharacters, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn bearer_is_written_as_in_the_rfc() {
+        assert_eq!(token("abc", "bearer").unwrap().scheme(), "Bearer");
     }
 
     #[test]

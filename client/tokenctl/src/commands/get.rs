@@ -49,9 +49,7 @@ struct Json<'a> {
 
 fn shaped(token: &Token, shape: Shape, variable: &str, boot_ms: u64) -> String {
     let secret = token.secret();
-    // RFC 6750 writes the scheme so; Classic says "bearer", which some servers take and some do not.
-    let is_bearer = token.token_type().eq_ignore_ascii_case("Bearer");
-    let scheme = if is_bearer { "Bearer" } else { token.token_type() };
+    let scheme = token.scheme();
     match shape {
         Shape::Raw => format!("{secret}\n"),
         Shape::Header => format!("Authorization: {scheme} {secret}\n"),
