@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Client, socket_path};
+#[cfg(feature = "async")]
+use crate::Client;
+use crate::{blocking, socket_path};
 
 /// How long a call waits for a token, or for a daemon that is being restarted, if nothing is said.
 const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 
-/// What a [`Client`] is made of. Nothing is opened before the first call.
+/// What a client is made of. Nothing is opened before the first call.
 #[derive(Debug, Clone)]
 pub struct Builder {
     pub(crate) socket: Option<PathBuf>,
@@ -46,9 +48,19 @@ impl Builder {
     }
 
     /// The client. It connects when it is first used.
+    #[cfg(feature = "async")]
     #[must_use]
     pub fn build(self) -> Client {
-        let path = self.socket.clone().unwrap_or_else(socket_path);
-        Client::new(path, self)
+        Client::new(self.path(), self)
+    }
+
+    /// The client that needs no runtime. It connects when it is first used.
+    #[must_use]
+    pub fn build_blocking(self) -> blocking::Client {
+        blocking::Client::new(self.path(), self)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.socket.clone().unwrap_or_else(socket_path)
     }
 }

@@ -5,15 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokend_proto::{
-    Fingerprint, Imported, NameRights, NameStatus, Peer, ProfileName, Reloaded, Renewed, Reply, Request, Secret,
-    SecretStr, Tenant, TokenRef,
-};
+use tokend_proto::{Fingerprint, Imported, Peer, Reloaded, Renewed, Secret, Tenant};
 use tokio::sync::mpsc;
 
-use crate::call::Plan;
-use crate::driver::{Answer, Call, QUEUE, drive};
-use crate::{Builder, Error, ProtocolError, Token};
+use crate::driver::{Call, QUEUE, drive};
+use crate::{Builder, Error, Rights, Status, Token, TokenOptions, paging, question};
 
 /// A connection to the daemon, shared by all its clones.
 ///
@@ -30,40 +26,6 @@ pub(crate) struct Inner {
     pub(crate) was_connected: Arc<AtomicBool>,
     last_id: AtomicU64,
     driver: Mutex<Option<mpsc::Sender<Call>>>,
-}
-
-/// What a token should be like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TokenOptions {
-    /// Life that it should still have. Three quarters of its whole life can always be had; what falls short
-    /// of more is given all the same and says so: [`Token::falls_short`].
-    pub min_ttl: Duration,
-    /// How long to wait for one, 10 minutes at most. `None` is the client's own `wait`.
-    pub wait: Option<Duration>,
-}
-
-/// How the daemon and its names are doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    /// Version of the daemon.
-    pub version: String,
-    /// Warnings about the daemon as a whole.
-    pub notes: Vec<String>,
-    /// The names that this process may read, in their order.
-    pub names: Vec<NameStatus>,
-}
-
-/// This process as the daemon sees it, and what it may have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rights {
-    /// Who it is, and the patterns of the rules that are for it.
-    pub peer: Peer,
-    /// The systemd slices around its unit, the outermost first.
-    pub slices: Vec<String>,
-    /// Why its unit is not known, where it is not.
-    pub no_unit: Option<String>,
-    /// The names that it may read, in their order.
-    pub names: Vec<NameRights>,
 }
 
 impl Client {
@@ -121,11 +83,7 @@ impl Client {
     /// # Errors
     /// As [`Client::token`].
     pub async fn token_with(&self, name: &str, options: TokenOptions) -> Result<Token, Error> {
-        token_name(name)?;
-        let min_ttl = options.min_ttl.into();
-        let plan = Plan::read(options.wait.unwrap_or(self.wait()));
-        let answer = self.call(plan, |wait| Request::Get { name, min_ttl, wait: wait.into() }).await?;
-        expect_token(name, options.min_ttl, answer)
+        self.ask(question::get(name, options, self.wait())?).await
     }
 
     /// Another token in place of one with which a call was answered 401. If it was replaced already, that is
@@ -148,10 +106,7 @@ impl Client {
         fingerprint: Fingerprint,
         min_ttl: Duration,
     ) -> Result<Token, Error> {
-        token_name(name)?;
-        let request = Request::Reject { name, fingerprint, min_ttl: min_ttl.into() };
-        let answer = self.call(Plan::slow_read(self.wait()), |_| request).await?;
-        expect_token(name, min_ttl, answer)
+        self.ask(question::reject(name, fingerprint, min_ttl, self.wait())?).await
     }
 
     /// How one name, or every name that this process may read, is doing.
@@ -159,8 +114,7 @@ impl Client {
     /// # Errors
     /// When the daemon does not answer, or does not know or show the name.
     pub async fn status(&self, name: Option<&str>) -> Result<Status, Error> {
-        name.map(token_name).transpose()?;
-        crate::paging::status(self, name).await
+        self.ask(paging::status(name, self.wait())?).await
     }
 
     /// The tenants of a GreenLake MSP workspace, by the order of their ids.
@@ -168,8 +122,7 @@ impl Client {
     /// # Errors
     /// When the profile is no such workspace, or its list cannot be had.
     pub async fn tenants(&self, profile: &str) -> Result<Vec<Tenant>, Error> {
-        profile_name(profile)?;
-        crate::paging::tenants(self, profile).await
+        self.ask(paging::tenants(profile, self.wait())?).await
     }
 
     /// Renews a name now. Needs `admin` for it.
@@ -177,9 +130,7 @@ impl Client {
     /// # Errors
     /// When it could not be renewed. [`Error::Disconnected`]: it may have been.
     pub async fn refresh(&self, name: &str) -> Result<Renewed, Error> {
-        token_name(name)?;
-        let answer = self.call(Plan::once(self.wait()), |_| Request::Refresh { name }).await?;
-        expect(answer, "Refresh", |reply| if let Reply::Renewed(it) = reply { Some(it) } else { None })
+        self.ask(question::refresh(name, self.wait())?).await
     }
 
     /// Starts a Classic chain from a refresh token. Needs `admin` for the profile.
@@ -188,11 +139,7 @@ impl Client {
     /// When the provider refuses it. [`Error::Disconnected`]: it may have been taken; the same one may be
     /// imported again, which then changes nothing.
     pub async fn import(&self, profile: &str, refresh_token: &Secret) -> Result<Imported, Error> {
-        profile_name(profile)?;
-        let refresh_token = SecretStr::new(refresh_token);
-        let request = Request::Import { name: profile, refresh_token };
-        let answer = self.call(Plan::once(self.wait()), |_| request).await?;
-        expect(answer, "Import", |reply| if let Reply::Imported(it) = reply { Some(it) } else { None })
+        self.ask(question::import(profile, refresh_token, self.wait())?).await
     }
 
     /// Has the daemon read its configuration again. For root and the daemon's own user.
@@ -200,8 +147,7 @@ impl Client {
     /// # Errors
     /// When the new configuration does not validate: the old one stays.
     pub async fn reload(&self) -> Result<Reloaded, Error> {
-        let answer = self.call(Plan::once(self.wait()), |_| Request::Reload).await?;
-        expect(answer, "Reload", |reply| if let Reply::Reloaded(it) = reply { Some(it) } else { None })
+        self.ask(question::reload(self.wait())).await
     }
 
     /// What the daemon sees of this process, and what it may do.
@@ -209,8 +155,7 @@ impl Client {
     /// # Errors
     /// When the daemon does not answer.
     pub async fn whoami(&self) -> Result<Peer, Error> {
-        let answer = self.call(Plan::read(self.wait()), |_| Request::WhoAmI).await?;
-        expect(answer, "WhoAmI", |reply| if let Reply::Peer(it) = reply { Some(it) } else { None })
+        self.ask(question::whoami(self.wait())).await
     }
 
     /// As [`Client::whoami`], with the names that there are.
@@ -219,7 +164,7 @@ impl Client {
     /// When the daemon does not answer. [`Error::Unsupported`]: it is of a version that only knows
     /// [`Client::whoami`].
     pub async fn rights(&self) -> Result<Rights, Error> {
-        crate::paging::rights(self).await
+        self.ask(paging::rights(self.wait())).await
     }
 
     /// The daemon's version.
@@ -227,11 +172,10 @@ impl Client {
     /// # Errors
     /// When the daemon does not answer.
     pub async fn ping(&self) -> Result<String, Error> {
-        let answer = self.call(Plan::read(self.wait()), |_| Request::Ping).await?;
-        expect(answer, "Ping", |reply| if let Reply::Pong { version } = reply { Some(version) } else { None })
+        self.ask(question::ping(self.wait())).await
     }
 
-    pub(crate) fn wait(&self) -> Duration {
+    fn wait(&self) -> Duration {
         self.inner.settings.wait
     }
 
@@ -251,44 +195,5 @@ impl Client {
                 driver.insert(calls).clone()
             }
         }
-    }
-}
-
-/// The reply that belongs to the request, or the daemon's refusal.
-pub(crate) fn expect<T>(
-    answer: Answer,
-    request: &'static str,
-    pick: impl FnOnce(Reply) -> Option<T>,
-) -> Result<T, Error> {
-    match answer.reply {
-        Reply::Error(error) => Err(Error::Daemon(error.into())),
-        Reply::Unsupported(it) => Err(Error::Unsupported { versions: it.versions, message: it.message }),
-        reply if answer.version == tokend_proto::VERSION => {
-            pick(reply).ok_or(Error::Protocol(ProtocolError::WrongReply(request)))
-        }
-        _ => Err(Error::Unsupported {
-            versions: vec![answer.version],
-            message: "its answer is of another version".to_owned(),
-        }),
-    }
-}
-
-fn expect_token(name: &str, min_ttl: Duration, answer: Answer) -> Result<Token, Error> {
-    let flags = answer.flags;
-    let token = expect(answer, "Get", |reply| if let Reply::Token(it) = reply { Some(it) } else { None })?;
-    Token::new(name, min_ttl, flags, token).map_err(Error::Protocol)
-}
-
-fn token_name(name: &str) -> Result<(), Error> {
-    match name.parse::<TokenRef>() {
-        Ok(_) => Ok(()),
-        Err(source) => Err(Error::InvalidName { name: name.to_owned(), source }),
-    }
-}
-
-fn profile_name(name: &str) -> Result<(), Error> {
-    match name.parse::<ProfileName>() {
-        Ok(_) => Ok(()),
-        Err(source) => Err(Error::InvalidName { name: name.to_owned(), source }),
     }
 }

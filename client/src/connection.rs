@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokend_proto::limits::{FRAME_TIME, IDLE_TIME, MAX_FRAME, MAX_IN_FLIGHT};
-use tokend_proto::{FrameError, Header, LENGTH_PREFIX, Reply, Unsupported, VERSION, codec};
+use tokend_proto::limits::{FRAME_TIME, MAX_FRAME, MAX_IN_FLIGHT};
+use tokend_proto::{FrameError, LENGTH_PREFIX};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
@@ -14,19 +14,14 @@ use tokio_util::codec::{Decoder, LengthDelimitedCodec};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::ProtocolError;
-use crate::driver::{Answer, Call, Failure};
-
-/// Errors about the connection as a whole carry this id, which no request has.
-const CONNECTION_ID: u64 = 0;
+use crate::driver::Call;
+use crate::wire::{Answer, Failure, IDLE_CLOSE, read_frame};
 
 /// Room for a few tokens at once; grows up to a frame.
 const INBOX: usize = 8 * 1024;
 
 /// How often the connection is looked at for being stuck or idle.
 const CHECK: Duration = Duration::from_secs(5);
-
-/// Sooner than the daemon closes an idle connection, so that no request meets that close.
-const IDLE_CLOSE: Duration = Duration::from_secs(IDLE_TIME.as_secs() * 4 / 5);
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,20 +152,8 @@ impl Connection {
     }
 
     fn read_frame(&mut self, frame: &[u8]) -> Result<(), Failure> {
-        let (header, value) = Header::split(frame).map_err(|error| Failure::Protocol(error.into()))?;
-        let reply = match codec::decode_reply(value) {
-            // The header is frozen, so the call is known; what another version says in the value is not.
-            Err(_) if header.version != VERSION => {
-                return self.settle(header.request_id, Err(Failure::Version(header.version)));
-            }
-            Err(error) => return Err(Failure::Protocol(ProtocolError::Reply(error))),
-            Ok(reply) => reply,
-        };
-        match (header.request_id, reply) {
-            (CONNECTION_ID, Reply::Error(error)) => Err(Failure::Refused(error)),
-            (CONNECTION_ID, Reply::Unsupported(Unsupported { .. })) => Err(Failure::Version(header.version)),
-            (id, reply) => self.settle(id, Ok(Answer { version: header.version, flags: header.flags, reply })),
-        }
+        let (id, result) = read_frame(frame)?;
+        self.settle(id, result)
     }
 
     fn settle(&mut self, id: u64, result: Result<Answer, Failure>) -> Result<(), Failure> {

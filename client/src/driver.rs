@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokend_proto::{ErrorReply, Flags, Reply};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use zeroize::Zeroizing;
 
-use crate::ProtocolError;
 use crate::backoff::Backoff;
 use crate::connection::{Connection, Parting};
+use crate::wire::{Answer, Failure};
 
 /// Calls that wait to be taken over by the task; more wait in their callers.
 pub(crate) const QUEUE: usize = 64;
@@ -31,31 +30,6 @@ pub(crate) struct Call {
     pub(crate) answer: oneshot::Sender<Result<Answer, Failure>>,
 }
 
-/// What came back.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) version: u8,
-    pub(crate) flags: Flags,
-    pub(crate) reply: Reply,
-}
-
-/// Why nothing came back.
-#[derive(Debug, Clone)]
-pub(crate) enum Failure {
-    /// There is no connection.
-    Connect(Arc<io::Error>),
-    /// The connection broke and the daemon has seen nothing whole of the request.
-    NotSent,
-    /// The connection broke after the request went out.
-    Broken,
-    /// The daemon refused the connection as a whole.
-    Refused(ErrorReply),
-    /// The daemon does not keep to the protocol.
-    Protocol(ProtocolError),
-    /// The daemon speaks only another version.
-    Version(u8),
-}
-
 /// Runs until the last client is gone.
 pub(crate) async fn drive(path: PathBuf, mut calls: mpsc::Receiver<Call>, was_connected: Arc<AtomicBool>) {
     let mut backoff = Backoff::new();
@@ -70,7 +44,7 @@ pub(crate) async fn drive(path: PathBuf, mut calls: mpsc::Receiver<Call>, was_co
         }
         match connect(&path).await {
             Err(error) => {
-                not_before = Some(Instant::now() + backoff.next(random()));
+                not_before = Some(Instant::now() + backoff.next());
                 refuse(call, &mut calls, &Arc::new(error));
             }
             Ok(stream) => {
@@ -78,7 +52,7 @@ pub(crate) async fn drive(path: PathBuf, mut calls: mpsc::Receiver<Call>, was_co
                 match Connection::new(stream).run(call, &mut calls).await {
                     Parting::Healthy => backoff.reset(),
                     // It may go on like that: no storm of connections to a daemon in trouble.
-                    Parting::Sour => not_before = Some(Instant::now() + backoff.next(random())),
+                    Parting::Sour => not_before = Some(Instant::now() + backoff.next()),
                 }
             }
         }
@@ -99,9 +73,4 @@ fn refuse(call: Call, calls: &mut mpsc::Receiver<Call>, error: &Arc<io::Error>) 
         let _gone = call.answer.send(Err(Failure::Connect(Arc::clone(error))));
         next = calls.try_recv().ok();
     }
-}
-
-fn random() -> u32 {
-    // Only spreads reconnects: without randomness the middle is as good.
-    getrandom::u32().unwrap_or(u32::MAX / 2)
 }

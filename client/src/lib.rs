@@ -1,6 +1,7 @@
 //! The thin client of tokend: fresh access tokens from the daemon on this machine.
 //!
 //! ```no_run
+//! # #[cfg(feature = "async")]
 //! # async fn example() -> Result<(), tokend_client::Error> {
 //! let client = tokend_client::Client::from_env();
 //! let token = client.token("campus").await?;
@@ -8,6 +9,9 @@
 //! let token = client.reject(&token).await?;
 //! # Ok(()) }
 //! ```
+//!
+//! There are two clients with the same calls and the same errors: [`Client`] for tokio (feature `async`, on by
+//! default), and [`blocking::Client`] for programs without a runtime, which compile none without that feature.
 //!
 //! A [`Client`] is one connection that any number of tasks share: requests are multiplexed, replies come in
 //! any order. It connects when it is first used, again when the daemon was restarted, and lets go of the
@@ -22,21 +26,35 @@
 //! Not here: a command line, TLS, a cache (the daemon is the cache), and the decision when to renew.
 
 mod backoff;
+pub mod blocking;
 mod builder;
+#[cfg(feature = "async")]
 mod call;
+#[cfg(feature = "async")]
 mod client;
+#[cfg(feature = "async")]
 mod connection;
+#[cfg(feature = "async")]
 mod driver;
 mod error;
+#[cfg(feature = "reqwest-middleware")]
+mod middleware;
 mod paging;
+mod plan;
+mod question;
 mod socket;
 mod token;
+mod wire;
 
 pub use builder::Builder;
-pub use client::{Client, Rights, Status, TokenOptions};
+#[cfg(feature = "async")]
+pub use client::Client;
 pub use error::{DaemonError, Error, ProtocolError};
+#[cfg(feature = "reqwest-middleware")]
+pub use middleware::BearerToken;
+pub use paging::{Rights, Status};
 pub use socket::socket_path;
-pub use token::Token;
+pub use token::{Token, TokenOptions};
 
 pub use tokend_proto::{
     ChainStatus, ErrorCode, Fingerprint, Health, Imported, NameError, NameRights, NameStatus, Peer, Reloaded, Renewed,

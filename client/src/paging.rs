@@ -1,68 +1,162 @@
 //! Lists that come in pages: followed to their end, which a daemon in disorder cannot put off for ever.
 
-use tokend_proto::{Reply, Request, StatusPage, Tenant, TenantsPage};
+use std::time::Duration;
 
-use crate::call::Plan;
-use crate::client::{Client, Rights, Status, expect};
+use tokend_proto::{NameRights, NameStatus, Peer, Reply, Request, StatusPage, Tenant, TenantsPage};
+
+use crate::plan::Plan;
+use crate::question::{Question, profile_name, token_name};
+use crate::wire::Answer;
 use crate::{Error, ProtocolError};
 
 /// Pages of one list. Pages are of some 64 KiB: that is more names than a daemon can hold.
 const MAX_PAGES: usize = 1024;
 
-pub(crate) async fn status(client: &Client, name: Option<&str>) -> Result<Status, Error> {
-    let mut whole: Option<Status> = None;
-    for _ in 0..MAX_PAGES {
-        let last = whole.as_ref().and_then(|status| status.names.last()).map(|it| it.name.clone());
-        let after = last.as_deref();
-        let answer = client.call(Plan::read(client.wait()), |_| Request::Status { name, after }).await?;
+/// How the daemon and its names are doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Version of the daemon.
+    pub version: String,
+    /// Warnings about the daemon as a whole.
+    pub notes: Vec<String>,
+    /// The names that this process may read, in their order.
+    pub names: Vec<NameStatus>,
+}
+
+/// This process as the daemon sees it, and what it may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// Who it is, and the patterns of the rules that are for it.
+    pub peer: Peer,
+    /// The systemd slices around its unit, the outermost first.
+    pub slices: Vec<String>,
+    /// Why its unit is not known, where it is not.
+    pub no_unit: Option<String>,
+    /// The names that it may read, in their order.
+    pub names: Vec<NameRights>,
+}
+
+pub(crate) fn status(name: Option<&str>, wait: Duration) -> Result<impl Question<Answer = Status> + '_, Error> {
+    name.map(token_name).transpose()?;
+    Ok(StatusOf { name, plan: Plan::read(wait), whole: None, pages: 0 })
+}
+
+pub(crate) fn rights(wait: Duration) -> impl Question<Answer = Rights> {
+    RightsOf { plan: Plan::read(wait), whole: None, pages: 0 }
+}
+
+pub(crate) fn tenants(profile: &str, wait: Duration) -> Result<impl Question<Answer = Vec<Tenant>> + '_, Error> {
+    profile_name(profile)?;
+    Ok(TenantsOf { profile, plan: Plan::slow_read(wait), whole: Vec::new(), pages: 0 })
+}
+
+struct StatusOf<'n> {
+    name: Option<&'n str>,
+    plan: Plan,
+    whole: Option<Status>,
+    pages: usize,
+}
+
+impl StatusOf<'_> {
+    fn last(&self) -> Option<&str> {
+        self.whole.as_ref().and_then(|status| status.names.last()).map(|it| it.name.as_str())
+    }
+}
+
+impl Question for StatusOf<'_> {
+    type Answer = Status;
+
+    fn plan(&self) -> Plan {
+        self.plan
+    }
+
+    fn request(&self, _left: Duration) -> Request<'_> {
+        Request::Status { name: self.name, after: self.last() }
+    }
+
+    fn read(&mut self, answer: Answer) -> Result<Option<Status>, Error> {
         let page: StatusPage =
-            expect(answer, "Status", |reply| if let Reply::Status(it) = reply { Some(it) } else { None })?;
-        advances(after, page.names.iter().map(|it| it.name.as_str()), page.more)?;
-        let more = page.more;
-        let status =
-            whole.get_or_insert_with(|| Status { version: page.version, notes: page.notes, names: Vec::new() });
-        status.names.extend(page.names);
-        if !more {
-            return whole.ok_or(Error::Protocol(ProtocolError::EndlessPages));
-        }
+            answer.expect("Status", |reply| if let Reply::Status(it) = reply { Some(it) } else { None })?;
+        advances(self.last(), page.names.iter().map(|it| it.name.as_str()), page.more)?;
+        let StatusPage { version, notes, names, more } = page;
+        let whole = self.whole.get_or_insert_with(|| Status { version, notes, names: Vec::new() });
+        whole.names.extend(names);
+        goes_on(&mut self.pages, more).map(|goes_on| if goes_on { None } else { self.whole.take() })
     }
-    Err(Error::Protocol(ProtocolError::EndlessPages))
 }
 
-pub(crate) async fn rights(client: &Client) -> Result<Rights, Error> {
-    let mut whole: Option<Rights> = None;
-    for _ in 0..MAX_PAGES {
-        let last = whole.as_ref().and_then(|rights| rights.names.last()).map(|it| it.name.clone());
-        let after = last.as_deref();
-        let answer = client.call(Plan::read(client.wait()), |_| Request::Rights { after }).await?;
+struct RightsOf {
+    plan: Plan,
+    whole: Option<Rights>,
+    pages: usize,
+}
+
+impl RightsOf {
+    fn last(&self) -> Option<&str> {
+        self.whole.as_ref().and_then(|rights| rights.names.last()).map(|it| it.name.as_str())
+    }
+}
+
+impl Question for RightsOf {
+    type Answer = Rights;
+
+    fn plan(&self) -> Plan {
+        self.plan
+    }
+
+    fn request(&self, _left: Duration) -> Request<'_> {
+        Request::Rights { after: self.last() }
+    }
+
+    fn read(&mut self, answer: Answer) -> Result<Option<Rights>, Error> {
         let page: tokend_proto::Rights =
-            expect(answer, "Rights", |reply| if let Reply::Rights(it) = reply { Some(it) } else { None })?;
-        advances(after, page.names.iter().map(|it| it.name.as_str()), page.more)?;
+            answer.expect("Rights", |reply| if let Reply::Rights(it) = reply { Some(it) } else { None })?;
+        advances(self.last(), page.names.iter().map(|it| it.name.as_str()), page.more)?;
         let tokend_proto::Rights { peer, slices, no_unit, names, more } = page;
-        let rights = whole.get_or_insert_with(|| Rights { peer, slices, no_unit, names: Vec::new() });
-        rights.names.extend(names);
-        if !more {
-            return whole.ok_or(Error::Protocol(ProtocolError::EndlessPages));
-        }
+        let whole = self.whole.get_or_insert_with(|| Rights { peer, slices, no_unit, names: Vec::new() });
+        whole.names.extend(names);
+        goes_on(&mut self.pages, more).map(|goes_on| if goes_on { None } else { self.whole.take() })
     }
-    Err(Error::Protocol(ProtocolError::EndlessPages))
 }
 
-pub(crate) async fn tenants(client: &Client, profile: &str) -> Result<Vec<Tenant>, Error> {
-    let mut whole: Vec<Tenant> = Vec::new();
-    for _ in 0..MAX_PAGES {
-        let last = whole.last().map(|it| it.id.clone());
-        let after = last.as_deref();
-        let answer = client.call(Plan::slow_read(client.wait()), |_| Request::Tenants { profile, after }).await?;
-        let page: TenantsPage =
-            expect(answer, "Tenants", |reply| if let Reply::Tenants(it) = reply { Some(it) } else { None })?;
-        advances(after, page.tenants.iter().map(|it| it.id.as_str()), page.more)?;
-        whole.extend(page.tenants);
-        if !page.more {
-            return Ok(whole);
-        }
+struct TenantsOf<'n> {
+    profile: &'n str,
+    plan: Plan,
+    whole: Vec<Tenant>,
+    pages: usize,
+}
+
+impl TenantsOf<'_> {
+    fn last(&self) -> Option<&str> {
+        self.whole.last().map(|it| it.id.as_str())
     }
-    Err(Error::Protocol(ProtocolError::EndlessPages))
+}
+
+impl Question for TenantsOf<'_> {
+    type Answer = Vec<Tenant>;
+
+    fn plan(&self) -> Plan {
+        self.plan
+    }
+
+    fn request(&self, _left: Duration) -> Request<'_> {
+        Request::Tenants { profile: self.profile, after: self.last() }
+    }
+
+    fn read(&mut self, answer: Answer) -> Result<Option<Vec<Tenant>>, Error> {
+        let page: TenantsPage =
+            answer.expect("Tenants", |reply| if let Reply::Tenants(it) = reply { Some(it) } else { None })?;
+        advances(self.last(), page.tenants.iter().map(|it| it.id.as_str()), page.more)?;
+        self.whole.extend(page.tenants);
+        let goes_on = goes_on(&mut self.pages, page.more)?;
+        Ok(if goes_on { None } else { Some(std::mem::take(&mut self.whole)) })
+    }
+}
+
+/// Whether there is another page to ask for.
+fn goes_on(pages: &mut usize, more: bool) -> Result<bool, Error> {
+    *pages += 1;
+    if more && *pages >= MAX_PAGES { Err(Error::Protocol(ProtocolError::EndlessPages)) } else { Ok(more) }
 }
 
 /// Each page has to go on where the last one ended; one that promises more has to hold something.

@@ -7,6 +7,16 @@ use tokend_proto::{Fingerprint, Flags, Secret, Stamp};
 
 use crate::ProtocolError;
 
+/// What a token should be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TokenOptions {
+    /// Life that it should still have. Three quarters of its whole life can always be had; what falls short
+    /// of more is given all the same and says so: [`Token::falls_short`].
+    pub min_ttl: Duration,
+    /// How long to wait for one, 10 minutes at most. `None` is the client's own `wait`.
+    pub wait: Option<Duration>,
+}
+
 /// An access token, the name it belongs to, and what the daemon said about it.
 ///
 /// Do not keep it past [`Token::refresh_at`]: ask again instead, the daemon answers at once.
@@ -54,6 +64,14 @@ impl Token {
     #[must_use]
     pub fn token_type(&self) -> &str {
         &self.token.token_type
+    }
+
+    /// What stands before the token in an `Authorization` header: `Bearer` as RFC 6750 writes it, however the provider
+    /// does (Classic says `bearer`, which some servers take and some do not), or another [`Token::token_type`].
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        let token_type = self.token_type();
+        if token_type.eq_ignore_ascii_case("Bearer") { "Bearer" } else { token_type }
     }
 
     /// What names the token without showing it.
@@ -167,11 +185,16 @@ mod tests {
     #[test]
     fn every_token_type_that_the_daemon_passes_on_is_taken() {
         for good in ["Bearer", "N_A", "PoP", "DPoP", "!#$%&'*+-.^_`|~", &"x".repeat(32)] {
-            assert!(token("abc", good).is_ok(), "{good}");
+            assert_eq!(token("abc", good).unwrap().scheme(), good);
         }
         for bad in ["", "two words", "a/b", "a:b", "(a)", "\"a\"", "a,b", "é", "a\u{7f}", &"x".repeat(65)] {
             assert_eq!(token("abc", bad).unwrap_err(), ProtocolError::TokenCharacters, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn bearer_is_written_as_in_the_rfc() {
+        assert_eq!(token("abc", "bearer").unwrap().scheme(), "Bearer");
     }
 
     #[test]

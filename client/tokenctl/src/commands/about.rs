@@ -1,23 +1,24 @@
 //! `whoami`, `reload`, `ping`: about the daemon and its view of us.
 
 use serde::Serialize;
-use tokend_client::{Client, Error, NameRights, Peer, Rights};
+use tokend_client::blocking::Client;
+use tokend_client::{Error, NameRights, Peer, Rights};
 
 use crate::accounts;
 use crate::exit::Failure;
 use crate::output::{Format, Report};
 use crate::style::{Cell, Style, Tone, table};
 
-pub(crate) async fn ping(client: &Client, format: Format) -> Result<Report, Failure> {
-    let version = client.ping().await?;
+pub(crate) fn ping(client: &Client, format: Format) -> Result<Report, Failure> {
+    let version = client.ping()?;
     Ok(match format {
         Format::Text => Report::new(format!("tokend {}\n", crate::style::escaped(&version))),
         Format::Json => Report::json(&serde_json::json!({ "version": version })),
     })
 }
 
-pub(crate) async fn reload(client: &Client, format: Format) -> Result<Report, Failure> {
-    let reloaded = client.reload().await?;
+pub(crate) fn reload(client: &Client, format: Format) -> Result<Report, Failure> {
+    let reloaded = client.reload()?;
     Ok(match format {
         Format::Text => {
             Report { notes: reloaded.warnings, ..Report::new("the new configuration is in force\n".into()) }
@@ -26,11 +27,11 @@ pub(crate) async fn reload(client: &Client, format: Format) -> Result<Report, Fa
     })
 }
 
-pub(crate) async fn whoami(client: &Client, format: Format, style: Style) -> Result<Report, Failure> {
-    let (you, notes) = match client.rights().await {
+pub(crate) fn whoami(client: &Client, format: Format, style: Style) -> Result<Report, Failure> {
+    let (you, notes) = match client.rights() {
         Ok(Rights { peer, slices, no_unit, names }) => (You { peer, slices, no_unit, names: Some(names) }, vec![]),
         Err(Error::Unsupported { .. }) => {
-            let peer = client.whoami().await?;
+            let peer = client.whoami()?;
             let note = "this tokend is older than tokenctl and does not say which names you may have";
             (You { peer, slices: Vec::new(), no_unit: None, names: None }, vec![note.to_owned()])
         }

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::str::FromStr;
 
-use tokend_client::{Client, Token};
+use tokend_client::{Builder, Client, Error, Token};
 use tokend_proto::TokenRef;
 use tokio::task::JoinSet;
 
@@ -47,7 +47,7 @@ impl FromStr for Binding {
 }
 
 /// Comes back only if the command could not be started.
-pub(crate) fn run(client: &Client, args: &ExecArgs) -> Failure {
+pub(crate) fn run(client: Builder, args: &ExecArgs) -> Failure {
     match prepare(client, args) {
         // Replaces this process, and gives the command the default SIGPIPE back.
         Ok(mut command) => not_started(args, &command.exec()),
@@ -55,7 +55,7 @@ pub(crate) fn run(client: &Client, args: &ExecArgs) -> Failure {
     }
 }
 
-fn prepare(client: &Client, args: &ExecArgs) -> Result<Command, Failure> {
+fn prepare(client: Builder, args: &ExecArgs) -> Result<Command, Failure> {
     for (index, binding) in args.bindings.iter().enumerate() {
         if args.bindings[..index].iter().any(|earlier| earlier.variable == binding.variable) {
             let variable = &binding.variable;
@@ -67,15 +67,23 @@ fn prepare(client: &Client, args: &ExecArgs) -> Result<Command, Failure> {
     };
     let mut command = Command::new(program);
     command.args(arguments);
-    // The runtime, and with it the connection, is gone before the command takes over.
-    for (binding, token) in args.bindings.iter().zip(block_on(tokens(client, args))?) {
+    // The connection, and a runtime where there was one, is gone before the command takes over.
+    let tokens = match args.bindings.as_slice() {
+        [one] => vec![client.build_blocking().token_with(&one.name.to_string(), get::options(&args.token))],
+        _ => block_on(async { Ok(tokens(&client.build(), args).await) })?,
+    };
+    for (binding, token) in args.bindings.iter().zip(tokens) {
+        let token = token?;
+        if let Some(failure) = get::short(&token, &args.token).filter(|_| !args.token.accept_short) {
+            return Err(failure);
+        }
         command.env(&binding.variable, token.secret());
     }
     Ok(command)
 }
 
 /// All tokens, asked for together, so that they share one wait.
-async fn tokens(client: &Client, args: &ExecArgs) -> Result<Vec<Token>, Failure> {
+async fn tokens(client: &Client, args: &ExecArgs) -> Vec<Result<Token, Error>> {
     let options = get::options(&args.token);
     let mut asked = JoinSet::new();
     for (index, binding) in args.bindings.iter().enumerate() {
@@ -84,15 +92,7 @@ async fn tokens(client: &Client, args: &ExecArgs) -> Result<Vec<Token>, Failure>
     }
     let mut tokens = asked.join_all().await;
     tokens.sort_by_key(|(index, _)| *index);
-    let mut good = Vec::with_capacity(tokens.len());
-    for (_, token) in tokens {
-        let token = token?;
-        match get::short(&token, &args.token).filter(|_| !args.token.accept_short) {
-            Some(failure) => return Err(failure),
-            None => good.push(token),
-        }
-    }
-    Ok(good)
+    tokens.into_iter().map(|(_, token)| token).collect()
 }
 
 fn not_started(args: &ExecArgs, error: &io::Error) -> Failure {

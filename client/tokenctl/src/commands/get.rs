@@ -1,7 +1,8 @@
 //! `get`: one token, in the shape that what comes after it takes.
 
 use serde::Serialize;
-use tokend_client::{Client, Token, TokenOptions};
+use tokend_client::blocking::Client;
+use tokend_client::{Token, TokenOptions};
 
 use super::exec::DEFAULT_VARIABLE;
 use crate::cli::{GetArgs, Shape, TokenArgs};
@@ -9,13 +10,13 @@ use crate::clock;
 use crate::exit::{Exit, Failure};
 use crate::output::{Report, json_line, moment};
 
-pub(crate) async fn run(client: &Client, args: &GetArgs) -> Result<Report, Failure> {
+pub(crate) fn run(client: &Client, args: &GetArgs) -> Result<Report, Failure> {
     let variable = match (&args.var, args.output) {
         (None, _) => DEFAULT_VARIABLE,
         (Some(variable), Shape::Env) => variable,
         (Some(_), _) => return Err(Failure::usage("--var goes with --output env")),
     };
-    let token = client.token_with(&args.name.to_string(), options(&args.token)).await?;
+    let token = client.token_with(&args.name.to_string(), options(&args.token))?;
     match short(&token, &args.token) {
         Some(failure) if !args.token.accept_short => Err(failure),
         failure => Ok(Report { failure, ..Report::new(shaped(&token, args.output, variable, clock::boot_ms())) }),
@@ -48,9 +49,7 @@ struct Json<'a> {
 
 fn shaped(token: &Token, shape: Shape, variable: &str, boot_ms: u64) -> String {
     let secret = token.secret();
-    // RFC 6750 writes the scheme so; Classic says "bearer", which some servers take and some do not.
-    let is_bearer = token.token_type().eq_ignore_ascii_case("Bearer");
-    let scheme = if is_bearer { "Bearer" } else { token.token_type() };
+    let scheme = token.scheme();
     match shape {
         Shape::Raw => format!("{secret}\n"),
         Shape::Header => format!("Authorization: {scheme} {secret}\n"),

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use tokend_client::{Client, Secret};
+use tokend_client::Secret;
+use tokend_client::blocking::Client;
 use tokend_proto::limits::MAX_REFRESH_TOKEN;
 
 use crate::cli::ImportArgs;
@@ -18,7 +19,7 @@ use crate::style::escaped;
 /// Longest file read: Download Token JSON is under 1 KiB.
 const MAX_FILE: u64 = 64 * 1024;
 
-pub(crate) async fn run(client: &Client, args: &ImportArgs) -> Result<Report, Failure> {
+pub(crate) fn run(client: &Client, args: &ImportArgs) -> Result<Report, Failure> {
     let refresh_token = if args.file == Path::new("-") {
         let stdin = std::io::stdin().lock();
         if stdin.is_terminal() {
@@ -30,7 +31,7 @@ pub(crate) async fn run(client: &Client, args: &ImportArgs) -> Result<Report, Fa
         let file = File::open(&args.file).map_err(|error| unreadable(&shown, &error))?;
         read(file, &shown)?
     };
-    let imported = client.import(args.name.as_str(), &refresh_token).await?;
+    let imported = client.import(args.name.as_str(), &refresh_token)?;
     Ok(match args.plain.output {
         Format::Text => Report::new(format!("{}\n", escaped(&imported.message))),
         Format::Json => {

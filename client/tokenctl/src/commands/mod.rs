@@ -11,7 +11,7 @@ mod wait;
 
 use std::process::ExitCode;
 
-use tokend_client::Client;
+use tokend_client::Builder;
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
@@ -23,46 +23,42 @@ pub(crate) use exec::Binding;
 /// Runs the command and says how it ended. `exec` comes back only if it failed.
 pub(crate) fn run(cli: &Cli) -> ExitCode {
     let result = match &cli.command {
-        Command::Exec(args) => Err(exec::run(&client(cli), args)),
-        Command::Wait(args) => block_on(wait::run(&client_that_waits(cli, args.wait), args)),
-        _ => block_on(dispatch(cli)),
+        Command::Exec(args) => Err(exec::run(builder(cli), args)),
+        Command::Wait(args) => {
+            let client = builder(cli).wait(args.wait).wait_for_daemon(true).build();
+            block_on(wait::run(&client, args))
+        }
+        _ => dispatch(cli),
     };
     finish(result, cli.format()).into()
 }
 
-async fn dispatch(cli: &Cli) -> Result<Report, Failure> {
-    let client = client(cli);
-    let style = Style::of_stdout();
+/// One question each, for which no runtime is started.
+fn dispatch(cli: &Cli) -> Result<Report, Failure> {
+    let client = builder(cli).build_blocking();
+    let client = &client;
     match &cli.command {
-        Command::Get(args) => get::run(&client, args).await,
-        Command::Status(args) => status::run(&client, args, style).await,
-        Command::Reject(args) => renew::reject(&client, args).await,
-        Command::Refresh(args) => renew::refresh(&client, args).await,
-        Command::Import(args) => import::run(&client, args).await,
-        Command::Tenants(args) => tenants::run(&client, args, style).await,
-        Command::Whoami(args) => about::whoami(&client, args.output, style).await,
-        Command::Reload(args) => about::reload(&client, args.output).await,
-        Command::Ping(args) => about::ping(&client, args.output).await,
+        Command::Get(args) => get::run(client, args),
+        Command::Status(args) => status::run(client, args, Style::of_stdout()),
+        Command::Reject(args) => renew::reject(client, args),
+        Command::Refresh(args) => renew::refresh(client, args),
+        Command::Import(args) => import::run(client, args),
+        Command::Tenants(args) => tenants::run(client, args, Style::of_stdout()),
+        Command::Whoami(args) => about::whoami(client, args.output, Style::of_stdout()),
+        Command::Reload(args) => about::reload(client, args.output),
+        Command::Ping(args) => about::ping(client, args.output),
         Command::Exec(_) | Command::Wait(_) => unreachable!("these two have a client of their own"),
     }
 }
 
-fn client(cli: &Cli) -> Client {
-    builder(cli).build()
-}
-
-fn client_that_waits(cli: &Cli, wait: std::time::Duration) -> Client {
-    builder(cli).wait(wait).wait_for_daemon(true).build()
-}
-
-fn builder(cli: &Cli) -> tokend_client::Builder {
+fn builder(cli: &Cli) -> Builder {
     match &cli.socket {
-        Some(path) => Client::builder().socket(path),
-        None => Client::builder(),
+        Some(path) => Builder::default().socket(path),
+        None => Builder::default(),
     }
 }
 
-/// On a runtime of this thread: one process asks one question.
+/// On a runtime of this thread, for commands that ask for several names at once.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(work),

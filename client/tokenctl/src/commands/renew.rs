@@ -4,7 +4,8 @@ use std::io::Read;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokend_client::{Client, Fingerprint, Secret, Stamp};
+use tokend_client::blocking::Client;
+use tokend_client::{Fingerprint, Secret, Stamp};
 
 use crate::cli::{RefreshArgs, RejectArgs, Which};
 use crate::exit::{Exit, Failure};
@@ -13,19 +14,19 @@ use crate::output::{Format, Report, moment};
 /// Longest token read from stdin: no frame could have brought a longer one.
 const MAX_TOKEN: u64 = tokend_proto::limits::MAX_FRAME as u64;
 
-pub(crate) async fn reject(client: &Client, args: &RejectArgs) -> Result<Report, Failure> {
+pub(crate) fn reject(client: &Client, args: &RejectArgs) -> Result<Report, Failure> {
     let rejected = match args.which {
         Which { fingerprint: Some(fingerprint), .. } => fingerprint,
         Which { fingerprint: None, .. } => Fingerprint::of(&token_from(std::io::stdin().lock())?),
     };
     let name = args.name.to_string();
-    let token = client.reject_fingerprint(&name, rejected, Duration::ZERO).await?;
+    let token = client.reject_fingerprint(&name, rejected, Duration::ZERO)?;
     Ok(told(&name, token.fingerprint(), token.expires_at(), args.plain.output))
 }
 
-pub(crate) async fn refresh(client: &Client, args: &RefreshArgs) -> Result<Report, Failure> {
+pub(crate) fn refresh(client: &Client, args: &RefreshArgs) -> Result<Report, Failure> {
     let name = args.name.to_string();
-    let renewed = client.refresh(&name).await?;
+    let renewed = client.refresh(&name)?;
     Ok(told(&name, renewed.fingerprint, renewed.expires_at, args.plain.output))
 }
 

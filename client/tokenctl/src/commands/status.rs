@@ -1,16 +1,17 @@
 //! `status`: how names are doing.
 
 use serde::Serialize;
-use tokend_client::{ChainStatus, Client, Health, NameStatus, Status};
+use tokend_client::blocking::Client;
+use tokend_client::{ChainStatus, Health, NameStatus, Status};
 
 use crate::cli::StatusArgs;
 use crate::exit::Failure;
 use crate::output::{Format, Report, moment};
 use crate::style::{Cell, Style, Tone, escaped, table};
 
-pub(crate) async fn run(client: &Client, args: &StatusArgs, style: Style) -> Result<Report, Failure> {
+pub(crate) fn run(client: &Client, args: &StatusArgs, style: Style) -> Result<Report, Failure> {
     let name = args.name.as_ref().map(ToString::to_string);
-    let status = client.status(name.as_deref()).await?;
+    let status = client.status(name.as_deref())?;
     Ok(match args.plain.output {
         Format::Text => {
             let text = words(&status, style);

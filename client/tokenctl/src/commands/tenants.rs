@@ -1,15 +1,15 @@
 //! `tenants`: the tenants of an MSP workspace.
 
 use serde::Serialize;
-use tokend_client::Client;
+use tokend_client::blocking::Client;
 
 use crate::cli::TenantsArgs;
 use crate::exit::Failure;
 use crate::output::{Format, Report};
 use crate::style::{Cell, Style, table};
 
-pub(crate) async fn run(client: &Client, args: &TenantsArgs, style: Style) -> Result<Report, Failure> {
-    let tenants = client.tenants(args.profile.as_str()).await?;
+pub(crate) fn run(client: &Client, args: &TenantsArgs, style: Style) -> Result<Report, Failure> {
+    let tenants = client.tenants(args.profile.as_str())?;
     Ok(match args.plain.output {
         Format::Text => {
             let rows: Vec<Vec<Cell>> =

@@ -1,0 +1,85 @@
+//! One call: asked until there is an answer or the time is over.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tokend_proto::{Request, codec};
+use zeroize::Zeroizing;
+
+use super::client::Client;
+use super::connection::{Connection, now};
+use crate::Error;
+use crate::backoff::Backoff;
+use crate::plan::Plan;
+use crate::question::Question;
+use crate::wire::{Answer, Failure};
+
+impl Client {
+    /// Asks, in as many requests as it takes.
+    pub(super) fn ask<Q: Question>(&self, mut question: Q) -> Result<Q::Answer, Error> {
+        loop {
+            let answer = self.call(question.plan(), |left| question.request(left))?;
+            if let Some(whole) = question.read(answer)? {
+                return Ok(whole);
+            }
+        }
+    }
+
+    /// Sends one request until there is a reply or the plan is at its end. `request` is given the wait that is left.
+    fn call<'a>(&self, plan: Plan, request: impl Fn(Duration) -> Request<'a>) -> Result<Answer, Error> {
+        let start = now();
+        let deadline = start + plan.total;
+        let mut backoff = Backoff::new();
+        let mut last = None;
+        loop {
+            // Ids start at 1: 0 stands for the connection as a whole.
+            let id = self.inner.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+            let left = plan.left(start.elapsed());
+            let frame = Zeroizing::new(codec::encode_request(id, &request(left)).map_err(Error::TooLong)?);
+            let (failure, sour) = match self.send(id, &frame, left, deadline) {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => return Err(last.unwrap_or(Error::Timeout(plan.total))),
+                Err(failed) => failed,
+            };
+            let again = plan.again(&failure, start.elapsed(), last.is_none(), self.waits_for_daemon());
+            let error = failure.describe(self.path());
+            if !again {
+                return Err(error);
+            }
+            last = Some(error);
+            if sour {
+                sleep(backoff.next().min(deadline.saturating_duration_since(now())));
+            }
+        }
+    }
+
+    /// Over the connection that is kept, or over a new one. `None` when the deadline passed; a failure says whether it
+    /// is of a connection that never worked: no storm of connections to a daemon in trouble.
+    fn send(
+        &self,
+        id: u64,
+        frame: &[u8],
+        connect_time: Duration,
+        deadline: Instant,
+    ) -> Result<Option<Answer>, (Failure, bool)> {
+        let kept = self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut connection = match kept.filter(Connection::is_free) {
+            Some(kept) => kept,
+            None => Connection::open(self.path(), connect_time)
+                .map_err(|error| (Failure::Connect(Arc::new(error)), true))?,
+        };
+        self.inner.was_connected.store(true, Ordering::Relaxed);
+        let outcome = connection.ask(id, frame, deadline);
+        let worked = connection.has_worked();
+        if connection.is_free() {
+            *self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+        }
+        outcome.map_err(|failure| (failure, !worked))
+    }
+
+    fn waits_for_daemon(&self) -> bool {
+        self.inner.settings.wait_for_daemon || self.inner.was_connected.load(Ordering::Relaxed)
+    }
+}

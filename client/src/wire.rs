@@ -1,0 +1,88 @@
+//! What a frame from the daemon says, whichever client reads it.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokend_proto::limits::IDLE_TIME;
+use tokend_proto::{ErrorReply, Flags, Header, Reply, Unsupported, VERSION, codec};
+
+use crate::{DaemonError, Error, ProtocolError};
+
+/// Errors about the connection as a whole carry this id, which no request has.
+const CONNECTION_ID: u64 = 0;
+
+/// Sooner than the daemon closes an idle connection, so that no request meets that close.
+pub(crate) const IDLE_CLOSE: Duration = Duration::from_secs(IDLE_TIME.as_secs() * 4 / 5);
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) version: u8,
+    pub(crate) flags: Flags,
+    pub(crate) reply: Reply,
+}
+
+impl Answer {
+    /// The reply that belongs to the request, or the daemon's refusal.
+    pub(crate) fn expect<T>(self, request: &'static str, pick: impl FnOnce(Reply) -> Option<T>) -> Result<T, Error> {
+        match self.reply {
+            Reply::Error(error) => Err(Error::Daemon(error.into())),
+            Reply::Unsupported(it) => Err(Error::Unsupported { versions: it.versions, message: it.message }),
+            reply if self.version == VERSION => pick(reply).ok_or(Error::Protocol(ProtocolError::WrongReply(request))),
+            _ => Err(other_version(self.version)),
+        }
+    }
+}
+
+/// Why nothing came back.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    /// There is no connection.
+    Connect(Arc<io::Error>),
+    /// The connection broke and the daemon has seen nothing whole of the request.
+    NotSent,
+    /// The connection broke after the request went out.
+    Broken,
+    /// The daemon refused the connection as a whole.
+    Refused(ErrorReply),
+    /// The daemon does not keep to the protocol.
+    Protocol(ProtocolError),
+    /// The daemon speaks only another version.
+    Version(u8),
+}
+
+impl Failure {
+    /// As the caller sees it.
+    pub(crate) fn describe(self, socket: &Path) -> Error {
+        match self {
+            Self::Connect(source) => Error::Connect { path: socket.to_owned(), source },
+            Self::NotSent | Self::Broken => Error::Disconnected,
+            Self::Refused(reply) => Error::Daemon(DaemonError::from(reply)),
+            Self::Protocol(error) => Error::Protocol(error),
+            Self::Version(version) => other_version(version),
+        }
+    }
+}
+
+fn other_version(version: u8) -> Error {
+    Error::Unsupported { versions: vec![version], message: "its answer is of another version".to_owned() }
+}
+
+/// What follows a length prefix: to which request it belongs and what it says. An error ends the connection.
+pub(crate) fn read_frame(frame: &[u8]) -> Result<(u64, Result<Answer, Failure>), Failure> {
+    let (header, value) = Header::split(frame).map_err(|error| Failure::Protocol(error.into()))?;
+    let Header { version, request_id, flags } = header;
+    let reply = match codec::decode_reply(value) {
+        // The header is frozen, so the call is known; what another version says in the value is not.
+        Err(_) if version != VERSION => return Ok((request_id, Err(Failure::Version(version)))),
+        Err(error) => return Err(Failure::Protocol(ProtocolError::Reply(error))),
+        Ok(reply) => reply,
+    };
+    match (request_id, reply) {
+        (CONNECTION_ID, Reply::Error(error)) => Err(Failure::Refused(error)),
+        (CONNECTION_ID, Reply::Unsupported(Unsupported { .. })) => Err(Failure::Version(version)),
+        (id, reply) => Ok((id, Ok(Answer { version, flags, reply }))),
+    }
+}

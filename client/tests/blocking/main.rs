@@ -1,0 +1,10 @@
+//! The blocking client against a scripted peer on a real socket.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where an unwrap fails")]
+
+mod breaking;
+mod calls;
+mod hostile;
+mod peer;
+mod time;
+mod weight;

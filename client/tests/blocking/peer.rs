@@ -1,0 +1,159 @@
+//! The other side of the socket, played by a thread of the test step by step.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use tokend_client::blocking::Client;
+use tokend_proto::{Fingerprint, Flags, Header, LENGTH_PREFIX, Reply, Request, Secret, Stamp, codec, frame_length};
+
+/// A step that takes longer than this will not happen.
+const STEP: Duration = Duration::from_secs(60);
+
+/// A listening peer. The folder goes with it.
+pub(crate) struct Peer {
+    dir: tempfile::TempDir,
+    listener: Option<UnixListener>,
+}
+
+impl Peer {
+    pub(crate) fn new() -> Self {
+        let mut peer = Self::absent();
+        peer.listen();
+        peer
+    }
+
+    /// Does not listen yet.
+    pub(crate) fn absent() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), listener: None }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("tokend.sock")
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::builder().socket(self.path()).build_blocking()
+    }
+
+    pub(crate) fn listen(&mut self) {
+        self.listener = Some(UnixListener::bind(self.path()).unwrap());
+    }
+
+    /// As a daemon that ends: nobody listens, and the socket is gone.
+    pub(crate) fn stop(&mut self) {
+        self.listener = None;
+        std::fs::remove_file(self.path()).unwrap();
+    }
+
+    pub(crate) fn accept(&self) -> Connection {
+        let (stream, _) = self.listener.as_ref().unwrap().accept().unwrap();
+        Connection::new(stream)
+    }
+
+    /// Whether a connection waits to be accepted.
+    pub(crate) fn is_called(&self) -> bool {
+        let listener = self.listener.as_ref().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let called = listener.accept().is_ok();
+        listener.set_nonblocking(false).unwrap();
+        called
+    }
+
+    /// Plays the script beside the calls, and has the results of both.
+    pub(crate) fn play<S: Send, C>(
+        &mut self,
+        script: impl FnOnce(&mut Self) -> S + Send,
+        calls: impl FnOnce() -> C,
+    ) -> (C, S) {
+        thread::scope(|scope| {
+            let script = scope.spawn(|| script(self));
+            (calls(), script.join().unwrap())
+        })
+    }
+}
+
+pub(crate) struct Connection(UnixStream);
+
+/// One frame of the client's.
+pub(crate) struct Asked {
+    pub(crate) id: u64,
+    frame: Vec<u8>,
+}
+
+impl Asked {
+    pub(crate) fn request(&self) -> Request<'_> {
+        codec::decode_request(Header::split(&self.frame).unwrap().1).unwrap()
+    }
+}
+
+impl Connection {
+    fn new(stream: UnixStream) -> Self {
+        stream.set_read_timeout(Some(STEP)).unwrap();
+        Self(stream)
+    }
+
+    pub(crate) fn next(&mut self) -> Asked {
+        let mut prefix = [0; LENGTH_PREFIX];
+        self.0.read_exact(&mut prefix).unwrap();
+        let mut frame = vec![0; frame_length(prefix).unwrap()];
+        self.0.read_exact(&mut frame).unwrap();
+        Asked { id: Header::split(&frame).unwrap().0.request_id, frame }
+    }
+
+    pub(crate) fn reply(&mut self, id: u64, reply: &Reply) {
+        self.send(&codec::encode_reply(id, Flags::NONE, reply).unwrap());
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).unwrap();
+    }
+
+    /// Answers the next request, whatever it is.
+    pub(crate) fn answer(&mut self, reply: &Reply) {
+        let asked = self.next();
+        self.reply(asked.id, reply);
+    }
+
+    /// Waits until the client has closed its side.
+    pub(crate) fn closed(mut self) {
+        let rest = self.0.read(&mut [0]);
+        assert!(matches!(rest, Ok(0)), "{rest:?}");
+    }
+}
+
+pub(crate) fn token(text: &str) -> Reply {
+    let stamp = Stamp { boot_ms: 1_000, unix_ms: 1_000 };
+    Reply::Token(tokend_proto::Token {
+        access_token: Secret::from(text),
+        token_type: "Bearer".into(),
+        fingerprint: Fingerprint::of(&Secret::from(text)),
+        issued_at: stamp,
+        expires_at: stamp,
+        refresh_at: stamp,
+    })
+}
+
+pub(crate) fn pong() -> Reply {
+    Reply::Pong { version: "1.2.3".into() }
+}
+
+/// A frame with this header and these bytes as its value.
+pub(crate) fn frame(header: Header, value: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(header.to_bytes().len() + value.len()).unwrap();
+    [&length.to_be_bytes()[..], &header.to_bytes(), value].concat()
+}
+
+/// A connection over which a ping was answered.
+pub(crate) fn greeted(client: &Client, peer: &mut Peer) -> Connection {
+    let script = |peer: &mut Peer| {
+        let mut connection = peer.accept();
+        connection.answer(&pong());
+        connection
+    };
+    let (version, connection) = peer.play(script, || client.ping());
+    assert_eq!(version.unwrap(), "1.2.3");
+    connection
+}
