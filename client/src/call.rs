@@ -81,7 +81,7 @@ impl Client {
             let again = match &failure {
                 Failure::NotSent => waits || last.is_none(),
                 Failure::Broken => plan.repeatable && (waits || last.is_none()),
-                Failure::Connect(error) => waits && (is_full(error) || is_passing(error) && self.waits_for_daemon()),
+                Failure::Connect(error) => waits && self.may_come_back(error),
                 Failure::Refused(_) | Failure::Protocol(_) | Failure::Version(_) => false,
             };
             let error = self.describe(failure);
@@ -95,17 +95,22 @@ impl Client {
 
     async fn ask(&self, id: u64, frame: Zeroizing<Vec<u8>>, deadline: Instant) -> Result<Answer, Failure> {
         let (answer, answered) = oneshot::channel();
-        let call = Call { id, frame, deadline, answer };
+        let call = Call::Ask { id, frame, deadline, answer };
         // The task ends only with its runtime; the next attempt starts another one.
         self.driver().send(call).await.map_err(|_| Failure::NotSent)?;
         answered.await.unwrap_or(Err(Failure::Broken))
+    }
+
+    /// Whether a daemon that could not be reached because of this may be reached in a moment.
+    pub(crate) fn may_come_back(&self, error: &io::Error) -> bool {
+        is_full(error) || is_passing(error) && self.waits_for_daemon()
     }
 
     fn waits_for_daemon(&self) -> bool {
         self.inner.settings.wait_for_daemon || self.inner.was_connected.load(Ordering::Relaxed)
     }
 
-    fn describe(&self, failure: Failure) -> Error {
+    pub(crate) fn describe(&self, failure: Failure) -> Error {
         match failure {
             Failure::Connect(source) => Error::Connect { path: self.inner.path.clone(), source },
             Failure::NotSent | Failure::Broken => Error::Disconnected,

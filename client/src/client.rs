@@ -1,7 +1,7 @@
 //! The calls that a program makes.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(crate) struct Inner {
     pub(crate) path: PathBuf,
     pub(crate) settings: Builder,
     pub(crate) was_connected: Arc<AtomicBool>,
+    /// How many watches there are.
+    pub(crate) watches: AtomicUsize,
     last_id: AtomicU64,
     driver: Mutex<Option<mpsc::Sender<Call>>>,
 }
@@ -96,6 +98,7 @@ impl Client {
                 path,
                 settings,
                 was_connected,
+                watches: AtomicUsize::new(0),
                 last_id: AtomicU64::new(0),
                 driver: Mutex::default(),
             }),
@@ -279,7 +282,7 @@ fn expect_token(name: &str, min_ttl: Duration, answer: Answer) -> Result<Token, 
     Token::new(name, min_ttl, flags, token).map_err(Error::Protocol)
 }
 
-fn token_name(name: &str) -> Result<(), Error> {
+pub(crate) fn token_name(name: &str) -> Result<(), Error> {
     match name.parse::<TokenRef>() {
         Ok(_) => Ok(()),
         Err(source) => Err(Error::InvalidName { name: name.to_owned(), source }),

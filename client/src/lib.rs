@@ -19,26 +19,35 @@
 //! [`Client::import`] and [`Client::reload`] answer [`Error::Disconnected`] instead: whether the daemon
 //! has acted is not known.
 //!
-//! Not here: a command line, TLS, a cache (the daemon is the cache), and the decision when to renew.
+//! **A token for each of many requests** is read from memory with [`Client::cached`] or [`Client::cache`], which follow
+//! the daemon by watching; [`Client::watch`] tells of each new token, and of how a name is doing.
+//!
+//! Not here: a command line, TLS, and the decision when to renew.
 
 mod backoff;
 mod builder;
+mod cache;
 mod call;
 mod client;
+mod coarse;
 mod connection;
 mod driver;
 mod error;
+mod mailbox;
 mod paging;
 mod socket;
 mod token;
+mod watch;
 
 pub use builder::Builder;
+pub use cache::{Cache, Cached, CachedToken};
 pub use client::{Client, Rights, Status, TokenOptions};
 pub use error::{DaemonError, Error, ProtocolError};
 pub use socket::socket_path;
 pub use token::Token;
+pub use watch::{Change, Watch};
 
 pub use tokend_proto::{
-    ChainStatus, ErrorCode, Fingerprint, Health, Imported, NameError, NameRights, NameStatus, Peer, Reloaded, Renewed,
-    Secret, Stamp, Tenant,
+    ChainStatus, ErrorCode, Fingerprint, Health, HealthReport, Imported, NameError, NameRights, NameStatus, Peer,
+    Reloaded, Renewed, Secret, Stamp, Tenant,
 };
