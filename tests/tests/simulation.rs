@@ -5,9 +5,10 @@ use std::thread;
 
 use tokend_tests::simulation::{Plan, Totals, run_all};
 
-/// Worlds, and the days in each: what fits into some ten seconds of processor time without optimization.
-const WORLDS: u64 = 40;
-const DAYS: f64 = 1.0;
+/// Worlds, and the days in each: with the walk through the crash points some two minutes on two processors, without
+/// optimization.
+const WORLDS: u64 = 200;
+const DAYS: f64 = 1.5;
 
 /// The first seed. Others are played by `simulate`.
 const FIRST: u64 = 1000;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokend::core::Core;
 use tokend::core::input::{Input, Question};
-use tokend::core::record::{ChainKey, RecordKey};
+use tokend::core::record::RecordKey;
 use tokend_proto::{Fingerprint, TokenName};
 
 use super::Kept;
@@ -14,8 +14,6 @@ use super::disk::DiskFault;
 use super::journal::{Entry, moment};
 use super::machine::{DAY, HOUR, MINUTE, SECOND, Time};
 use super::play::{Event, Simulation};
-use super::watch::requests::chain_key;
-use crate::sandbox::{Endpoint, Fault, FaultRule};
 
 /// A record is found damaged with this chance, in rough weather.
 const ROT: f64 = 0.01;
@@ -65,9 +63,11 @@ pub(super) struct Phase {
     reboot: bool,
     step_while_off: i64,
     /// When the daemon was started.
-    started: Time,
+    pub(super) started: Time,
     /// The gateway of Classic is down for longer than a chain lives.
     pub(super) gateway_gone: bool,
+    /// Nobody says of this name that its token is dead, until then: others have to find out.
+    left_alone: Option<(TokenName, Time)>,
 }
 
 impl Phase {
@@ -86,6 +86,20 @@ impl Phase {
     /// Calm, and long enough for everything to be well.
     pub(super) fn is_healed(&self, at: Time) -> bool {
         self.calm && at >= self.healed_by
+    }
+
+    pub(super) fn leave_alone(&mut self, name: TokenName, until: Time) {
+        self.left_alone = Some((name, until));
+    }
+
+    /// It is neither calm nor rough: one thing alone is wrong.
+    pub(super) fn holds_still(&mut self, crash_chance: f64) {
+        self.calm = false;
+        self.crash_chance = crash_chance;
+    }
+
+    pub(super) fn kept(&self) -> Vec<TokenName> {
+        self.kept.iter().cloned().collect()
     }
 
     /// Whether the name is always to be kept fresh.
@@ -131,7 +145,7 @@ impl Simulation {
     }
 
     /// All faults end. What they have broken is put right by the operator, once; the rest has to heal by itself.
-    fn calm_down(&mut self) {
+    pub(super) fn calm_down(&mut self) {
         self.journal.note(self.at, Entry::Phase("calm"));
         self.end_troubles();
         self.world.provider.clear_faults();
@@ -301,43 +315,6 @@ impl Simulation {
         });
     }
 
-    /// Out of order: the machine is off, or the gateway is, for longer than a chain lives.
-    pub(super) fn absence(&mut self) {
-        if self.daemon.is_none() {
-            return self.after(HOUR, Event::Absence);
-        }
-        let length = self.dice.between(13 * DAY, 16 * DAY);
-        self.calm_down();
-        self.phase.calm = false;
-        self.forget_turns();
-        self.after(length, Event::Turn);
-        if self.dice.chance(0.5) {
-            *self.totals.faults.entry("switched off for two weeks").or_default() += 1;
-            self.totals.crashes += 1;
-            self.end_life("switched off for long", true);
-            return self.after(length - MINUTE, Event::Start);
-        }
-        self.journal.note(self.at, Entry::Phase("the gateway is gone"));
-        *self.totals.faults.entry("gateway gone for two weeks").or_default() += 1;
-        self.phase.gateway_gone = true;
-        self.phase.crash_chance = *self.dice.pick(&[0.0, 0.000_02]).expect("some");
-        let down = Fault::Status { status: 503, retry_after: None };
-        for endpoint in [Endpoint::ClassicRefresh, Endpoint::ClassicCode] {
-            self.world.provider.add_fault(FaultRule::new(down.clone()).at(endpoint).forever());
-        }
-    }
-
-    /// Of a chain that could not be refreshed for long the operator was warned.
-    pub(super) fn warnings_are_given(&mut self) {
-        let Some(daemon) = &self.daemon else { return };
-        let configured = daemon.applied.profiles.values().filter_map(|profile| chain_key(profile));
-        let chains: Vec<ChainKey> = configured.collect();
-        for key in chains {
-            let Some(token) = self.disk.chain(&key).and_then(|record| record.refresh_token.clone()) else { continue };
-            self.watch.warnings(&key, &token, self.phase.started, self.machine.stepped(), self.at);
-        }
-    }
-
     /// The daemon is told to stop, and does so when no rotation is on the wire.
     pub(super) fn stop(&mut self) {
         if let Some(daemon) = &mut self.daemon {
@@ -368,7 +345,7 @@ impl Simulation {
         }
         self.after(INSPECTION, Event::Inspect);
         self.ask(None, 0, Question::Status, OpenKind::Other);
-        let names: Vec<TokenName> = self.phase.kept.iter().cloned().collect();
+        let names = self.phase.kept();
         let now = self.machine.boot(self.at);
         for name in names {
             let Some(daemon) = &self.daemon else { break };
@@ -392,7 +369,9 @@ impl Simulation {
                 let since = moment(entry.1);
                 self.watch.fail(format!("{name}: its token is dead, and is rejected since {since}, and still there"));
             }
-            self.reject(&name, token.fingerprint, 0);
+            if self.phase.left_alone.as_ref().is_none_or(|(alone, until)| *alone != name || *until <= self.at) {
+                self.reject(&name, token.fingerprint, 0);
+            }
         }
         if self.phase.is_healed(self.at) {
             self.watch.parents_were_renewed(self.machine.boot(self.at));
@@ -406,25 +385,6 @@ impl Simulation {
             if !std::mem::replace(&mut self.phase.was_healed, true) {
                 self.totals.healed += 1;
             }
-        }
-    }
-
-    /// What a daemon that is well can bear: its workspace's token dies, somebody wants much life.
-    fn demand(&mut self) {
-        let Some(name) = self.dice.pick(&self.phase.kept.iter().cloned().collect::<Vec<_>>()).cloned() else { return };
-        let Some(slot) = self.daemon.as_ref().and_then(|daemon| daemon.board.get(&name)) else { return };
-        let token = slot.token.clone();
-        match self.dice.between(0, 49) {
-            0..5 if !name.profile.as_str().starts_with("legacy") => {
-                let min_ttl = token.life() * 3 / 4;
-                let question = Question::Get { name: name.clone(), min_ttl, wait: std::time::Duration::from_secs(120) };
-                self.ask(Some(name), 0, question, OpenKind::MuchLife);
-            }
-            5 if name.tenant.is_none() && self.world.tenants.contains_key(&name.profile) => {
-                self.journal.note(self.at, Entry::Weather(format!("the token of {name} dies")));
-                self.world.provider.kill_access_token(token.fingerprint);
-            }
-            _ => {}
         }
     }
 

@@ -16,6 +16,7 @@ mod daemon;
 mod dice;
 mod disk;
 mod effects;
+mod hardship;
 mod journal;
 mod life;
 mod machine;

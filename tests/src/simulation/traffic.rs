@@ -199,7 +199,7 @@ impl Simulation {
                         if let Some(token) = used.map(Fingerprint::of) {
                             let parent = on_board(&TokenName::from(name.profile.clone()));
                             let current = parent.is_some_and(|p| p.fingerprint == token && p.expires > now);
-                            self.watch.distrust(&name.profile, token, current, now);
+                            self.watch.distrust(request, token, current, now);
                         }
                     }
                     _ => {}

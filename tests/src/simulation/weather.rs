@@ -181,11 +181,11 @@ impl Simulation {
 
     /// A login is between two of its steps: now and then the machine sleeps, and the daemon dies soon after.
     pub(super) fn during_a_login(&mut self) {
-        if !self.phase.is_calm() && self.dice.chance(0.04) {
-            let length = self.dice.between(MINUTE, 90 * MINUTE);
+        if !self.phase.is_calm() && self.dice.chance(0.05) {
+            let length = self.dice.between(10 * MINUTE, 90 * MINUTE);
             self.sleep(length);
-            let later = length + self.dice.between(1, 3 * SECOND);
-            self.after(later, Event::Mischief);
+            let later = length + self.dice.between(1, SECOND);
+            self.after(later, Event::Kill);
         }
     }
 

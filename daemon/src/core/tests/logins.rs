@@ -136,7 +136,7 @@ fn times_of_two_boots_follow_the_clock_together() {
 
 #[test]
 fn a_restart_begins_no_login_but_for_an_empty_chain_or_after_a_refusal() {
-    let with_record = |mutate: &dyn Fn(&mut ChainRecord)| {
+    let with_record = |mutate: fn(&mut ChainRecord)| {
         let mut rig = Rig::new(&profiles());
         rig.grant(7200);
         rig.pass(secs(4000));
@@ -147,18 +147,17 @@ fn a_restart_begins_no_login_but_for_an_empty_chain_or_after_a_refusal() {
         }
         rig
     };
-    let since = Mark { boot: START.boot, wall: START.wall, boot_id: BootId([1; 16]) };
-    let in_flight = |chain: &mut ChainRecord| {
+    const SINCE: Mark = Mark { boot: START.boot, wall: START.wall, boot_id: BootId([1; 16]) };
+    let in_flight: fn(&mut ChainRecord) = |chain| {
         let sent = chain.refresh_token.as_ref().map(tokend_proto::Fingerprint::of).expect("it was granted");
-        chain.state = ChainState::InFlight { since, sent };
+        chain.state = ChainState::InFlight { since: SINCE, sent };
     };
-    let refused = |chain: &mut ChainRecord| {
-        chain.state = ChainState::AwaitingLogin { since };
+    let refused: fn(&mut ChainRecord) = |chain| {
+        chain.state = ChainState::AwaitingLogin { since: SINCE };
         chain.refresh_token = None;
     };
-    type Mutate<'a> = &'a dyn Fn(&mut ChainRecord);
-    let cases: [(&str, Mutate<'_>, bool); 3] =
-        [("settled", &|_| {}, false), ("in flight", &in_flight, false), ("refused", &refused, true)];
+    let settled: fn(&mut ChainRecord) = |_| {};
+    let cases = [("settled", settled, false), ("in flight", in_flight, false), ("refused", refused, true)];
     for (what, mutate, login) in cases {
         for reboot in [false, true] {
             let mut rig = with_record(mutate).restart(&profiles(), secs(3), reboot);

@@ -110,7 +110,7 @@ fn meaning(asked: Asked, status: StatusCode, told: &Told, is_html: bool) -> (Fai
         // A rotation may fail after the old token was deleted, before the answer was written.
         500 => (asked.unknown(), "the provider has a fault, and whether the request was carried out is not known"),
         502 | 504 => (asked.unknown(), "a gateway on the way failed, and whether the request arrived is not known"),
-        501..=599 => (FailureKind::Transient, "the provider has a fault"),
+        501 | 503 | 505..=599 => (FailureKind::Transient, "the provider has a fault"),
         _ => (asked.unknown(), "not an answer that means anything here"),
     }
 }

@@ -1,6 +1,6 @@
 //! How soon and how often: forced renewals, backoffs, and the parents of tenants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokend::core::effect::Issued;
@@ -23,6 +23,9 @@ const DISTRUST: Duration = Duration::from_secs(30);
 /// The longest step of a backoff of a name without a token.
 const LONGEST_STEP: Duration = Duration::from_secs(30);
 
+/// The same for a Classic chain whose token has expired.
+const LONGEST_STEP_OF_A_CHAIN: Duration = Duration::from_secs(60);
+
 /// Backoffs of which the spread can be judged.
 const ENOUGH_BACKOFFS: u64 = 30;
 
@@ -35,6 +38,10 @@ pub(super) struct Pace {
     failures: BTreeMap<Key, Failures>,
     /// Workspace tokens that must not be used again.
     banned: BTreeMap<ProfileName, Banned>,
+    /// When an exchange was last refused, by workspace.
+    last_refused: BTreeMap<ProfileName, Boot>,
+    /// Tenants whose last exchange was refused.
+    refused_once: BTreeSet<TokenName>,
 }
 
 #[derive(Clone, Copy)]
@@ -57,8 +64,6 @@ struct Failures {
 #[derive(Clone, Copy)]
 struct Banned {
     token: Fingerprint,
-    /// Until then no other one is renewed for this reason.
-    until: Boot,
     /// Since when its renewal is due.
     due: Option<Boot>,
 }
@@ -128,6 +133,7 @@ impl Watch {
         let failures = self.pace.failures.entry(key).or_insert(Failures { count: 0, last: now, step: Duration::ZERO });
         let most = match left {
             Some(left) if !left.is_zero() => (left / 8).clamp(Duration::from_secs(2), LONGEST_STEP),
+            _ if matches!(request.grant, Grant::Refresh { .. }) => LONGEST_STEP_OF_A_CHAIN,
             _ => LONGEST_STEP,
         };
         // A tenant that nobody waits for is forgotten, and its failures with it.
@@ -145,7 +151,7 @@ impl Watch {
         if pause + Duration::from_millis(1) < step / 2 {
             self.fail(format!("{key:?}: sent {pause:?} after failure {count}, whose step is {step:?}"));
         }
-        if step == LONGEST_STEP {
+        if step >= LONGEST_STEP {
             let (least, counted) = &mut self.backoffs;
             *least = least.min(pause.as_secs_f64() / step.as_secs_f64());
             *counted += 1;
@@ -156,6 +162,7 @@ impl Watch {
     pub(in crate::simulation) fn succeeded(&mut self, request: &ProviderRequest) {
         let key = self.key(request);
         self.pace.failures.remove(&key);
+        self.pace.refused_once.remove(&name_of(request));
         if matches!(request.grant, Grant::ClientCredentials { .. }) {
             let of = |key: &Key| matches!(key, Key::Name(name, _) if name.profile == request.profile.name);
             self.pace.failures.retain(|key, _| !of(key)); // its tenants may be tried at once
@@ -175,19 +182,23 @@ impl Watch {
         }
     }
 
-    /// An exchange or a listing was refused for this token, which is or is not the workspace's current one.
+    /// An exchange or a listing was refused for this token, which is or is not the workspace's current one. The second
+    /// refusal in a row of one tenant says nothing of the token.
     pub(in crate::simulation) fn distrust(
         &mut self,
-        profile: &ProfileName,
+        request: &ProviderRequest,
         token: Fingerprint,
         current: bool,
         now: Boot,
     ) {
         self.distrusted.insert(token);
-        let rests = self.pace.banned.get(profile).is_some_and(|banned| now < banned.until || banned.token == token);
-        if current && !rests {
-            let banned = Banned { token, until: now + DISTRUST, due: Some(now) };
-            self.pace.banned.insert(profile.clone(), banned);
+        let exchange = matches!(request.grant, Grant::Exchange { .. });
+        let again = exchange && !self.pace.refused_once.insert(name_of(request));
+        // Whether it was the second is known for certain only where it is the first that anybody saw.
+        let before = self.pace.last_refused.insert(request.profile.name.clone(), now);
+        let rests = before.is_some_and(|before| now < before + DISTRUST);
+        if current && !rests && !again {
+            self.pace.banned.insert(request.profile.name.clone(), Banned { token, due: Some(now) });
         }
     }
 
