@@ -1,5 +1,6 @@
 //! One call: asked until there is an answer or the time is over.
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::Error;
 use crate::client::Client;
 use crate::driver::Call;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::question::Question;
 use crate::wire::{Answer, Failure};
 
@@ -54,10 +55,15 @@ impl Client {
 
     async fn send(&self, id: u64, frame: Zeroizing<Vec<u8>>, deadline: Instant) -> Result<Answer, Failure> {
         let (answer, answered) = oneshot::channel();
-        let call = Call { id, frame, deadline, answer };
+        let call = Call::Ask { id, frame, deadline, answer };
         // The task ends only with its runtime; the next attempt starts another one.
         self.driver().send(call).await.map_err(|_| Failure::NotSent)?;
         answered.await.unwrap_or(Err(Failure::Broken))
+    }
+
+    /// Whether a daemon that could not be reached because of this may be reached in a moment.
+    pub(crate) fn may_come_back(&self, error: &io::Error) -> bool {
+        plan::may_come_back(error, self.waits_for_daemon())
     }
 
     fn waits_for_daemon(&self) -> bool {

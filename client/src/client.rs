@@ -1,7 +1,7 @@
 //! The calls that a program makes.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(crate) struct Inner {
     pub(crate) path: PathBuf,
     pub(crate) settings: Builder,
     pub(crate) was_connected: Arc<AtomicBool>,
+    /// How many watches there are.
+    pub(crate) watches: AtomicUsize,
     last_id: AtomicU64,
     driver: Mutex<Option<mpsc::Sender<Call>>>,
 }
@@ -58,6 +60,7 @@ impl Client {
                 path,
                 settings,
                 was_connected,
+                watches: AtomicUsize::new(0),
                 last_id: AtomicU64::new(0),
                 driver: Mutex::default(),
             }),

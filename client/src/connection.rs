@@ -1,11 +1,12 @@
 //! One connection: requests out, replies in, in any order, and what becomes of both when it breaks.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokend_proto::limits::{FRAME_TIME, MAX_FRAME, MAX_IN_FLIGHT};
-use tokend_proto::{FrameError, LENGTH_PREFIX};
+use tokend_proto::{FrameError, LENGTH_PREFIX, Reply, Request, codec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
@@ -15,6 +16,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::ProtocolError;
 use crate::driver::Call;
+use crate::mailbox::Mailbox;
 use crate::wire::{Answer, Failure, IDLE_CLOSE, read_frame};
 
 /// Room for a few tokens at once; grows up to a frame.
@@ -32,9 +34,37 @@ pub(crate) enum Parting {
     Sour,
 }
 
-struct Pending {
-    answer: oneshot::Sender<Result<Answer, Failure>>,
-    deadline: Instant,
+/// Who waits for what comes under an id.
+enum Pending {
+    Call {
+        answer: oneshot::Sender<Result<Answer, Failure>>,
+        deadline: Instant,
+    },
+    Watch(Arc<Mailbox>),
+    /// Nobody: a watch that is being ended.
+    Ended,
+    /// The end of a watch is to be confirmed.
+    Unwatch {
+        watch: u64,
+        deadline: Instant,
+    },
+}
+
+impl Pending {
+    fn fail(self, failure: Failure) {
+        match self {
+            Self::Call { answer, .. } => drop(answer.send(Err(failure))),
+            Self::Watch(mailbox) => mailbox.end(failure),
+            Self::Ended | Self::Unwatch { .. } => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Call { deadline, .. } | Self::Unwatch { deadline, .. } => Some(*deadline),
+            Self::Watch(_) | Self::Ended => None,
+        }
+    }
 }
 
 /// An open connection. Its map of unanswered requests never holds more than [`MAX_IN_FLIGHT`].
@@ -50,6 +80,8 @@ pub(crate) struct Connection {
     answered: bool,
     /// The daemon takes nothing more. It may have said why: what it sent is read to the end first.
     deaf: bool,
+    /// Of the last request of our own. These ids go down from the highest: those of calls go up.
+    last_own_id: u64,
 }
 
 impl Connection {
@@ -67,6 +99,7 @@ impl Connection {
             active: Instant::now(),
             answered: false,
             deaf: false,
+            last_own_id: u64::MAX,
         }
     }
 
@@ -78,12 +111,11 @@ impl Connection {
         // A request that is not whole at the daemon has done nothing there.
         for (id, _) in &self.outbox {
             if let Some(pending) = self.pending.remove(id) {
-                let why = if matches!(end, Failure::Broken) { Failure::NotSent } else { end.clone() };
-                let _gone = pending.answer.send(Err(why));
+                pending.fail(if matches!(end, Failure::Broken) { Failure::NotSent } else { end.clone() });
             }
         }
         for (_, pending) in self.pending.drain() {
-            let _gone = pending.answer.send(Err(end.clone()));
+            pending.fail(end.clone());
         }
         if self.answered && matches!(end, Failure::Broken) { Parting::Healthy } else { Parting::Sour }
     }
@@ -111,18 +143,51 @@ impl Connection {
                     Some(call) => self.take(call),
                     None => return Failure::Broken,
                 },
-                now = check.tick() => if self.is_stuck(now) || self.is_idle(now) { return Failure::Broken },
+                now = check.tick() => {
+                    if self.is_stuck(now) || self.is_idle(now) { return Failure::Broken }
+                    self.end_abandoned();
+                },
             }
         }
     }
 
     fn take(&mut self, call: Call) {
-        if call.answer.is_closed() {
+        if let Call::Unwatch { watch } = call {
+            return self.unwatch(watch);
+        }
+        if call.is_pointless() {
             return;
         }
         self.active = Instant::now();
-        self.pending.insert(call.id, Pending { answer: call.answer, deadline: call.deadline });
-        self.outbox.push_back((call.id, call.frame));
+        match call {
+            Call::Ask { id, frame, deadline, answer } => self.send(id, frame, Pending::Call { answer, deadline }),
+            Call::Watch { id, frame, mailbox } => self.send(id, frame, Pending::Watch(mailbox)),
+            Call::Unwatch { .. } => {}
+        }
+    }
+
+    fn send(&mut self, id: u64, frame: Zeroizing<Vec<u8>>, pending: Pending) {
+        self.pending.insert(id, pending);
+        self.outbox.push_back((id, frame));
+    }
+
+    /// Ends a watch, if there is such a one (any more).
+    fn unwatch(&mut self, watch: u64) {
+        let Some(pending @ Pending::Watch(_)) = self.pending.get_mut(&watch) else { return };
+        *pending = Pending::Ended;
+        let id = self.last_own_id;
+        self.last_own_id -= 1;
+        let frame = codec::encode_request(id, &Request::Unwatch { watch }).expect("it has some 30 bytes");
+        let deadline = Instant::now() + FRAME_TIME;
+        self.send(id, Zeroizing::new(frame), Pending::Unwatch { watch, deadline });
+    }
+
+    /// Watches of which their watchers could not say that they are gone.
+    fn end_abandoned(&mut self) {
+        let is_abandoned = |pending: &Pending| matches!(pending, Pending::Watch(mailbox) if mailbox.is_abandoned());
+        let abandoned: Vec<u64> =
+            self.pending.iter().filter(|(_, pending)| is_abandoned(pending)).map(|(id, _)| *id).collect();
+        abandoned.into_iter().for_each(|watch| self.unwatch(watch));
     }
 
     fn wrote(&mut self, count: usize) {
@@ -157,19 +222,34 @@ impl Connection {
     }
 
     fn settle(&mut self, id: u64, result: Result<Answer, Failure>) -> Result<(), Failure> {
-        let Some(pending) = self.pending.remove(&id) else {
+        let ends = match &result {
+            Ok(answer) => matches!(answer.reply, Reply::Error(_) | Reply::Unsupported(_)),
+            Err(_) => true,
+        };
+        let pending = match self.pending.get(&id) {
+            Some(Pending::Watch(mailbox)) if !ends => Some(Pending::Watch(Arc::clone(mailbox))),
+            Some(Pending::Ended) if !ends => Some(Pending::Ended),
+            _ => self.pending.remove(&id),
+        };
+        let Some(pending) = pending else {
             return Err(Failure::Protocol(ProtocolError::UnknownRequest(id)));
         };
         self.active = Instant::now();
         self.answered = true;
-        let _given_up = pending.answer.send(result);
+        match (pending, result) {
+            (Pending::Call { answer, .. }, result) => drop(answer.send(result)),
+            (Pending::Watch(mailbox), Ok(answer)) => mailbox.put(answer),
+            (Pending::Watch(mailbox), Err(failure)) => mailbox.end(failure),
+            (Pending::Unwatch { watch, .. }, _) => drop(self.pending.remove(&watch)),
+            (Pending::Ended, _) => {}
+        }
         Ok(())
     }
 
     /// A call that its caller gave up keeps its place, because the daemon still counts it; but a daemon that
     /// owes an answer for so long does not answer any more.
     fn is_stuck(&self, now: Instant) -> bool {
-        self.pending.values().any(|pending| pending.deadline + FRAME_TIME < now)
+        self.pending.values().filter_map(Pending::deadline).any(|deadline| deadline + FRAME_TIME < now)
     }
 
     fn is_idle(&self, now: Instant) -> bool {

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::backoff::Backoff;
 use crate::connection::{Connection, Parting};
+use crate::mailbox::Mailbox;
 use crate::wire::{Answer, Failure};
 
 /// Calls that wait to be taken over by the task; more wait in their callers.
@@ -21,13 +22,39 @@ pub(crate) const QUEUE: usize = 64;
 /// A Unix socket connects at once or not at all; this is for a file system that hangs.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
-/// One request on its way to the daemon.
-pub(crate) struct Call {
-    pub(crate) id: u64,
-    pub(crate) frame: Zeroizing<Vec<u8>>,
-    /// When its caller gives up.
-    pub(crate) deadline: Instant,
-    pub(crate) answer: oneshot::Sender<Result<Answer, Failure>>,
+/// Something for the task to do.
+pub(crate) enum Call {
+    /// A request with one answer.
+    Ask {
+        id: u64,
+        frame: Zeroizing<Vec<u8>>,
+        /// When its caller gives up.
+        deadline: Instant,
+        answer: oneshot::Sender<Result<Answer, Failure>>,
+    },
+    /// A request with answers until it ends.
+    Watch { id: u64, frame: Zeroizing<Vec<u8>>, mailbox: Arc<Mailbox> },
+    /// Nobody looks into this watch's mailbox any more.
+    Unwatch { watch: u64 },
+}
+
+impl Call {
+    /// Whether nobody wants it any more, or there is nothing to do without a connection.
+    pub(crate) fn is_pointless(&self) -> bool {
+        match self {
+            Self::Ask { answer, .. } => answer.is_closed(),
+            Self::Watch { mailbox, .. } => mailbox.is_abandoned(),
+            Self::Unwatch { .. } => true,
+        }
+    }
+
+    fn fail(self, failure: Failure) {
+        match self {
+            Self::Ask { answer, .. } => drop(answer.send(Err(failure))),
+            Self::Watch { mailbox, .. } => mailbox.end(failure),
+            Self::Unwatch { .. } => {}
+        }
+    }
 }
 
 /// Runs until the last client is gone.
@@ -39,7 +66,7 @@ pub(crate) async fn drive(path: PathBuf, mut calls: mpsc::Receiver<Call>, was_co
         if let Some(not_before) = not_before.take() {
             sleep_until(not_before).await;
         }
-        if call.answer.is_closed() {
+        if call.is_pointless() {
             continue;
         }
         match connect(&path).await {
@@ -70,7 +97,7 @@ async fn connect(path: &PathBuf) -> io::Result<UnixStream> {
 fn refuse(call: Call, calls: &mut mpsc::Receiver<Call>, error: &Arc<io::Error>) {
     let mut next = Some(call);
     while let Some(call) = next {
-        let _gone = call.answer.send(Err(Failure::Connect(Arc::clone(error))));
+        call.fail(Failure::Connect(Arc::clone(error)));
         next = calls.try_recv().ok();
     }
 }

@@ -49,6 +49,9 @@ pub enum Error {
         /// What would be right.
         source: NameError,
     },
+    /// This client watches so many names already; nothing was sent.
+    #[error("{0} names are watched with this client; another one has a connection of its own")]
+    TooManyWatches(usize),
     /// The request is over the frame limit; nothing was sent.
     #[error("the request cannot be sent")]
     TooLong(#[source] EncodeError),
@@ -79,7 +82,11 @@ impl Error {
                     | ErrorCode::Throttled
                     | ErrorCode::AwaitingLogin
             ),
-            Self::Protocol(_) | Self::Unsupported { .. } | Self::InvalidName { .. } | Self::TooLong(_) => false,
+            Self::Protocol(_)
+            | Self::Unsupported { .. }
+            | Self::InvalidName { .. }
+            | Self::TooManyWatches(_)
+            | Self::TooLong(_) => false,
         }
     }
 }

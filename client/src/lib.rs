@@ -23,20 +23,29 @@
 //! [`Client::import`] and [`Client::reload`] answer [`Error::Disconnected`] instead: whether the daemon
 //! has acted is not known.
 //!
-//! Not here: a command line, TLS, a cache (the daemon is the cache), and the decision when to renew.
+//! **A token for each of many requests** is read from memory with [`Client::cached`] or [`Client::cache`], which follow
+//! the daemon by watching; [`Client::watch`] tells of each new token, and of how a name is doing.
+//!
+//! Not here: a command line, TLS, and the decision when to renew.
 
 mod backoff;
 pub mod blocking;
 mod builder;
 #[cfg(feature = "async")]
+mod cache;
+#[cfg(feature = "async")]
 mod call;
 #[cfg(feature = "async")]
 mod client;
+#[cfg(feature = "async")]
+mod coarse;
 #[cfg(feature = "async")]
 mod connection;
 #[cfg(feature = "async")]
 mod driver;
 mod error;
+#[cfg(feature = "async")]
+mod mailbox;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
 mod paging;
@@ -44,9 +53,13 @@ mod plan;
 mod question;
 mod socket;
 mod token;
+#[cfg(feature = "async")]
+mod watch;
 mod wire;
 
 pub use builder::Builder;
+#[cfg(feature = "async")]
+pub use cache::{Cache, Cached, CachedToken};
 #[cfg(feature = "async")]
 pub use client::Client;
 pub use error::{DaemonError, Error, ProtocolError};
@@ -55,8 +68,10 @@ pub use middleware::BearerToken;
 pub use paging::{Rights, Status};
 pub use socket::socket_path;
 pub use token::{Token, TokenOptions};
+#[cfg(feature = "async")]
+pub use watch::{Change, Watch};
 
 pub use tokend_proto::{
-    ChainStatus, ErrorCode, Fingerprint, Health, Imported, NameError, NameRights, NameStatus, Peer, Reloaded, Renewed,
-    Secret, Stamp, Tenant,
+    ChainStatus, ErrorCode, Fingerprint, Health, HealthReport, Imported, NameError, NameRights, NameStatus, Peer,
+    Reloaded, Renewed, Secret, Stamp, Tenant,
 };

@@ -55,10 +55,15 @@ impl Plan {
         match failure {
             Failure::NotSent => waits || first,
             Failure::Broken => self.repeatable && (waits || first),
-            Failure::Connect(error) => waits && (is_full(error) || is_passing(error) && patient),
+            Failure::Connect(error) => waits && may_come_back(error, patient),
             Failure::Refused(_) | Failure::Protocol(_) | Failure::Version(_) => false,
         }
     }
+}
+
+/// Whether a daemon that could not be reached because of this may be reached in a moment.
+pub(crate) fn may_come_back(error: &io::Error, patient: bool) -> bool {
+    is_full(error) || is_passing(error) && patient
 }
 
 /// Somebody listens, and has more callers than room for them just now: EAGAIN, unix(7).

@@ -252,6 +252,7 @@ impl<S: Store + 'static> Driver<S> {
                 });
             }
             Effect::Publish { name, token, mode } => self.board.publish(&name, &token, mode, self.clock.now()),
+            Effect::Health { name, report } => self.board.report(&name, report),
             Effect::Withdraw(name) => self.board.withdraw(&name),
             Effect::Directory { profile, tenants } => self.board.set_directory(&profile, tenants),
             Effect::Condemn(token) => self.service.condemn(token),

@@ -111,6 +111,7 @@ impl<S: Store + 'static> Driver<S> {
         self.secrets.keep_only(|profile| config.profiles.contains_key(profile));
         self.profiles = config.profiles;
         if let Some(socket) = socket {
+            socket.rules_changed();
             socket.set_connection_limits(
                 config.server.max_connections as usize,
                 config.server.max_connections_per_uid as usize,

@@ -214,6 +214,19 @@ pub struct Rights {
     pub more: bool,
 }
 
+/// How a watched name is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthReport {
+    /// Token name, in its canonical spelling.
+    pub name: String,
+    /// In one word.
+    pub health: Health,
+    /// The last failure since the last success.
+    pub last_error: Option<String>,
+    /// What a person has to do, where nothing else helps.
+    pub action: Option<String>,
+}
+
 /// One reply. Append-only: see the crate's documentation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
@@ -242,6 +255,10 @@ pub enum Reply {
     Peer(Peer),
     /// To `Rights`.
     Rights(Rights),
+    /// To `Watch`, beside `Token`: at first, and whenever the health is another one.
+    Health(HealthReport),
+    /// To `Unwatch`: nothing more comes under the watch's id.
+    Unwatched,
 }
 
 impl From<ErrorReply> for Reply {

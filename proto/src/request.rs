@@ -110,9 +110,23 @@ pub enum Request<'a> {
         /// The page after this name.
         after: Option<&'a str>,
     },
+    /// How a name is doing from now on. Answered under this request's id by `Health` as soon as the name is known, and
+    /// again whenever its health changes; by `Token` with the newest token, and with each new one. A token that is
+    /// about to die is sent once more, flagged [`crate::Flags::RENEWING`]. A peer that is slow gets the newest of
+    /// each, not all of them. Ended by `Unwatch`, or by the daemon with `Error`, after which nothing more comes under
+    /// the id: the name is gone, or may not be read any more, or the daemon stops. Counts as unanswered until then.
+    Watch {
+        /// Token name.
+        name: &'a str,
+    },
+    /// Ends a watch of this connection. Answered by `Unwatched`, also where there is no such watch (any more).
+    Unwatch {
+        /// The request id of the watch.
+        watch: u64,
+    },
 }
 
 impl Request<'_> {
     /// Number of variants: a discriminant from this on is from a newer peer.
-    pub(crate) const COUNT: u32 = 10;
+    pub(crate) const COUNT: u32 = 12;
 }

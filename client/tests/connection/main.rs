@@ -7,3 +7,4 @@ mod calls;
 mod hostile;
 mod peer;
 mod time;
+mod watching;

@@ -31,6 +31,8 @@ pub struct Record {
 pub enum Kind {
     /// A token is wanted.
     Get,
+    /// Each new token is wanted from now on: recorded once, with the first.
+    Watch,
     /// Another token is wanted.
     Reject,
     /// How a name is doing.
@@ -70,6 +72,7 @@ impl Kind {
     fn word(self) -> &'static str {
         match self {
             Self::Get => "get",
+            Self::Watch => "watch",
             Self::Reject => "reject",
             Self::Status => "status",
             Self::Tenants => "tenants",

@@ -8,6 +8,7 @@
 //! good enough token (the core).
 
 mod slot;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +20,8 @@ use crate::core::effect::{Issued, ReadMode};
 use crate::core::time::{Boot, Now};
 
 use slot::Posted;
-pub use slot::Slot;
+pub use slot::{Slot, Told};
+pub use watch::{Report, Subscription};
 
 /// Workspace name to id.
 type Workspaces = HashMap<Arc<str>, WorkspaceId>;
@@ -30,6 +32,7 @@ pub struct Board {
     /// By name in its canonical spelling.
     slots: ArcSwap<HashMap<Arc<str>, Arc<Slot>>>,
     directory: ArcSwap<HashMap<ProfileName, Arc<Workspaces>>>,
+    topics: Arc<watch::Topics>,
     /// Held by writers, so that none undoes what another one did. Readers never take it.
     writing: Mutex<()>,
 }
@@ -52,15 +55,17 @@ impl Board {
         if posted.is_none() {
             tracing::error!(name = %text, "the token does not fit into a frame");
         }
-        if let Some(slot) = self.slot(&text) {
-            slot.post(posted);
-            return;
+        match self.slot(&text) {
+            Some(slot) => slot.post(posted),
+            None => {
+                let slot = Slot::new(name.clone(), Arc::clone(&text));
+                slot.post(posted);
+                let mut slots = HashMap::clone(&self.slots.load());
+                slots.insert(Arc::clone(&text), Arc::new(slot));
+                self.slots.store(Arc::new(slots));
+            }
         }
-        let slot = Slot::new(name.clone(), Arc::clone(&text));
-        slot.post(posted);
-        let mut slots = HashMap::clone(&self.slots.load());
-        slots.insert(text, Arc::new(slot));
-        self.slots.store(Arc::new(slots));
+        self.topics.changed(&text);
     }
 
     /// Takes a name down.

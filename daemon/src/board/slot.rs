@@ -22,6 +22,21 @@ pub struct Slot {
     last_read: AtomicU64,
 }
 
+/// The token that a watcher was told last.
+#[derive(Debug)]
+pub struct Told {
+    token: Arc<Issued>,
+    renewing: bool,
+}
+
+impl Told {
+    /// Of the token.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.token.fingerprint
+    }
+}
+
 /// A token, ready to be sent.
 pub(super) struct Posted {
     token: Arc<Issued>,
@@ -77,6 +92,21 @@ impl Slot {
             }
             _ => false,
         }
+    }
+
+    /// Appends the newest token for a watcher, and notes the read, if that is another one than it was told last, or the
+    /// same in another mode. One that is being replaced is flagged, for whoever keeps it.
+    #[must_use]
+    pub fn tell(&self, now: Boot, told: Option<&Told>, request_id: u64, out: &mut Vec<u8>) -> Option<Told> {
+        let posted = self.posted.load();
+        let posted = posted.as_deref().filter(|posted| now < posted.token.expires)?;
+        let renewing = posted.mode != ReadMode::Serve;
+        if told.is_some_and(|told| Arc::ptr_eq(&told.token, &posted.token) && told.renewing == renewing) {
+            return None;
+        }
+        self.last_read.store(now.0, Ordering::Relaxed);
+        posted.append_to(out, request_id, if renewing { Flags::RENEWING } else { Flags::NONE });
+        Some(Told { token: Arc::clone(&posted.token), renewing })
     }
 
     pub(super) fn last_read(&self) -> Option<Boot> {

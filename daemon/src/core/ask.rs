@@ -35,14 +35,17 @@ impl Core {
     pub(super) fn ask(&mut self, now: Now, id: WaiterId, uid: u32, question: Question) {
         let wait = match &question {
             Question::Get { wait, .. } => *wait,
-            Question::Reject { .. } | Question::Resolve { .. } | Question::Tenants { .. } => REJECT_WAIT,
+            Question::Reject { .. } | Question::Watch { .. } | Question::Resolve { .. } | Question::Tenants { .. } => {
+                REJECT_WAIT
+            }
             Question::Refresh { .. } | Question::Import { .. } => OPERATOR_WAIT,
             Question::Status => Duration::ZERO,
         };
         let place = Place::Listing(match &question {
-            Question::Get { name, .. } | Question::Reject { name, .. } | Question::Refresh { name } => {
-                name.profile.clone()
-            }
+            Question::Get { name, .. }
+            | Question::Reject { name, .. }
+            | Question::Watch { name }
+            | Question::Refresh { name } => name.profile.clone(),
             Question::Import { profile, .. } | Question::Resolve { profile, .. } | Question::Tenants { profile } => {
                 profile.clone()
             }
@@ -52,7 +55,7 @@ impl Core {
                 return;
             }
         });
-        let full = self.waiters.len() >= MAX_WAITERS;
+        let full = self.waiters.len() - self.watches >= MAX_WAITERS;
         let want = Want::Listed(question.clone());
         self.waiters.insert(id, Waiter { uid, deadline: now.boot + wait, place, want });
         if full {
@@ -85,6 +88,12 @@ impl Core {
                     if current.is_none_or(|fingerprint| self.force(now, id, &name, fingerprint)) {
                         self.wait_for(id, name, Want::Renewed { other_than: current });
                     }
+                }
+            }
+            Question::Watch { ref name } => {
+                let name = name.clone();
+                if self.admit(now, id, &name, &question) {
+                    self.begin_watch(id, name);
                 }
             }
             Question::Import { profile, refresh_token } => self.import(now, id, &profile, refresh_token),
@@ -186,8 +195,13 @@ impl Core {
     pub(super) fn forget(&mut self, id: WaiterId) {
         let Some(waiter) = self.waiters.remove(&id) else { return };
         self.alarms.set(Alarm::Waiter(id), None);
+        let was_watch = matches!(waiter.want, Want::Watch);
+        self.watches -= usize::from(was_watch);
         match waiter.place {
             Place::Name(name) => {
+                if was_watch {
+                    self.end_watch(&name, id);
+                }
                 if let Some(entry) = self.names.get_mut(&name) {
                     entry.waiters.retain(|w| *w != id);
                 }

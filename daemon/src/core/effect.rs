@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokend_proto::{
-    ErrorReply, Fingerprint, Flags, Imported, NameStatus, ProfileName, Renewed, Secret, Tenant, Token, TokenName,
-    WorkspaceId,
+    ErrorReply, Fingerprint, Flags, HealthReport, Imported, NameStatus, ProfileName, Renewed, Secret, Tenant, Token,
+    TokenName, WorkspaceId,
 };
 
 use super::exchange::ProviderRequest;
@@ -39,6 +39,13 @@ pub enum Effect {
         token: Arc<Issued>,
         /// How peers may read it.
         mode: ReadMode,
+    },
+    /// Tell those who watch this name how it is doing.
+    Health {
+        /// Which name.
+        name: TokenName,
+        /// How it is.
+        report: HealthReport,
     },
     /// Take a name off the board.
     Withdraw(TokenName),

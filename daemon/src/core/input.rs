@@ -91,6 +91,12 @@ pub enum Question {
         /// As in `Get`.
         min_ttl: Duration,
     },
+    /// How a name is doing from now on: kept fresh, and its health told (`Effect::Health`), until the peer leaves. The
+    /// one outcome says why it ended before.
+    Watch {
+        /// Which name.
+        name: TokenName,
+    },
     /// Renew now.
     Refresh {
         /// Which name.

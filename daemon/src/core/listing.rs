@@ -31,9 +31,10 @@ impl Core {
     pub(super) fn ask_listing(&mut self, now: Now, id: WaiterId, question: Question) {
         let profile = match &question {
             Question::Resolve { profile, .. } | Question::Tenants { profile } => profile.clone(),
-            Question::Get { name, .. } | Question::Reject { name, .. } | Question::Refresh { name } => {
-                name.profile.clone()
-            }
+            Question::Get { name, .. }
+            | Question::Reject { name, .. }
+            | Question::Watch { name }
+            | Question::Refresh { name } => name.profile.clone(),
             Question::Import { .. } | Question::Status => return,
         };
         let Some(state) = self.profiles.get_mut(&profile) else {
@@ -361,7 +362,10 @@ fn from_list(listing: &Listing, profile: &ProfileName, question: &Question) -> O
             [] => failure::no_such_name(format!("profile {profile} has no tenant named {workspace_name:?}")),
             several => failure::no_such_name(ambiguous(workspace_name, several)),
         },
-        Question::Get { name, .. } | Question::Reject { name, .. } | Question::Refresh { name } => {
+        Question::Get { name, .. }
+        | Question::Reject { name, .. }
+        | Question::Watch { name }
+        | Question::Refresh { name } => {
             failure::no_such_name(format!("{name} is not among the tenants of profile {profile}"))
         }
         Question::Import { .. } | Question::Status => failure::no_such_name("not a question about tenants"),

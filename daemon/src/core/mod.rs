@@ -9,7 +9,7 @@
 //! input: `names` expires tokens, answers waiters and decides whether to begin a renewal, which then goes
 //! through `renewal` (with `parent` for tenants) or, for Classic, `chain` (with `rotation`, `login` and `import`), and
 //! through `dispatch`, which owns the hosts' queues. `listing` keeps the tenants of a workspace, `reload` changes the
-//! configuration, `ask`, `status` and `summary` are for people and peers, `held` hands tokens on to the next start.
+//! configuration, `ask`, `watch`, `status` and `summary` are for people and peers, `held` hands tokens on to the next start.
 //!
 //! Architecture invariant: only `std` and `tokend-proto` are imported here (a test holds it to that).
 
@@ -48,6 +48,7 @@ mod summary;
 mod tests;
 pub mod time;
 pub mod unit;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::num::NonZeroU32;
@@ -65,7 +66,7 @@ use random::Random;
 use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision, Ruins};
 use settings::Settings;
 pub use sizes::Sizes;
-use state::{Host, Name, ProfileState, Purpose, Waiter};
+use state::{Host, Name, ProfileState, Purpose, Waiter, Want};
 pub use summary::Summary;
 use time::{Boot, BootId, Mark, Now};
 
@@ -85,6 +86,8 @@ pub struct Core {
     ruins: Option<(Now, Ruins)>,
     hosts: BTreeMap<Arc<str>, Host>,
     waiters: HashMap<WaiterId, Waiter>,
+    /// How many of these are watches.
+    watches: usize,
     requests: HashMap<RequestId, Purpose>,
     writes: HashMap<WriteId, Written>,
     marked: BTreeSet<TokenName>,
@@ -118,6 +121,7 @@ impl Core {
             ruins: None,
             hosts: BTreeMap::new(),
             waiters: HashMap::new(),
+            watches: 0,
             requests: HashMap::new(),
             writes: HashMap::new(),
             marked: BTreeSet::new(),
@@ -245,7 +249,8 @@ impl Core {
     }
 
     fn answer(&mut self, waiter: WaiterId, outcome: Outcome) {
-        if self.waiters.remove(&waiter).is_some() {
+        if let Some(asked) = self.waiters.remove(&waiter) {
+            self.watches -= usize::from(matches!(asked.want, Want::Watch));
             self.alarms.set(Alarm::Waiter(waiter), None);
             self.effects.push_back(Effect::Answer { waiter, outcome });
         }

@@ -33,6 +33,7 @@ impl Core {
         let Some(entry) = self.names.get(name) else { return };
         let wake = self.wake(now.boot, entry);
         self.alarms.set(Alarm::Name(name.clone()), wake);
+        self.tell_watchers(now, name);
     }
 
     fn expire(&mut self, now: Now, name: &TokenName) {
@@ -98,15 +99,15 @@ impl Core {
             return wants;
         }
         if let Some(at) = entry.retry_at {
-            return at <= now.boot && (entry.warm || !entry.waiters.is_empty() || entry.good(now.boot).is_some());
+            return at <= now.boot && (entry.is_kept() || !entry.waiters.is_empty() || entry.good(now.boot).is_some());
         }
         let Some(token) = entry.good(now.boot) else {
-            return entry.warm || !entry.waiters.is_empty();
+            return entry.is_kept() || !entry.waiters.is_empty();
         };
         if entry.forced == Some(token.fingerprint) {
             return true;
         }
-        if token.refresh <= now.boot && (entry.warm || entry.reads.seen) {
+        if token.refresh <= now.boot && (entry.is_kept() || entry.reads.seen) {
             return true;
         }
         if name.tenant.is_none() && self.children_wait(name) && !self.parent_is_good(now, &name.profile) {
@@ -123,7 +124,7 @@ impl Core {
 
     /// An on-demand tenant without a token that nobody waits for.
     fn is_done_with(&self, now: Now, entry: &Name) -> bool {
-        !entry.warm
+        !entry.is_kept()
             && entry.good(now.boot).is_none()
             && entry.waiters.is_empty()
             && entry.retry_at.is_none_or(|at| at <= now.boot)
@@ -185,7 +186,7 @@ impl Core {
 fn next_look(entry: &Name, token: &Issued) -> Option<Boot> {
     let last = token.expires - schedule::margin(token.life());
     match entry.reads {
-        _ if entry.warm => Some(token.refresh),
+        _ if entry.is_kept() => Some(token.refresh),
         Reads { seen: true, .. } | Reads { unread_at: None, asked: false, .. } => Some(token.refresh),
         Reads { asked: true, .. } => None,
         // Not read so far: one more look before it is too late to renew, then it is let go.
@@ -195,7 +196,7 @@ fn next_look(entry: &Name, token: &Issued) -> Option<Boot> {
 
 /// Whether it is time to see if anybody read this on-demand tenant.
 fn may_be_let_go(entry: &Name, now: Boot) -> bool {
-    let idle = !entry.warm && !entry.reads.asked && !entry.reads.seen && entry.retry_at.is_none();
+    let idle = !entry.is_kept() && !entry.reads.asked && !entry.reads.seen && entry.retry_at.is_none();
     idle && entry.good(now).and_then(|token| next_look(entry, token)).is_some_and(|at| at <= now)
 }
 
@@ -212,7 +213,7 @@ fn outcome_for(name: &TokenName, entry: &Name, parent: Option<&Name>, waiter: &W
         Want::Token { min_ttl, other_than } => (*min_ttl, *other_than),
         Want::Renewed { other_than } => (std::time::Duration::ZERO, *other_than),
         Want::Import(_) => return out_of_time.then(|| super::import::still_trying(name)),
-        Want::Listed(_) => return None,
+        Want::Listed(_) | Want::Watch => return None,
     };
     let idle = entry.activity == Activity::Idle;
     let too_late = |at: Boot| idle && at > waiter.deadline;

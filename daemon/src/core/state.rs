@@ -14,6 +14,7 @@ use super::limiter::Limiter;
 use super::record::ChainKey;
 use super::settings::{Kind, Profile};
 use super::time::Boot;
+use super::watch::Watch;
 
 /// One token name.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ pub(super) struct Name {
     /// Reads wait until then for the refresh on the wire.
     pub(super) hold_until: Option<Boot>,
     pub(super) reads: Reads,
+    pub(super) watch: Watch,
 }
 
 /// What is known of the reads of an on-demand tenant.
@@ -127,7 +129,13 @@ impl Name {
             exchanged_again: false,
             hold_until: None,
             reads: Reads::default(),
+            watch: Watch::default(),
         }
+    }
+
+    /// Renewed ahead whether or not anybody reads it.
+    pub(super) fn is_kept(&self) -> bool {
+        self.warm || self.watch.is_on()
     }
 
     pub(super) fn is_classic(&self) -> bool {
@@ -293,6 +301,8 @@ pub(super) enum Want {
         other_than: Option<Fingerprint>,
     },
     Import(Fingerprint),
+    /// Nothing but the end.
+    Watch,
     /// To be asked again when the list of tenants is there.
     Listed(Question),
 }

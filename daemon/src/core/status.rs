@@ -27,17 +27,6 @@ impl Core {
             (Kind::Classic { .. }, _) => "classic",
         };
         let parent = self.parent_in_trouble(name, entry);
-        let health = match entry.trouble.as_ref().map(|trouble| trouble.kind) {
-            None if parent.is_some() && token.is_some() => Health::Failing,
-            None if token.is_some() => Health::Good,
-            None => Health::Unavailable,
-            Some(TroubleKind::Transient) if token.is_some() => Health::Failing,
-            Some(TroubleKind::Transient) => Health::Unavailable,
-            Some(TroubleKind::Rejected | TroubleKind::ParentRejected) => Health::Rejected,
-            Some(TroubleKind::AwaitingLogin) => Health::AwaitingLogin,
-            Some(TroubleKind::ChainLost) => Health::ChainLost,
-            Some(TroubleKind::ChainEmpty) => Health::ChainEmpty,
-        };
         let next = match entry.activity {
             Activity::Idle => entry.retry_at.or_else(|| token.map(|token| token.refresh)),
             // A workspace that waits for its next attempt, or is at it.
@@ -45,23 +34,43 @@ impl Core {
             _ => Some(now.boot),
         };
         let chain = chain_key(&entry.profile).and_then(|key| self.chains.get(&key));
-        let of_import = chain.and_then(|chain| chain.candidate.as_ref()?.trouble.as_ref());
-        let last_error = match parent.and_then(|parent| parent.trouble.as_ref()) {
-            Some(trouble) => Some(failure::of_workspace(&trouble.message)),
-            None => entry.trouble.as_ref().map(|trouble| trouble.message.clone()),
-        };
         NameStatus {
             name: name.to_string(),
             label,
             kind: kind.to_owned(),
-            health,
+            health: self.health(now, name, entry),
             fingerprint: token.map(|token| token.fingerprint),
             expires_at: token.map(|token| now.stamp(token.expires)),
             next_at: next.map(|at| now.stamp(at)),
-            last_error: last_error.or_else(|| of_import.map(|what| format!("import: {what}"))),
+            last_error: self.last_error(name, entry),
             action: failure::advice(entry),
             chain: chain.map(|chain| self.chain_status(now, chain)),
         }
+    }
+
+    /// In one word.
+    pub(super) fn health(&self, now: Now, name: &TokenName, entry: &Name) -> Health {
+        let has_token = entry.good(now.boot).is_some();
+        match entry.trouble.as_ref().map(|trouble| trouble.kind) {
+            None if has_token && self.parent_in_trouble(name, entry).is_some() => Health::Failing,
+            None if has_token => Health::Good,
+            None => Health::Unavailable,
+            Some(TroubleKind::Transient) if has_token => Health::Failing,
+            Some(TroubleKind::Transient) => Health::Unavailable,
+            Some(TroubleKind::Rejected | TroubleKind::ParentRejected) => Health::Rejected,
+            Some(TroubleKind::AwaitingLogin) => Health::AwaitingLogin,
+            Some(TroubleKind::ChainLost) => Health::ChainLost,
+            Some(TroubleKind::ChainEmpty) => Health::ChainEmpty,
+        }
+    }
+
+    /// The last failure since the last success.
+    pub(super) fn last_error(&self, name: &TokenName, entry: &Name) -> Option<String> {
+        let parent = self.parent_in_trouble(name, entry).and_then(|parent| parent.trouble.as_ref());
+        let own = || entry.trouble.as_ref().map(|trouble| trouble.message.clone());
+        let chain = || chain_key(&entry.profile).and_then(|key| self.chains.get(&key));
+        let of_import = || Some(format!("import: {}", chain()?.candidate.as_ref()?.trouble.as_ref()?));
+        parent.map(|trouble| failure::of_workspace(&trouble.message)).or_else(own).or_else(of_import)
     }
 
     fn chain_status(&self, now: Now, chain: &Chain) -> ChainStatus {

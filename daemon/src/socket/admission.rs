@@ -14,6 +14,9 @@ use super::{Limits, RESERVED_CONNECTIONS, Shared, refusal};
 /// everything, and its answer is held until it is cut into a page.
 pub(super) const MAX_LISTS_PER_UID: usize = 8;
 
+/// Watches that one user may have: an eighth of what the core has room for.
+pub(super) const MAX_WATCHES_PER_UID: usize = 8_192;
+
 /// Counts connections. Its lock is taken when one comes or goes, on one thread, so that it is never waited for.
 pub(super) struct Admission {
     limits: Mutex<(usize, usize)>,
@@ -33,6 +36,7 @@ struct Roster {
 struct User {
     connections: usize,
     lists: Arc<AtomicUsize>,
+    watches: Arc<AtomicUsize>,
 }
 
 /// A connection's place; given back on drop.
@@ -41,11 +45,12 @@ pub(super) struct Place {
     number: u64,
     uid: u32,
     lists: Arc<AtomicUsize>,
+    watches: Arc<AtomicUsize>,
 }
 
-/// One of a user's [`MAX_LISTS_PER_UID`]; given back on drop.
+/// One of a user's [`MAX_LISTS_PER_UID`] or [`MAX_WATCHES_PER_UID`]; given back on drop.
 #[derive(Debug)]
-pub(super) struct ListPermit(Arc<AtomicUsize>);
+pub(super) struct Permit(Arc<AtomicUsize>);
 
 impl Admission {
     pub(super) fn new(limits: &Limits) -> Self {
@@ -90,16 +95,20 @@ impl Place {
         if roster.wakers.len() >= limit {
             return Err(refusal::too_many_connections(limit));
         }
-        let user = roster.users.entry(uid).or_insert_with(|| User { connections: 0, lists: Arc::default() });
+        let user = roster.users.entry(uid).or_insert_with(|| User {
+            connections: 0,
+            lists: Arc::default(),
+            watches: Arc::default(),
+        });
         if user.connections >= per_uid {
             return Err(refusal::too_many_connections_of_uid(uid, per_uid));
         }
         user.connections += 1;
-        let lists = Arc::clone(&user.lists);
+        let (lists, watches) = (Arc::clone(&user.lists), Arc::clone(&user.watches));
         let number = roster.next;
         roster.next += 1;
         roster.wakers.insert(number, None);
-        Ok(Self { shared: Arc::clone(shared), number, uid, lists })
+        Ok(Self { shared: Arc::clone(shared), number, uid, lists, watches })
     }
 
     /// Says how this connection is woken.
@@ -108,10 +117,21 @@ impl Place {
     }
 
     /// `None` if the user has too many lists open.
-    pub(super) fn list(&self) -> Option<ListPermit> {
-        let add = |open| (open < MAX_LISTS_PER_UID).then_some(open + 1);
-        self.lists.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
-        Some(ListPermit(Arc::clone(&self.lists)))
+    pub(super) fn list(&self) -> Option<Permit> {
+        Permit::take(&self.lists, MAX_LISTS_PER_UID)
+    }
+
+    /// `None` if the user has too many watches.
+    pub(super) fn watch(&self) -> Option<Permit> {
+        Permit::take(&self.watches, MAX_WATCHES_PER_UID)
+    }
+}
+
+impl Permit {
+    fn take(count: &Arc<AtomicUsize>, max: usize) -> Option<Self> {
+        let add = |open| (open < max).then_some(open + 1);
+        count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
+        Some(Self(Arc::clone(count)))
     }
 }
 
@@ -132,7 +152,7 @@ impl Drop for Place {
     }
 }
 
-impl Drop for ListPermit {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -20,6 +20,7 @@ mod peer_unit;
 mod refusal;
 mod session;
 mod thread;
+mod watching;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

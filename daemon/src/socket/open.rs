@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokend_proto::{Fingerprint, ProfileName, TokenName, WorkspaceId};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::admission::ListPermit;
+use super::admission::Permit;
 use super::message::Answer;
+use super::watching::Watching;
 use crate::audit::Kind;
 use crate::core::input::WaiterId;
 use crate::core::time::Boot;
@@ -16,6 +17,8 @@ use crate::core::time::Boot;
 /// Made for a connection's first question and dropped with its last answer, so that an idle connection is small.
 pub(super) struct OpenQuestions {
     questions: HashMap<WaiterId, Open>,
+    /// Of those questions that are watches, what their peer was told.
+    watches: Vec<Watching>,
     /// Unbounded, but each open question sends one answer, and those are limited.
     sender: UnboundedSender<(WaiterId, Answer)>,
     receiver: UnboundedReceiver<(WaiterId, Answer)>,
@@ -30,14 +33,42 @@ pub(super) struct Open {
 
 /// Which answer is to come, and what to do with it.
 pub(super) enum Expects {
-    Token { kind: Kind, name: TokenName, min_ttl: Duration },
-    Renewed { name: TokenName },
-    Imported { profile: ProfileName },
+    Token {
+        kind: Kind,
+        name: TokenName,
+        min_ttl: Duration,
+    },
+    /// Only its end: what a watch brings is on the board.
+    Watch {
+        name: TokenName,
+    },
+    Renewed {
+        name: TokenName,
+    },
+    Imported {
+        profile: ProfileName,
+    },
     Reloaded,
-    Status { only: Option<(Box<str>, TokenName)>, after: Option<TokenName>, _permit: ListPermit },
-    Rights { after: Option<TokenName>, _permit: ListPermit },
-    Tenants { profile: ProfileName, after: Option<WorkspaceId>, _permit: ListPermit },
-    Resolved { asked: Box<str>, profile: ProfileName, then: Then, until: Boot },
+    Status {
+        only: Option<(Box<str>, TokenName)>,
+        after: Option<TokenName>,
+        _permit: Permit,
+    },
+    Rights {
+        after: Option<TokenName>,
+        _permit: Permit,
+    },
+    Tenants {
+        profile: ProfileName,
+        after: Option<WorkspaceId>,
+        _permit: Permit,
+    },
+    Resolved {
+        asked: Box<str>,
+        profile: ProfileName,
+        then: Then,
+        until: Boot,
+    },
 }
 
 /// What is wanted of a name, once it is known which it is.
@@ -45,6 +76,7 @@ pub(super) enum Expects {
 pub(super) enum Then {
     Get { min_ttl: Duration, until: Boot },
     Reject { fingerprint: Fingerprint, min_ttl: Duration },
+    Watch,
     Refresh,
     Status,
 }
@@ -52,7 +84,7 @@ pub(super) enum Then {
 impl OpenQuestions {
     pub(super) fn new() -> Self {
         let (sender, receiver) = unbounded_channel();
-        Self { questions: HashMap::new(), sender, receiver }
+        Self { questions: HashMap::new(), watches: Vec::new(), sender, receiver }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -73,6 +105,7 @@ impl OpenQuestions {
             match self.receiver.poll_recv(cx) {
                 Poll::Ready(Some((waiter, answer))) => {
                     if let Some(open) = self.questions.remove(&waiter) {
+                        self.watches.retain(|watching| watching.waiter() != waiter);
                         return Poll::Ready((open, answer));
                     }
                 }
@@ -92,6 +125,24 @@ impl OpenQuestions {
         let overdue = |open: &Open| open.until().is_some_and(|until| until <= now);
         let waiter = *self.questions.iter().find(|(_, open)| overdue(open))?.0;
         Some((waiter, self.questions.remove(&waiter)?))
+    }
+
+    /// A question that was inserted is a watch.
+    pub(super) fn insert_watch(&mut self, watching: Watching) {
+        self.watches.push(watching);
+    }
+
+    pub(super) fn watches(&mut self) -> &mut Vec<Watching> {
+        &mut self.watches
+    }
+
+    /// Takes the watches of which this holds out, with their questions.
+    pub(super) fn end_watches(&mut self, is_over: impl FnMut(&mut Watching) -> bool) -> Vec<Watching> {
+        let over: Vec<Watching> = self.watches.extract_if(.., is_over).collect();
+        for watching in &over {
+            self.questions.remove(&watching.waiter());
+        }
+        over
     }
 
     pub(super) fn expected(&self) -> impl Iterator<Item = &Expects> {

@@ -53,6 +53,10 @@ pub(super) fn too_many_lists(limit: usize) -> ErrorReply {
     error(ErrorCode::TooManyRequests, message)
 }
 
+pub(super) fn too_many_watches(limit: usize) -> ErrorReply {
+    error(ErrorCode::TooManyRequests, format!("this user watches {limit} names already; end some of these watches"))
+}
+
 pub(super) fn too_many_connections(limit: usize) -> ErrorReply {
     error(ErrorCode::TooManyConnections, format!("all {limit} connections are taken ([server] max_connections)"))
 }

@@ -4,6 +4,7 @@
 mod answers;
 mod record;
 mod requests;
+mod watches;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -82,6 +83,7 @@ impl Session {
             }
             self.forget_if_answered();
         }
+        self.tell_watchers(cx, out);
     }
 
     /// Answers questions about workspace names that the core took too long for.
@@ -140,13 +142,15 @@ impl Session {
         self.put(request_id, expects, |waiter, open| {
             let reply = ReplyTo::new(waiter, open.sender());
             Message::Ask { waiter, uid, question, reply }
-        })
+        })?;
+        Ok(())
     }
 
     fn ask_reload(&mut self, request_id: u64) -> Result<(), ErrorReply> {
         self.put(request_id, Expects::Reloaded, |waiter, open| Message::Reload {
             reply: ReloadReplyTo::new(waiter, open.sender()),
-        })
+        })?;
+        Ok(())
     }
 
     fn put(
@@ -154,7 +158,7 @@ impl Session {
         request_id: u64,
         expects: Expects,
         message: impl FnOnce(WaiterId, &OpenQuestions) -> Message,
-    ) -> Result<(), ErrorReply> {
+    ) -> Result<WaiterId, ErrorReply> {
         if self.shared.is_draining() {
             return Err(refusal::stopping());
         }
@@ -169,7 +173,7 @@ impl Session {
         let open = self.open.get_or_insert_with(|| Box::new(OpenQuestions::new()));
         open.insert(waiter, Open { request_id, expects });
         queued.send(message(waiter, open));
-        Ok(())
+        Ok(waiter)
     }
 
     fn forget_if_answered(&mut self) {

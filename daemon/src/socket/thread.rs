@@ -68,6 +68,8 @@ impl SocketThread {
         let thread = std::thread::Builder::new().name("socket".into()).spawn(move || {
             crate::system::process::contain_panics();
             runtime.block_on(async move {
+                let board = Arc::clone(&serving.context.board);
+                tokio::spawn(async move { board.spread_news().await });
                 accept_until(&socket, &serving, identify, stopped.clone()).await;
                 // The path goes first: who comes now is told at once that nobody is here.
                 drop(own_path);
@@ -87,6 +89,11 @@ impl SocketThread {
     /// Changes how many connections there may be, for those that come from now on.
     pub fn set_connection_limits(&self, max_connections: usize, max_connections_per_uid: usize) {
         self.shared.admission.set_limits(max_connections, max_connections_per_uid);
+    }
+
+    /// Other rules are in force: watches that they do not allow end.
+    pub fn rules_changed(&self) {
+        self.shared.admission.wake_all();
     }
 
     /// How many connections there are.

@@ -15,6 +15,8 @@ pub(crate) enum Request<'a> {
     Reload,
     WhoAmI,
     Rights { after: Option<&'a str> },
+    Watch { name: &'a str },
+    Unwatch { watch: u64 },
 }
 
 impl<'a> Request<'a> {
@@ -43,6 +45,8 @@ impl<'a> Request<'a> {
             Self::Reload => proto::Request::Reload,
             Self::WhoAmI => proto::Request::WhoAmI,
             Self::Rights { after } => proto::Request::Rights { after },
+            Self::Watch { name } => proto::Request::Watch { name },
+            Self::Unwatch { watch } => proto::Request::Unwatch { watch },
         }
     }
 }
@@ -60,6 +64,8 @@ pub(crate) enum Reply {
     Reloaded { warnings: Vec<String> },
     Peer(Peer),
     Rights { peer: Peer, slices: Vec<String>, no_unit: Option<String>, names: Vec<NameRights>, more: bool },
+    Health { name: String, health: Health, last_error: Option<String>, action: Option<String> },
+    Unwatched,
 }
 
 #[derive(SchemaRead)]
@@ -169,6 +175,10 @@ impl Reply {
                 let names = names.into_iter().map(Into::into).collect();
                 proto::Reply::Rights(proto::Rights { peer: peer.into(), slices, no_unit, names, more })
             }
+            Self::Health { name, health, last_error, action } => {
+                proto::Reply::Health(proto::HealthReport { name, health: health.into(), last_error, action })
+            }
+            Self::Unwatched => proto::Reply::Unwatched,
         }
     }
 }

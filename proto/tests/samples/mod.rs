@@ -3,9 +3,9 @@
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
 use tokend_proto::{
-    ChainStatus, ErrorCode, ErrorReply, Fingerprint, Flags, Health, Imported, Millis, NameRights, NameStatus, Peer,
-    Reloaded, Renewed, Reply, Request, Rights, Secret, SecretStr, Stamp, StatusPage, Tenant, TenantsPage, Token,
-    Unsupported, codec,
+    ChainStatus, ErrorCode, ErrorReply, Fingerprint, Flags, Health, HealthReport, Imported, Millis, NameRights,
+    NameStatus, Peer, Reloaded, Renewed, Reply, Request, Rights, Secret, SecretStr, Stamp, StatusPage, Tenant,
+    TenantsPage, Token, Unsupported, codec,
 };
 
 /// Ids of different widths: the header is not bincode, and must not become it.
@@ -51,6 +51,8 @@ kinds! { request_kind, REQUEST_KINDS, Request<'_>,
     Request::Reload => "request-reload",
     Request::WhoAmI => "request-whoami",
     Request::Rights { .. } => "request-rights",
+    Request::Watch { .. } => "request-watch",
+    Request::Unwatch { .. } => "request-unwatch",
 }
 
 kinds! { reply_kind, REPLY_KINDS, Reply,
@@ -65,6 +67,8 @@ kinds! { reply_kind, REPLY_KINDS, Reply,
     Reply::Reloaded(_) => "reply-reloaded",
     Reply::Peer(_) => "reply-peer",
     Reply::Rights(_) => "reply-rights",
+    Reply::Health(_) => "reply-health",
+    Reply::Unwatched => "reply-unwatched",
 }
 
 kinds! { health_kind, HEALTHS, Health,
@@ -112,6 +116,8 @@ fn requests() -> Vec<(&'static str, Request<'static>)> {
         ("request-whoami", Request::WhoAmI),
         ("request-rights", Request::Rights { after: None }),
         ("request-rights-after", Request::Rights { after: Some("campus") }),
+        ("request-watch", Request::Watch { name: "msp/Übung" }),
+        ("request-unwatch", Request::Unwatch { watch: REQUEST_ID }),
     ]
 }
 
@@ -161,6 +167,9 @@ fn replies() -> Vec<(&'static str, Flags, Reply)> {
                 more: false,
             }),
         ),
+        ("reply-health", Flags::NONE, Reply::Health(health(Health::Good, None))),
+        ("reply-health-lost", Flags::NONE, Reply::Health(health(Health::ChainLost, Some("Invalid refresh_token")))),
+        ("reply-unwatched", Flags::NONE, Reply::Unwatched),
     ]
 }
 
@@ -177,6 +186,11 @@ fn token(text: &str) -> Token {
         expires_at: stamp(7_199_001, 1_700_007_199_000),
         refresh_at: stamp(u64::from(u32::MAX) + 1, -1),
     }
+}
+
+fn health(health: Health, why: Option<&str>) -> HealthReport {
+    let action = why.map(|_| "create a token in the web UI, then tokenctl import".to_owned());
+    HealthReport { name: "legacy".into(), health, last_error: why.map(Into::into), action }
 }
 
 fn renewed() -> Renewed {

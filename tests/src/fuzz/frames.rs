@@ -1,6 +1,6 @@
 //! A peer's bytes, as the daemon's own socket takes them: the input is all that the peer sends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -52,7 +52,8 @@ thread_local! {
 /// When that does not hold.
 pub fn frames(stream: &[u8]) {
     let stream = &stream[..stream.len().min(MAX_INPUT)];
-    let (length, mut expected, end) = read_as_the_protocol_says(stream);
+    let (length, mut expected, watches, end) = read_as_the_protocol_says(stream);
+    expected.retain(|id, _| !watches.contains(id));
     let mut peer = DAEMON.with(|daemon| daemon.connect());
     // A reader that has seen enough may have closed already.
     let sent = in_pieces(stream, length).try_for_each(|piece| peer.write_all(piece));
@@ -63,13 +64,17 @@ pub fn frames(stream: &[u8]) {
             expected.entry(LAST_ID).or_default().push(Expected::Pong);
             while !expected.is_empty() {
                 let (id, reply) = receive(&mut peer).expect("a reply").expect("the connection goes on");
-                tick_off(&mut expected, id, &reply);
+                if !watches.contains(&id) || matches!((id, &reply), (LAST_ID, Reply::Pong { .. })) {
+                    tick_off(&mut expected, id, &reply);
+                }
             }
         }
         Some((last_id, code)) => {
             let mut last = None;
             while let Some((id, reply)) = receive(&mut peer).expect("a reply or the end") {
-                if let Some((id, reply)) = last.replace((id, reply)) {
+                if let Some((id, reply)) = last.replace((id, reply))
+                    && !watches.contains(&id)
+                {
                     tick_off(&mut expected, id, &reply);
                 }
             }
@@ -88,36 +93,45 @@ enum Expected {
     Unsupported,
     /// A token, or a refusal: there is one token, and a core that answers nothing.
     TokenOrError,
+    Unwatched,
     Error,
 }
 
 type Open = HashMap<u64, Vec<Expected>>;
 
-/// How many bytes are whole frames, which replies they get, and the error that ends it.
-fn read_as_the_protocol_says(stream: &[u8]) -> (usize, Open, Option<(u64, ErrorCode)>) {
-    let mut expected = Open::new();
+/// How many bytes are whole frames, which replies they get, under which ids replies may come as often as there is
+/// something new, and the error that ends it.
+fn read_as_the_protocol_says(stream: &[u8]) -> (usize, Open, HashSet<u64>, Option<(u64, ErrorCode)>) {
+    let (mut expected, mut watches) = (Open::new(), HashSet::new());
     let mut at = 0;
     while let Some(prefix) = stream[at..].first_chunk::<LENGTH_PREFIX>() {
         let length = match frame_length(*prefix) {
             Ok(length) => length,
-            Err(FrameError::TooLong(_)) => return (stream.len(), expected, Some((0, ErrorCode::FrameTooLarge))),
-            Err(FrameError::TooShort(_)) => return (stream.len(), expected, Some((0, ErrorCode::Malformed))),
+            Err(FrameError::TooLong(_)) => {
+                return (stream.len(), expected, watches, Some((0, ErrorCode::FrameTooLarge)));
+            }
+            Err(FrameError::TooShort(_)) => return (stream.len(), expected, watches, Some((0, ErrorCode::Malformed))),
         };
         let Some(frame) = stream.get(at + LENGTH_PREFIX..at + LENGTH_PREFIX + length) else { break };
         let (header, value) = Header::split(frame).expect("it is at least as long as a header");
         let reply = match decode_request(value) {
             _ if header.version != VERSION => Expected::Unsupported,
             Err(DecodeError::UnknownRequest(_)) => Expected::Unsupported,
-            Err(_) => return (stream.len(), expected, Some((header.request_id, ErrorCode::Malformed))),
+            Err(_) => return (stream.len(), expected, watches, Some((header.request_id, ErrorCode::Malformed))),
             Ok(Request::Ping) => Expected::Pong,
             Ok(Request::WhoAmI) => Expected::Peer,
             Ok(Request::Get { .. }) => Expected::TokenOrError,
+            Ok(Request::Unwatch { .. }) => Expected::Unwatched,
+            Ok(Request::Watch { .. }) => {
+                watches.insert(header.request_id);
+                Expected::TokenOrError
+            }
             Ok(_) => Expected::Error,
         };
         expected.entry(header.request_id).or_default().push(reply);
         at += LENGTH_PREFIX + length;
     }
-    (at, expected, None)
+    (at, expected, watches, None)
 }
 
 /// The first `length` bytes, in writes whose size depends on the input.
@@ -135,6 +149,7 @@ fn tick_off(expected: &mut Open, id: u64, reply: &Reply) {
         Reply::Pong { .. } => &[Expected::Pong],
         Reply::Peer(_) => &[Expected::Peer],
         Reply::Unsupported(_) => &[Expected::Unsupported],
+        Reply::Unwatched => &[Expected::Unwatched],
         Reply::Token(_) => &[Expected::TokenOrError],
         // Several requests may have one id: what can only be an error is taken first.
         Reply::Error(_) => &[Expected::Error, Expected::TokenOrError],

@@ -10,12 +10,13 @@ mod renewal;
 mod ruins;
 mod sources;
 mod tenants;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::{ErrorCode, ErrorReply, Fingerprint, Flags, NameStatus, Secret, TokenName, TokenRef};
+use tokend_proto::{ErrorCode, ErrorReply, Fingerprint, Flags, HealthReport, NameStatus, Secret, TokenName, TokenRef};
 
 use super::effect::{Effect, Issued, Notice, Outcome, ReadMode};
 use super::exchange::{
@@ -51,6 +52,8 @@ struct Rig {
     read: bool,
     notices: Vec<Notice>,
     condemned: Vec<Fingerprint>,
+    /// What watchers were told.
+    told: Vec<HealthReport>,
     tokens: u64,
     waiters: u64,
 }
@@ -101,6 +104,7 @@ impl Rig {
             read: false,
             notices: Vec::new(),
             condemned: Vec::new(),
+            told: Vec::new(),
             tokens: 0,
             waiters: 0,
         };
@@ -162,6 +166,7 @@ impl Rig {
             }
             Effect::Notice(notice) => self.notices.push(notice),
             Effect::Condemn(token) => self.condemned.push(token),
+            Effect::Health { report, .. } => self.told.push(report),
             Effect::Directory { .. } => {}
         }
     }

@@ -12,6 +12,7 @@ pub(super) type Subject<'a> = Option<(Kind, Option<&'a str>)>;
 pub(super) fn of_request<'a>(request: &Request<'a>) -> Subject<'a> {
     match *request {
         Request::Get { name, .. } => Some((Kind::Get, Some(name))),
+        Request::Watch { name } => Some((Kind::Watch, Some(name))),
         Request::Reject { name, .. } => Some((Kind::Reject, Some(name))),
         Request::Refresh { name } => Some((Kind::Refresh, Some(name))),
         Request::Import { name, .. } => Some((Kind::Import, Some(name))),
@@ -19,7 +20,11 @@ pub(super) fn of_request<'a>(request: &Request<'a>) -> Subject<'a> {
         Request::Tenants { profile, .. } => Some((Kind::Tenants, Some(profile))),
         Request::Reload => Some((Kind::Reload, None)),
         // Everybody may ask for these.
-        Request::Status { name: None, .. } | Request::Ping | Request::WhoAmI | Request::Rights { .. } => None,
+        Request::Status { name: None, .. }
+        | Request::Unwatch { .. }
+        | Request::Ping
+        | Request::WhoAmI
+        | Request::Rights { .. } => None,
     }
 }
 
@@ -27,6 +32,7 @@ impl Then {
     pub(super) fn kind(self) -> Kind {
         match self {
             Self::Get { .. } => Kind::Get,
+            Self::Watch => Kind::Watch,
             Self::Reject { .. } => Kind::Reject,
             Self::Refresh => Kind::Refresh,
             Self::Status => Kind::Status,
@@ -39,6 +45,7 @@ impl Expects {
     pub(super) fn subject(&self) -> Option<(Kind, Option<String>)> {
         match self {
             Self::Token { kind, name, .. } => Some((*kind, Some(name.to_string()))),
+            Self::Watch { name } => Some((Kind::Watch, Some(name.to_string()))),
             Self::Renewed { name } => Some((Kind::Refresh, Some(name.to_string()))),
             Self::Imported { profile } => Some((Kind::Import, Some(profile.to_string()))),
             Self::Reloaded => Some((Kind::Reload, None)),

@@ -28,6 +28,12 @@ impl Session {
         let subject = record::of_request(&request);
         let handled = match request {
             Request::Get { name, min_ttl, wait } => self.get(now, request_id, name, min_ttl, wait, out),
+            Request::Watch { name } => self.about(now, request_id, name, Then::Watch, out),
+            Request::Unwatch { watch } => {
+                self.unwatch(watch);
+                self.reply(out, request_id, &Reply::Unwatched);
+                Ok(())
+            }
             Request::Ping => {
                 self.reply(out, request_id, &Reply::Pong { version: env!("CARGO_PKG_VERSION").into() });
                 Ok(())
@@ -109,7 +115,7 @@ impl Session {
                 }
                 let until = match then {
                     Then::Get { until, .. } => until.max(now + LOOK_UP_TIME),
-                    Then::Reject { .. } | Then::Refresh | Then::Status => now + RESOLVE_TIME,
+                    Then::Reject { .. } | Then::Watch | Then::Refresh | Then::Status => now + RESOLVE_TIME,
                 };
                 let question = Question::Resolve { profile: profile.clone(), workspace_name };
                 self.ask(request_id, question, Expects::Resolved { asked: asked.into(), profile, then, until })
@@ -127,12 +133,13 @@ impl Session {
         then: Then,
         out: &mut Output,
     ) -> Result<(), ErrorReply> {
-        let access = self.shared.context.access.load();
+        let access = self.shared.context.access.load_full();
         let allowed = match then {
             Then::Refresh => access.may_admin(self.peer(&access), &name),
-            Then::Get { .. } | Then::Reject { .. } | Then::Status => access.may_read(self.peer(&access), &name),
+            Then::Get { .. } | Then::Watch | Then::Reject { .. } | Then::Status => {
+                access.may_read(self.peer(&access), &name)
+            }
         };
-        drop(access);
         if !allowed {
             return Err(refusal_for(then, asked));
         }
@@ -147,6 +154,7 @@ impl Session {
                 let question = Question::Get { name: name.clone(), min_ttl, wait: until.since(now) };
                 self.ask(request_id, question, Expects::Token { kind: Kind::Get, name, min_ttl })
             }
+            Then::Watch => self.watch(request_id, name, access),
             Then::Reject { fingerprint, min_ttl } => {
                 let question = Question::Reject { name: name.clone(), fingerprint, min_ttl };
                 self.ask(request_id, question, Expects::Token { kind: Kind::Reject, name, min_ttl })
@@ -216,7 +224,7 @@ impl Session {
         self.ask(request_id, question, expects)
     }
 
-    fn list(&self) -> Result<admission::ListPermit, ErrorReply> {
+    fn list(&self) -> Result<admission::Permit, ErrorReply> {
         self.place.list().ok_or_else(|| refusal::too_many_lists(admission::MAX_LISTS_PER_UID))
     }
 
@@ -246,6 +254,6 @@ fn after_name(text: &str) -> Result<TokenName, ErrorReply> {
 fn refusal_for(then: Then, asked: &str) -> ErrorReply {
     match then {
         Then::Refresh => refusal::may_not_admin(asked),
-        Then::Get { .. } | Then::Reject { .. } | Then::Status => refusal::may_not_read(asked),
+        Then::Get { .. } | Then::Watch | Then::Reject { .. } | Then::Status => refusal::may_not_read(asked),
     }
 }

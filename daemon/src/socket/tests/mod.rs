@@ -8,5 +8,6 @@ mod lists;
 mod questions;
 mod records;
 mod units;
+mod watches;
 mod wire;
 mod workspaces;

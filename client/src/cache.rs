@@ -1,0 +1,239 @@
+//! Tokens kept in process: read in some nanoseconds, without a lock and without a system call.
+//!
+//! Each name that is kept is watched by a task of its own, which puts each new token in the place of the one before. A
+//! token is given out until its `refresh_at`, and not at all once the daemon has said that it is about to die; whenever
+//! there is none to give out, the daemon is asked as if there were no cache.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use tokio::task::JoinHandle;
+
+use crate::client::Client;
+use crate::coarse::Deadline;
+use crate::question::token_name;
+use crate::watch::{Change, MAX_WATCHES, Watch};
+use crate::{Error, Token};
+
+/// Tokens of any names, kept in process. All clones share them.
+///
+/// Names beyond 192 are asked for each time: a further client has room of its own.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    client: Client,
+    names: Arc<ArcSwap<HashMap<Box<str>, Cached>>>,
+}
+
+/// One name's token, kept in process. All clones share it; the watch ends with the last of them.
+#[derive(Debug, Clone)]
+pub struct Cached(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    name: String,
+    kept: Arc<ArcSwapOption<Kept>>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A token and until when it may be given out.
+struct Kept {
+    token: Token,
+    until: Deadline,
+}
+
+/// A token out of a cache. To be used at once and dropped: a newer one may be there the next moment.
+pub struct CachedToken(Source);
+
+enum Source {
+    Kept(Guard<Option<Arc<Kept>>>),
+    Asked(Token),
+}
+
+impl Client {
+    /// A cache of any names. Nothing is asked before the first [`Cache::token`].
+    #[must_use]
+    pub fn cache(&self) -> Cache {
+        Cache { client: self.clone(), names: Arc::default() }
+    }
+
+    /// A cache of one name, and the fastest: there is no name to be looked up. Nothing is asked before the first
+    /// [`Cached::token`].
+    ///
+    /// # Errors
+    /// When the name can be no name.
+    pub fn cached(&self, name: &str) -> Result<Cached, Error> {
+        token_name(name)?;
+        Ok(Cached::new(self.clone(), name))
+    }
+}
+
+impl Cache {
+    /// The newest token of `PROFILE` or `PROFILE/TENANT`. After the first call for a name that is a read of memory.
+    ///
+    /// # Errors
+    /// As [`Client::token`], when there is none in memory.
+    pub async fn token(&self, name: &str) -> Result<CachedToken, Error> {
+        let known = {
+            let names = self.names.load();
+            let known = names.get(name);
+            if let Some(token) = known.and_then(Cached::current) {
+                return Ok(token);
+            }
+            known.cloned()
+        };
+        match known {
+            Some(cached) => cached.token().await,
+            None => {
+                // Whatever cannot be had is not kept, so that a name that does not exist takes no place.
+                let token = self.client.token(name).await?;
+                self.keep(name);
+                Ok(CachedToken(Source::Asked(token)))
+            }
+        }
+    }
+
+    /// The token that is kept, if it may be given out: without asking anybody.
+    #[must_use]
+    pub fn current(&self, name: &str) -> Option<CachedToken> {
+        self.names.load().get(name)?.current()
+    }
+
+    fn keep(&self, name: &str) {
+        self.names.rcu(|names| {
+            if names.contains_key(name) || names.len() >= MAX_WATCHES {
+                return Arc::clone(names);
+            }
+            let mut names = HashMap::clone(names);
+            names.insert(name.into(), Cached::new(self.client.clone(), name));
+            Arc::new(names)
+        });
+        if let Some(cached) = self.names.load().get(name) {
+            cached.0.follow();
+        }
+    }
+}
+
+impl Cached {
+    fn new(client: Client, name: &str) -> Self {
+        let (kept, task) = (Arc::default(), Mutex::default());
+        Self(Arc::new(Inner { client, name: name.to_owned(), kept, task }))
+    }
+
+    /// The name, as it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The newest token. After the first call that is a read of memory, unless there is none that may be given out.
+    ///
+    /// # Errors
+    /// As [`Client::token`], when there is none in memory.
+    pub async fn token(&self) -> Result<CachedToken, Error> {
+        if let Some(token) = self.current() {
+            return Ok(token);
+        }
+        let token = self.0.client.token(&self.0.name).await?;
+        self.0.follow();
+        Ok(CachedToken(Source::Asked(token)))
+    }
+
+    /// The token that is kept, if it may be given out: without asking anybody.
+    #[must_use]
+    pub fn current(&self) -> Option<CachedToken> {
+        let kept = self.0.kept.load();
+        match &*kept {
+            Some(it) if !it.until.has_passed() => Some(CachedToken(Source::Kept(kept))),
+            _ => None,
+        }
+    }
+}
+
+impl Inner {
+    /// Has a task follow the name, if none does.
+    fn follow(&self) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if task.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        // Without a place the name is asked for each time.
+        if let Ok(watch) = self.client.watch(&self.name) {
+            *task = Some(tokio::spawn(follow(watch, Keeper(Arc::clone(&self.kept)))));
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            task.abort();
+        }
+    }
+}
+
+/// Puts tokens in their place, and takes the last one away when nobody follows the name any more.
+struct Keeper(Arc<ArcSwapOption<Kept>>);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.store(None);
+    }
+}
+
+async fn follow(mut watch: Watch, keeper: Keeper) {
+    loop {
+        match watch.next().await {
+            Ok(Change::Token(token)) => keeper.0.store(Kept::new(token).map(Arc::new)),
+            // The daemon cannot be heard: what it said last holds until its time.
+            Ok(Change::Health(_) | Change::Interrupted(_)) => {}
+            Err(error) => {
+                tracing::debug!(%error, name = watch.name(), "no longer kept in process");
+                return;
+            }
+        }
+    }
+}
+
+impl Kept {
+    /// `None` if it may stop working at any moment: then the daemon decides who gets it.
+    fn new(token: Token) -> Option<Self> {
+        let until = Deadline::at(token.refresh_at().boot_ms.min(token.expires_at().boot_ms));
+        (!token.renewing()).then_some(Self { token, until })
+    }
+}
+
+impl Deref for CachedToken {
+    type Target = Token;
+
+    fn deref(&self) -> &Token {
+        match &self.0 {
+            Source::Kept(kept) => &kept.as_ref().expect("it was looked at").token,
+            Source::Asked(token) => token,
+        }
+    }
+}
+
+impl From<CachedToken> for Token {
+    fn from(token: CachedToken) -> Self {
+        match token.0 {
+            Source::Asked(token) => token,
+            Source::Kept(_) => Token::clone(&token),
+        }
+    }
+}
+
+impl fmt::Debug for CachedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Token::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.token.fmt(f)
+    }
+}

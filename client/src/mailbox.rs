@@ -1,0 +1,80 @@
+//! Where a connection leaves what is new about a watched name, and its watcher finds it: the newest of each kind, however
+//! long nobody looks.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokend_proto::Reply;
+use tokio::sync::Notify;
+
+use crate::wire::{Answer, Failure};
+
+/// Between the task of a connection and one watch.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox {
+    content: Mutex<Content>,
+    bell: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    token: Option<Answer>,
+    other: Option<Answer>,
+    end: Option<Failure>,
+    abandoned: bool,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) enum Found {
+    News(Answer),
+    /// The connection has ended, and with it the watch.
+    End(Failure),
+}
+
+impl Mailbox {
+    /// Takes the place of an older one of its kind.
+    pub(crate) fn put(&self, answer: Answer) {
+        let mut content = self.lock();
+        match answer.reply {
+            Reply::Token(_) => content.token = Some(answer),
+            _ => content.other = Some(answer),
+        }
+        drop(content);
+        self.bell.notify_one();
+    }
+
+    pub(crate) fn end(&self, failure: Failure) {
+        self.lock().end = Some(failure);
+        self.bell.notify_one();
+    }
+
+    /// Waits for the next. Nothing is lost when it is dropped before.
+    pub(crate) async fn take(&self) -> Found {
+        loop {
+            if let Some(found) = self.try_take() {
+                return found;
+            }
+            self.bell.notified().await;
+        }
+    }
+
+    fn try_take(&self) -> Option<Found> {
+        let mut content = self.lock();
+        let news = content.token.take().or_else(|| content.other.take());
+        news.map(Found::News).or_else(|| content.end.take().map(Found::End))
+    }
+
+    /// Nobody will look any more.
+    pub(crate) fn abandon(&self) {
+        *self.lock() = Content { abandoned: true, ..Content::default() };
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.lock().abandoned
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Content> {
+        // What it guards is changed in single steps.
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,95 @@
+//! Names that peers watch: kept as fresh as warm ones, and how they are doing is told whenever it changes.
+//!
+//! A watch is a question that is open until it ends: its one answer says why. What a watcher gets meanwhile is on the
+//! board, put there once for all of them.
+
+use std::collections::BTreeSet;
+
+use tokend_proto::{ErrorCode, Health, HealthReport, TokenName};
+
+use super::Core;
+use super::alarm::Alarm;
+use super::effect::Effect;
+use super::failure;
+use super::input::WaiterId;
+use super::state::{Activity, Place, Want};
+use super::time::Now;
+
+/// Watches that there may be. A limit of their own: they stay, and must not take the places of questions.
+const MAX_WATCHES: usize = 65_536;
+
+/// Who watches a name.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    pub(super) watchers: BTreeSet<WaiterId>,
+    /// What was told last: the health, and whether with an error.
+    told: Option<(Health, bool)>,
+}
+
+impl Watch {
+    pub(super) fn is_on(&self) -> bool {
+        !self.watchers.is_empty()
+    }
+}
+
+impl Core {
+    /// A watch of a name that is known begins.
+    pub(super) fn begin_watch(&mut self, id: WaiterId, name: TokenName) {
+        if self.watches >= MAX_WATCHES {
+            let message = "too many names are being watched";
+            return self.answer(id, failure::error(ErrorCode::Busy, message, None));
+        }
+        let (Some(waiter), Some(entry)) = (self.waiters.get_mut(&id), self.names.get_mut(&name)) else { return };
+        waiter.want = Want::Watch;
+        waiter.place = Place::Name(name.clone());
+        self.alarms.set(Alarm::Waiter(id), None);
+        self.watches += 1;
+        entry.watch.watchers.insert(id);
+        // The newcomer has not heard it.
+        entry.watch.told = None;
+        self.mark(name);
+    }
+
+    /// The watcher is gone.
+    pub(super) fn end_watch(&mut self, name: &TokenName, id: WaiterId) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        // A watcher has read whatever there was.
+        if entry.watch.watchers.remove(&id) {
+            entry.reads.seen |= entry.token.is_some();
+        }
+    }
+
+    /// Tells the watchers of this name, and of the tenants that wait for its token, how they are doing, if that is
+    /// something new.
+    pub(super) fn tell_watchers(&mut self, now: Now, name: &TokenName) {
+        self.tell_health(now, name);
+        if name.tenant.is_none() && self.watches > 0 {
+            let concerned = self.tenants_of(&name.profile);
+            let concerned = concerned.filter(|(_, entry)| entry.watch.is_on() && entry.activity == Activity::Parent);
+            for tenant in concerned.map(|(tenant, _)| tenant.clone()).collect::<Vec<_>>() {
+                self.tell_health(now, &tenant);
+            }
+        }
+    }
+
+    fn tell_health(&mut self, now: Now, name: &TokenName) {
+        let Some(entry) = self.names.get(name).filter(|entry| entry.watch.is_on()) else { return };
+        let report = self.health_report(now, name, entry);
+        let told = Some((report.health, report.last_error.is_some()));
+        if entry.watch.told != told {
+            if let Some(entry) = self.names.get_mut(name) {
+                entry.watch.told = told;
+            }
+            self.effects.push_back(Effect::Health { name: name.clone(), report });
+        }
+    }
+
+    fn health_report(&self, now: Now, name: &TokenName, entry: &super::state::Name) -> HealthReport {
+        HealthReport {
+            name: name.to_string(),
+            health: self.health(now, name, entry),
+            last_error: self.last_error(name, entry),
+            action: failure::advice(entry),
+        }
+    }
+}
