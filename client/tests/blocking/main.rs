@@ -4,6 +4,7 @@
 
 mod breaking;
 mod calls;
+mod examples;
 mod hostile;
 mod peer;
 mod time;

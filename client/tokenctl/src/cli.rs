@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use tokend_client::Fingerprint;
 use tokend_proto::{ProfileName, TokenRef};
 
@@ -31,12 +31,19 @@ Exit status:
 #[derive(Debug, Parser)]
 #[command(name = "tokenctl", version, after_help = STATUSES, max_term_width = 100)]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) everywhere: Everywhere,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Everywhere {
     /// The daemon's socket [default: $TOKEND_SOCKET, an existing $XDG_RUNTIME_DIR/tokend.sock,
     /// /run/tokend/tokend.sock]
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
-    #[command(subcommand)]
-    pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
@@ -227,7 +234,11 @@ pub fn command() -> clap::Command {
 
 /// Reads the command line; help and usage errors have been told when there is none.
 pub(crate) fn parse() -> Result<Cli, Exit> {
-    Cli::try_parse().map_err(|error| {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(cli) = parse_frequent(&arguments) {
+        return Ok(cli);
+    }
+    Cli::try_parse_from(arguments).map_err(|error| {
         if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
             // A closed pipe is success here too.
             let _ = error.print();
@@ -240,6 +251,19 @@ pub(crate) fn parse() -> Result<Cli, Exit> {
         }
         exit
     })
+}
+
+/// The commands that scripts run all the time, read without the definition of all the others, which is most of the work.
+/// Whatever is not plainly right is left to the whole definition: it has the words for it.
+fn parse_frequent(arguments: &[OsString]) -> Option<Cli> {
+    let command = clap::Command::new("tokenctl").disable_help_subcommand(true);
+    let command = match arguments.get(1)?.to_str()? {
+        "get" => command.subcommand(GetArgs::augment_args(clap::Command::new("get"))),
+        "exec" => command.subcommand(ExecArgs::augment_args(clap::Command::new("exec"))),
+        _ => return None,
+    };
+    let matches = Everywhere::augment_args(command).try_get_matches_from(arguments).ok()?;
+    Cli::from_arg_matches(&matches).ok()
 }
 
 /// What a faulty command line was meant to be, as far as it matters for telling the fault: usage errors of
@@ -263,6 +287,24 @@ fn first_paragraph(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frequent_command_is_read_as_the_whole_definition_reads_it() {
+        let lines = [
+            "get campus",
+            "get --socket /s msp/x --min-ttl 90s --wait 2m --accept-short --output env --var T",
+            "exec --socket=/s a b=B --wait 1s --output json -- sh -c x --socket /t",
+        ];
+        for line in lines {
+            let arguments: Vec<OsString> = "tokenctl".split(' ').chain(line.split(' ')).map(Into::into).collect();
+            let whole = Cli::try_parse_from(&arguments).unwrap();
+            assert_eq!(format!("{:?}", parse_frequent(&arguments).unwrap()), format!("{whole:?}"), "{line}");
+        }
+        for line in ["ping", "get", "get --help", "get a b", "--socket /s get campus", "exec a", "help get"] {
+            let arguments: Vec<OsString> = "tokenctl".split(' ').chain(line.split(' ')).map(Into::into).collect();
+            assert!(parse_frequent(&arguments).is_none(), "{line}");
+        }
+    }
 
     #[test]
     fn the_definition_is_sound() {

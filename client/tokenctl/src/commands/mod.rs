@@ -52,7 +52,7 @@ fn dispatch(cli: &Cli) -> Result<Report, Failure> {
 }
 
 fn builder(cli: &Cli) -> Builder {
-    match &cli.socket {
+    match &cli.everywhere.socket {
         Some(path) => Builder::default().socket(path),
         None => Builder::default(),
     }
