@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokend_proto::{
-    Fingerprint, Imported, NameRights, NameStatus, Peer, ProfileName, Reloaded, Renewed, Reply, Request, Secret,
-    SecretStr, Tenant, TokenRef,
+    Explanation, Fingerprint, Imported, NameRights, NameStatus, Peer, ProfileName, Reloaded, Renewed, Reply, Request,
+    Secret, SecretStr, Tenant, TokenRef,
 };
 use tokio::sync::mpsc;
 
@@ -164,6 +164,16 @@ impl Client {
     pub async fn status(&self, name: Option<&str>) -> Result<Status, Error> {
         name.map(token_name).transpose()?;
         crate::paging::status(self, name).await
+    }
+
+    /// Why a name is as it is: what is there, what the daemon does next and why then.
+    ///
+    /// # Errors
+    /// As [`Client::status`] of one name. [`Error::Unsupported`]: the daemon is of a version that does not explain.
+    pub async fn explain(&self, name: &str) -> Result<Explanation, Error> {
+        token_name(name)?;
+        let answer = self.call(Plan::read(self.wait()), |_| Request::Explain { name }).await?;
+        expect(answer, "Explain", |reply| if let Reply::Explanation(it) = reply { Some(*it) } else { None })
     }
 
     /// The tenants of a GreenLake MSP workspace, by the order of their ids.

@@ -2,12 +2,15 @@
 
 mod about;
 mod exec;
+mod explain;
 mod get;
 mod import;
 mod renew;
 mod status;
+mod status_watch;
 mod tenants;
 mod wait;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -35,6 +38,9 @@ async fn dispatch(cli: &Cli) -> Result<Report, Failure> {
     let style = Style::of_stdout();
     match &cli.command {
         Command::Get(args) => get::run(&client, args).await,
+        Command::Status(args) if args.watch => status_watch::run(&client, args, style).await,
+        Command::Explain(args) => explain::run(&client, args, style).await,
+        Command::Watch(args) => watch::run(&client, args).await,
         Command::Status(args) => status::run(&client, args, style).await,
         Command::Reject(args) => renew::reject(&client, args).await,
         Command::Refresh(args) => renew::refresh(&client, args).await,
