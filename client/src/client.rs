@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokend_proto::{Fingerprint, Imported, Peer, Reloaded, Renewed, Secret, Tenant};
+use tokend_proto::{Explanation, Fingerprint, Imported, Peer, Reloaded, Renewed, Secret, Tenant};
 use tokio::sync::mpsc;
 
 use crate::driver::{Call, QUEUE, drive};
@@ -118,6 +118,14 @@ impl Client {
     /// When the daemon does not answer, or does not know or show the name.
     pub async fn status(&self, name: Option<&str>) -> Result<Status, Error> {
         self.ask(paging::status(name, self.wait())?).await
+    }
+
+    /// Why a name is as it is: what is there, what the daemon does next and why then.
+    ///
+    /// # Errors
+    /// As [`Client::status`] of one name. [`Error::Unsupported`]: the daemon is of a version that does not explain.
+    pub async fn explain(&self, name: &str) -> Result<Explanation, Error> {
+        self.ask(question::explain(name, self.wait())?).await
     }
 
     /// The tenants of a GreenLake MSP workspace, by the order of their ids.

@@ -72,6 +72,6 @@ pub use token::{Token, TokenOptions};
 pub use watch::{Change, Watch};
 
 pub use tokend_proto::{
-    ChainStatus, ErrorCode, Fingerprint, Health, HealthReport, Imported, NameError, NameRights, NameStatus, Peer,
-    Reloaded, Renewed, Secret, Stamp, Tenant,
+    ChainStatus, ErrorCode, Explanation, Fingerprint, Health, HealthReport, Imported, LoginQuota, NameError,
+    NameRights, NameStatus, Peer, Reloaded, Renewed, Secret, Stamp, Tenant,
 };

@@ -18,7 +18,9 @@ pub(crate) struct Mailbox {
 #[derive(Debug, Default)]
 struct Content {
     token: Option<Answer>,
-    other: Option<Answer>,
+    health: Option<Answer>,
+    /// Whatever else: the daemon's last word.
+    last: Option<Answer>,
     end: Option<Failure>,
     abandoned: bool,
 }
@@ -37,7 +39,8 @@ impl Mailbox {
         let mut content = self.lock();
         match answer.reply {
             Reply::Token(_) => content.token = Some(answer),
-            _ => content.other = Some(answer),
+            Reply::Health(_) => content.health = Some(answer),
+            _ => content.last = Some(answer),
         }
         drop(content);
         self.bell.notify_one();
@@ -60,7 +63,7 @@ impl Mailbox {
 
     fn try_take(&self) -> Option<Found> {
         let mut content = self.lock();
-        let news = content.token.take().or_else(|| content.other.take());
+        let news = content.token.take().or_else(|| content.health.take()).or_else(|| content.last.take());
         news.map(Found::News).or_else(|| content.end.take().map(Found::End))
     }
 

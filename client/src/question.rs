@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tokend_proto::{
-    Fingerprint, Imported, Millis, Peer, ProfileName, Reloaded, Renewed, Reply, Request, Secret, SecretStr, TokenRef,
+    Explanation, Fingerprint, Imported, Millis, Peer, ProfileName, Reloaded, Renewed, Reply, Request, Secret,
+    SecretStr, TokenRef,
 };
 
 use crate::plan::Plan;
@@ -79,6 +80,17 @@ pub(crate) fn reject(
         plan: Plan::slow_read(wait),
         request: Request::Reject { name, fingerprint, min_ttl: min_ttl.into() },
         read: move |answer| token(name, min_ttl, answer),
+    })
+}
+
+pub(crate) fn explain(name: &str, wait: Duration) -> Result<impl Question<Answer = Explanation> + '_, Error> {
+    token_name(name)?;
+    Ok(Single {
+        plan: Plan::read(wait),
+        request: Request::Explain { name },
+        read: |answer: Answer| {
+            answer.expect("Explain", |reply| if let Reply::Explanation(it) = reply { Some(*it) } else { None })
+        },
     })
 }
 

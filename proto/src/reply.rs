@@ -227,6 +227,40 @@ pub struct HealthReport {
     pub action: Option<String>,
 }
 
+/// What is left of a client's logins, of which a provider allows only so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginQuota {
+    /// Attempts that are left of those that a window has.
+    pub attempts_left: u32,
+    /// When the next login is allowed; `None` if it is now.
+    pub next_at: Option<Stamp>,
+}
+
+/// Why a name is as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// How it is.
+    pub status: NameStatus,
+    /// When the request for the current token was sent.
+    pub issued_at: Option<Stamp>,
+    /// When the current token is to be renewed.
+    pub refresh_at: Option<Stamp>,
+    /// What the daemon does next, or is doing, and why then. For people.
+    pub next: String,
+    /// Attempts that failed since the last success.
+    pub failures: u32,
+    /// Before then no renewal can be forced by `Reject` or `Refresh`; `None` if one can now.
+    pub forced_again_at: Option<Stamp>,
+    /// Requests that wait for this name.
+    pub waiting: u32,
+    /// Requests that watch this name.
+    pub watching: u32,
+    /// Of a Classic chain: how long ago its refresh token was rotated.
+    pub chain_age: Option<Millis>,
+    /// Only of a profile with a login.
+    pub logins: Option<LoginQuota>,
+}
+
 /// One reply. Append-only: see the crate's documentation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
@@ -259,6 +293,8 @@ pub enum Reply {
     Health(HealthReport),
     /// To `Unwatch`: nothing more comes under the watch's id.
     Unwatched,
+    /// To `Explain`.
+    Explanation(Box<Explanation>),
 }
 
 impl From<ErrorReply> for Reply {

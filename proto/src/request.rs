@@ -124,9 +124,14 @@ pub enum Request<'a> {
         /// The request id of the watch.
         watch: u64,
     },
+    /// Why a name is as it is, answered by `Explanation`.
+    Explain {
+        /// Token name.
+        name: &'a str,
+    },
 }
 
 impl Request<'_> {
     /// Number of variants: a discriminant from this on is from a newer peer.
-    pub(crate) const COUNT: u32 = 12;
+    pub(crate) const COUNT: u32 = 13;
 }

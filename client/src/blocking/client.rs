@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokend_proto::{Fingerprint, Imported, Peer, Reloaded, Renewed, Secret, Tenant};
+use tokend_proto::{Explanation, Fingerprint, Imported, Peer, Reloaded, Renewed, Secret, Tenant};
 
 use super::connection::Connection;
 use crate::{Builder, Error, Rights, Status, Token, TokenOptions, paging, question};
@@ -101,6 +101,14 @@ impl Client {
     /// When the daemon does not answer, or does not know or show the name.
     pub fn status(&self, name: Option<&str>) -> Result<Status, Error> {
         self.ask(paging::status(name, self.wait())?)
+    }
+
+    /// As [`crate::Client::explain`]: why a name is as it is, what the daemon does next and why then.
+    ///
+    /// # Errors
+    /// As [`Client::status`] of one name. [`Error::Unsupported`]: the daemon is of a version that does not explain.
+    pub fn explain(&self, name: &str) -> Result<Explanation, Error> {
+        self.ask(question::explain(name, self.wait())?)
     }
 
     /// The tenants of a GreenLake MSP workspace, by the order of their ids.

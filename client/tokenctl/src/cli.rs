@@ -52,6 +52,10 @@ pub(crate) enum Command {
     Get(GetArgs),
     /// Show how names are doing
     Status(StatusArgs),
+    /// Show why a name is as it is: what it holds, when it is renewed and why then
+    Explain(ExplainArgs),
+    /// Print a line for each new token of a name, and for each change of its health
+    Watch(WatchArgs),
     /// Run a command with tokens in its environment
     Exec(ExecArgs),
     /// Say that a token was answered 401, and have it replaced
@@ -128,8 +132,40 @@ pub(crate) enum Shape {
 pub(crate) struct StatusArgs {
     /// PROFILE or PROFILE/TENANT; all that you may read if not said
     pub(crate) name: Option<TokenRef>,
+    /// Go on: draw it anew on a terminal; in a pipe, a line for each name that has changed
+    #[arg(long)]
+    pub(crate) watch: bool,
     #[command(flatten)]
     pub(crate) plain: Plain,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// PROFILE or PROFILE/TENANT
+    pub(crate) name: TokenRef,
+    #[command(flatten)]
+    pub(crate) plain: Plain,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// PROFILE or PROFILE/TENANT
+    pub(crate) name: TokenRef,
+    /// What a line holds
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: WatchShape,
+}
+
+/// What a line of `watch` holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum WatchShape {
+    /// Fields between tabs: token, its fingerprint, expiry and renewal; or health, the word, error and what to do
+    #[default]
+    Text,
+    /// Each new token alone; health goes to stderr
+    Raw,
+    /// A JSON object, tokens in it
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -211,8 +247,10 @@ impl Cli {
     pub(crate) fn format(&self) -> Format {
         match &self.command {
             Command::Get(args) if args.output == Shape::Json => Format::Json,
-            Command::Get(_) => Format::Text,
+            Command::Watch(args) if args.output == WatchShape::Json => Format::Json,
+            Command::Get(_) | Command::Watch(_) => Format::Text,
             Command::Status(StatusArgs { plain, .. })
+            | Command::Explain(ExplainArgs { plain, .. })
             | Command::Exec(ExecArgs { plain, .. })
             | Command::Reject(RejectArgs { plain, .. })
             | Command::Refresh(RefreshArgs { plain, .. })

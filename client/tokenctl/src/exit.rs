@@ -102,6 +102,11 @@ impl Failure {
         Self::new(Exit::Usage, "usage", message)
     }
 
+    /// What was to be said could not be written.
+    pub(crate) fn output(error: &std::io::Error) -> Self {
+        Self::new(Exit::Other, "output", format!("cannot write to stdout: {error}"))
+    }
+
     /// The same failure where it stops a command from being started.
     pub(crate) fn in_exec(self) -> Self {
         Self { exit: Exit::ExecFailed, ..self }

@@ -56,10 +56,7 @@ pub(crate) fn json_line(value: &impl Serialize) -> String {
 pub(crate) fn finish(result: Result<Report, Failure>, format: Format) -> Exit {
     let report = result.unwrap_or_else(|failure| Report { failure: Some(failure), ..Report::new(String::new()) });
     for note in &report.notes {
-        tell(&match format {
-            Format::Text => format!("tokenctl: {}", escaped(note)),
-            Format::Json => json_line(&serde_json::json!({ "warning": note })),
-        });
+        tell_note(note, format);
     }
     let written = write_stdout(report.stdout.expose());
     let failure = match (report.failure, written) {
@@ -67,10 +64,18 @@ pub(crate) fn finish(result: Result<Report, Failure>, format: Format) -> Exit {
         (None, Ok(())) => return Exit::Done,
         // Whoever read has what it wanted: `tokenctl status | head -1`.
         (None, Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Done,
-        (None, Err(error)) => Failure::new(Exit::Other, "output", format!("cannot write to stdout: {error}")),
+        (None, Err(error)) => Failure::output(&error),
     };
     tell_failure(&failure, format);
     failure.exit
+}
+
+/// Tells on stderr what is no failure.
+pub(crate) fn tell_note(note: &str, format: Format) {
+    tell(&match format {
+        Format::Text => format!("tokenctl: {}", escaped(note)),
+        Format::Json => json_line(&serde_json::json!({ "warning": note })),
+    });
 }
 
 /// Tells a failure on stderr.
@@ -88,7 +93,7 @@ pub(crate) fn tell(line: &str) {
 }
 
 /// Past the standard library's buffer, which would keep a copy of a token.
-fn write_stdout(text: &str) -> io::Result<()> {
+pub(crate) fn write_stdout(text: &str) -> io::Result<()> {
     let stdout = io::stdout();
     let mut file = std::fs::File::from(std::os::fd::AsFd::as_fd(&stdout).try_clone_to_owned()?);
     file.write_all(text.as_bytes())

@@ -25,6 +25,15 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     span.filter(|&span| span <= LONGEST).ok_or_else(|| "it is over ten years".to_owned())
 }
 
+/// A span for a person: its two largest units.
+pub(crate) fn shown(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let units = [("d", seconds / 86_400), ("h", seconds / 3_600 % 24), ("m", seconds / 60 % 60), ("s", seconds % 60)];
+    let first = units.iter().position(|(_, count)| *count > 0).unwrap_or(units.len() - 1);
+    let parts = units[first..].iter().take(2).enumerate().filter(|(index, (_, count))| *index == 0 || *count > 0);
+    parts.map(|(_, (unit, count))| format!("{count}{unit}")).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +43,12 @@ mod tests {
         for (text, seconds) in [("0s", 0), ("90s", 90), ("20m", 1_200), ("2h", 7_200), ("14d", 1_209_600)] {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_span_is_shown_in_its_two_largest_units() {
+        let shown = |seconds| shown(Duration::from_secs(seconds));
+        assert_eq!([0, 59, 60, 3_661, 86_400, 90_061].map(shown), ["0s", "59s", "1m", "1h 1m", "1d", "1d 1h"]);
     }
 
     #[test]

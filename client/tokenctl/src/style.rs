@@ -5,13 +5,17 @@ use std::borrow::Cow;
 use std::env;
 use std::io::{IsTerminal, stdout};
 
+use crate::output::Format;
+
 /// What the reader of stdout can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Style {
     /// Aligned columns under a header; otherwise lines of fields between tabs.
     pub(crate) table: bool,
-    /// Escape sequences.
+    /// Escape sequences that colour.
     pub(crate) colour: bool,
+    /// Escape sequences that move the cursor.
+    pub(crate) moves: bool,
 }
 
 impl Style {
@@ -20,7 +24,12 @@ impl Style {
         let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
         let table = stdout().is_terminal();
-        Self { table, colour: table && !no_color && !dumb }
+        Self { table, colour: table && !no_color && !dumb, moves: table && !dumb }
+    }
+
+    /// Whether what is shown is drawn over what was shown before.
+    pub(crate) fn redraws(self, format: Format) -> bool {
+        self.moves && format == Format::Text
     }
 }
 
@@ -126,21 +135,21 @@ mod tests {
 
     #[test]
     fn in_a_pipe_a_line_is_its_fields_between_tabs() {
-        let style = Style { table: false, colour: false };
+        let style = Style { table: false, colour: false, moves: false };
         let text = table(style, &["NAME", "HEALTH", "WHY"], &rows());
         assert_eq!(text, "campus\tgood\t-\na\trejected\tx\\ty\\u{1b}[2J\n");
     }
 
     #[test]
     fn on_a_terminal_columns_stand_under_their_header() {
-        let style = Style { table: true, colour: false };
+        let style = Style { table: true, colour: false, moves: true };
         let text = table(style, &["NAME", "HEALTH", "WHY"], &rows());
         assert_eq!(text, "NAME    HEALTH    WHY\ncampus  good      -\na       rejected  x\\ty\\u{1b}[2J\n");
     }
 
     #[test]
     fn colour_does_not_shift_the_columns() {
-        let style = Style { table: true, colour: true };
+        let style = Style { table: true, colour: true, moves: true };
         let text = table(style, &[], &rows());
         let tail = "\na       \u{1b}[31mrejected\u{1b}[0m  x\\ty\\u{1b}[2J\n";
         assert_eq!(text, format!("campus  \u{1b}[32mgood\u{1b}[0m      -{tail}"));

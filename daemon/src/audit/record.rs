@@ -37,6 +37,8 @@ pub enum Kind {
     Reject,
     /// How a name is doing.
     Status,
+    /// Why a name is as it is.
+    Explain,
     /// Which tenants there are.
     Tenants,
     /// A renewal; an admin's.
@@ -75,6 +77,7 @@ impl Kind {
             Self::Watch => "watch",
             Self::Reject => "reject",
             Self::Status => "status",
+            Self::Explain => "explain",
             Self::Tenants => "tenants",
             Self::Refresh => "refresh",
             Self::Import => "import",

@@ -39,7 +39,7 @@ impl Core {
                 REJECT_WAIT
             }
             Question::Refresh { .. } | Question::Import { .. } => OPERATOR_WAIT,
-            Question::Status => Duration::ZERO,
+            Question::Status | Question::Explain { .. } => Duration::ZERO,
         };
         let place = Place::Listing(match &question {
             Question::Get { name, .. }
@@ -51,6 +51,11 @@ impl Core {
             }
             Question::Status => {
                 let outcome = Outcome::Status(self.status(now));
+                self.effects.push_back(super::Effect::Answer { waiter: id, outcome });
+                return;
+            }
+            Question::Explain { name } => {
+                let outcome = self.explain(now, name);
                 self.effects.push_back(super::Effect::Answer { waiter: id, outcome });
                 return;
             }
@@ -98,7 +103,7 @@ impl Core {
             }
             Question::Import { profile, refresh_token } => self.import(now, id, &profile, refresh_token),
             Question::Resolve { .. } | Question::Tenants { .. } => self.ask_listing(now, id, question),
-            Question::Status => unreachable!("answered on arrival"),
+            Question::Status | Question::Explain { .. } => unreachable!("answered on arrival"),
         }
     }
 

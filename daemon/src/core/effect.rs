@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokend_proto::{
-    ErrorReply, Fingerprint, Flags, HealthReport, Imported, NameStatus, ProfileName, Renewed, Secret, Tenant, Token,
-    TokenName, WorkspaceId,
+    ErrorReply, Explanation, Fingerprint, Flags, HealthReport, Imported, NameStatus, ProfileName, Renewed, Secret,
+    Tenant, Token, TokenName, WorkspaceId,
 };
 
 use super::exchange::ProviderRequest;
@@ -147,6 +147,8 @@ pub enum Outcome {
     Tenants(Vec<Tenant>),
     /// To `Status`: in the order of their names.
     Status(Vec<NameStatus>),
+    /// To `Explain`.
+    Explained(Box<Explanation>),
     /// To any.
     Error(ErrorReply),
 }

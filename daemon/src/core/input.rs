@@ -123,4 +123,9 @@ pub enum Question {
     },
     /// How all names are doing.
     Status,
+    /// Why a name is as it is.
+    Explain {
+        /// Which name.
+        name: TokenName,
+    },
 }

@@ -35,7 +35,7 @@ impl Core {
             | Question::Reject { name, .. }
             | Question::Watch { name }
             | Question::Refresh { name } => name.profile.clone(),
-            Question::Import { .. } | Question::Status => return,
+            Question::Import { .. } | Question::Status | Question::Explain { .. } => return,
         };
         let Some(state) = self.profiles.get_mut(&profile) else {
             let outcome = self.unknown_profile(&profile);
@@ -368,7 +368,9 @@ fn from_list(listing: &Listing, profile: &ProfileName, question: &Question) -> O
         | Question::Refresh { name } => {
             failure::no_such_name(format!("{name} is not among the tenants of profile {profile}"))
         }
-        Question::Import { .. } | Question::Status => failure::no_such_name("not a question about tenants"),
+        Question::Import { .. } | Question::Status | Question::Explain { .. } => {
+            failure::no_such_name("not a question about tenants")
+        }
     }
 }
 

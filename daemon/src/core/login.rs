@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tokend_proto::TokenName;
+use tokend_proto::{LoginQuota, TokenName};
 
 use super::Core;
 use super::chain_state::{Quota, Send, Sent, Work, Written, quota_key};
@@ -96,6 +96,17 @@ impl Core {
             return self.await_login(name, at, message);
         }
         self.open_quota(now, name, key);
+    }
+
+    /// What is left of the logins of this chain's client.
+    pub(super) fn login_quota(&self, now: Now, key: &ChainKey) -> LoginQuota {
+        let Some(quota) = self.quotas.get(&quota_key(key)) else {
+            return LoginQuota { attempts_left: MAX_ATTEMPTS as u32, next_at: None };
+        };
+        let is_live = |attempt: &&LoginAttempt| !is_over(attempt, quota.restored, now, self.boot_id);
+        let live = quota.record.attempts.iter().filter(is_live).count();
+        let next_at = next_login(quota, now, self.boot_id).map(|at| now.stamp(at));
+        LoginQuota { attempts_left: MAX_ATTEMPTS.saturating_sub(live) as u32, next_at }
     }
 
     fn await_login(&mut self, name: &TokenName, at: Boot, message: String) {

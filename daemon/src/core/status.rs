@@ -1,12 +1,14 @@
 //! How all names are doing.
 
+use std::time::Duration;
+
 use tokend_proto::{ChainStatus, Health, NameStatus, TokenName};
 
 use super::Core;
 use super::chain::{CHAIN_LIFE, lost_because};
 use super::chain_state::{Chain, Work, chain_key};
 use super::failure;
-use super::record::ChainState;
+use super::record::{ChainRecord, ChainState};
 use super::settings::Kind;
 use super::state::{Activity, Name, TroubleKind};
 use super::time::Now;
@@ -16,7 +18,7 @@ impl Core {
         self.names.iter().map(|(name, entry)| self.status_of(now, name, entry)).collect()
     }
 
-    fn status_of(&self, now: Now, name: &TokenName, entry: &Name) -> NameStatus {
+    pub(super) fn status_of(&self, now: Now, name: &TokenName, entry: &Name) -> NameStatus {
         let token = entry.good(now.boot);
         let listing = self.profiles.get(&name.profile).and_then(|state| state.listing.as_ref());
         let label = name.tenant.and_then(|id| listing?.tenants.get(&id)).map(ToString::to_string);
@@ -74,11 +76,7 @@ impl Core {
     }
 
     fn chain_status(&self, now: Now, chain: &Chain) -> ChainStatus {
-        // What is decided is said, durable or not; but a pair that was received is none before it is.
-        let record = match &chain.work {
-            Work::Keeping(keep) if keep.record.refresh_token.is_none() => &keep.record,
-            _ => &chain.record,
-        };
+        let record = shown_record(chain);
         let (state, why) = match &record.state {
             ChainState::Empty => ("empty", None),
             ChainState::Settled => ("settled", None),
@@ -86,13 +84,27 @@ impl Core {
             ChainState::AwaitingLogin { .. } => ("awaiting login", None),
             ChainState::Lost { why, .. } => ("lost", Some(lost_because(*why).to_owned())),
         };
-        let rotated = record.rotated.filter(|_| record.refresh_token.is_some());
-        let age = rotated.map(|mark| mark.age(now, self.boot_id));
+        let age = self.chain_age(now, chain);
         ChainStatus {
             state: state.to_owned(),
             rotated_at: age.map(|age| now.stamp_ago(age)),
             ends_at: age.map(|age| now.stamp(now.boot + CHAIN_LIFE.saturating_sub(age))),
             why,
         }
+    }
+
+    /// How long ago its refresh token was rotated.
+    pub(super) fn chain_age(&self, now: Now, chain: &Chain) -> Option<Duration> {
+        let record = shown_record(chain);
+        let rotated = record.rotated.filter(|_| record.refresh_token.is_some());
+        rotated.map(|mark| mark.age(now, self.boot_id))
+    }
+}
+
+/// What is decided is said, durable or not; but a pair that was received is none before it is.
+fn shown_record(chain: &Chain) -> &ChainRecord {
+    match &chain.work {
+        Work::Keeping(keep) if keep.record.refresh_token.is_none() => &keep.record,
+        _ => &chain.record,
     }
 }

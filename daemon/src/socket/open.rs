@@ -42,6 +42,9 @@ pub(super) enum Expects {
     Watch {
         name: TokenName,
     },
+    Explained {
+        name: TokenName,
+    },
     Renewed {
         name: TokenName,
     },
@@ -79,6 +82,7 @@ pub(super) enum Then {
     Watch,
     Refresh,
     Status,
+    Explain,
 }
 
 impl OpenQuestions {

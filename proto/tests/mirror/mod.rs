@@ -17,6 +17,7 @@ pub(crate) enum Request<'a> {
     Rights { after: Option<&'a str> },
     Watch { name: &'a str },
     Unwatch { watch: u64 },
+    Explain { name: &'a str },
 }
 
 impl<'a> Request<'a> {
@@ -47,6 +48,7 @@ impl<'a> Request<'a> {
             Self::Rights { after } => proto::Request::Rights { after },
             Self::Watch { name } => proto::Request::Watch { name },
             Self::Unwatch { watch } => proto::Request::Unwatch { watch },
+            Self::Explain { name } => proto::Request::Explain { name },
         }
     }
 }
@@ -66,6 +68,27 @@ pub(crate) enum Reply {
     Rights { peer: Peer, slices: Vec<String>, no_unit: Option<String>, names: Vec<NameRights>, more: bool },
     Health { name: String, health: Health, last_error: Option<String>, action: Option<String> },
     Unwatched,
+    Explanation(Explanation),
+}
+
+#[derive(SchemaRead)]
+pub(crate) struct LoginQuota {
+    attempts_left: u32,
+    next_at: Option<Stamp>,
+}
+
+#[derive(SchemaRead)]
+pub(crate) struct Explanation {
+    status: NameStatus,
+    issued_at: Option<Stamp>,
+    refresh_at: Option<Stamp>,
+    next: String,
+    failures: u32,
+    forced_again_at: Option<Stamp>,
+    waiting: u32,
+    watching: u32,
+    chain_age: Option<u64>,
+    logins: Option<LoginQuota>,
 }
 
 #[derive(SchemaRead)]
@@ -179,6 +202,26 @@ impl Reply {
                 proto::Reply::Health(proto::HealthReport { name, health: health.into(), last_error, action })
             }
             Self::Unwatched => proto::Reply::Unwatched,
+            Self::Explanation(it) => proto::Reply::Explanation(Box::new(it.into())),
+        }
+    }
+}
+
+impl From<Explanation> for proto::Explanation {
+    fn from(it: Explanation) -> Self {
+        let quota =
+            |it: LoginQuota| proto::LoginQuota { attempts_left: it.attempts_left, next_at: it.next_at.map(Into::into) };
+        Self {
+            status: it.status.into(),
+            issued_at: it.issued_at.map(Into::into),
+            refresh_at: it.refresh_at.map(Into::into),
+            next: it.next,
+            failures: it.failures,
+            forced_again_at: it.forced_again_at.map(Into::into),
+            waiting: it.waiting,
+            watching: it.watching,
+            chain_age: it.chain_age.map(Millis),
+            logins: it.logins.map(quota),
         }
     }
 }

@@ -3,9 +3,9 @@
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
 use tokend_proto::{
-    ChainStatus, ErrorCode, ErrorReply, Fingerprint, Flags, Health, HealthReport, Imported, Millis, NameRights,
-    NameStatus, Peer, Reloaded, Renewed, Reply, Request, Rights, Secret, SecretStr, Stamp, StatusPage, Tenant,
-    TenantsPage, Token, Unsupported, codec,
+    ChainStatus, ErrorCode, ErrorReply, Explanation, Fingerprint, Flags, Health, HealthReport, Imported, LoginQuota,
+    Millis, NameRights, NameStatus, Peer, Reloaded, Renewed, Reply, Request, Rights, Secret, SecretStr, Stamp,
+    StatusPage, Tenant, TenantsPage, Token, Unsupported, codec,
 };
 
 /// Ids of different widths: the header is not bincode, and must not become it.
@@ -53,6 +53,7 @@ kinds! { request_kind, REQUEST_KINDS, Request<'_>,
     Request::Rights { .. } => "request-rights",
     Request::Watch { .. } => "request-watch",
     Request::Unwatch { .. } => "request-unwatch",
+    Request::Explain { .. } => "request-explain",
 }
 
 kinds! { reply_kind, REPLY_KINDS, Reply,
@@ -69,6 +70,7 @@ kinds! { reply_kind, REPLY_KINDS, Reply,
     Reply::Rights(_) => "reply-rights",
     Reply::Health(_) => "reply-health",
     Reply::Unwatched => "reply-unwatched",
+    Reply::Explanation(_) => "reply-explanation",
 }
 
 kinds! { health_kind, HEALTHS, Health,
@@ -118,6 +120,7 @@ fn requests() -> Vec<(&'static str, Request<'static>)> {
         ("request-rights-after", Request::Rights { after: Some("campus") }),
         ("request-watch", Request::Watch { name: "msp/Übung" }),
         ("request-unwatch", Request::Unwatch { watch: REQUEST_ID }),
+        ("request-explain", Request::Explain { name: "legacy" }),
     ]
 }
 
@@ -170,6 +173,8 @@ fn replies() -> Vec<(&'static str, Flags, Reply)> {
         ("reply-health", Flags::NONE, Reply::Health(health(Health::Good, None))),
         ("reply-health-lost", Flags::NONE, Reply::Health(health(Health::ChainLost, Some("Invalid refresh_token")))),
         ("reply-unwatched", Flags::NONE, Reply::Unwatched),
+        ("reply-explanation", Flags::NONE, Reply::Explanation(Box::new(explanation(true)))),
+        ("reply-explanation-bare", Flags::NONE, Reply::Explanation(Box::new(explanation(false)))),
     ]
 }
 
@@ -191,6 +196,24 @@ fn token(text: &str) -> Token {
 fn health(health: Health, why: Option<&str>) -> HealthReport {
     let action = why.map(|_| "create a token in the web UI, then tokenctl import".to_owned());
     HealthReport { name: "legacy".into(), health, last_error: why.map(Into::into), action }
+}
+
+/// With every option there is, or with none.
+fn explanation(full: bool) -> Explanation {
+    let at = |boot_ms| full.then_some(stamp(boot_ms, 1_700_000_000_000));
+    let index = if full { 5 } else { 0 };
+    Explanation {
+        status: status().names.remove(index),
+        issued_at: at(1),
+        refresh_at: at(300),
+        next: "it is renewed 10 min before it expires".into(),
+        failures: if full { 70_000 } else { 0 },
+        forced_again_at: at(70_000),
+        waiting: 3,
+        watching: 251,
+        chain_age: full.then_some(Millis(86_400_000)),
+        logins: full.then_some(LoginQuota { attempts_left: 2, next_at: at(u64::MAX) }),
+    }
 }
 
 fn renewed() -> Renewed {

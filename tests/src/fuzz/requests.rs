@@ -19,7 +19,7 @@ pub fn requests(frame: &[u8]) {
 
     let request = match decode_request(value) {
         Ok(request) => request,
-        Err(DecodeError::UnknownRequest(number)) => return assert!(number > 11, "{number} is a request of ours"),
+        Err(DecodeError::UnknownRequest(number)) => return assert!(number > 12, "{number} is a request of ours"),
         Err(DecodeError::Malformed) => return,
         Err(DecodeError::TrailingBytes(more)) => {
             return assert!(decode_request(&value[..value.len() - more]).is_ok(), "{more} bytes too many");
@@ -60,6 +60,7 @@ fn names<'a>(request: &Request<'a>) -> [Option<&'a str>; 2] {
         | Request::Reject { name, .. }
         | Request::Refresh { name }
         | Request::Watch { name }
+        | Request::Explain { name }
         | Request::Import { name, .. } => [Some(name), None],
         Request::Status { name, after } => [name, after],
         Request::Tenants { profile, after } => [Some(profile), after],

@@ -136,6 +136,7 @@ impl Simulation {
                 format!("{:?}: {}", error.code, error.message)
             }
             Outcome::Imported(imported) => imported.message.clone(),
+            Outcome::Explained(_) => "explained".to_owned(),
             Outcome::Renewed(_) => "renewed".to_owned(),
             Outcome::Resolved(name) => name.to_string(),
             Outcome::Tenants(tenants) => format!("{} tenants", tenants.len()),

@@ -142,7 +142,7 @@ impl Simulation {
         let (what, min_ttl, wait) = match &question {
             Question::Get { min_ttl, wait, .. } => ("get", *min_ttl, *wait),
             Question::Reject { min_ttl, .. } => ("reject", *min_ttl, seconds(10)),
-            Question::Watch { .. } => unreachable!("nobody watches here"),
+            Question::Watch { .. } | Question::Explain { .. } => unreachable!("nobody asks for this here"),
             Question::Refresh { .. } => ("refresh", Duration::ZERO, seconds(40)),
             Question::Import { .. } => ("import", Duration::ZERO, seconds(40)),
             Question::Resolve { .. } => ("resolve", Duration::ZERO, seconds(10)),

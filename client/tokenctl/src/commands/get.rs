@@ -39,7 +39,7 @@ pub(super) fn short(token: &Token, args: &TokenArgs) -> Option<Failure> {
 
 /// The provider's own shape (RFC 6749, section 5.1) with what is left of its life, and two fields of ours.
 #[derive(Serialize)]
-struct Json<'a> {
+pub(super) struct Json<'a> {
     access_token: &'a str,
     token_type: &'a str,
     expires_in: u64,
@@ -55,15 +55,16 @@ fn shaped(token: &Token, shape: Shape, variable: &str, boot_ms: u64) -> String {
         Shape::Header => format!("Authorization: {scheme} {secret}\n"),
         Shape::Env => format!("{variable}={secret}\n"),
         Shape::Curl => format!("header = \"Authorization: {scheme} {secret}\"\n"),
-        Shape::Json => {
-            let json = Json {
-                access_token: secret,
-                token_type: token.token_type(),
-                expires_in: token.remaining(boot_ms).as_secs(),
-                expires_at: moment(token.expires_at()),
-                fingerprint: token.fingerprint().to_string(),
-            };
-            json_line(&json) + "\n"
-        }
+        Shape::Json => json_line(&json(token, boot_ms)) + "\n",
+    }
+}
+
+pub(super) fn json(token: &Token, boot_ms: u64) -> Json<'_> {
+    Json {
+        access_token: token.secret(),
+        token_type: token.token_type(),
+        expires_in: token.remaining(boot_ms).as_secs(),
+        expires_at: moment(token.expires_at()),
+        fingerprint: token.fingerprint().to_string(),
     }
 }

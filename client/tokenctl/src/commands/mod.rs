@@ -2,12 +2,15 @@
 
 mod about;
 mod exec;
+mod explain;
 mod get;
 mod import;
 mod renew;
 mod status;
+mod status_watch;
 mod tenants;
 mod wait;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -28,6 +31,10 @@ pub(crate) fn run(cli: &Cli) -> ExitCode {
             let client = builder(cli).wait(args.wait).wait_for_daemon(true).build();
             block_on(wait::run(&client, args))
         }
+        Command::Status(args) if args.watch => {
+            block_on(status_watch::run(&builder(cli).build(), args, Style::of_stdout()))
+        }
+        Command::Watch(args) => block_on(watch::run(&builder(cli).build(), args)),
         _ => dispatch(cli),
     };
     finish(result, cli.format()).into()
@@ -40,6 +47,7 @@ fn dispatch(cli: &Cli) -> Result<Report, Failure> {
     match &cli.command {
         Command::Get(args) => get::run(client, args),
         Command::Status(args) => status::run(client, args, Style::of_stdout()),
+        Command::Explain(args) => explain::run(client, args, Style::of_stdout()),
         Command::Reject(args) => renew::reject(client, args),
         Command::Refresh(args) => renew::refresh(client, args),
         Command::Import(args) => import::run(client, args),
@@ -47,7 +55,7 @@ fn dispatch(cli: &Cli) -> Result<Report, Failure> {
         Command::Whoami(args) => about::whoami(client, args.output, Style::of_stdout()),
         Command::Reload(args) => about::reload(client, args.output),
         Command::Ping(args) => about::ping(client, args.output),
-        Command::Exec(_) | Command::Wait(_) => unreachable!("these two have a client of their own"),
+        Command::Exec(_) | Command::Wait(_) | Command::Watch(_) => unreachable!("these have a client of their own"),
     }
 }
 
@@ -58,7 +66,7 @@ fn builder(cli: &Cli) -> Builder {
     }
 }
 
-/// On a runtime of this thread, for commands that ask for several names at once.
+/// On a runtime of this thread, for commands that ask for several names at once, or go on asking.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(work),

@@ -34,7 +34,7 @@ pub(super) fn word(health: Health) -> &'static str {
     }
 }
 
-fn tone(health: Health) -> Tone {
+pub(super) fn tone(health: Health) -> Tone {
     match health {
         Health::Good => Tone::Good,
         Health::Failing | Health::Unavailable | Health::AwaitingLogin => Tone::Passing,
@@ -44,8 +44,11 @@ fn tone(health: Health) -> Tone {
 
 const HEADER: [&str; 8] = ["NAME", "KIND", "HEALTH", "EXPIRES", "NEXT", "LABEL", "CHAIN", "ERROR"];
 
+/// Fields of a name's line in a pipe.
+pub(super) const FIELDS: usize = HEADER.len() + 1;
+
 /// On a terminal what a person has to do stands under the table; in a pipe it is one more field.
-fn words(status: &Status, style: Style) -> String {
+pub(super) fn words(status: &Status, style: Style) -> String {
     let rows: Vec<Vec<Cell>> = status.names.iter().map(|name| row(name, style)).collect();
     let mut text = table(style, &HEADER, &rows);
     if style.table {
@@ -58,7 +61,8 @@ fn words(status: &Status, style: Style) -> String {
     text
 }
 
-fn row(name: &NameStatus, style: Style) -> Vec<Cell> {
+/// Of [`FIELDS`] in a pipe.
+pub(super) fn row(name: &NameStatus, style: Style) -> Vec<Cell> {
     let at = |stamp: Option<_>| Cell::optional(stamp.map(moment).as_deref());
     let mut row = vec![
         name.name.as_str().into(),
@@ -77,14 +81,14 @@ fn row(name: &NameStatus, style: Style) -> Vec<Cell> {
 }
 
 #[derive(Serialize)]
-struct Json<'a> {
+pub(super) struct Json<'a> {
     version: &'a str,
     notes: &'a [String],
     names: Vec<JsonName<'a>>,
 }
 
 #[derive(Serialize)]
-struct JsonName<'a> {
+pub(super) struct JsonName<'a> {
     name: &'a str,
     label: Option<&'a str>,
     kind: &'a str,

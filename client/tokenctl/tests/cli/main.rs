@@ -11,3 +11,4 @@ mod peer;
 mod readme;
 mod reports;
 mod terminal;
+mod watching;

@@ -1,6 +1,7 @@
 //! The core from outside: inputs in, effects out, time as a number.
 
 mod chains;
+mod explain;
 mod held;
 mod imports;
 mod logins;

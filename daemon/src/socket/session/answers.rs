@@ -41,6 +41,15 @@ impl Session {
                 self.reply(out, request_id, &Reply::Renewed(renewed));
                 Ok(())
             }
+            (Expects::Explained { name }, Answer::Outcome(Outcome::Explained(explanation))) => {
+                let access = self.shared.context.access.load();
+                if access.may_read(self.peer(&access), &name) {
+                    self.reply(out, request_id, &Reply::Explanation(explanation));
+                    Ok(())
+                } else {
+                    Err(refusal::may_not_read(&name.to_string()))
+                }
+            }
             (Expects::Imported { profile }, Answer::Outcome(Outcome::Imported(imported))) => {
                 self.record_done(Kind::Import, Some(profile.as_str()), None);
                 self.reply(out, request_id, &Reply::Imported(imported));

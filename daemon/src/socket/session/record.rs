@@ -17,6 +17,7 @@ pub(super) fn of_request<'a>(request: &Request<'a>) -> Subject<'a> {
         Request::Refresh { name } => Some((Kind::Refresh, Some(name))),
         Request::Import { name, .. } => Some((Kind::Import, Some(name))),
         Request::Status { name: Some(name), .. } => Some((Kind::Status, Some(name))),
+        Request::Explain { name } => Some((Kind::Explain, Some(name))),
         Request::Tenants { profile, .. } => Some((Kind::Tenants, Some(profile))),
         Request::Reload => Some((Kind::Reload, None)),
         // Everybody may ask for these.
@@ -36,6 +37,7 @@ impl Then {
             Self::Reject { .. } => Kind::Reject,
             Self::Refresh => Kind::Refresh,
             Self::Status => Kind::Status,
+            Self::Explain => Kind::Explain,
         }
     }
 }
@@ -46,6 +48,7 @@ impl Expects {
         match self {
             Self::Token { kind, name, .. } => Some((*kind, Some(name.to_string()))),
             Self::Watch { name } => Some((Kind::Watch, Some(name.to_string()))),
+            Self::Explained { name } => Some((Kind::Explain, Some(name.to_string()))),
             Self::Renewed { name } => Some((Kind::Refresh, Some(name.to_string()))),
             Self::Imported { profile } => Some((Kind::Import, Some(profile.to_string()))),
             Self::Reloaded => Some((Kind::Reload, None)),

@@ -53,6 +53,7 @@ impl Session {
                 self.reply(out, request_id, &Reply::Peer(self.describe_peer(&access)));
                 Ok(())
             }
+            Request::Explain { name } => self.about(now, request_id, name, Then::Explain, out),
             Request::Rights { after } => self.rights_of_peer(request_id, after),
         };
         if let Err(error) = handled {
@@ -115,7 +116,9 @@ impl Session {
                 }
                 let until = match then {
                     Then::Get { until, .. } => until.max(now + LOOK_UP_TIME),
-                    Then::Reject { .. } | Then::Watch | Then::Refresh | Then::Status => now + RESOLVE_TIME,
+                    Then::Reject { .. } | Then::Watch | Then::Refresh | Then::Status | Then::Explain => {
+                        now + RESOLVE_TIME
+                    }
                 };
                 let question = Question::Resolve { profile: profile.clone(), workspace_name };
                 self.ask(request_id, question, Expects::Resolved { asked: asked.into(), profile, then, until })
@@ -136,7 +139,7 @@ impl Session {
         let access = self.shared.context.access.load_full();
         let allowed = match then {
             Then::Refresh => access.may_admin(self.peer(&access), &name),
-            Then::Get { .. } | Then::Watch | Then::Reject { .. } | Then::Status => {
+            Then::Get { .. } | Then::Watch | Then::Reject { .. } | Then::Status | Then::Explain => {
                 access.may_read(self.peer(&access), &name)
             }
         };
@@ -161,6 +164,9 @@ impl Session {
             }
             Then::Refresh => {
                 self.ask_as_admin(request_id, Question::Refresh { name: name.clone() }, Expects::Renewed { name })
+            }
+            Then::Explain => {
+                self.ask(request_id, Question::Explain { name: name.clone() }, Expects::Explained { name })
             }
             Then::Status => {
                 let permit = self.list()?;
@@ -254,6 +260,8 @@ fn after_name(text: &str) -> Result<TokenName, ErrorReply> {
 fn refusal_for(then: Then, asked: &str) -> ErrorReply {
     match then {
         Then::Refresh => refusal::may_not_admin(asked),
-        Then::Get { .. } | Then::Watch | Then::Reject { .. } | Then::Status => refusal::may_not_read(asked),
+        Then::Get { .. } | Then::Watch | Then::Reject { .. } | Then::Status | Then::Explain => {
+            refusal::may_not_read(asked)
+        }
     }
 }

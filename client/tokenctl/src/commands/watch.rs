@@ -1,0 +1,99 @@
+//! `watch`: a line for each new token and each change of health, as they happen.
+
+use std::io;
+
+use serde::Serialize;
+use tokend_client::{Change, Client, HealthReport, Secret, Token};
+
+use super::get::{self, Json as JsonToken};
+use super::status::word;
+use crate::cli::{WatchArgs, WatchShape};
+use crate::clock;
+use crate::exit::{Failure, with_sources};
+use crate::output::{Format, Report, json_line, moment, tell_note, write_stdout};
+use crate::style::escaped;
+
+/// Ends when nobody reads any more, or when it cannot go on.
+pub(crate) async fn run(client: &Client, args: &WatchArgs) -> Result<Report, Failure> {
+    let name = args.name.to_string();
+    let mut watch = client.watch(&name)?;
+    let format = if args.output == WatchShape::Json { Format::Json } else { Format::Text };
+    let mut last = None;
+    loop {
+        let line = match watch.next().await? {
+            // The same again, about to be replaced, is nothing new.
+            Change::Token(token) if last.replace(token.fingerprint()) == Some(token.fingerprint()) => continue,
+            Change::Token(token) => of_token(&token, args.output),
+            Change::Health(report) => match of_health(&report, args.output) {
+                Some(line) => line,
+                None => {
+                    tell_note(&format!("{}: {}", report.name, in_words(&report)), format);
+                    continue;
+                }
+            },
+            Change::Interrupted(error) => {
+                tell_note(&format!("{}; trying again", with_sources(&error)), format);
+                continue;
+            }
+            _ => continue,
+        };
+        match write_stdout(Secret::new(line).expose()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Report::new(String::new())),
+            Err(error) => return Err(Failure::output(&error)),
+        }
+    }
+}
+
+/// A line. The token itself is shown to those who ask for it.
+fn of_token(token: &Token, shape: WatchShape) -> String {
+    let (expires, refresh) = (moment(token.expires_at()), moment(token.refresh_at()));
+    match shape {
+        WatchShape::Text => format!("token\t{}\t{expires}\t{refresh}\n", token.fingerprint()),
+        WatchShape::Raw => format!("{}\n", token.secret()),
+        WatchShape::Json => {
+            #[derive(Serialize)]
+            struct Line<'a> {
+                event: &'a str,
+                #[serde(flatten)]
+                token: JsonToken<'a>,
+            }
+            json_line(&Line { event: "token", token: get::json(token, clock::boot_ms()) }) + "\n"
+        }
+    }
+}
+
+/// `None` where only tokens go to stdout.
+fn of_health(report: &HealthReport, shape: WatchShape) -> Option<String> {
+    let or_none = |text: &Option<String>| escaped(text.as_deref().unwrap_or("-")).into_owned();
+    match shape {
+        WatchShape::Text => {
+            let (error, action) = (or_none(&report.last_error), or_none(&report.action));
+            Some(format!("health\t{}\t{error}\t{action}\n", word(report.health)))
+        }
+        WatchShape::Raw => None,
+        WatchShape::Json => {
+            #[derive(Serialize)]
+            struct Line<'a> {
+                event: &'a str,
+                name: &'a str,
+                health: &'a str,
+                last_error: Option<&'a str>,
+                action: Option<&'a str>,
+            }
+            let line = Line {
+                event: "health",
+                name: &report.name,
+                health: word(report.health),
+                last_error: report.last_error.as_deref(),
+                action: report.action.as_deref(),
+            };
+            Some(json_line(&line) + "\n")
+        }
+    }
+}
+
+fn in_words(report: &HealthReport) -> String {
+    let parts = [Some(word(report.health)), report.last_error.as_deref(), report.action.as_deref()];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
