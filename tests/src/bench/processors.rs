@@ -101,8 +101,8 @@ fn pin(task: Pid, to: &[usize]) -> Result<(), Errno> {
 pub struct Cost {
     /// Processor time of all threads that there are, in ns.
     pub nanos: u64,
-    /// How often one of them was woken, or taken off a processor.
-    pub switches: u64,
+    /// How often one of them had nothing to do and slept, and so was woken: not how often it was taken off a processor.
+    pub wakeups: u64,
 }
 
 impl Cost {
@@ -117,18 +117,22 @@ impl Cost {
             let schedstat = read("schedstat");
             cost.nanos += schedstat.split_whitespace().next().and_then(|field| field.parse().ok()).unwrap_or(0);
             let status = read("status");
-            let switches = status.lines().filter_map(|line| line.split_once("ctxt_switches:"));
-            cost.switches += switches.filter_map(|(_, number)| number.trim().parse::<u64>().ok()).sum::<u64>();
+            let slept = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            cost.wakeups += slept.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or(0);
         }
         cost
+    }
+
+    /// Processor time of the calling thread so far, in ns.
+    #[must_use]
+    pub fn of_this_thread() -> u64 {
+        let schedstat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        schedstat.split_whitespace().next().and_then(|field| field.parse().ok()).unwrap_or(0)
     }
 
     /// Since an earlier look.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
-        Self {
-            nanos: self.nanos.saturating_sub(earlier.nanos),
-            switches: self.switches.saturating_sub(earlier.switches),
-        }
+        Self { nanos: self.nanos.saturating_sub(earlier.nanos), wakeups: self.wakeups.saturating_sub(earlier.wakeups) }
     }
 }

@@ -28,6 +28,9 @@ struct Options {
     /// How long daemons with many tenants are watched
     #[arg(long, default_value_t = 450, value_name = "SECONDS")]
     growth: u64,
+    /// Take tokenctl as cargo builds it for this machine, and not as it is packaged: sooner, and slower
+    #[arg(long)]
+    unpackaged: bool,
     /// The report as README.md, and its plots, go into this folder too
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -70,6 +73,7 @@ fn measure(options: Options) -> Result<(), BenchError> {
     settings.slice = Duration::from_millis(options.slice);
     settings.idle = Duration::from_secs(options.idle);
     settings.growth = Duration::from_secs(options.growth);
+    settings.packaged = !options.unpackaged;
     let report = run(settings)?;
     println!("{}", report.markdown());
     match options.out {

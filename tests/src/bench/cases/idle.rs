@@ -65,12 +65,12 @@ fn wake_ups(bench: &mut Bench) -> Result<(), BenchError> {
     std::thread::sleep(span);
     let cost = Cost::of(daemon.pid()).since(before);
     let minutes = watch.elapsed().as_secs_f64() / 60.0;
-    let wakeups = cost.switches as f64 / minutes;
+    let wakeups = cost.wakeups as f64 / minutes;
     bench.report.found("f.wakeups", Ok(Spread::single(wakeups)));
     let mut section = Section::new("An idle daemon", &["wake-ups a minute", "processor time a minute, µs"]);
     section.row([number(wakeups), number(cost.nanos as f64 / 1_000.0 / minutes)]);
     section.note(format!(
-        "One profile with two hours to go, `WatchdogSec={WATCHDOG}`, watched for {} s: context switches of all threads.",
+        "One profile with two hours to go, `WatchdogSec={WATCHDOG}`, watched for {} s: voluntary context switches of all threads.",
         number(span.as_secs_f64())
     ));
     bench.report.add(Case::Idle, section);

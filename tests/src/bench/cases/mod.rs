@@ -99,6 +99,8 @@ pub(super) struct Done {
     slices: Vec<Slice>,
     /// Processor time of the server for each request, in ns, by round.
     cost: Vec<f64>,
+    /// The same of the server and the load together.
+    whole_cost: Vec<f64>,
 }
 
 impl Done {
@@ -136,17 +138,20 @@ pub(super) fn compare(
         bench.processors.give_to(peer.pid())?;
     }
     let all = rounds::rounds(bench.settings.rounds, peers.len(), |at| {
-        let before = Cost::of(peers[at].pid());
+        let (before, load_before) = (Cost::of(peers[at].pid()), Cost::of_this_thread());
         let slice = ask(at)?;
-        let cost = Cost::of(peers[at].pid()).since(before);
-        Ok((cost.nanos as f64 / slice.answered.max(1) as f64, slice))
+        let load = Cost::of_this_thread() - load_before;
+        let server = Cost::of(peers[at].pid()).since(before).nanos;
+        let each = |nanos: u64| nanos as f64 / slice.answered.max(1) as f64;
+        Ok(((each(server), each(server + load)), slice))
     })?;
     Ok(peers
         .iter()
         .zip(all)
         .map(|(peer, rounds)| {
-            let (cost, slices) = rounds.into_iter().unzip();
-            Done { name: peer.name, slices, cost }
+            let (costs, slices): (Vec<_>, _) = rounds.into_iter().unzip();
+            let (cost, whole_cost) = costs.into_iter().unzip();
+            Done { name: peer.name, slices, cost, whole_cost }
         })
         .collect())
 }
@@ -157,10 +162,26 @@ pub(super) fn ratio(all: &[Done], of: &str, to: &str) -> Option<Spread> {
     Spread::ratio(&find(of)?.rates(), &find(to)?.rates())
 }
 
+/// The same by processor time: how many requests one second of it is enough for, at the server and the load together.
+/// On one processor that is the throughput that nobody else has disturbed.
+fn ratio_undisturbed(all: &[Done], of: &str, to: &str) -> Option<Spread> {
+    let find = |name| all.iter().find(|done| done.name == name);
+    Spread::ratio(&find(to)?.whole_cost, &find(of)?.whole_cost)
+}
+
 /// A table of what servers did; the ratios are to `base`.
 pub(super) fn table(title: String, all: &[Done], base: &str) -> Section {
     let against = format!("throughput against {base}");
-    let head = ["server", &against, "requests/s", "p50 µs", "p99 µs", "p99.9 µs", "its processor time per request, µs"];
+    let head = [
+        "server",
+        &against,
+        "the same by processor time",
+        "requests/s",
+        "p50 µs",
+        "p99 µs",
+        "p99.9 µs",
+        "its processor time per request, µs",
+    ];
     let mut section = Section::new(title, &head);
     for done in all {
         let micros = |nanos: f64| number(nanos / 1_000.0);
@@ -168,6 +189,7 @@ pub(super) fn table(title: String, all: &[Done], base: &str) -> Section {
         section.row([
             done.name.to_owned(),
             ratio(all, done.name, base).map_or_else(String::new, |spread| spread.to_string()),
+            ratio_undisturbed(all, done.name, base).map_or_else(String::new, |spread| spread.to_string()),
             middle(done.rates()),
             micros(done.within_all(0.5)),
             micros(done.within_all(0.99)),

@@ -97,7 +97,11 @@ fn time_to_answer(name: &'static str, command: &mut Command, socket: &Path, ask:
 
 /// Resident memory before the first TLS request and after it.
 fn memory(bench: &mut Bench) -> Result<(), BenchError> {
-    let (mut before, mut after) = (Vec::new(), Vec::new());
+    let (mut before, mut after) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    let look = |inside: Inside, at: &mut [Vec<f64>; 2]| {
+        at[0].push(inside.resident_kib() as f64 / 1024.0);
+        at[1].push(inside.anonymous_kib() as f64 / 1024.0);
+    };
     for _ in 0..bench.settings.rounds.min(DAEMONS) {
         let world = peers::world();
         let mut front = Front::reserve(&world.path("authority.pem"))?;
@@ -113,20 +117,24 @@ fn memory(bench: &mut Bench) -> Result<(), BenchError> {
         let daemon = peers::start(&world);
         let inside = Inside::of(daemon.pid());
         std::thread::sleep(SETTLE.min(bench.settings.idle));
-        before.push(inside.resident_kib() as f64 / 1024.0);
+        look(inside, &mut before);
         front.open(world.provider().addr())?;
         for name in names {
             let _ = world.ctl().token(name);
         }
         std::thread::sleep(SETTLE.min(bench.settings.idle));
-        after.push(inside.resident_kib() as f64 / 1024.0);
+        look(inside, &mut after);
     }
-    let mut section = Section::new("Resident memory of a daemon with four profiles", &["", "MiB"]);
+    let mut section = Section::new(
+        "Resident memory of a daemon with four profiles",
+        &["", "MiB", "of that its own, and no page of a file, MiB"],
+    );
     for (key, when, found) in
         [("f.before", "before its first TLS request", before), ("f.after", "after one for each profile", after)]
     {
-        let found = Spread::of(found);
-        section.row([when.to_owned(), found.map_or_else(String::new, |spread| spread.to_string())]);
+        let [found, own] = found.map(Spread::of);
+        let cell = |spread: Option<Spread>| spread.map_or_else(String::new, |spread| spread.to_string());
+        section.row([when.to_owned(), cell(found), cell(own)]);
         bench.report.found_or(key, found, "no daemon was started");
     }
     let size = std::fs::metadata(&Binaries::built().tokend).map_or(0, |file| file.len());
