@@ -39,7 +39,7 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
             Settings::MANY => [("a.tokio.1000", TOKIO)].map(|(key, to)| aim(key, to)).len(),
             _ => 0,
         };
-        let mut section = table(format!("{size} connections, one processor"), &all, TOKIO);
+        let mut section = table(format!("{}, one processor", connections(size)), &all, TOKIO);
         if at == 0 {
             note_missing(&mut section, &peers.missing);
         }
@@ -108,4 +108,8 @@ fn add(series: &mut Vec<(String, Vec<(f64, f64)>)>, name: &str, point: (f64, f64
         Some((_, points)) => points.push(point),
         None => series.push((name.to_owned(), vec![point])),
     }
+}
+
+fn connections(number: usize) -> String {
+    format!("{number} {}", if number == 1 { "connection" } else { "connections" })
 }
