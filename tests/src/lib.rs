@@ -2,6 +2,7 @@
 //!
 //! Nothing here is published and nothing in the other crates depends on it.
 
+pub mod bench;
 pub mod demo;
 pub mod fuzz;
 pub mod harness;

@@ -39,8 +39,21 @@ impl Inside {
     /// When it has ended.
     #[must_use]
     pub fn resident_kib(self) -> u64 {
+        self.kib("VmRSS:")
+    }
+
+    /// The part of it in KiB that is no page of a file, and so no other process's too.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn anonymous_kib(self) -> u64 {
+        self.kib("RssAnon:")
+    }
+
+    fn kib(self, field: &str) -> u64 {
         let status = self.file("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a process has memory");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 

@@ -94,6 +94,21 @@ pub fn build(options: &Options) -> Result<PathBuf, PackageError> {
     cargo_deb::pack(&tool, &root, &version, &out)
 }
 
+/// Builds the command line as the package has it; returns its path.
+///
+/// # Errors
+/// When it does not build.
+pub fn static_tokenctl(profile: Profile) -> Result<PathBuf, PackageError> {
+    let root = root();
+    let work = root.join("target/package");
+    let folder = work.join("tokenctl");
+    fs::create_dir_all(&folder).map_err(PackageError::file(&folder, "made"))?;
+    let _alone = alone(&work)?;
+    let program = folder.join("tokenctl");
+    programs::Programs::build_tokenctl(&root, &program, profile)?;
+    Ok(program)
+}
+
 /// The folder of the workspace.
 fn root() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -37,14 +37,19 @@ impl Programs {
         let folder = work.join("programs");
         fs::create_dir_all(&folder).map_err(PackageError::file(&folder, "made"))?;
         strip(&compile(root, "tokend", profile, |_| ())?, &stripped.tokend)?;
+        Self::build_tokenctl(root, &stripped.tokenctl, profile)?;
+        Ok(stripped)
+    }
+
+    /// The command line alone, to this path.
+    pub(super) fn build_tokenctl(root: &Path, stripped: &Path, profile: Profile) -> Result<(), PackageError> {
         let triple = host()?;
         // With --target the flags are for the program alone, not for build scripts and macros of its dependencies.
         let statically = |command: &mut Command| {
             let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
             command.args(["--target", &triple]).env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static"));
         };
-        strip(&compile(root, "tokenctl", profile, statically)?, &stripped.tokenctl)?;
-        Ok(stripped)
+        strip(&compile(root, "tokenctl", profile, statically)?, stripped)
     }
 }
 

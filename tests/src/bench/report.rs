@@ -1,0 +1,153 @@
+//! What a run found: Markdown with tables, and plots beside it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use super::aims::AIMS;
+use super::machine::Machine;
+use super::plot::Plot;
+use super::stats::Spread;
+use super::{BenchError, Case};
+
+/// What stands before the figures.
+const PREAMBLE: &str = include_str!("preamble.md");
+
+/// One table, what is to be said of it, and its plots.
+#[derive(Debug, Clone)]
+pub(super) struct Section {
+    /// What was measured.
+    pub(super) title: String,
+    /// Of the columns.
+    pub(super) head: Vec<String>,
+    /// One text for each column.
+    pub(super) rows: Vec<Vec<String>>,
+    /// How it was measured, and what is missing.
+    pub(super) notes: Vec<String>,
+    /// Drawn from the same figures.
+    pub(super) plots: Vec<Plot>,
+}
+
+impl Section {
+    pub(super) fn new(title: impl Into<String>, head: &[&str]) -> Self {
+        let head = head.iter().map(|text| (*text).to_owned()).collect();
+        Self { title: title.into(), head, rows: Vec::new(), notes: Vec::new(), plots: Vec::new() }
+    }
+
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    pub(super) fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+}
+
+/// All that a run found.
+#[derive(Debug)]
+pub struct Report {
+    machine: Machine,
+    command: String,
+    sections: Vec<(Case, Section)>,
+    found: BTreeMap<&'static str, Result<Spread, String>>,
+}
+
+impl Report {
+    pub(super) fn new(machine: Machine, command: String) -> Self {
+        Self { machine, command, sections: Vec::new(), found: BTreeMap::new() }
+    }
+
+    pub(super) fn add(&mut self, case: Case, section: Section) {
+        self.sections.push((case, section));
+    }
+
+    /// What was found for an aim, or why nothing was.
+    pub(super) fn found(&mut self, key: &'static str, found: Result<Spread, String>) {
+        debug_assert!(AIMS.iter().any(|aim| aim.key == key), "{key}");
+        self.found.insert(key, found);
+    }
+
+    /// The same for what may be missing.
+    pub(super) fn found_or(&mut self, key: &'static str, found: Option<Spread>, missing: &str) {
+        self.found(key, found.ok_or_else(|| missing.to_owned()));
+    }
+
+    /// What an aim came to, if it was measured.
+    #[must_use]
+    pub fn of(&self, key: &str) -> Option<Spread> {
+        self.found.get(key)?.as_ref().ok().copied()
+    }
+
+    /// The cases that have something to say.
+    #[must_use]
+    pub fn cases(&self) -> Vec<Case> {
+        let mut cases: Vec<Case> = self.sections.iter().map(|(case, _)| *case).collect();
+        cases.dedup();
+        cases
+    }
+
+    /// All of it as Markdown; plots are links to files beside it.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut text = format!("{PREAMBLE}\n## The run\n\n```sh\n{}\n```\n\n{}\n", self.command, self.machine);
+        text += "\n## What is to be reached\n\n| what | reach | found (quartiles) | |\n| --- | --- | --- | --- |\n";
+        for aim in &AIMS {
+            let (found, verdict) = match self.found.get(aim.key) {
+                Some(Ok(found)) if aim.is_reached_by(*found) => (found.to_string(), "reached"),
+                Some(Ok(found)) => (found.to_string(), "**not reached**"),
+                Some(Err(why)) => (format!("not measured: {why}"), ""),
+                None => (format!("not in this run (case {})", &aim.key[..1]), ""),
+            };
+            let unit = if found.starts_with("not") { "" } else { aim.unit };
+            let found = format!("{found} {unit}");
+            let _ = writeln!(text, "| {} | {} | {} | {verdict} |", aim.what, aim.wanted(), found.trim_end());
+        }
+        let mut before = None;
+        for (case, section) in &self.sections {
+            if before != Some(case) {
+                let _ = write!(text, "\n## {}. {}\n", case.letter(), case.title());
+                before = Some(case);
+            }
+            write_section(&mut text, section);
+        }
+        text
+    }
+
+    /// Writes `README.md` and the plots into this folder.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn write_to(&self, folder: &Path) -> Result<(), BenchError> {
+        fs::create_dir_all(folder).map_err(BenchError::file(folder))?;
+        let write = |name: &str, text: &str| {
+            let path = folder.join(name);
+            fs::write(&path, text).map_err(BenchError::file(path))
+        };
+        for plot in self.sections.iter().flat_map(|(_, section)| &section.plots) {
+            write(&plot.file(), &plot.svg())?;
+        }
+        write("README.md", &self.markdown())
+    }
+}
+
+fn write_section(text: &mut String, section: &Section) {
+    let _ = write!(text, "\n### {}\n\n", section.title);
+    if !section.rows.is_empty() {
+        let _ = writeln!(text, "| {} |", section.head.join(" | "));
+        let _ = writeln!(text, "|{}", " --- |".repeat(section.head.len()));
+        for row in &section.rows {
+            let _ = writeln!(text, "| {} |", row.join(" | "));
+        }
+        text.push('\n');
+    }
+    for note in &section.notes {
+        let _ = writeln!(text, "{note}\n");
+    }
+    for plot in &section.plots {
+        let _ = writeln!(text, "![{}]({})\n", plot.title, plot.file());
+    }
+    while text.ends_with("\n\n") {
+        text.pop();
+    }
+}
