@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokend_proto::{
-    Fingerprint, Imported, NameStatus, Peer, ProfileName, Reloaded, Renewed, Reply, Request, Secret, SecretStr, Tenant,
-    TokenRef,
+    Fingerprint, Imported, NameRights, NameStatus, Peer, ProfileName, Reloaded, Renewed, Reply, Request, Secret,
+    SecretStr, Tenant, TokenRef,
 };
 use tokio::sync::mpsc;
 
@@ -51,6 +51,19 @@ pub struct Status {
     pub notes: Vec<String>,
     /// The names that this process may read, in their order.
     pub names: Vec<NameStatus>,
+}
+
+/// This process as the daemon sees it, and what it may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// Who it is, and the patterns of the rules that are for it.
+    pub peer: Peer,
+    /// The systemd slices around its unit, the outermost first.
+    pub slices: Vec<String>,
+    /// Why its unit is not known, where it is not.
+    pub no_unit: Option<String>,
+    /// The names that it may read, in their order.
+    pub names: Vec<NameRights>,
 }
 
 impl Client {
@@ -198,6 +211,15 @@ impl Client {
     pub async fn whoami(&self) -> Result<Peer, Error> {
         let answer = self.call(Plan::read(self.wait()), |_| Request::WhoAmI).await?;
         expect(answer, "WhoAmI", |reply| if let Reply::Peer(it) = reply { Some(it) } else { None })
+    }
+
+    /// As [`Client::whoami`], with the names that there are.
+    ///
+    /// # Errors
+    /// When the daemon does not answer. [`Error::Unsupported`]: it is of a version that only knows
+    /// [`Client::whoami`].
+    pub async fn rights(&self) -> Result<Rights, Error> {
+        crate::paging::rights(self).await
     }
 
     /// The daemon's version.

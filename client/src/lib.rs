@@ -33,12 +33,12 @@ mod socket;
 mod token;
 
 pub use builder::Builder;
-pub use client::{Client, Status, TokenOptions};
+pub use client::{Client, Rights, Status, TokenOptions};
 pub use error::{DaemonError, Error, ProtocolError};
 pub use socket::socket_path;
 pub use token::Token;
 
 pub use tokend_proto::{
-    ChainStatus, ErrorCode, Fingerprint, Health, Imported, NameError, NameStatus, Peer, Reloaded, Renewed, Secret,
-    Stamp, Tenant,
+    ChainStatus, ErrorCode, Fingerprint, Health, Imported, NameError, NameRights, NameStatus, Peer, Reloaded, Renewed,
+    Secret, Stamp, Tenant,
 };

@@ -3,7 +3,7 @@
 use tokend_proto::{Reply, Request, StatusPage, Tenant, TenantsPage};
 
 use crate::call::Plan;
-use crate::client::{Client, Status, expect};
+use crate::client::{Client, Rights, Status, expect};
 use crate::{Error, ProtocolError};
 
 /// Pages of one list. Pages are of some 64 KiB: that is more names than a daemon can hold.
@@ -22,6 +22,25 @@ pub(crate) async fn status(client: &Client, name: Option<&str>) -> Result<Status
         let status =
             whole.get_or_insert_with(|| Status { version: page.version, notes: page.notes, names: Vec::new() });
         status.names.extend(page.names);
+        if !more {
+            return whole.ok_or(Error::Protocol(ProtocolError::EndlessPages));
+        }
+    }
+    Err(Error::Protocol(ProtocolError::EndlessPages))
+}
+
+pub(crate) async fn rights(client: &Client) -> Result<Rights, Error> {
+    let mut whole: Option<Rights> = None;
+    for _ in 0..MAX_PAGES {
+        let last = whole.as_ref().and_then(|rights| rights.names.last()).map(|it| it.name.clone());
+        let after = last.as_deref();
+        let answer = client.call(Plan::read(client.wait()), |_| Request::Rights { after }).await?;
+        let page: tokend_proto::Rights =
+            expect(answer, "Rights", |reply| if let Reply::Rights(it) = reply { Some(it) } else { None })?;
+        advances(after, page.names.iter().map(|it| it.name.as_str()), page.more)?;
+        let tokend_proto::Rights { peer, slices, no_unit, names, more } = page;
+        let rights = whole.get_or_insert_with(|| Rights { peer, slices, no_unit, names: Vec::new() });
+        rights.names.extend(names);
         if !more {
             return whole.ok_or(Error::Protocol(ProtocolError::EndlessPages));
         }

@@ -14,20 +14,25 @@ use tokend_proto::ProfileName;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
+use crate::audit::Audit;
 use crate::board::Board;
 use crate::config::ProfileExtras;
 use crate::core::Core;
 use crate::core::access::Access;
 use crate::core::effect::{Effect, Notice, Severity};
 use crate::core::exchange::{Grant, ProviderRequest};
+use crate::core::held::Held;
 use crate::core::input::{Input, WaiterId};
+use crate::core::settings::Settings;
 use crate::provider::{Provider, ResolvedSecrets};
 use crate::reload::{Reload, Reloader};
-use crate::socket::{Message, ReplyTo, SocketThread};
+use crate::service::Service;
+use crate::socket::{Message, ReloadReplyTo, ReplyTo, SocketThread};
 use crate::store::Store;
 use crate::system::clock::Clock;
 use crate::system::secret::SecretCache;
 use crate::system::timer::{BootTimer, StepWatch};
+use crate::system::watchdog::{Side, Watchdog};
 
 /// Everything that the core's thread works with.
 pub struct Driver<S> {
@@ -36,11 +41,13 @@ pub struct Driver<S> {
     pub(crate) board: Arc<Board>,
     pub(crate) access: Arc<ArcSwap<Access>>,
     pub(crate) notes: Arc<ArcSwap<Vec<String>>>,
+    pub(crate) audit: Arc<Audit>,
     pub(crate) store: Arc<S>,
     pub(crate) provider: Arc<Provider>,
     pub(crate) secrets: Arc<SecretCache>,
     pub(crate) profiles: BTreeMap<ProfileName, ProfileExtras>,
     pub(crate) reloader: Reloader,
+    service: Service,
     replies: HashMap<WaiterId, ReplyTo>,
     /// What tasks bring back. Unbounded, because the core bounds them: it has at most one request per name and one
     /// write per record under way, and a task's result must never be lost.
@@ -60,6 +67,8 @@ pub struct Parts<S> {
     pub access: Arc<ArcSwap<Access>>,
     /// Shared with the socket's thread.
     pub notes: Arc<ArcSwap<Vec<String>>>,
+    /// Shared with the socket's thread.
+    pub audit: Arc<Audit>,
     /// Already loaded.
     pub store: Arc<S>,
     /// Of the configuration in force.
@@ -70,6 +79,8 @@ pub struct Parts<S> {
     pub profiles: BTreeMap<ProfileName, ProfileExtras>,
     /// Reads the configuration again.
     pub reloader: Reloader,
+    /// Towards the service manager.
+    pub service: Service,
 }
 
 /// What an operator or a service manager tells the daemon.
@@ -87,22 +98,39 @@ impl<S: Store + 'static> Driver<S> {
     #[must_use]
     pub fn new(parts: Parts<S>) -> Self {
         let (results, came_back) = mpsc::unbounded_channel();
-        let Parts { core, clock, board, access, notes, store, provider, secrets, profiles, reloader } = parts;
+        let Parts { core, clock, board, access, notes, audit, store, provider, secrets, profiles, reloader, service } =
+            parts;
         Self {
             core,
             clock,
             board,
             access,
             notes,
+            audit,
             store,
             provider,
             secrets,
             profiles,
             reloader,
+            service,
             replies: HashMap::new(),
             results,
             came_back,
         }
+    }
+
+    /// Begins: what was handed on by the daemon before this one, and the configuration. Whatever is to be sent or
+    /// written waits for [`Driver::run`], but tokens that are still good are on the board when this returns.
+    pub fn begin(&mut self, held: Option<Held>, settings: Arc<Settings>) {
+        if let Some(held) = held {
+            self.tell(Input::Restore(held));
+        }
+        self.tell(Input::Configure(settings));
+    }
+
+    /// Tells the service manager that peers are served.
+    pub fn ready(&mut self) {
+        self.service.ready(&self.core, self.clock.boot());
     }
 
     /// Works until a signal says stop, a rotation on the wire has ended, and the peers have what they are owed.
@@ -111,19 +139,20 @@ impl<S: Store + 'static> Driver<S> {
     /// When the system gives no timer.
     pub async fn run(
         mut self,
-        settings: Arc<crate::core::settings::Settings>,
         mut messages: mpsc::Receiver<Message>,
         socket: SocketThread,
         mut signals: Signals,
+        watchdog: Option<Arc<Watchdog>>,
     ) -> io::Result<()> {
         let mut timer = BootTimer::new()?;
         let mut steps = StepWatch::new()?;
-        self.tell(Input::Configure(settings));
+        let mut pulse = watchdog.as_deref().map(Watchdog::pulse).transpose()?;
         let mut socket = Some(socket);
         let mut stopping = false;
         let mut draining: Option<std::pin::Pin<Box<dyn Future<Output = ()>>>> = None;
         loop {
-            timer.set(self.core.poll_timeout())?;
+            self.service.work(&self.core, self.clock.boot());
+            timer.set(self.core.poll_timeout().into_iter().chain(self.service.due()).min())?;
             if stopping
                 && self.core.is_quiet()
                 && let Some(socket) = socket.take()
@@ -145,10 +174,19 @@ impl<S: Store + 'static> Driver<S> {
                     self.tell(Input::Tick); // what is recorded follows the clock
                 }
                 Some(reload) = self.reloader.loaded() => self.reloaded(reload, socket.as_ref()),
-                Some(()) = signals.hangup.recv() => self.reloader.begin(None),
+                result = async { pulse.as_mut().expect("guarded").beat().await }, if pulse.is_some() => {
+                    result?;
+                    if let Some(watchdog) = &watchdog {
+                        watchdog.answer(Side::Core);
+                    }
+                }
+                Some(()) = signals.hangup.recv() => self.reload(None),
                 Some(()) = signals.terminate.recv(), if !stopping => stopping = self.stop("SIGTERM"),
                 Some(()) = signals.interrupt.recv(), if !stopping => stopping = self.stop("SIGINT"),
-                () = async { draining.as_mut().expect("guarded").await }, if draining.is_some() => return Ok(()),
+                () = async { draining.as_mut().expect("guarded").await }, if draining.is_some() => {
+                    self.service.ended(&self.core, self.clock.boot());
+                    return Ok(());
+                }
             }
         }
     }
@@ -157,6 +195,7 @@ impl<S: Store + 'static> Driver<S> {
     fn stop(&mut self, signal: &str) -> bool {
         tracing::info!("stopping, because of {signal}");
         self.tell(Input::Shutdown);
+        self.service.stopping(&self.core);
         true
     }
 
@@ -172,8 +211,13 @@ impl<S: Store + 'static> Driver<S> {
                     self.tell(Input::Leave(waiter));
                 }
             }
-            Message::Reload { reply } => self.reloader.begin(Some(reply)),
+            Message::Reload { reply } => self.reload(Some(reply)),
         }
+    }
+
+    fn reload(&mut self, reply: Option<ReloadReplyTo>) {
+        self.service.reload_begins();
+        self.reloader.begin(reply);
     }
 
     /// Tells the core and does what it says.
@@ -182,12 +226,18 @@ impl<S: Store + 'static> Driver<S> {
         while let Some(effect) = self.core.poll_effect() {
             self.carry_out(effect);
         }
+        self.service.changed();
     }
 
     fn reloaded(&mut self, reload: Reload, socket: Option<&SocketThread>) {
-        if let Some(settings) = self.apply(reload, socket) {
-            self.tell(Input::Configure(settings));
-        }
+        let refused = match self.apply(reload, socket) {
+            Ok(settings) => {
+                self.tell(Input::Configure(settings));
+                None
+            }
+            Err(why) => Some(why),
+        };
+        self.service.reload_ended(&self.core, self.clock.boot(), refused.as_deref());
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -204,6 +254,7 @@ impl<S: Store + 'static> Driver<S> {
             Effect::Publish { name, token, mode } => self.board.publish(&name, &token, mode, self.clock.now()),
             Effect::Withdraw(name) => self.board.withdraw(&name),
             Effect::Directory { profile, tenants } => self.board.set_directory(&profile, tenants),
+            Effect::Condemn(token) => self.service.condemn(token),
             Effect::AskLastRead(name) => {
                 let at = self.board.last_read(&name);
                 let _ = self.results.send(Input::LastRead { name, at });

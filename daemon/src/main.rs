@@ -1,38 +1,16 @@
-//! `tokend`: runs the daemon, or checks its configuration.
+//! `tokend`: runs the daemon, checks its configuration, or writes one to begin with.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use tokend::config::{self, Environment};
+use clap::Parser;
+use tokend::cli::{Arguments, Command};
+use tokend::config::keys::ProfileKind;
+use tokend::config::{self, Environment, init};
 use tokend::startup;
-use tokend::system::log::{self, LogFormat};
+use tokend::system::log;
 use tokend::system::process;
-
-/// Keeps tokens for HPE Aruba Networking Central, HPE GreenLake and Classic Central fresh, and hands them to the
-/// processes of this machine over a Unix socket.
-#[derive(Debug, Parser)]
-#[command(version, about)]
-struct Arguments {
-    /// The configuration.
-    #[arg(long, value_name = "FILE", env = "TOKEND_CONFIG", default_value = config::DEFAULT_PATH, global = true)]
-    config: PathBuf,
-    /// What is logged, for example `info` or `tokend=debug`: the syntax of tracing's EnvFilter.
-    #[arg(long, value_name = "FILTER", env = "TOKEND_LOG", default_value = log::DEFAULT_FILTER, global = true)]
-    log: String,
-    /// How it is logged, on stderr or to the journal: text, json or journald.
-    #[arg(long, value_name = "FORMAT", default_value = "text", global = true)]
-    log_format: LogFormat,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Validates the configuration and the secrets that can be read, and ends.
-    Check,
-}
 
 fn main() -> ExitCode {
     process::end_on_panic();
@@ -45,6 +23,7 @@ fn main() -> ExitCode {
     }
     match arguments.command {
         Some(Command::Check) => check(&arguments.config),
+        Some(Command::Init { kinds }) => begin(&arguments.config, &kinds),
         None => match startup::run(&arguments.config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
@@ -52,7 +31,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn check(path: &std::path::Path) -> ExitCode {
+fn check(path: &Path) -> ExitCode {
     let report = config::check(path, &Environment::of_this_process());
     for warning in &report.warnings {
         say(&format!("warning: {warning}"));
@@ -65,6 +44,23 @@ fn check(path: &std::path::Path) -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+fn begin(path: &Path, kinds: &[ProfileKind]) -> ExitCode {
+    if path == Path::new("-") {
+        let (text, advice) = init::print(kinds);
+        // Who closes the pipe has read enough.
+        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        say(advice.trim_end());
+        return ExitCode::SUCCESS;
+    }
+    match init::write(path, kinds, &Environment::of_this_process()) {
+        Ok(advice) => {
+            let _ = std::io::stdout().lock().write_all(advice.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error),
     }
 }
 

@@ -1,12 +1,12 @@
 //! A new configuration, read beside the loop and applied whole or not at all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokend_proto::{ErrorCode, ErrorReply, Reloaded};
 use tokio::sync::mpsc;
 
-use crate::config::{Config, Environment, Server};
+use crate::config::{Config, Environment, Place, Server};
 use crate::core::settings::Settings;
 use crate::driver::{Driver, causes};
 use crate::provider::Provider;
@@ -64,25 +64,30 @@ impl Reloader {
     fn objection(&self, config: &Config) -> Option<String> {
         let (old, new) = (&self.fixed, config);
         let path = self.path.display();
-        let changed = |key: &str, old: &dyn std::fmt::Display, new: &dyn std::fmt::Display| {
-            format!("{path}: {key} cannot change from {old} to {new} while tokend runs; restart it, or change it back")
+        let changed = |place: &Place, old: &Path, new: &Path| {
+            let line = place.line.map_or_else(String::new, |line| format!("{line}:"));
+            let key = place.key.as_deref().unwrap_or_default();
+            let (old, new) = (old.display(), new.display());
+            format!(
+                "{path}:{line} {key}: cannot change from {old} to {new} while tokend runs; restart it, or change it back"
+            )
         };
         if old.server.socket != new.server.socket {
-            return Some(changed("server.socket", &old.server.socket.display(), &new.server.socket.display()));
+            return Some(changed(&new.places.socket, &old.server.socket, &new.server.socket));
         }
         if old.server.state_dir != new.server.state_dir {
-            return Some(changed("server.state_dir", &old.server.state_dir.display(), &new.server.state_dir.display()));
+            return Some(changed(&new.places.state_dir, &old.server.state_dir, &new.server.state_dir));
         }
         if old.state_key != new.state_key {
-            return Some(format!("{path}: state.key cannot change while tokend runs; restart it, or change it back"));
+            return Some(format!("{path}: state.key: cannot change while tokend runs; restart it, or change it back"));
         }
         None
     }
 }
 
 impl<S: Store + 'static> Driver<S> {
-    /// Puts a configuration into force, all of it or nothing; returns what the core has to be told.
-    pub(crate) fn apply(&mut self, reload: Reload, socket: Option<&SocketThread>) -> Option<Arc<Settings>> {
+    /// Puts a configuration into force, all of it or nothing; returns what the core has to be told, or why it is refused.
+    pub(crate) fn apply(&mut self, reload: Reload, socket: Option<&SocketThread>) -> Result<Arc<Settings>, String> {
         let Reload { result, reply } = reload;
         let checked = result.and_then(|config| match self.reloader.objection(&config) {
             Some(objection) => Err(objection),
@@ -93,14 +98,15 @@ impl<S: Store + 'static> Driver<S> {
             Err(message) => {
                 tracing::error!("the configuration was not reloaded: {message}");
                 if let Some(reply) = reply {
-                    let code = ErrorCode::InvalidConfiguration;
+                    let (code, message) = (ErrorCode::InvalidConfiguration, message.clone());
                     reply.send(Err(ErrorReply { code, message, retry_after: None }));
                 }
-                return None;
+                return Err(message);
             }
         };
         self.provider = Arc::new(provider(&config));
         self.access.store(Arc::new(config.access));
+        self.audit.set_reads(config.audit.reads);
         self.notes.store(Arc::new(config.warnings.clone()));
         self.secrets.keep_only(|profile| config.profiles.contains_key(profile));
         self.profiles = config.profiles;
@@ -117,7 +123,7 @@ impl<S: Store + 'static> Driver<S> {
         if let Some(reply) = reply {
             reply.send(Ok(Reloaded { warnings: config.warnings }));
         }
-        Some(config.settings)
+        Ok(config.settings)
     }
 }
 

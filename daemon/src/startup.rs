@@ -7,16 +7,22 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::audit::Audit;
 use crate::board::Board;
 use crate::config::{Config, ConfigError, Environment};
 use crate::core::Core;
+use crate::core::record::Ruins;
 use crate::driver::{Driver, Parts, Signals, causes};
 use crate::reload::{self, Reloader};
+use crate::service::Service;
 use crate::socket::{self, CORE_QUEUE, Context, Limits, Listener, SocketThread};
 use crate::store::{FileStore, StateKey, Store, StoreError};
 use crate::system::clock::Clock;
+use crate::system::notify::Notifier;
+use crate::system::passed::Passed;
 use crate::system::process;
 use crate::system::secret::SecretCache;
+use crate::system::watchdog::Watchdog;
 
 /// Why the daemon did not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -49,17 +55,18 @@ pub enum StartupError {
 /// # Errors
 /// When something that it needs is wrong or missing; the message says what would be right.
 pub fn run(config: &Path) -> Result<(), StartupError> {
+    let passed = Passed::take();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| StartupError::System("start a runtime", error))?;
-    let result = runtime.block_on(start(config.to_owned()));
+    let result = runtime.block_on(start(config.to_owned(), passed));
     // A secret's command may still run; it is not waited for.
     runtime.shutdown_background();
     result
 }
 
-async fn start(path: PathBuf) -> Result<(), StartupError> {
+async fn start(path: PathBuf, passed: Passed) -> Result<(), StartupError> {
     let signals = signals().map_err(|error| StartupError::System("watch for signals", error))?;
     let environment = Environment::of_this_process();
     let config = Config::load(&path, &environment).map_err(StartupError::Config)?;
@@ -69,7 +76,7 @@ async fn start(path: PathBuf) -> Result<(), StartupError> {
     let server = &config.server;
     process::raise_descriptor_limit(u64::from(server.max_connections))?;
     let store = FileStore::open(&server.state_dir, state_key(&config, &environment).await?)?;
-    let listener = match Listener::from_systemd()? {
+    let listener = match Listener::from_systemd(passed.sockets)? {
         Some(handed_over) => handed_over,
         None => Listener::bind(&server.socket, server.group)?,
     };
@@ -78,17 +85,25 @@ async fn start(path: PathBuf) -> Result<(), StartupError> {
         tracing::warn!("{problem}");
     }
 
+    let profiles = config.profiles.len();
     let clock = Clock::new();
     let seed = getrandom::u64().map_err(StartupError::Random)?;
     let board = Arc::new(Board::new());
     let access = Arc::new(ArcSwap::from_pointee(config.access.clone()));
     let notes = Arc::new(ArcSwap::from_pointee(config.warnings.clone()));
+    let (audit, records) = Audit::new(config.audit.reads);
+    let audit = Arc::new(audit);
+    let auditor = std::thread::Builder::new()
+        .name("audit".into())
+        .spawn(move || records.write(|| clock.boot()))
+        .map_err(|error| StartupError::System("start a thread for the audit records", error))?;
     let (to_core, messages) = mpsc::channel(CORE_QUEUE);
     let context = Context {
         board: Arc::clone(&board),
         clock: Arc::new(clock),
         access: Arc::clone(&access),
         notes: Arc::clone(&notes),
+        audit: Arc::clone(&audit),
         to_core,
         limits: Limits {
             max_connections: server.max_connections as usize,
@@ -96,27 +111,45 @@ async fn start(path: PathBuf) -> Result<(), StartupError> {
             ..Limits::default()
         },
     };
-    let socket =
-        SocketThread::spawn(listener, context).map_err(|error| StartupError::System("serve the socket", error))?;
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        profiles = config.profiles.len(),
-        socket = %server.socket.display(),
-        "tokend is ready"
-    );
-    let driver = Driver::new(Parts {
-        core: Core::new(clock.now(), clock.boot_id(), seed, loaded.records),
+    let notifier = Notifier::from_environment();
+    let watchdog = Watchdog::from_environment(&notifier);
+    let (service, held) = Service::new(notifier, passed.token_files);
+    let mut core = Core::new(clock.now(), clock.boot_id(), seed, loaded.records);
+    core.found(clock.now(), Ruins { names: loaded.ruins, name_of: FileStore::name_of });
+    let mut driver = Driver::new(Parts {
+        core,
         clock,
         board,
         access,
         notes,
+        audit,
         store: Arc::new(store),
         provider: Arc::new(reload::provider(&config)),
         secrets: Arc::new(SecretCache::new(Arc::clone(&environment.surroundings))),
         reloader: Reloader::new(path, environment, &config),
         profiles: config.profiles,
+        service,
     });
-    let ended = driver.run(config.settings, messages, socket, signals).await;
+    // Before the first peer is served, so that it finds the tokens that were handed on. Nothing is awaited in between:
+    // what the core wants sent is sent only when the socket is served.
+    driver.begin(held, config.settings);
+    let socket =
+        SocketThread::spawn(listener, context).map_err(|error| StartupError::System("serve the socket", error))?;
+    if let Some(watchdog) = &watchdog {
+        socket.answer(Arc::clone(watchdog));
+    }
+    driver.ready();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        profiles,
+        socket = %server.socket.display(),
+        "tokend is ready"
+    );
+    let ended = driver.run(messages, socket, signals, watchdog).await;
+    // Everybody who has something to record is gone: what is recorded still gets written.
+    if auditor.join().is_err() {
+        tracing::error!("the thread of the audit records panicked");
+    }
     ended.map_err(|error| StartupError::System("keep time", error))?;
     tracing::info!("tokend has ended");
     Ok(())

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokend::config::{Accounts, Config, Environment};
+use tokend::config::{Accounts, Config, Environment, UnitSight};
 use tokend::core::settings::Kind;
 use tokend::system::secret::Surroundings;
 
@@ -71,7 +71,11 @@ fn environment(folder: &Path) -> Environment {
     let variables: [(OsString, OsString); 2] =
         [("LEGACY_SECRET".into(), "hunter2".into()), ("CREDENTIALS_DIRECTORY".into(), credentials.into())];
     let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
-    Environment { surroundings: Arc::new(Surroundings::new(variables, uid, gid)), accounts: Arc::new(Everybody) }
+    Environment {
+        surroundings: Arc::new(Surroundings::new(variables, uid, gid)),
+        accounts: Arc::new(Everybody),
+        unit_sight: UnitSight::Clear,
+    }
 }
 
 fn write(path: &Path, bytes: &[u8]) {

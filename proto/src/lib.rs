@@ -21,8 +21,8 @@ pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use frame::{Flags, FrameError, HEADER_LEN, Header, LENGTH_PREFIX, VERSION, frame_length};
 pub use name::{NameError, ProfileName, TenantRef, TokenName, TokenRef, WorkspaceId};
 pub use reply::{
-    ChainStatus, ErrorReply, Health, Imported, NameStatus, Peer, Reloaded, Renewed, Reply, Stamp, StatusPage, Tenant,
-    TenantsPage, Token, Unsupported,
+    ChainStatus, ErrorReply, Health, Imported, NameRights, NameStatus, Peer, Reloaded, Renewed, Reply, Rights, Stamp,
+    StatusPage, Tenant, TenantsPage, Token, Unsupported,
 };
 pub use request::{Millis, Request, SecretStr};
 pub use secret::Secret;

@@ -57,6 +57,20 @@ impl fmt::Display for ProfileName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkspaceId(u128);
 
+impl WorkspaceId {
+    /// The 128 bits, the first digits first.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// An id from its 128 bits.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+}
+
 impl FromStr for WorkspaceId {
     type Err = NameError;
 

@@ -188,6 +188,32 @@ pub struct Peer {
     pub may_admin: Vec<String>,
 }
 
+/// One name and what a peer may do with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameRights {
+    /// Token name.
+    pub name: String,
+    /// Workspace name of a tenant, where known.
+    pub label: Option<String>,
+    /// Whether it may refresh it, or import a chain for it.
+    pub admin: bool,
+}
+
+/// A peer as the daemon sees it, and one page of the names that it may read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rights {
+    /// Who it is. The same on every page.
+    pub peer: Peer,
+    /// The slices around its unit, the outermost first.
+    pub slices: Vec<String>,
+    /// Why its unit is not known, where it is not.
+    pub no_unit: Option<String>,
+    /// In the order of their names.
+    pub names: Vec<NameRights>,
+    /// Whether to ask again with `after` set to the last name.
+    pub more: bool,
+}
+
 /// One reply. Append-only: see the crate's documentation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
@@ -214,6 +240,8 @@ pub enum Reply {
     Reloaded(Reloaded),
     /// To `WhoAmI`.
     Peer(Peer),
+    /// To `Rights`.
+    Rights(Rights),
 }
 
 impl From<ErrorReply> for Reply {

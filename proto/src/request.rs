@@ -105,9 +105,14 @@ pub enum Request<'a> {
     Reload,
     /// What the daemon sees of this peer, answered by `Peer`.
     WhoAmI,
+    /// As `WhoAmI`, with the names that this peer may read, answered by `Rights`.
+    Rights {
+        /// The page after this name.
+        after: Option<&'a str>,
+    },
 }
 
 impl Request<'_> {
     /// Number of variants: a discriminant from this on is from a newer peer.
-    pub(crate) const COUNT: u32 = 9;
+    pub(crate) const COUNT: u32 = 10;
 }

@@ -48,7 +48,8 @@ fn a_request_from_a_newer_peer_is_told_by_its_number() {
         assert_eq!(decode_request(&[number, 1, 2, 3]), Err(DecodeError::UnknownRequest(number.into())));
     }
     assert_eq!(decode_request(&[252, 0, 0, 0, 1]), Err(DecodeError::UnknownRequest(1 << 24)));
-    assert_eq!(decode_request(&[first_unknown - 1, 0]), Err(DecodeError::TrailingBytes(1)));
+    // The last one that is known, and a byte too many.
+    assert_eq!(decode_request(&[first_unknown - 1, 0, 0]), Err(DecodeError::TrailingBytes(1)));
     // Not a number of 32 bits at all.
     assert_eq!(decode_request(&BOMB), Err(DecodeError::Malformed));
     assert_eq!(decode_request(&[]), Err(DecodeError::Malformed));

@@ -7,5 +7,7 @@ pub mod fuzz;
 pub mod harness;
 pub mod kills;
 pub mod load;
+pub mod machine;
+pub mod package;
 pub mod sandbox;
 pub mod simulation;

@@ -251,7 +251,7 @@ fn a_reload_cannot_move_the_socket_or_the_state() {
         fs::write(world.config(), text.replace(&quoted(&from), &quoted(&to))).unwrap();
         let ran = world.ctl().run(&["reload"]);
         assert_eq!(ran.status, 1, "{key}: {}", ran.stderr);
-        assert!(ran.stderr.contains(&format!("{key} cannot change")), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!(": {key}: cannot change")), "{}", ran.stderr);
         assert!(ran.stderr.contains("restart it, or change it back"), "{}", ran.stderr);
         println!("{}", ran.stderr.trim_end().replace(world.folder().to_str().unwrap(), "DIR"));
         assert!(!to.exists());

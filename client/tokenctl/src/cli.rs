@@ -171,7 +171,7 @@ pub(crate) struct RefreshArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
-    /// PROFILE
+    /// The profile, one of Classic Central
     pub(crate) name: ProfileName,
     /// Download Token JSON, or any JSON object with a refresh_token; - is stdin
     #[arg(default_value = "-", hide_default_value = true)]
@@ -182,7 +182,7 @@ pub(crate) struct ImportArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct TenantsArgs {
-    /// PROFILE
+    /// The profile, one of GreenLake for which tenants are configured
     pub(crate) profile: ProfileName,
     #[command(flatten)]
     pub(crate) plain: Plain,
@@ -217,6 +217,12 @@ impl Cli {
             | Command::Ping(plain) => plain.output,
         }
     }
+}
+
+/// What may be typed, for the manual page and the completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Reads the command line; help and usage errors have been told when there is none.

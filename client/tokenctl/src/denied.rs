@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::unistd::{Gid, Group, Uid, User};
+use crate::accounts;
 
 /// Why connecting was denied, and the group whose members are let in.
 pub(crate) fn explain(socket: &Path) -> String {
@@ -20,7 +20,8 @@ pub(crate) fn explain(socket: &Path) -> String {
     // Connecting takes the right to write to the socket (unix(7)) and to search its folder.
     let needed = if is_socket { 0o020 } else { 0o010 };
     if metadata.mode() & needed == 0 {
-        let owner = user_name(metadata.uid());
+        let uid = metadata.uid();
+        let owner = accounts::user(uid).unwrap_or_else(|| uid.to_string());
         return format!("permission to connect to {socket_shown} denied: {what} open to the user {owner:?} alone");
     }
     let group = group_name(metadata.gid());
@@ -30,18 +31,9 @@ pub(crate) fn explain(socket: &Path) -> String {
     )
 }
 
-fn user_name(uid: u32) -> String {
-    match User::from_uid(Uid::from_raw(uid)) {
-        Ok(Some(user)) => user.name,
-        _ => uid.to_string(),
-    }
-}
-
+/// A group without a name is its number.
 fn group_name(gid: u32) -> String {
-    match Group::from_gid(Gid::from_raw(gid)) {
-        Ok(Some(group)) => group.name,
-        _ => gid.to_string(),
-    }
+    accounts::group(gid).unwrap_or_else(|| gid.to_string())
 }
 
 #[cfg(test)]
@@ -70,15 +62,9 @@ mod tests {
     #[test]
     fn no_group_is_named_that_would_not_help() {
         let dir = tempfile::tempdir().unwrap();
-        let owner = user_name(fs::metadata(dir.path()).unwrap().uid());
+        let owner = accounts::user(fs::metadata(dir.path()).unwrap().uid()).unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
         let text = explain(&dir.path().join("tokend.sock"));
         assert!(text.ends_with(&format!("{} is open to the user {owner:?} alone", dir.path().display())), "{text}");
-    }
-
-    #[test]
-    fn a_group_without_a_name_is_its_number() {
-        assert_eq!(group_name(4_000_000_000), "4000000000");
-        assert_eq!(group_name(0), "root");
     }
 }

@@ -1,23 +1,7 @@
 //! `tokenctl`: the command line of tokend.
-//!
-//! A thin shell around `tokend-client`: [`cli`] says what may be typed, [`commands`] has a file for each
-//! family of commands, [`output`] how results look on a terminal and in a pipe, and [`exit`] is the one
-//! place where failures become exit statuses. Nothing secret is ever an argument.
-
-mod cli;
-mod clock;
-mod commands;
-mod denied;
-mod exit;
-mod output;
-mod span;
-mod style;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::parse() {
-        Ok(cli) => commands::run(&cli),
-        Err(status) => status.into(),
-    }
+    tokenctl::run()
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokend_proto::{Flags, Reply, TokenName, codec};
+use tokend_proto::{Fingerprint, Flags, Reply, TokenName, codec};
 use zeroize::Zeroizing;
 
 use crate::core::effect::{Issued, ReadMode};
@@ -48,22 +48,22 @@ impl Slot {
     }
 
     /// Appends the reply to a read, and notes the read, if there is a token that may be served, has not
-    /// expired and has `min_ttl` left. Otherwise the core has to be asked.
+    /// expired and has `min_ttl` left: the fingerprint of what was served. Otherwise the core has to be asked.
     #[must_use]
-    pub fn serve(&self, now: Boot, min_ttl: Duration, request_id: u64, out: &mut Vec<u8>) -> bool {
+    pub fn serve(&self, now: Boot, min_ttl: Duration, request_id: u64, out: &mut Vec<u8>) -> Option<Fingerprint> {
         let posted = self.posted.load();
-        let Some(posted) = posted.as_deref() else { return false };
+        let posted = posted.as_deref()?;
         let flags = match posted.mode {
             ReadMode::Serve => Flags::NONE,
             ReadMode::ServeRenewing => Flags::RENEWING,
-            ReadMode::Ask => return false,
+            ReadMode::Ask => return None,
         };
         if posted.token.expires <= now || posted.token.left(now) < min_ttl {
-            return false;
+            return None;
         }
         self.last_read.store(now.0, Ordering::Relaxed);
         posted.append_to(out, request_id, flags);
-        true
+        Some(posted.token.fingerprint)
     }
 
     /// Appends the reply for a token that the core has answered with, if that is the one that is up here: one

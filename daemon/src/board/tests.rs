@@ -25,10 +25,13 @@ fn name(text: &str) -> TokenName {
 
 fn read(board: &Board, text: &str, at: Boot, min_ttl: Duration) -> Option<(Header, Token)> {
     let mut out = Vec::new();
-    board.slot(text)?.serve(at, min_ttl, 77, &mut out).then(|| {
+    board.slot(text)?.serve(at, min_ttl, 77, &mut out).map(|fingerprint| {
         let (header, value) = Header::split(&out[LENGTH_PREFIX..]).unwrap();
         match codec::decode_reply(value).unwrap() {
-            Reply::Token(token) => (header, token),
+            Reply::Token(token) => {
+                assert_eq!(fingerprint, token.fingerprint);
+                (header, token)
+            }
             other => panic!("{other:?}"),
         }
     })
@@ -72,7 +75,7 @@ fn a_withdrawn_name_serves_nothing_even_to_who_holds_its_slot() {
     let held = board.slot("campus").unwrap();
     board.withdraw(&name("campus"));
     assert!(board.slot("campus").is_none());
-    assert!(!held.serve(NOW.boot, Duration::ZERO, 1, &mut Vec::new()));
+    assert_eq!(held.serve(NOW.boot, Duration::ZERO, 1, &mut Vec::new()), None);
     board.withdraw(&name("campus"));
 }
 

@@ -11,6 +11,7 @@ use super::raw::{Raw, Section, Shape};
 use super::validate::Context;
 use crate::core::access::{Access, Pattern, Rule};
 use crate::core::settings::Kind;
+use crate::core::unit::UnitRule;
 
 type Profiles = BTreeMap<ProfileName, Option<Parsed>>;
 
@@ -33,15 +34,23 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
     let listed = section.texts("profiles", "a list of patterns in quotes, such as [\"campus\", \"msp/*\"]");
     if listed.is_empty() {
         let place = section.place_of("profiles");
-        findings.error(&place, "is missing or empty; right is a list of patterns, such as [\"campus\", \"msp/*\"]");
+        let problem = "is missing or empty; right is a list of patterns, such as [\"campus\", \"msp/*\"]";
+        section.miss(&["profiles"], place, problem);
     }
     let patterns = listed.iter().filter_map(|found| pattern(found, profiles, findings)).collect();
 
     let users = accounts("users", &mut section);
     let groups = accounts("groups", &mut section);
+    let units_place = section.place_of("units");
     let units = section.texts("units", "a list of systemd units in quotes, such as [\"aruba-exporter.service\"]");
+    if !units.is_empty()
+        && let Some(problem) = context.environment.unit_sight.problem()
+    {
+        findings.warn(&units_place, format!("match nobody: {problem}"));
+    }
     if users.is_empty() && groups.is_empty() && units.is_empty() {
-        findings.error(&place, "is for nobody; right is at least one of users, groups and units with somebody in it");
+        let problem = "is for nobody; right is at least one of users, groups and units with somebody in it";
+        section.miss(&["users", "groups", "units"], place.clone(), problem);
     }
     let admin = section.boolean("admin").unwrap_or(false);
     section.finish();
@@ -52,7 +61,7 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
         profiles: patterns,
         users: users.iter().filter_map(number(Account::User)).collect(),
         groups: groups.iter().filter_map(number(Account::Group)).collect(),
-        units: units.into_iter().filter_map(|found| unit(found, findings)).collect(),
+        units: units.iter().filter_map(|found| unit(found, findings)).collect(),
         admin,
     }
 }
@@ -130,18 +139,7 @@ fn report(found: &Found<String>, what: &str, looked_up: io::Result<Option<u32>>,
     None
 }
 
-/// Suffixes of units in which processes run (systemd.unit(5)).
-const UNIT_SUFFIXES: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];
-
-fn unit(found: Found<String>, findings: &Findings) -> Option<String> {
+fn unit(found: &Found<String>, findings: &Findings) -> Option<UnitRule> {
     let Found { value, place } = found;
-    if !UNIT_SUFFIXES.iter().any(|suffix| value.strip_suffix(suffix).is_some_and(|name| !name.is_empty())) {
-        findings.error(
-            &place,
-            format!("{value:?} is no unit's whole name; right is one such as \"aruba-exporter.service\""),
-        );
-        return None;
-    }
-    findings.warn(&place, format!("{value:?} matches nothing yet: this version does not know the unit of a peer"));
-    Some(value)
+    value.parse().map_err(|why| findings.error(place, format!("{value:?} {why}"))).ok()
 }

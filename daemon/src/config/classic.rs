@@ -68,10 +68,8 @@ fn gateway(
         return None;
     }
     if neither {
-        findings.error(
-            &place,
-            "is missing; right is a cluster's name such as \"EU-1\", or base_url = \"https://GATEWAY\" in its place",
-        );
+        let right = "a cluster's name such as \"EU-1\", or base_url = \"https://GATEWAY\" in its place";
+        section.miss(&["cluster", "base_url"], place, format!("is missing; right is {right}"));
         return None;
     }
     match (cluster, base_url) {

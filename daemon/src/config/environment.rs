@@ -1,4 +1,5 @@
-//! What validation depends on besides the file: the daemon's environment, and the users and groups of the machine.
+//! What validation depends on besides the file: the daemon's environment, the users and groups of the machine, and
+//! what its kernel can tell.
 
 use std::fmt;
 use std::io;
@@ -13,13 +14,46 @@ pub struct Environment {
     pub surroundings: Arc<Surroundings>,
     /// Users and groups.
     pub accounts: Arc<dyn Accounts>,
+    /// Whether the units of peers can be known.
+    pub unit_sight: UnitSight,
+}
+
+/// Whether the systemd units of other users' processes can be known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitSight {
+    /// They can.
+    Clear,
+    /// The kernel has no SO_PEERPIDFD.
+    NoPeerPidfd,
+    /// Other users' processes are hidden in /proc.
+    ProcHidden,
+}
+
+impl UnitSight {
+    /// Why rules by units match nobody, and what would help.
+    pub(super) fn problem(self) -> Option<&'static str> {
+        match self {
+            Self::Clear => None,
+            Self::NoPeerPidfd => {
+                Some("this kernel does not say which process connected (SO_PEERPIDFD); right is Linux 6.5 or later")
+            }
+            Self::ProcHidden => Some(
+                "/proc does not show other users' processes; right is a mount without hidepid, and \
+                 ProtectProc=default in the unit",
+            ),
+        }
+    }
 }
 
 impl Environment {
     /// The real one.
     #[must_use]
     pub fn of_this_process() -> Self {
-        Self { surroundings: Arc::new(Surroundings::of_this_process()), accounts: Arc::new(SystemAccounts) }
+        Self {
+            surroundings: Arc::new(Surroundings::of_this_process()),
+            accounts: Arc::new(SystemAccounts),
+            unit_sight: crate::socket::unit_sight(),
+        }
     }
 }
 

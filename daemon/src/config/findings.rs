@@ -34,9 +34,9 @@ impl std::error::Error for ConfigError {}
 
 /// Where something stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Place {
-    pub(super) line: Option<usize>,
-    pub(super) key: Option<String>,
+pub(crate) struct Place {
+    pub(crate) line: Option<usize>,
+    pub(crate) key: Option<String>,
 }
 
 /// A value and where it stands.

@@ -52,6 +52,8 @@ fn workspace_id(found: &Found<String>, findings: &Findings) -> Option<WorkspaceI
     if parsed.is_err() {
         let problem = format!("{:?} is no workspace id; right are 32 hex digits, with or without hyphens", found.value);
         findings.error(&found.place, problem);
+    } else if found.value.bytes().all(|byte| matches!(byte, b'0' | b'-')) {
+        findings.warn(&found.place, "is what `tokend init` wrote; right is the id of your workspace");
     }
     parsed.ok()
 }

@@ -4,10 +4,14 @@
 //! be wrong; `validate` puts them together. All findings are collected, each with file, line and key; only a syntax
 //! error stops at once. Nothing typed where a secret belongs is ever repeated in a finding.
 //!
+//! `keys` says in words what every key means; the configuration that is installed (`template`), `tokend init` and the
+//! manual page are made of it.
+//!
 //! Not here: the kinds' behaviour, and reading secrets (`crate::system::secret`); this only looks whether they can be
 //! read.
 
 mod access;
+mod audit;
 mod ca_file;
 mod classic;
 mod cluster;
@@ -16,12 +20,16 @@ mod endpoint;
 mod environment;
 mod findings;
 mod glp;
+pub mod init;
+pub mod keys;
+mod machine;
 mod profile;
 mod raw;
 mod refresh;
 mod secret;
 mod server;
 mod suggest;
+pub mod template;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -30,10 +38,13 @@ use std::sync::Arc;
 
 use tokend_proto::ProfileName;
 
+pub use audit::AuditSettings;
 pub use ca_file::CaFile;
-pub use environment::{Accounts, Environment, SystemAccounts};
+pub use environment::{Accounts, Environment, SystemAccounts, UnitSight};
 pub use findings::ConfigError;
+pub(crate) use findings::Place;
 pub use profile::ProfileExtras;
+pub(crate) use server::Places;
 pub use server::{Server, SocketGroup};
 
 use crate::core::access::Access;
@@ -51,10 +62,14 @@ pub struct Config {
     pub settings: Arc<Settings>,
     /// The socket and the state folder.
     pub server: Server,
+    /// Where its keys stand.
+    pub(crate) places: Places,
     /// What the shell needs of each profile in [`Settings::profiles`], under the same names.
     pub profiles: BTreeMap<ProfileName, ProfileExtras>,
     /// Who may read what.
     pub access: Access,
+    /// What is recorded about peers.
+    pub audit: AuditSettings,
     /// What seals the records in the state folder: 64 hex digits, if it is configured.
     pub state_key: Option<SecretSource>,
     /// What is odd but does not stop anything, each with file, line and key.

@@ -8,6 +8,7 @@ use tokend_proto::ProfileName;
 use super::ca_file::{self, CaFile};
 use super::endpoint::{self, Role};
 use super::findings::{Findings, Found};
+use super::keys::PLACEHOLDER_CLIENT_ID;
 use super::raw::{Section, Shape, listed};
 use super::suggest::closest;
 use super::validate::Context;
@@ -67,9 +68,8 @@ fn one(name: &ProfileName, mut section: Section<'_>, context: &Context<'_>) -> O
     let kind_name = section
         .needed_text("kind", "\"central\", \"glp\" or \"classic\"")
         .and_then(|found| known_kind(&found, findings));
-    let client_id = section
-        .needed_text("client_id", "the client's id in quotes")
-        .and_then(|found| word(found, "the client's id", findings));
+    let client_id =
+        section.needed_text("client_id", "the client's id in quotes").and_then(|found| client_id_of(found, findings));
     let client = match section.need("client_secret", secret::RIGHT).and_then(|()| section.take("client_secret")) {
         Some(raw) => secret::sources(raw, context),
         None => Vec::new(),
@@ -93,6 +93,13 @@ fn one(name: &ProfileName, mut section: Section<'_>, context: &Context<'_>) -> O
     }
     let secrets = ProfileSecrets { client, password: own.password };
     Some((Arc::new(Profile { name: name.clone(), client_id, kind }), ProfileExtras { secrets, ca_file }))
+}
+
+fn client_id_of(found: Found<String>, findings: &Findings) -> Option<String> {
+    if found.value == PLACEHOLDER_CLIENT_ID {
+        findings.warn(&found.place, "is what `tokend init` wrote; right is the client's id, as the provider shows it");
+    }
+    word(found, "the client's id", findings)
 }
 
 fn known_kind(found: &Found<String>, findings: &Findings) -> Option<&'static str> {

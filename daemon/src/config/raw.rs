@@ -96,7 +96,16 @@ pub(super) struct Section<'c> {
     pub(super) place: Place,
     entries: BTreeMap<String, Raw<'c>>,
     asked: Vec<&'static str>,
+    missing: Vec<Missing>,
     findings: &'c Findings,
+}
+
+/// A key that has to be there and is not; which is said once all is known, as it may have been mistyped.
+struct Missing {
+    /// Any of them would do.
+    keys: Vec<&'static str>,
+    place: Place,
+    problem: String,
 }
 
 impl<'c> Section<'c> {
@@ -108,7 +117,7 @@ impl<'c> Section<'c> {
             (key.into_owned(), Raw { value: value.into_inner(), place: Place { line, key: Some(full) }, findings })
         };
         let entries = table.into_iter().map(entry).collect();
-        Self { entries, place, asked: Vec::new(), findings }
+        Self { entries, place, asked: Vec::new(), missing: Vec::new(), findings }
     }
 
     /// Where a key of this section is, or would be.
@@ -117,6 +126,16 @@ impl<'c> Section<'c> {
             Some(raw) => raw.place.clone(),
             None => Place { line: self.place.line, key: Some(full_key(self.place.key.as_deref(), key)) },
         }
+    }
+
+    /// Whether nothing stands in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether a key is there.
+    pub(super) fn names(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
     }
 
     /// Whether a key is there. It counts as asked for.
@@ -151,8 +170,14 @@ impl<'c> Section<'c> {
         if self.has(key) {
             return Some(());
         }
-        self.findings.error(&self.place_of(key), format!("is missing; right is {right}"));
+        let place = self.place_of(key);
+        self.missing.push(Missing { keys: vec![key], place, problem: format!("is missing; right is {right}") });
         None
+    }
+
+    /// Records that none of these keys is there. It is not said if one of them has been mistyped, which is said then.
+    pub(super) fn miss(&mut self, keys: &[&'static str], place: Place, problem: impl Into<String>) {
+        self.missing.push(Missing { keys: keys.to_vec(), place, problem: problem.into() });
     }
 
     pub(super) fn whole_number(&mut self, key: &'static str, right: &str) -> Option<Found<u32>> {
@@ -223,12 +248,19 @@ impl<'c> Section<'c> {
 
     /// As [`Section::finish`]; `explain` may know better why a key does not belong here.
     pub(super) fn finish_explaining(self, explain: impl Fn(&str) -> Option<String>) {
+        let mut mistyped = Vec::new();
         for (key, raw) in &self.entries {
             let problem = explain(key).unwrap_or_else(|| match closest(key, self.asked.iter().copied()) {
-                Some(meant) => format!("is not a key of tokend; did you mean {meant}?"),
+                Some(meant) => {
+                    mistyped.push(meant);
+                    format!("is not a key of tokend; did you mean {meant}?")
+                }
                 None => format!("is not a key of tokend; right here are {}", listed(&self.asked)),
             });
             self.findings.error(&raw.place, problem);
+        }
+        for missing in self.missing.iter().filter(|missing| !missing.keys.iter().any(|key| mistyped.contains(key))) {
+            self.findings.error(&missing.place, missing.problem.as_str());
         }
     }
 
@@ -241,6 +273,7 @@ impl<'c> Section<'c> {
             };
             self.findings.error(&self.place, problem);
         }
+        debug_assert!(self.missing.is_empty(), "this table's keys are alternatives");
         self.entries.len()
     }
 }

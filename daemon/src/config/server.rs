@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::findings::{Findings, Found};
+use super::findings::{Findings, Found, Place};
 use super::raw::Section;
 use super::validate::Context;
 
@@ -19,6 +19,25 @@ pub struct Server {
     pub max_connections: u32,
     /// Of one user.
     pub max_connections_per_uid: u32,
+}
+
+/// Where the keys stand that are looked at again later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Places {
+    pub(crate) socket: Place,
+    pub(crate) state_dir: Place,
+    pub(crate) max_connections: Place,
+}
+
+impl Places {
+    pub(super) fn of(section: Option<&Section<'_>>) -> Self {
+        let of = |key: &str| match section {
+            Some(section) if section.names(key) => section.place_of(key),
+            // What is not said stands nowhere.
+            _ => Place { line: None, key: Some(format!("server.{key}")) },
+        };
+        Self { socket: of("socket"), state_dir: of("state_dir"), max_connections: of("max_connections") }
+    }
 }
 
 /// Which group the socket is to belong to, when tokend makes it.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::findings::{ConfigError, Findings, Place};
 use super::raw::Section;
-use super::{Config, Environment, Report, access, glp, profile, raw, refresh, secret, server};
+use super::{Config, Environment, Report, access, audit, glp, machine, profile, raw, refresh, secret, server};
 use crate::core::settings::Settings;
 use crate::system::secret::SecretSource;
 
@@ -92,19 +92,28 @@ pub(super) fn validate(text: &str, path: &Path, environment: &Environment, purpo
 
 fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
     let findings = context.findings;
-    let server = server::parse(root.table("server", "a section [server]"), context);
+    let section = root.table("server", "a section [server]");
+    let places = server::Places::of(section.as_ref());
+    let server = server::parse(section, context);
+    if let Some(server) = server.as_ref().filter(|_| context.purpose == Purpose::Check) {
+        machine::look(server, &places, context);
+    }
     let (max_requests_per_second, rate_place) =
         refresh::rate(root.table("providers", "a section [providers]"), findings);
     let (refresh_at, jitter) = refresh::times(root.table("refresh", "a section [refresh]"), findings);
     let state_key = root.table("state", "a section [state]").and_then(|section| state_key(section, context));
+    let audit = audit::parse(root.table("audit", "a section [audit]"));
     let had_profiles = root.has("profiles");
-    let profiles = profile::all(root.table("profiles", "sections [profiles.NAME]"), context);
+    let profiles_place = root.place_of("profiles");
+    let section = root.table("profiles", "sections [profiles.NAME]");
+    let is_empty = section.as_ref().map_or(!had_profiles, Section::is_empty);
+    let profiles = profile::all(section, context);
     let rules = root.list("access", "sections [[access]]");
     root.finish();
-    if !had_profiles {
+    if is_empty {
         let problem = "there are none, so there is nothing to do; right is a section [profiles.NAME] for each set of client \
-                       credentials";
-        findings.warn(&Place { line: None, key: Some("profiles".to_owned()) }, problem);
+                       credentials (`tokend init` writes one)";
+        findings.warn(&profiles_place, problem);
     }
     glp::check_rate(&profiles, max_requests_per_second, refresh_at, &rate_place, findings);
     let access = access::parse(rules, &profiles, context);
@@ -120,8 +129,10 @@ fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
     Some(Config {
         settings: Arc::new(settings),
         server: server?,
+        places,
         profiles: extras,
         access,
+        audit,
         state_key,
         warnings: Vec::new(),
     })

@@ -1,11 +1,14 @@
 //! Who may read which name. Filled from `[[access]]` by `crate::config`.
 //!
-//! Not here: who a peer is (the socket asks the kernel), users' and groups' names (the configuration has made
-//! numbers of them), and workspace names (a tenant is its id before a rule is asked).
+//! Not here: who a peer is (the socket asks the kernel), which unit its cgroup means (`unit`), users' and groups'
+//! names (the configuration has made numbers of them), and workspace names (a tenant is its id before a rule is asked).
 
+use std::cell::OnceCell;
 use std::fmt;
 
 use tokend_proto::{ProfileName, TokenName};
+
+use super::unit::{NoUnit, PeerUnit, UnitRule};
 
 /// A local process on the socket, as the kernel describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,8 +21,15 @@ pub struct PeerIdentity {
     pub groups: Vec<u32>,
     /// Process.
     pub pid: i32,
-    /// The systemd unit it runs in, where that is known.
-    pub unit: Option<String>,
+    /// The systemd unit it runs in, or why that is not known. Empty until somebody has looked it up, which is worth
+    /// it only where [`Access::asks_for_units`]; until then no rule matches by it.
+    pub unit: OnceCell<Result<PeerUnit, NoUnit>>,
+}
+
+impl PeerIdentity {
+    fn known_unit(&self) -> Option<&PeerUnit> {
+        self.unit.get()?.as_ref().ok()
+    }
 }
 
 /// All rules, and who stands above them.
@@ -27,6 +37,7 @@ pub struct PeerIdentity {
 pub struct Access {
     rules: Vec<Rule>,
     daemon_uid: u32,
+    asks_for_units: bool,
 }
 
 /// What some peers may do.
@@ -39,7 +50,7 @@ pub struct Rule {
     /// Groups it is for.
     pub groups: Vec<u32>,
     /// systemd units it is for.
-    pub units: Vec<String>,
+    pub units: Vec<UnitRule>,
     /// Whether these peers may also refresh these names and import chains for them.
     pub admin: bool,
 }
@@ -48,13 +59,20 @@ impl Access {
     /// `daemon_uid` may do everything, and so may root. Without a rule whoever may open the socket may read.
     #[must_use]
     pub fn new(rules: Vec<Rule>, daemon_uid: u32) -> Self {
-        Self { rules, daemon_uid }
+        let asks_for_units = rules.iter().any(|rule| !rule.units.is_empty());
+        Self { rules, daemon_uid, asks_for_units }
     }
 
     /// Root, or the daemon's own user: may do everything, and alone may reload.
     #[must_use]
     pub fn is_superuser(&self, peer: &PeerIdentity) -> bool {
         peer.uid == 0 || peer.uid == self.daemon_uid
+    }
+
+    /// Whether the answers depend on the peer's unit.
+    #[must_use]
+    pub fn asks_for_units(&self) -> bool {
+        self.asks_for_units
     }
 
     /// Whether the peer may have this name's token and see how it is doing.
@@ -113,7 +131,7 @@ impl Rule {
     fn is_for(&self, peer: &PeerIdentity) -> bool {
         self.users.contains(&peer.uid)
             || self.groups.iter().any(|group| *group == peer.gid || peer.groups.contains(group))
-            || peer.unit.as_ref().is_some_and(|unit| self.units.contains(unit))
+            || peer.known_unit().is_some_and(|unit| self.units.iter().any(|rule| rule.matches(unit)))
     }
 }
 

@@ -21,7 +21,12 @@ fn patterns(texts: &[&str]) -> Vec<Pattern> {
 }
 
 fn user(uid: u32) -> PeerIdentity {
-    PeerIdentity { uid, gid: uid, groups: vec![uid], pid: 1, unit: None }
+    PeerIdentity { uid, gid: uid, groups: vec![uid], pid: 1, ..PeerIdentity::default() }
+}
+
+fn in_unit(uid: u32, name: &str) -> PeerIdentity {
+    let unit = PeerUnit { name: name.to_owned(), slices: vec!["system.slice".to_owned()] };
+    PeerIdentity { unit: Ok(unit).into(), ..user(uid) }
 }
 
 #[test]
@@ -90,7 +95,11 @@ fn office() -> Access {
         vec![
             Rule { profiles: patterns(&["campus", "msp/*"]), users: vec![NETOPS], ..Rule::default() },
             Rule { profiles: patterns(&["legacy"]), groups: vec![AUTOMATION], admin: true, ..Rule::default() },
-            Rule { profiles: patterns(&["campus", &acme]), units: vec!["x.service".to_owned()], ..Rule::default() },
+            Rule {
+                profiles: patterns(&["campus", &acme]),
+                units: vec!["x.service".parse().expect("a unit")],
+                ..Rule::default()
+            },
         ],
         DAEMON,
     )
@@ -99,8 +108,9 @@ fn office() -> Access {
 #[test]
 fn a_rule_matches_when_any_of_its_users_groups_or_units_does() {
     let access = office();
-    let in_group = |gid, groups: &[u32]| PeerIdentity { uid: 5, gid, groups: groups.to_vec(), pid: 1, unit: None };
-    let in_unit = |unit: &str| PeerIdentity { unit: Some(unit.to_owned()), ..user(6) };
+    let in_group =
+        |gid, groups: &[u32]| PeerIdentity { uid: 5, gid, groups: groups.to_vec(), ..PeerIdentity::default() };
+
     let acme = format!("msp/{ACME}");
     let beta = format!("msp/{BETA}");
     let table: &[(&str, PeerIdentity, &[&str])] = &[
@@ -110,8 +120,10 @@ fn a_rule_matches_when_any_of_its_users_groups_or_units_does() {
         ("a supplementary group", in_group(5, &[7, AUTOMATION]), &["legacy"]),
         ("another group", in_group(5, &[7]), &[]),
         ("a uid that is a group's number", user(AUTOMATION - 1), &[]),
-        ("a unit", in_unit("x.service"), &["campus", &acme]),
-        ("another unit", in_unit("x.service.d"), &[]),
+        ("a unit", in_unit(6, "x.service"), &["campus", &acme]),
+        ("another unit", in_unit(6, "y.service"), &[]),
+        ("no unit", PeerIdentity { unit: Err(NoUnit::NotInOne).into(), ..user(6) }, &[]),
+        ("a unit that nobody looked up", user(6), &[]),
         ("root", user(0), &["campus", "msp", "legacy", &acme, &beta]),
         ("the daemon's user", user(DAEMON), &["campus", "msp", "legacy", &acme, &beta]),
     ];
@@ -135,7 +147,7 @@ fn admin_is_of_the_rules_own_names_only() {
 
 #[test]
 fn a_pattern_of_two_rules_is_listed_once() {
-    let peer = PeerIdentity { unit: Some("x.service".to_owned()), ..user(NETOPS) };
+    let peer = in_unit(NETOPS, "x.service");
     assert_eq!(office().readable_patterns(&peer), ["campus".to_owned(), "msp/*".to_owned(), format!("msp/{ACME}")]);
 }
 
@@ -143,7 +155,7 @@ fn a_pattern_of_two_rules_is_listed_once() {
 fn whether_a_tenant_could_be_readable_is_known_before_its_name_is_resolved() {
     let access = office();
     let (msp, campus) = (name("msp").profile, name("campus").profile);
-    let in_unit = PeerIdentity { unit: Some("x.service".to_owned()), ..user(6) };
+    let in_unit = in_unit(6, "x.service");
     let table = [(user(NETOPS), true, true), (in_unit, true, false), (user(1002), false, false), (user(0), true, true)];
     for (peer, some, every) in table {
         assert_eq!(access.may_read_some_tenant(&peer, &msp), some, "uid {}", peer.uid);
@@ -157,4 +169,12 @@ fn a_rule_whose_users_do_not_exist_still_denies_the_others() {
     let access = Access::new(vec![Rule { profiles: patterns(&["*"]), ..Rule::default() }], DAEMON);
     assert!(!access.may_read(&user(NETOPS), &name("campus")));
     assert!(access.readable_patterns(&user(NETOPS)).is_empty());
+}
+
+#[test]
+fn only_rules_with_units_ask_for_the_unit_of_a_peer() {
+    assert!(office().asks_for_units());
+    assert!(!Access::new(Vec::new(), DAEMON).asks_for_units());
+    let of_users = Rule { profiles: patterns(&["*"]), users: vec![NETOPS], ..Rule::default() };
+    assert!(!Access::new(vec![of_users], DAEMON).asks_for_units());
 }

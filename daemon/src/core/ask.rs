@@ -178,6 +178,7 @@ impl Core {
         };
         entry.throttle = Throttle { next: now.boot + interval, interval };
         entry.forced = Some(fingerprint);
+        self.condemn(name, fingerprint);
         true
     }
 

@@ -26,6 +26,9 @@ const WARNINGS: [Duration; 3] =
 /// How long reads wait for a refresh on the wire, which kills the token that they would get.
 const HOLD: Duration = Duration::from_secs(2);
 
+/// Of a chain whose record cannot be read, where an operator might expect it.
+const LOGIN_NOT_USED: &str = ", and its login is not used, because nothing says that its refresh token was refused";
+
 impl Core {
     /// The token name of a chain whose profile is configured.
     pub(super) fn name_of(&self, key: &ChainKey) -> Option<TokenName> {
@@ -38,6 +41,13 @@ impl Core {
         state.is_some_and(|state| matches!(state.profile.kind, Kind::Classic { login: Some(_), .. }))
     }
 
+    /// Whether a login may start the chain anew once it has none: after a definite refusal, or where there never was one.
+    pub(super) fn may_log_in(&self, key: &ChainKey) -> bool {
+        let unreadable =
+            |chain: &Chain| matches!(chain.record.state, ChainState::Lost { why: LostCause::RecordUnreadable, .. });
+        self.has_login(key) && !self.chains.get(key).is_some_and(unreadable)
+    }
+
     /// Whether a chain that is idle has something to send; `None` if that depends on its token.
     pub(super) fn chain_wants(&self, now: Now, key: &ChainKey) -> Option<bool> {
         let chain = self.chains.get(key)?;
@@ -46,7 +56,7 @@ impl Core {
         }
         match chain.record.state {
             ChainState::Settled => None,
-            ChainState::Lost { .. } | ChainState::Empty | ChainState::AwaitingLogin { .. } if !self.has_login(key) => {
+            ChainState::Lost { .. } | ChainState::Empty | ChainState::AwaitingLogin { .. } if !self.may_log_in(key) => {
                 Some(false)
             }
             _ => {
@@ -231,7 +241,7 @@ impl Core {
 
     /// Says on the name what its chain's state forbids.
     pub(super) fn chain_trouble(&mut self, name: &TokenName, key: &ChainKey) {
-        let login = self.has_login(key);
+        let login = self.may_log_in(key);
         let Some(chain) = self.chains.get(key) else { return };
         let trouble = match chain.record.state {
             ChainState::Empty | ChainState::Lost { .. } | ChainState::AwaitingLogin { .. }
@@ -242,7 +252,10 @@ impl Core {
             ChainState::Empty if !login => {
                 Some(Trouble::new(TroubleKind::ChainEmpty, "its chain of refresh tokens was never started"))
             }
-            ChainState::Lost { why, .. } if !login => Some(Trouble::new(TroubleKind::ChainLost, lost_because(why))),
+            ChainState::Lost { why, .. } if !login => {
+                let unused = if self.has_login(key) { LOGIN_NOT_USED } else { "" };
+                Some(Trouble::new(TroubleKind::ChainLost, format!("{}{unused}", lost_because(why))))
+            }
             ChainState::AwaitingLogin { .. } if !login => {
                 let message = "its chain is lost: the provider refused the refresh token, and its login is gone";
                 Some(Trouble::new(TroubleKind::ChainLost, message))

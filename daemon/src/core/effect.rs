@@ -51,6 +51,9 @@ pub enum Effect {
     },
     /// Tell when this name was last read from the board. `Input::LastRead` follows.
     AskLastRead(TokenName),
+    /// Whatever is handed on to the next start must not hold this token as a good one: at once, not with the next
+    /// change.
+    Condemn(Fingerprint),
     /// Answer a peer.
     Answer {
         /// Which question.

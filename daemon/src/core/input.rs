@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName};
 
 use super::exchange::{Answer, RequestId, SecretVersions};
+use super::held::Held;
 use super::settings::Settings;
 use super::time::Boot;
 
@@ -20,6 +21,8 @@ pub struct WriteId(pub u64);
 /// Something happened.
 #[derive(Debug, Clone)]
 pub enum Input {
+    /// This was handed on by the daemon before this one. To be told before the first configuration, if at all.
+    Restore(Held),
     /// A new configuration is in force.
     Configure(Arc<Settings>),
     /// A peer asks something. The access rules have let it.

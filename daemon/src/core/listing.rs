@@ -15,7 +15,7 @@ use super::input::{Question, WaiterId};
 use super::schedule;
 use super::settings::Kind;
 use super::state::{Fetch, Job, Listing, Name, Place, Purpose, Want};
-use super::time::Now;
+use super::time::{Boot, Now};
 
 /// The list is renewed this often.
 const RENEWED_EVERY: Duration = Duration::from_secs(3600);
@@ -212,8 +212,7 @@ impl Core {
         listing.retry_at = None;
         listing.trouble = None;
         listing.refused_again = false;
-        let tenants = unambiguous(&listing.tenants);
-        self.effects.push_back(Effect::Directory { profile: profile.clone(), tenants });
+        self.list_known(profile);
         self.admit_warm(profile);
         for id in self.listing_waiters(profile) {
             let Some(Want::Listed(question)) = self.waiters.get(&id).map(|waiter| waiter.want.clone()) else {
@@ -222,6 +221,27 @@ impl Core {
             self.route(now, id, question);
         }
         self.consider_listing(now, profile);
+    }
+
+    /// A list that was received before a restart.
+    pub(super) fn listing_given_back(
+        &mut self,
+        profile: &ProfileName,
+        fetched: Boot,
+        tenants: Vec<(WorkspaceId, Arc<str>)>,
+    ) {
+        let Some(listing) = self.listing_mut(profile) else { return };
+        listing.tenants = tenants.into_iter().collect();
+        listing.fetched = Some(fetched);
+        self.list_known(profile);
+    }
+
+    /// Peers may name the tenants by their workspace names.
+    fn list_known(&mut self, profile: &ProfileName) {
+        let Some(listing) = self.listing_mut(profile) else { return };
+        let tenants = unambiguous(&listing.tenants);
+        self.effects.push_back(Effect::Directory { profile: profile.clone(), tenants });
+        self.held_changed();
     }
 
     /// Gives every warm tenant that the list or the configuration has an id for its entry.

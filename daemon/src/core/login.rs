@@ -111,7 +111,7 @@ impl Core {
         let quota = quota_key(key);
         let waiting = |other: &ChainKey| {
             let chain = self.chains.get(other)?;
-            let name = self.name_of(other).filter(|_| self.has_login(other))?;
+            let name = self.name_of(other).filter(|_| self.may_log_in(other))?;
             let entry = self.names.get(&name)?;
             let stuck = entry.trouble.as_ref().is_some_and(|t| t.kind != TroubleKind::AwaitingLogin);
             match chain.record.state {

@@ -9,7 +9,7 @@
 //! input: `names` expires tokens, answers waiters and decides whether to begin a renewal, which then goes
 //! through `renewal` (with `parent` for tenants) or, for Classic, `chain` (with `rotation`, `login` and `import`), and
 //! through `dispatch`, which owns the hosts' queues. `listing` keeps the tenants of a workspace, `reload` changes the
-//! configuration, `ask` and `status` are for peers.
+//! configuration, `ask`, `status` and `summary` are for people and peers, `held` hands tokens on to the next start.
 //!
 //! Architecture invariant: only `std` and `tokend-proto` are imported here (a test holds it to that).
 
@@ -24,12 +24,14 @@ pub mod exchange;
 mod failure;
 #[cfg(test)]
 mod fixture;
+pub mod held;
 mod import;
 pub mod input;
 mod limiter;
 mod listing;
 mod login;
 mod names;
+pub mod pace;
 mod parent;
 mod random;
 pub mod record;
@@ -41,9 +43,11 @@ pub mod settings;
 mod sizes;
 mod state;
 mod status;
+mod summary;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod unit;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::num::NonZeroU32;
@@ -55,12 +59,14 @@ use alarm::{Alarm, Alarms};
 use chain_state::{Chain, Quota, Work, Written};
 use effect::{Effect, Notice, Outcome, Severity};
 use exchange::{Answer, RequestId};
+use held::HeldProfile;
 use input::{Input, WaiterId, WriteId};
 use random::Random;
-use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision};
+use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision, Ruins};
 use settings::Settings;
 pub use sizes::Sizes;
 use state::{Host, Name, ProfileState, Purpose, Waiter};
+pub use summary::Summary;
 use time::{Boot, BootId, Mark, Now};
 
 /// The state machine.
@@ -75,6 +81,8 @@ pub struct Core {
     names: BTreeMap<TokenName, Name>,
     chains: BTreeMap<ChainKey, Chain>,
     quotas: BTreeMap<QuotaKey, Quota>,
+    /// What nobody has asked about so far, and when it was found.
+    ruins: Option<(Now, Ruins)>,
     hosts: BTreeMap<Arc<str>, Host>,
     waiters: HashMap<WaiterId, Waiter>,
     requests: HashMap<RequestId, Purpose>,
@@ -83,6 +91,9 @@ pub struct Core {
     alarms: Alarms,
     effects: VecDeque<Effect>,
     last_id: u64,
+    /// What was handed on for profiles, until the first configuration.
+    handed_on: BTreeMap<ProfileName, HeldProfile>,
+    held_version: u64,
     stopping: bool,
 }
 
@@ -104,6 +115,7 @@ impl Core {
             names: BTreeMap::new(),
             chains: BTreeMap::new(),
             quotas: BTreeMap::new(),
+            ruins: None,
             hosts: BTreeMap::new(),
             waiters: HashMap::new(),
             requests: HashMap::new(),
@@ -112,16 +124,25 @@ impl Core {
             alarms: Alarms::default(),
             effects: VecDeque::new(),
             last_id: 0,
+            handed_on: BTreeMap::new(),
+            held_version: 0,
             stopping: false,
         };
         core.restore(now, restored);
         core
     }
 
+    /// The store held this too, at `now`. Told before the first configuration: whoever these records belong to, then or
+    /// after a reload, is not taken for somebody new.
+    pub fn found(&mut self, now: Now, ruins: Ruins) {
+        self.ruins = Some((now, ruins));
+    }
+
     /// Something happened.
     pub fn handle(&mut self, now: Now, input: Input) {
         self.watch_wall_clock(now);
         match input {
+            Input::Restore(held) => self.take_over(held),
             Input::Configure(settings) => self.configure(now, settings),
             Input::Ask { waiter, uid, question } => self.ask(now, waiter, uid, question),
             Input::Leave(waiter) => self.forget(waiter),

@@ -42,6 +42,8 @@ impl Core {
             entry.hold_until = None;
             entry.mode = ReadMode::Serve;
             entry.forced = None;
+            let held = !entry.is_classic();
+            self.held_version += u64::from(held);
             self.effects.push_back(Effect::Withdraw(name.clone()));
         }
         if entry.hold_until.is_some_and(|until| until <= now.boot) {

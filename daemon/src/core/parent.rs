@@ -46,6 +46,7 @@ impl Core {
         }
         state.next_distrust = now.boot + DISTRUST_INTERVAL;
         state.distrusted = Some(subject);
+        self.condemn(&parent, subject);
         self.mark(parent);
         true
     }

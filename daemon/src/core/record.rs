@@ -1,5 +1,6 @@
 //! What is durable: the chains and the login quotas.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokend_proto::{Fingerprint, ProfileName, Secret};
@@ -112,7 +113,8 @@ pub enum LostCause {
     Expired,
     /// Revoked, or refreshed by somebody else.
     Revoked,
-    /// Its record could not be read.
+    /// Its record could not be read. What became of the refresh token is not known, so nothing says that it was
+    /// refused: no login follows.
     RecordUnreadable,
 }
 
@@ -156,12 +158,26 @@ pub enum LoginOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct Revision(pub u64);
 
+/// What a store keeps a record under, made of its key: `==` says whether a name is a key's, nothing turns it back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RecordName(pub String);
+
+/// Records that are there and damaged beyond reading: they do not say any more whose they are. Their names do, of a key
+/// that is asked about.
+#[derive(Debug, Clone)]
+pub struct Ruins {
+    /// What is left of them.
+    pub names: BTreeSet<RecordName>,
+    /// The store's own way to name a record.
+    pub name_of: fn(&RecordKey) -> RecordName,
+}
+
 /// A record as found at start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
     /// Which.
     pub key: RecordKey,
-    /// What the next write has to replace.
+    /// What the next write has to replace: 0 where not even that can be read.
     pub revision: Revision,
     /// How well it could be read.
     pub content: RestoredContent,

@@ -6,12 +6,12 @@ use tokend_proto::{ProfileName, TenantRef, TokenName};
 
 use super::Core;
 use super::alarm::Alarm;
-use super::chain_state::{Candidate, Chain, Send, Work, chain_key};
+use super::chain_state::{self, Candidate, Chain, Send, Work, chain_key};
 use super::effect::{Effect, Severity};
 use super::failure;
 use super::login;
 use super::record::{
-    ChainKey, ChainRecord, ChainState, LostCause, QuotaRecord, Record, RecordKey, Restored, RestoredContent,
+    ChainKey, ChainRecord, ChainState, LostCause, QuotaRecord, Record, RecordKey, Restored, RestoredContent, Revision,
 };
 use super::settings::{Kind, Profile, Settings};
 use super::state::{Fetch, Job, Listing, Name, ProfileState};
@@ -85,6 +85,25 @@ impl Core {
         }
     }
 
+    /// A chain is about to be used for the first time: whether there was a record of it that can no longer be read.
+    fn restore_ruins(&mut self, key: &ChainKey) {
+        let Some((at, ruins)) = &mut self.ruins else { return };
+        let of_it = [
+            RecordKey::Chain(key.clone()),
+            RecordKey::Candidate(key.clone()),
+            RecordKey::Quota(chain_state::quota_key(key)),
+        ];
+        let mut found = Vec::new();
+        for key in of_it {
+            if ruins.names.remove(&(ruins.name_of)(&key)) {
+                found.push(Restored { key, revision: Revision::default(), content: RestoredContent::Unreadable });
+            }
+        }
+        // As of then: whatever was recorded there had happened before.
+        let at = *at;
+        self.restore(at, found);
+    }
+
     pub(super) fn configure(&mut self, now: Now, settings: Arc<Settings>) {
         for host in self.hosts.values_mut() {
             host.limiter.set_rate(settings.max_requests_per_second);
@@ -107,6 +126,8 @@ impl Core {
                 self.add_profile(now, profile);
             }
         }
+        // Of profiles that are not configured any more.
+        self.handed_on.clear();
     }
 
     /// Its waiters are told, its tokens forgotten; a rotation of its chain finishes, and its record stays.
@@ -139,6 +160,7 @@ impl Core {
         self.alarms.set(Alarm::Name(name.clone()), None);
         self.remove_job(&Job::Name(name.clone()));
         if entry.token.is_some() {
+            self.held_version += u64::from(!entry.is_classic());
             self.effects.push_back(Effect::Withdraw(name.clone()));
         }
         let what = if replaced { "was replaced in" } else { "was removed from" };
@@ -206,8 +228,10 @@ impl Core {
         self.profiles.insert(profile.name.clone(), ProfileState::new(Arc::clone(profile)));
         self.names.insert(name.clone(), Name::new(Arc::clone(profile), true));
         if let Some(key) = chain_key(profile) {
+            self.restore_ruins(&key);
             self.link_chain(now, &name, &key);
         }
+        self.give_back(now, profile);
         self.mark(name);
         self.want_warm(now, profile);
     }

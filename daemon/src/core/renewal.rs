@@ -210,6 +210,8 @@ impl Core {
         entry.mode = ReadMode::Serve;
         entry.hold_until = None;
         entry.reads = Reads::default();
+        let held = !entry.is_classic();
+        self.held_version += u64::from(held);
         self.publish(name);
         self.mark(name.clone());
         if name.tenant.is_none() {

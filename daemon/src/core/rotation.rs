@@ -163,8 +163,17 @@ impl Core {
             let wait = schedule::backoff(chain.write_failures, None, false, roll);
             keep.write = None;
             keep.retry_at = Some(now.boot + wait);
-            let message = format!("a new refresh token could not be stored and is held in memory: {problem}");
-            self.notice(Severity::Error, &key.profile, message);
+            let what = match keep.record.refresh_token {
+                Some(_) => "a new refresh token could not be stored and is held in memory",
+                None => "that the provider refuses the refresh token could not be stored",
+            };
+            let message = format!("{what}: {problem}");
+            self.notice(Severity::Error, &key.profile, message.as_str());
+            if let Some(entry) = self.name_of(key).and_then(|name| self.names.get_mut(&name))
+                && !entry.is_permanent()
+            {
+                entry.trouble = Some(Trouble::new(TroubleKind::Transient, message));
+            }
             return self.chain_alarm(now, key);
         }
         let Work::Keeping(keep) = std::mem::take(&mut chain.work) else { return };
@@ -173,12 +182,18 @@ impl Core {
         chain.revision.0 += 1;
         chain.reply_lost = false;
         chain.warned = 0;
+        let had_failed = std::mem::take(&mut chain.write_failures) > 0;
         let settled = chain.record.state == ChainState::Settled;
         self.rest(key);
         if let Some(fingerprint) = keep.imported {
             self.candidate_accepted(key, fingerprint);
         }
         if let Some(name) = self.name_of(key) {
+            if let Some(entry) =
+                self.names.get_mut(&name).filter(|entry| had_failed && !settled && !entry.is_permanent())
+            {
+                entry.trouble = None;
+            }
             self.chain_trouble(&name, key);
             match keep.token {
                 Some(token) if token.expires > now.boot => self.adopt(now, &name, token),

@@ -4,7 +4,7 @@ use tokend_proto::{ChainStatus, Health, NameStatus, TokenName};
 
 use super::Core;
 use super::chain::{CHAIN_LIFE, lost_because};
-use super::chain_state::{Chain, chain_key};
+use super::chain_state::{Chain, Work, chain_key};
 use super::failure;
 use super::record::ChainState;
 use super::settings::Kind;
@@ -65,14 +65,19 @@ impl Core {
     }
 
     fn chain_status(&self, now: Now, chain: &Chain) -> ChainStatus {
-        let (state, why) = match &chain.record.state {
+        // What is decided is said, durable or not; but a pair that was received is none before it is.
+        let record = match &chain.work {
+            Work::Keeping(keep) if keep.record.refresh_token.is_none() => &keep.record,
+            _ => &chain.record,
+        };
+        let (state, why) = match &record.state {
             ChainState::Empty => ("empty", None),
             ChainState::Settled => ("settled", None),
             ChainState::InFlight { .. } => ("in flight", None),
             ChainState::AwaitingLogin { .. } => ("awaiting login", None),
             ChainState::Lost { why, .. } => ("lost", Some(lost_because(*why).to_owned())),
         };
-        let rotated = chain.record.rotated.filter(|_| chain.record.refresh_token.is_some());
+        let rotated = record.rotated.filter(|_| record.refresh_token.is_some());
         let age = rotated.map(|mark| mark.age(now, self.boot_id));
         ChainStatus {
             state: state.to_owned(),

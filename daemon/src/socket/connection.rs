@@ -37,7 +37,6 @@ const ROUNDS: usize = 2;
 
 /// A future that is ready once the connection has ended and the core knows.
 pub(super) struct Connection {
-    stream: UnixStream,
     session: Session,
     /// Received and not handled yet: at most one frame that is not whole, and one read.
     input: Zeroizing<Vec<u8>>,
@@ -85,8 +84,7 @@ impl Connection {
     pub(super) fn new(stream: UnixStream, peer: PeerIdentity, place: Place, shared: Arc<Shared>) -> Self {
         let now = shared.context.clock.boot();
         Self {
-            stream,
-            session: Session::new(shared, peer, place),
+            session: Session::new(shared, stream, peer, place),
             input: Zeroizing::default(),
             unsent: Zeroizing::default(),
             sent: 0,
@@ -142,7 +140,7 @@ impl Connection {
             return Received::Something;
         }
         let mut room = ReadBuf::new(&mut buffers.input);
-        let length = match pin!(&mut self.stream).poll_read(cx, &mut room) {
+        let length = match pin!(self.session.stream()).poll_read(cx, &mut room) {
             Poll::Pending => return Received::Nothing,
             Poll::Ready(Ok(())) if !room.filled().is_empty() => room.filled().len(),
             Poll::Ready(_) => return Received::End,
@@ -238,7 +236,7 @@ impl Connection {
             return Ok(());
         }
         self.active = now;
-        let written = match pin!(&mut self.stream).poll_write(cx, out.bytes()) {
+        let written = match pin!(self.session.stream()).poll_write(cx, out.bytes()) {
             Poll::Ready(written) => written?,
             Poll::Pending => 0,
         };
@@ -253,7 +251,7 @@ impl Connection {
     /// Writes what was kept.
     fn flush(&mut self, cx: &mut Context<'_>, now: Boot) -> Poll<std::io::Result<()>> {
         while self.sent < self.unsent.len() {
-            match pin!(&mut self.stream).poll_write(cx, &self.unsent[self.sent..]) {
+            match pin!(self.session.stream()).poll_write(cx, &self.unsent[self.sent..]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => self.sent += written,
                 other => return other.map_ok(|_| ()),

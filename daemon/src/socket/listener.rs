@@ -13,7 +13,6 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use crate::config::SocketGroup;
-use listenfd::ListenFd;
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, getsockopt, listen, socket, sockopt,
@@ -73,22 +72,18 @@ pub enum ListenError {
 }
 
 impl Listener {
-    /// Takes the socket that systemd hands over (sd_listen_fds(3)), if it does.
+    /// Takes the socket that systemd hands over (sd_listen_fds(3)), if it does. Its path is not ours: it stays.
     ///
     /// # Errors
     /// When what is handed over is not one listening Unix stream socket.
-    pub fn from_systemd() -> Result<Option<Self>, ListenError> {
-        let mut handed_over = ListenFd::from_env();
-        match handed_over.len() {
-            0 => Ok(None),
-            1 => {
-                let found = |error: io::Error| ListenError::HandedOver { found: error.to_string() };
-                let socket = handed_over.take_unix_listener(0).map_err(found)?;
-                let found = || ListenError::HandedOver { found: "its descriptor is gone".into() };
-                Self::handed_over(socket.ok_or_else(found)?).map(Some)
-            }
-            count => Err(ListenError::HandedOver { found: format!("there are {count} descriptors") }),
+    pub fn from_systemd(mut sockets: Vec<io::Result<UnixListener>>) -> Result<Option<Self>, ListenError> {
+        let Some(socket) = sockets.pop() else { return Ok(None) };
+        if !sockets.is_empty() {
+            let found = format!("there are {} sockets", sockets.len() + 1);
+            return Err(ListenError::HandedOver { found });
         }
+        let found = |error: io::Error| ListenError::HandedOver { found: error.to_string() };
+        Self::handed_over(socket.map_err(found)?).map(Some)
     }
 
     fn handed_over(socket: UnixListener) -> Result<Self, ListenError> {

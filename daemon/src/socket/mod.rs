@@ -16,6 +16,7 @@ mod open;
 mod pages;
 mod peer;
 mod peer_groups;
+mod peer_unit;
 mod refusal;
 mod session;
 mod thread;
@@ -28,6 +29,7 @@ use arc_swap::ArcSwap;
 use tokend_proto::limits;
 use tokio::sync::mpsc;
 
+use crate::audit::Audit;
 use crate::board::Board;
 use crate::core::access::Access;
 use crate::core::input::WaiterId;
@@ -35,6 +37,7 @@ use crate::core::time::{Boot, Now};
 
 pub use listener::{ListenError, Listener};
 pub use message::{Message, ReloadReplyTo, ReplyTo};
+pub use peer_unit::unit_sight;
 pub use thread::SocketThread;
 
 /// Room of the queue to the core. A full one is answered `Busy`; the core takes some microseconds for a
@@ -99,6 +102,8 @@ pub struct Context {
     pub access: Arc<ArcSwap<Access>>,
     /// Warnings about the daemon as a whole, shown by `Status`.
     pub notes: Arc<ArcSwap<Vec<String>>>,
+    /// Where refusals and what admins do are recorded.
+    pub audit: Arc<Audit>,
     /// The queue to the core: [`CORE_QUEUE`] places.
     pub to_core: mpsc::Sender<Message>,
     /// What connections may use up.
@@ -111,12 +116,20 @@ struct Shared {
     admission: admission::Admission,
     next_waiter: AtomicU64,
     draining: AtomicBool,
+    /// Whether the log has it that the units of peers cannot be known.
+    unit_trouble_told: AtomicBool,
 }
 
 impl Shared {
     fn new(context: Context) -> Self {
         let admission = admission::Admission::new(&context.limits);
-        Self { context, admission, next_waiter: AtomicU64::new(1), draining: AtomicBool::new(false) }
+        Self {
+            context,
+            admission,
+            next_waiter: AtomicU64::new(1),
+            draining: AtomicBool::new(false),
+            unit_trouble_told: AtomicBool::new(false),
+        }
     }
 
     fn next_waiter(&self) -> WaiterId {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::admission::ListPermit;
 use super::message::Answer;
+use crate::audit::Kind;
 use crate::core::input::WaiterId;
 use crate::core::time::Boot;
 
@@ -29,11 +30,12 @@ pub(super) struct Open {
 
 /// Which answer is to come, and what to do with it.
 pub(super) enum Expects {
-    Token { name: TokenName, min_ttl: Duration },
-    Renewed,
-    Imported,
+    Token { kind: Kind, name: TokenName, min_ttl: Duration },
+    Renewed { name: TokenName },
+    Imported { profile: ProfileName },
     Reloaded,
     Status { only: Option<(Box<str>, TokenName)>, after: Option<TokenName>, _permit: ListPermit },
+    Rights { after: Option<TokenName>, _permit: ListPermit },
     Tenants { profile: ProfileName, after: Option<WorkspaceId>, _permit: ListPermit },
     Resolved { asked: Box<str>, profile: ProfileName, then: Then, until: Boot },
 }
@@ -90,6 +92,10 @@ impl OpenQuestions {
         let overdue = |open: &Open| open.until().is_some_and(|until| until <= now);
         let waiter = *self.questions.iter().find(|(_, open)| overdue(open))?.0;
         Some((waiter, self.questions.remove(&waiter)?))
+    }
+
+    pub(super) fn expected(&self) -> impl Iterator<Item = &Expects> {
+        self.questions.values().map(|open| &open.expects)
     }
 
     pub(super) fn waiters(&self) -> Vec<WaiterId> {

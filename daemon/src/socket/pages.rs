@@ -1,7 +1,9 @@
 //! Lists cut into pages that fit into a frame, and to what their reader may see.
 
 use tokend_proto::limits::MAX_FRAME;
-use tokend_proto::{NameStatus, ProfileName, StatusPage, Tenant, TenantsPage, TokenName, WorkspaceId};
+use tokend_proto::{
+    NameRights, NameStatus, ProfileName, Rights, StatusPage, Tenant, TenantsPage, TokenName, WorkspaceId,
+};
 
 use super::naming;
 use crate::core::access::{Access, PeerIdentity};
@@ -35,7 +37,7 @@ pub(super) fn status(
     // Usually a no-op; what a page starts after must not depend on how somebody else sorts names.
     readable.sort_by(|(a, _), (b, _)| a.cmp(b));
     readable.retain(|(name, _)| after.is_none_or(|after| name > after));
-    let (names, more) = page(readable.into_iter().map(|(_, status)| status), status_size);
+    let (names, more) = page(readable.into_iter().map(|(_, status)| status), 0, status_size);
     let mut room = NOTES_ROOM;
     let fits = |note: &&String| {
         room = room.saturating_sub(note.len() + 8);
@@ -43,6 +45,32 @@ pub(super) fn status(
     };
     let notes = notes.iter().take_while(fits).cloned().collect();
     Some(StatusPage { version: env!("CARGO_PKG_VERSION").into(), notes, names, more })
+}
+
+/// One page of the names that a peer may read, in `whole`, which says who the peer is.
+pub(super) fn rights(
+    all: Vec<NameStatus>,
+    (access, peer): (&Access, &PeerIdentity),
+    whole: Rights,
+    after: Option<&TokenName>,
+) -> Rights {
+    let mut readable: Vec<(TokenName, NameRights)> = all
+        .into_iter()
+        .filter_map(|status| Some((naming::canonical(&status.name)?, status)))
+        .filter(|(name, _)| after.is_none_or(|after| name > after) && access.may_read(peer, name))
+        .map(|(name, NameStatus { name: text, label, .. })| {
+            let admin = access.may_admin(peer, &name);
+            (name, NameRights { name: text, label, admin })
+        })
+        .collect();
+    readable.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let who = &whole.peer;
+    let texts = who.may_read.iter().chain(&who.may_admin).chain(&whole.slices).chain(&whole.no_unit);
+    // A number takes five bytes at most.
+    let used = 5 * who.groups.len() + texts.map(|text| text.len() + 5).sum::<usize>();
+    let size = |name: &NameRights| 16 + name.name.len() + name.label.as_ref().map_or(0, String::len);
+    let (names, more) = page(readable.into_iter().map(|(_, name)| name), used, size);
+    Rights { names, more, ..whole }
 }
 
 /// One page of a profile's tenants.
@@ -60,14 +88,13 @@ pub(super) fn tenants(
         .collect();
     readable.sort_by_key(|(id, _)| *id);
     let size = |tenant: &Tenant| ENTRY_OVERHEAD + tenant.id.len() + tenant.workspace_name.len();
-    let (tenants, more) = page(readable.into_iter().map(|(_, tenant)| tenant), size);
+    let (tenants, more) = page(readable.into_iter().map(|(_, tenant)| tenant), 0, size);
     TenantsPage { tenants, more }
 }
 
-/// As many as there is room for, but at least one; and whether there are more.
-fn page<T>(entries: impl Iterator<Item = T>, size: impl Fn(&T) -> usize) -> (Vec<T>, bool) {
+/// As many as there is room for beside what is `used`, but at least one; and whether there are more.
+fn page<T>(entries: impl Iterator<Item = T>, mut used: usize, size: impl Fn(&T) -> usize) -> (Vec<T>, bool) {
     let mut page = Vec::new();
-    let mut used = 0;
     for entry in entries {
         used += size(&entry);
         if used > ROOM && !page.is_empty() {

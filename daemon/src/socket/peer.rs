@@ -1,6 +1,7 @@
 //! Who is at the other end of a connection, as the kernel says (unix(7), SO_PEERCRED and SO_PEERGROUPS): the
-//! credentials of the moment of its `connect`.
+//! credentials of the moment of its `connect`. Its unit is looked up when somebody asks: `peer_unit`.
 
+use std::cell::OnceCell;
 use std::io;
 use std::os::fd::AsFd;
 
@@ -17,7 +18,7 @@ pub(super) fn identify<Stream: AsFd>(stream: &Stream) -> io::Result<PeerIdentity
         gid: credentials.gid(),
         groups: peer_groups(stream.as_fd())?,
         pid: credentials.pid(),
-        unit: None,
+        unit: OnceCell::new(),
     })
 }
 
@@ -38,7 +39,7 @@ mod tests {
             gid: nix::unistd::getegid().as_raw(),
             groups,
             pid: nix::unistd::getpid().as_raw(),
-            unit: None,
+            ..PeerIdentity::default()
         };
         assert_eq!(peer, expected);
     }

@@ -1,12 +1,15 @@
-//! What one peer asks and is answered: no I/O, only requests, the board, questions and replies.
+//! What one peer asks and is answered: requests, the board, questions and replies. Of the stream it only asks who is at
+//! its other end.
 
 mod answers;
+mod record;
 mod requests;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokend_proto::{ErrorReply, Flags, Reply, codec, limits};
+use tokio::net::UnixStream;
 use tokio::sync::mpsc::error::TrySendError;
 use zeroize::Zeroizing;
 
@@ -14,15 +17,18 @@ use super::admission::Place;
 use super::buffers::Output;
 use super::message::{Message, ReloadReplyTo, ReplyTo};
 use super::open::{Expects, Open, OpenQuestions};
+use super::peer_unit::unit_of_peer;
 use super::{Shared, refusal};
 use crate::board::Slot;
 use crate::core::access::{Access, PeerIdentity};
 use crate::core::input::{Question, WaiterId};
 use crate::core::time::Boot;
+use crate::core::unit::{NoUnit, PeerUnit};
 
 /// One connection's side of the conversation.
 pub(super) struct Session {
     shared: Arc<Shared>,
+    stream: UnixStream,
     peer: Box<PeerIdentity>,
     place: Place,
     /// The name that was read last, and the rules that allowed it.
@@ -31,8 +37,13 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(shared: Arc<Shared>, peer: PeerIdentity, place: Place) -> Self {
-        Self { shared, peer: Box::new(peer), place, allowed: None, open: None }
+    pub(super) fn new(shared: Arc<Shared>, stream: UnixStream, peer: PeerIdentity, place: Place) -> Self {
+        Self { shared, stream, peer: Box::new(peer), place, allowed: None, open: None }
+    }
+
+    /// To read from and write to.
+    pub(super) fn stream(&mut self) -> &mut UnixStream {
+        &mut self.stream
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -55,7 +66,9 @@ impl Session {
 
     /// Takes the questions that the peer leaves behind.
     pub(super) fn leave(&mut self) -> Vec<WaiterId> {
-        self.open.take().map_or_else(Vec::new, |open| open.waiters())
+        let Some(open) = self.open.take() else { return Vec::new() };
+        open.expected().for_each(|expects| self.record_left(expects));
+        open.waiters()
     }
 
     /// Answers what the core has answered, as long as there is room.
@@ -78,11 +91,27 @@ impl Session {
         {
             // If the queue is full the core will answer to nobody.
             let _ = self.shared.context.to_core.try_send(Message::Leave(vec![waiter]));
-            if let Expects::Resolved { profile, .. } = question.expects {
-                self.refuse(out, question.request_id, refusal::not_resolved(&profile));
+            if let Expects::Resolved { asked, profile, then, .. } = question.expects {
+                let error = refusal::not_resolved(&profile);
+                self.record_error(Some((then.kind(), Some(&asked))), &error);
+                self.refuse(out, question.request_id, error);
             }
         }
         self.forget_if_answered();
+    }
+
+    /// Who asks, as far as the rules want to know it.
+    fn peer(&self, access: &Access) -> &PeerIdentity {
+        if access.asks_for_units() && !access.is_superuser(&self.peer) {
+            self.unit();
+        }
+        &self.peer
+    }
+
+    /// The peer's unit, found out once.
+    fn unit(&self) -> &Result<PeerUnit, NoUnit> {
+        let look_up = || unit_of_peer(&self.stream, self.peer.pid, &self.shared.unit_trouble_told);
+        self.peer.unit.get_or_init(look_up)
     }
 
     /// Replies with an error.

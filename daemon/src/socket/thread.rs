@@ -18,6 +18,7 @@ use super::connection::Connection;
 use super::listener::Listener;
 use super::{Context, Shared, peer};
 use crate::core::access::PeerIdentity;
+use crate::system::watchdog::{Side, Watchdog};
 
 /// First and longest pause after accepting failed, as it does when descriptors run out.
 const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -26,6 +27,7 @@ const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duratio
 pub struct SocketThread {
     shared: Arc<Shared>,
     stop: watch::Sender<Stop>,
+    runtime: runtime::Handle,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -62,6 +64,7 @@ impl SocketThread {
         let shared = Arc::new(Shared::new(context));
         let (stop, stopped) = watch::channel(Stop::NotYet);
         let serving = Arc::clone(&shared);
+        let handle = runtime.handle().clone();
         let thread = std::thread::Builder::new().name("socket".into()).spawn(move || {
             crate::system::process::contain_panics();
             runtime.block_on(async move {
@@ -72,7 +75,13 @@ impl SocketThread {
                 drain(&serving, stopped).await;
             });
         })?;
-        Ok(Self { shared, stop, thread: Some(thread) })
+        Ok(Self { shared, stop, runtime: handle, thread: Some(thread) })
+    }
+
+    /// Answers this watchdog from now on, as one of the thread's own tasks: if another one holds the thread up, it
+    /// does not.
+    pub fn answer(&self, watchdog: Arc<Watchdog>) {
+        self.runtime.spawn(watchdog.answer_for(Side::Socket));
     }
 
     /// Changes how many connections there may be, for those that come from now on.

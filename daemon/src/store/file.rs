@@ -9,13 +9,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::envelope::{belongs, encode};
 use super::folder::Folder;
-use super::load::{Known, follower, load, spends};
+use super::load::{Known, last_login, load, space_of, spends};
 use super::lock::Lock;
-use super::names::Names;
+use super::names::{Names, stem};
 use super::rotate;
 use super::state_key::StateKey;
 use super::{Loaded, Store, StoreError, Subject};
-use crate::core::record::{Record, RecordKey, Revision};
+use crate::core::record::{LoginOutcome, QuotaKey, Record, RecordKey, RecordName, Revision};
 
 /// Writes that wait for the disk; whoever comes then waits to be let in.
 const MAX_QUEUED: usize = 64;
@@ -80,6 +80,10 @@ impl Store for FileStore {
         self.ask(Job::Load).await
     }
 
+    fn name_of(key: &RecordKey) -> RecordName {
+        RecordName(stem(key))
+    }
+
     async fn write(&self, key: &RecordKey, replaces: Revision, record: Option<&Record>) -> Result<(), StoreError> {
         let (key, record) = (key.clone(), record.cloned().map(Box::new));
         self.ask(move |done| Job::Write { key, replaces, record, done }).await
@@ -141,16 +145,20 @@ impl Shelf {
         let revision = Revision(known.map_or(0, |known| known.revision.0) + 1);
         let content = encode(key, revision, record, self.seal.as_ref())?;
         let spends = spends(record);
-        let reserved = match follower(key).filter(|_| spends).map(|chain| Names::of(&chain)) {
-            Some(names) => rotate::reserve(&self.folder, &names)?.then_some(names.spare),
-            None => None,
-        };
+        let space = Names::of(&space_of(key));
+        let reserved = spends && rotate::reserve(&self.folder, &space)?;
         let keep = known.is_some_and(|known| known.intact);
-        if let Err(error) = rotate::replace(&self.folder, &Names::of(key), &content, keep, !spends) {
-            if let Some(spare) = reserved {
-                rotate::discard(&self.folder, &spare);
+        let spares = if spends { Vec::new() } else { spares_for(key) };
+        if let Err(error) = rotate::replace(&self.folder, &Names::of(key), &content, keep, &spares) {
+            if reserved {
+                rotate::discard(&self.folder, &space.spare);
             }
             return Err(error);
+        }
+        if let Record::Quota(quota) = record
+            && last_login(quota) == Some(LoginOutcome::Failed)
+        {
+            rotate::discard(&self.folder, &space.spare);
         }
         self.remember(key, Some(Known { revision, intact: true, spends }));
         self.keep_space_for_candidate(key);
@@ -161,7 +169,8 @@ impl Shelf {
         rotate::remove(&self.folder, &Names::of(key))?;
         self.remember(key, None);
         self.keep_space_for_candidate(key);
-        if let (RecordKey::Candidate(_), Some(chain)) = (key, follower(key)) {
+        if matches!(key, RecordKey::Candidate(_)) {
+            let chain = space_of(key);
             let needed = self.known.as_ref().and_then(|known| known.get(&chain)).is_some_and(|known| known.spends);
             if !needed {
                 rotate::discard(&self.folder, &Names::of(&chain).spare);
@@ -186,4 +195,11 @@ impl Shelf {
             None => known.remove(key),
         };
     }
+}
+
+/// Reserved space that a record may use: a chain its own, or after a login what was reserved for that.
+fn spares_for(key: &RecordKey) -> Vec<String> {
+    let RecordKey::Chain(chain) = key else { return Vec::new() };
+    let quota = QuotaKey { gateway: chain.gateway.clone(), client_id: chain.client_id.clone() };
+    [key, &RecordKey::Quota(quota)].map(|key| Names::of(key).spare).into()
 }

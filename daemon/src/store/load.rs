@@ -11,7 +11,9 @@ use super::names::{self, Names};
 use super::rotate::{discard, reserve};
 use super::state_key::StateKey;
 use super::{Loaded, StoreError};
-use crate::core::record::{ChainState, Record, RecordKey, Restored, RestoredContent, Revision};
+use crate::core::record::{
+    ChainState, LoginOutcome, QuotaRecord, Record, RecordKey, RecordName, Restored, RestoredContent, Revision,
+};
 
 /// What is known of a stored record.
 #[derive(Debug, Clone, Copy)]
@@ -23,20 +25,25 @@ pub(super) struct Known {
     pub(super) spends: bool,
 }
 
-/// Whether a token is about to be spent once this record is durable, and the reply will want to be stored.
+/// Whether a token, or a login, is about to be spent once this record is durable, and the reply will want to be stored.
 pub(super) fn spends(record: &Record) -> bool {
     match record {
         Record::Chain(chain) => matches!(chain.state, ChainState::InFlight { .. }),
         Record::Candidate(_) => true,
-        Record::Quota(_) => false,
+        Record::Quota(quota) => last_login(quota) == Some(LoginOutcome::Open),
     }
 }
 
-/// The chain that is written next once this record is durable: its space has to be certain.
-pub(super) fn follower(key: &RecordKey) -> Option<RecordKey> {
+pub(super) fn last_login(quota: &QuotaRecord) -> Option<LoginOutcome> {
+    quota.attempts.last().map(|attempt| attempt.outcome)
+}
+
+/// Whose spare keeps the space for the chain that is written next once the record of this key is durable. A quota does
+/// not say whose chain that is: of its own spare any chain of the client may make use.
+pub(super) fn space_of(key: &RecordKey) -> RecordKey {
     match key {
-        RecordKey::Chain(key) | RecordKey::Candidate(key) => Some(RecordKey::Chain(key.clone())),
-        RecordKey::Quota(_) => None,
+        RecordKey::Chain(key) | RecordKey::Candidate(key) => RecordKey::Chain(key.clone()),
+        RecordKey::Quota(key) => RecordKey::Quota(key.clone()),
     }
 }
 
@@ -45,16 +52,19 @@ pub(super) fn load(
     folder: &Folder,
     seal: Option<&StateKey>,
 ) -> Result<(Loaded, HashMap<RecordKey, Known>), StoreError> {
-    let mut loaded = Loaded { records: Vec::new(), problems: Vec::new() };
+    let mut loaded = Loaded::default();
     let mut known = HashMap::new();
     let mut spares = Vec::new();
     for (stem, has_record) in stems(folder, &mut spares)? {
         if !has_record {
             continue;
         }
-        if let Some((restored, entry)) = load_one(folder, &stem, seal, &mut loaded.problems)? {
-            known.insert(restored.key.clone(), entry);
-            loaded.records.push(restored);
+        match load_one(folder, &stem, seal, &mut loaded.problems)? {
+            Some((restored, entry)) => {
+                known.insert(restored.key.clone(), entry);
+                loaded.records.push(restored);
+            }
+            None => drop(loaded.ruins.insert(RecordName(stem))),
         }
     }
     loaded.records.sort_by(|a, b| a.key.cmp(&b.key));
@@ -83,6 +93,7 @@ enum Reading {
     Damaged(Option<(RecordKey, Revision)>),
 }
 
+/// `None` when there is a record and nothing of it can be read, not even its key.
 fn load_one(
     folder: &Folder,
     stem: &str,
@@ -154,13 +165,13 @@ fn read(
     Ok(Reading::Damaged(head))
 }
 
-/// A chain whose token may be spent keeps its space, or gets it now; other spares go.
+/// A chain whose token may be spent keeps its space, or gets it now; other spares go. A login does not outlive its
+/// daemon.
 fn prepare_spares(folder: &Folder, spares: &[String], known: &HashMap<RecordKey, Known>, problems: &mut Vec<String>) {
     let wanted: Vec<Names> = known
         .iter()
-        .filter(|(_, entry)| entry.spends)
-        .filter_map(|(key, _)| follower(key))
-        .map(|key| Names::of(&key))
+        .filter(|(key, entry)| entry.spends && !matches!(key, RecordKey::Quota(_)))
+        .map(|(key, _)| Names::of(&space_of(key)))
         .collect();
     for spare in spares.iter().filter(|spare| wanted.iter().all(|names| names.spare != **spare)) {
         discard(folder, spare);

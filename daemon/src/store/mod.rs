@@ -19,13 +19,14 @@ mod state_key;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 pub use error::{StoreError, Subject};
 pub use file::FileStore;
 pub use state_key::{ParseStateKeyError, StateKey};
 
-use crate::core::record::{Record, RecordKey, Restored, Revision};
+use crate::core::record::{Record, RecordKey, RecordName, Restored, Revision};
 
 /// Keeps records durably.
 pub trait Store: Send + Sync {
@@ -36,11 +37,14 @@ pub trait Store: Send + Sync {
     /// have written.
     fn load(&self) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
 
+    /// What a record is kept under. A record that is destroyed can still be recognised by it.
+    fn name_of(key: &RecordKey) -> RecordName;
+
     /// Replaces a record's `replaces` by `record`, whose revision is then one more; `None` removes it, whereafter its
     /// revision is 0 again. Durable when it returns. Once polled it is carried out, even if the future is dropped.
     ///
-    /// A chain that goes in flight, or a candidate, is only written when the space for the chain that follows it is
-    /// certain.
+    /// A chain that goes in flight, a candidate, or a quota whose last login is open is only written when the space for
+    /// the chain that follows it is certain.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when something else than `replaces` is there. After any other error nothing has
@@ -55,10 +59,12 @@ pub trait Store: Send + Sync {
 }
 
 /// What [`Store::load`] found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Loaded {
     /// In the order of their keys.
     pub records: Vec<Restored>,
+    /// Of records that are there and do not even say any more whose they are. Their revision counts as 0.
+    pub ruins: BTreeSet<RecordName>,
     /// For the operator: what was damaged or left out, and why.
     pub problems: Vec<String>,
 }

@@ -16,29 +16,35 @@ use super::folder::Folder;
 use super::names::Names;
 
 /// Puts `content` in place of the record. With `keep`, what is there becomes the previous record; without, it is not
-/// worth it and the previous one stays. With `spare`, the reserved space is used if there is any.
+/// worth it and the previous one stays. Of the reserved space under `spares` the first that is there is used.
 pub(super) fn replace(
     folder: &Folder,
     names: &Names,
     content: &[u8],
     keep: bool,
-    spare: bool,
+    spares: &[String],
 ) -> Result<(), StoreError> {
-    let has_spare = spare && folder.identity(&names.spare)?.is_some();
-    let fresh = if has_spare && folder.overwrite(&names.spare, content).is_ok() {
-        &names.spare
-    } else {
-        folder.create(&names.fresh, content).inspect_err(|_| discard(folder, &names.fresh))?;
-        &names.fresh
+    let mut there = None;
+    for spare in spares {
+        if there.is_none() && folder.identity(spare)?.is_some() {
+            there = Some(spare);
+        }
+    }
+    let fresh = match there {
+        Some(spare) if folder.overwrite(spare, content).is_ok() => spare,
+        _ => {
+            folder.create(&names.fresh, content).inspect_err(|_| discard(folder, &names.fresh))?;
+            &names.fresh
+        }
     };
     if keep {
         keep_previous(folder, names)?;
     }
     folder.rename(fresh, &names.main)?;
     folder.sync()?;
-    if has_spare && fresh != &names.spare {
-        // The spare has failed; the next reservation makes another.
-        discard(folder, &names.spare);
+    if let Some(spare) = there.filter(|spare| *spare != fresh) {
+        // It has failed; the next reservation makes another.
+        discard(folder, spare);
     }
     Ok(())
 }

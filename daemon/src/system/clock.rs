@@ -1,6 +1,7 @@
 //! The one place where clocks are read. Everything else is given the time.
 
 use std::fs;
+use std::time::Duration;
 
 use nix::sys::time::TimeValLike;
 use nix::time::{ClockId, clock_gettime};
@@ -42,6 +43,14 @@ impl Clock {
     pub fn boot_id(&self) -> BootId {
         self.boot_id
     }
+}
+
+/// CLOCK_MONOTONIC, in which a service manager counts (sd_notify(3), MONOTONIC_USEC). Not for deadlines: it stands still
+/// in suspend.
+#[must_use]
+pub fn monotonic() -> Duration {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("clock_getres(2): Linux has always had it");
+    Duration::from_nanos(u64::try_from(now.num_nanoseconds()).unwrap_or(0))
 }
 
 impl Default for Clock {

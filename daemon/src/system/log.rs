@@ -14,6 +14,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
+use crate::audit::AuditAsLine;
+
 /// What is logged when nothing is said.
 pub const DEFAULT_FILTER: &str = "info";
 
@@ -108,7 +110,9 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt::layer().with_ansi(false).with_writer(OneLine { writer, colours, level: Level::INFO })
+    let writer = OneLine { writer, colours, level: Level::INFO };
+    let format = AuditAsLine(tracing_subscriber::fmt::format());
+    tracing_subscriber::fmt::layer().with_ansi(false).event_format(format).with_writer(writer)
 }
 
 fn json<S, W>(writer: W) -> impl Layer<S> + Send + Sync

@@ -1,7 +1,12 @@
-//! What the operating system gives: clocks, timers, secrets, limits, the log.
+//! What the operating system and the service manager give: clocks, timers, secrets, limits, the log, a watchdog, and a
+//! place for tokens across a restart.
 
 pub mod clock;
 pub mod log;
+pub mod notify;
+pub mod passed;
 pub mod process;
 pub mod secret;
 pub mod timer;
+pub mod token_file;
+pub mod watchdog;

@@ -43,15 +43,24 @@ pub enum ProcessError {
 /// # Errors
 /// When that many connections would not fit.
 pub fn raise_descriptor_limit(connections: u64) -> Result<u64, ProcessError> {
+    let (soft, hard) = descriptor_limit(connections)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(system("raise the limit of file descriptors"))?;
+    }
+    Ok(hard)
+}
+
+/// The soft and the hard limit of descriptors.
+///
+/// # Errors
+/// As [`raise_descriptor_limit`].
+pub fn descriptor_limit(connections: u64) -> Result<(u64, u64), ProcessError> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(system("read the limit of file descriptors"))?;
     let needed = connections.saturating_add(RESERVED_DESCRIPTORS);
     if hard < needed {
         return Err(ProcessError::TooFewDescriptors { connections, needed, hard });
     }
-    if soft < hard {
-        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(system("raise the limit of file descriptors"))?;
-    }
-    Ok(hard)
+    Ok((soft, hard))
 }
 
 /// Keeps this memory, with all its secrets, out of core dumps and from debuggers of the same user.

@@ -52,6 +52,33 @@ impl BootTimer {
     }
 }
 
+/// Beats at an interval. One wake-up for each beat, where tokio's own timers wake their thread up to three times for a
+/// long interval. CLOCK_MONOTONIC, as a service manager counts.
+#[derive(Debug)]
+pub struct Pulse(AsyncFd<Timer>);
+
+impl Pulse {
+    /// Beats from now on, first after one interval. Belongs to the runtime it is made in.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn new(interval: Duration) -> io::Result<Self> {
+        let timer = Timer::new(ClockId::CLOCK_MONOTONIC)?;
+        // Zero would unset it.
+        let interval = TimeSpec::from_duration(interval.max(Duration::from_millis(1)));
+        timer.get_ref().0.set(Expiration::Interval(interval), TimerSetTimeFlags::empty())?;
+        Ok(Self(timer))
+    }
+
+    /// Waits for the next beat; those that were missed are one. May be dropped and called again without losing any.
+    ///
+    /// # Errors
+    /// When the runtime is shutting down.
+    pub async fn beat(&mut self) -> io::Result<()> {
+        self.0.async_io(Interest::READABLE, |timer| timer.read().map_err(Into::into)).await
+    }
+}
+
 /// Tells when somebody sets the wall clock.
 #[derive(Debug)]
 pub struct StepWatch(AsyncFd<Timer>);

@@ -14,6 +14,7 @@ pub(crate) enum Request<'a> {
     Tenants { profile: &'a str, after: Option<&'a str> },
     Reload,
     WhoAmI,
+    Rights { after: Option<&'a str> },
 }
 
 impl<'a> Request<'a> {
@@ -41,6 +42,7 @@ impl<'a> Request<'a> {
             Self::Tenants { profile, after } => proto::Request::Tenants { profile, after },
             Self::Reload => proto::Request::Reload,
             Self::WhoAmI => proto::Request::WhoAmI,
+            Self::Rights { after } => proto::Request::Rights { after },
         }
     }
 }
@@ -57,6 +59,7 @@ pub(crate) enum Reply {
     Tenants { tenants: Vec<Tenant>, more: bool },
     Reloaded { warnings: Vec<String> },
     Peer(Peer),
+    Rights { peer: Peer, slices: Vec<String>, no_unit: Option<String>, names: Vec<NameRights>, more: bool },
 }
 
 #[derive(SchemaRead)]
@@ -115,6 +118,13 @@ pub(crate) struct Tenant {
 }
 
 #[derive(SchemaRead)]
+pub(crate) struct NameRights {
+    name: String,
+    label: Option<String>,
+    admin: bool,
+}
+
+#[derive(SchemaRead)]
 pub(crate) struct Peer {
     uid: u32,
     gid: u32,
@@ -155,6 +165,10 @@ impl Reply {
             }
             Self::Reloaded { warnings } => proto::Reply::Reloaded(proto::Reloaded { warnings }),
             Self::Peer(peer) => proto::Reply::Peer(peer.into()),
+            Self::Rights { peer, slices, no_unit, names, more } => {
+                let names = names.into_iter().map(Into::into).collect();
+                proto::Reply::Rights(proto::Rights { peer: peer.into(), slices, no_unit, names, more })
+            }
         }
     }
 }
@@ -238,5 +252,11 @@ impl From<Peer> for proto::Peer {
             may_read: it.may_read,
             may_admin: it.may_admin,
         }
+    }
+}
+
+impl From<NameRights> for proto::NameRights {
+    fn from(it: NameRights) -> Self {
+        Self { name: it.name, label: it.label, admin: it.admin }
     }
 }

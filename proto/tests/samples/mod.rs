@@ -3,8 +3,9 @@
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
 use tokend_proto::{
-    ChainStatus, ErrorCode, ErrorReply, Fingerprint, Flags, Health, Imported, Millis, NameStatus, Peer, Reloaded,
-    Renewed, Reply, Request, Secret, SecretStr, Stamp, StatusPage, Tenant, TenantsPage, Token, Unsupported, codec,
+    ChainStatus, ErrorCode, ErrorReply, Fingerprint, Flags, Health, Imported, Millis, NameRights, NameStatus, Peer,
+    Reloaded, Renewed, Reply, Request, Rights, Secret, SecretStr, Stamp, StatusPage, Tenant, TenantsPage, Token,
+    Unsupported, codec,
 };
 
 /// Ids of different widths: the header is not bincode, and must not become it.
@@ -49,6 +50,7 @@ kinds! { request_kind, REQUEST_KINDS, Request<'_>,
     Request::Tenants { .. } => "request-tenants",
     Request::Reload => "request-reload",
     Request::WhoAmI => "request-whoami",
+    Request::Rights { .. } => "request-rights",
 }
 
 kinds! { reply_kind, REPLY_KINDS, Reply,
@@ -62,6 +64,7 @@ kinds! { reply_kind, REPLY_KINDS, Reply,
     Reply::Tenants(_) => "reply-tenants",
     Reply::Reloaded(_) => "reply-reloaded",
     Reply::Peer(_) => "reply-peer",
+    Reply::Rights(_) => "reply-rights",
 }
 
 kinds! { health_kind, HEALTHS, Health,
@@ -107,6 +110,8 @@ fn requests() -> Vec<(&'static str, Request<'static>)> {
         ("request-tenants-after", Request::Tenants { profile: "msp", after: Some("497f6eca62764993bfeb53cbbbba6f08") }),
         ("request-reload", Request::Reload),
         ("request-whoami", Request::WhoAmI),
+        ("request-rights", Request::Rights { after: None }),
+        ("request-rights-after", Request::Rights { after: Some("campus") }),
     ]
 }
 
@@ -144,6 +149,18 @@ fn replies() -> Vec<(&'static str, Flags, Reply)> {
         ("reply-reloaded", Flags::NONE, Reply::Reloaded(Reloaded { warnings: vec!["no user netops".into()] })),
         ("reply-peer", Flags::NONE, Reply::Peer(peer(Some("aruba-exporter.service"), 1_234))),
         ("reply-peer-without-unit", Flags::NONE, Reply::Peer(peer(None, -1))),
+        ("reply-rights", Flags::NONE, Reply::Rights(rights())),
+        (
+            "reply-rights-without-unit",
+            Flags::NONE,
+            Reply::Rights(Rights {
+                peer: peer(None, 7),
+                slices: vec![],
+                no_unit: Some("the process runs in no systemd unit".into()),
+                names: vec![],
+                more: false,
+            }),
+        ),
     ]
 }
 
@@ -227,5 +244,17 @@ fn peer(unit: Option<&str>, pid: i32) -> Peer {
         superuser: unit.is_none(),
         may_read: vec!["campus".into(), "msp/*".into()],
         may_admin: vec![],
+    }
+}
+
+fn rights() -> Rights {
+    let name =
+        |name: &str, label: Option<&str>, admin| NameRights { name: name.into(), label: label.map(Into::into), admin };
+    Rights {
+        peer: peer(Some("exporter@campus.service"), 1_234),
+        slices: vec!["system.slice".into(), "system-exporter.slice".into()],
+        no_unit: None,
+        names: vec![name("campus", None, true), name("msp/497f6eca62764993bfeb53cbbbba6f08", Some("Acme"), false)],
+        more: true,
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tempfile::TempDir;
+use tokend::audit::Audit;
 use tokend::board::Board;
 use tokend::config::SocketGroup;
 use tokend::core::access::Access;
@@ -185,6 +186,7 @@ impl Daemon {
             clock,
             access: Arc::new(ArcSwap::from_pointee(Access::new(Vec::new(), nix::unistd::geteuid().as_raw()))),
             notes: Arc::default(),
+            audit: Arc::new(Audit::new(false).0),
             to_core,
             limits: Limits { max_connections_per_uid: 4_096, frame_time: PATIENCE, ..Limits::default() },
         };

@@ -19,7 +19,7 @@ pub fn requests(frame: &[u8]) {
 
     let request = match decode_request(value) {
         Ok(request) => request,
-        Err(DecodeError::UnknownRequest(number)) => return assert!(number > 8, "{number} is a request of ours"),
+        Err(DecodeError::UnknownRequest(number)) => return assert!(number > 9, "{number} is a request of ours"),
         Err(DecodeError::Malformed) => return,
         Err(DecodeError::TrailingBytes(more)) => {
             return assert!(decode_request(&value[..value.len() - more]).is_ok(), "{more} bytes too many");
@@ -62,6 +62,7 @@ fn names<'a>(request: &Request<'a>) -> [Option<&'a str>; 2] {
         | Request::Import { name, .. } => [Some(name), None],
         Request::Status { name, after } => [name, after],
         Request::Tenants { profile, after } => [Some(profile), after],
+        Request::Rights { after } => [after, None],
         Request::Ping | Request::Reload | Request::WhoAmI => [None, None],
     }
 }

@@ -89,16 +89,23 @@ impl Drop for Interrupt {
     }
 }
 
-fn command() -> Command {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
-    let mut command = Command::new(cargo);
-    // What cargo tells a test about its own package. Some build scripts (ring's) look at it and would run again,
-    // and all that depends on them with it, whenever a person builds and a test builds in turn.
-    let about_us = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(about_us)) {
-        command.env_remove(name);
+/// cargo, as if a person had called it.
+///
+/// A test's environment describes its own package. Some build scripts (ring's) watch such variables and would run anew,
+/// and all that depends on them with them, whenever a person builds and a test builds in turn.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| OF_THIS_PACKAGE.iter().any(|prefix| name.starts_with(prefix))) {
+            command.env_remove(name);
+        }
     }
+    command
+}
+
+fn command() -> Command {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let mut command = cargo();
     command
         .args(["build", "--locked", "--package", "tokend", "--package", "tokenctl", "--bins"])
         .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
@@ -106,13 +113,6 @@ fn command() -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit());
-    // A test's environment describes this package. Build scripts that watch such variables (ring's does) would run anew,
-    // and again in the next build from outside, each time with all that depends on them.
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| OF_THIS_PACKAGE.iter().any(|prefix| name.starts_with(prefix))) {
-            command.env_remove(name);
-        }
-    }
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
@@ -128,7 +128,7 @@ fn read(output: &Output) -> Result<Binaries, BuildError> {
 }
 
 /// The path of a program in cargo's messages.
-fn executable(messages: &[u8], name: &str) -> Option<PathBuf> {
+pub(crate) fn executable(messages: &[u8], name: &str) -> Option<PathBuf> {
     let messages = messages.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
     messages
         .filter(|message: &serde_json::Value| message["target"]["name"] == name)

@@ -17,6 +17,7 @@ mod world;
 
 pub use api::Api;
 pub use binaries::{Binaries, BuildError};
+pub(crate) use binaries::{cargo, executable};
 pub use clock::boot_ms;
 pub use ctl::{Ctl, Ran};
 pub use daemon::Daemon;

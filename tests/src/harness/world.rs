@@ -173,7 +173,8 @@ impl World {
         ))
     }
 
-    /// Writes the configuration, whole; `more` goes before the profiles.
+    /// Writes the configuration, whole, in one step: a daemon that is just reading it finds the old one or the new.
+    /// `more` goes before the profiles.
     ///
     /// # Panics
     /// When it cannot be written.
@@ -185,7 +186,9 @@ impl World {
             self.path("state").display(),
             profiles.join("\n\n")
         );
-        fs::write(self.config(), text).expect("a file of ours");
+        let written = self.path("tokend.toml.new");
+        fs::write(&written, text).expect("a file of ours");
+        fs::rename(written, self.config()).expect("a file of ours");
     }
 
     /// Starts the daemon with the configuration as it is.

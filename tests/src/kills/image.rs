@@ -33,7 +33,9 @@ impl Image {
         if !state_dir.exists() {
             return Self::default();
         }
-        let copy = tempfile::Builder::new().prefix("tokend-image-").tempdir().expect("a temporary folder");
+        // Beside it: in memory where the world is. The peers wait meanwhile, and a busy disk takes long for an fsync.
+        let world = state_dir.parent().expect("it is in the world's folder");
+        let copy = tempfile::Builder::new().prefix("image-").tempdir_in(world).expect("a temporary folder");
         for entry in fs::read_dir(state_dir).expect("the state folder is ours") {
             let entry = entry.expect("the state folder is ours");
             fs::copy(entry.path(), copy.path().join(entry.file_name())).expect("a file of ours");

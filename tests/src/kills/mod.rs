@@ -4,7 +4,8 @@
 //! delays the replies to Classic refreshes by 0 to 200 ms; a daemon keeps a central, a glp, a warm tenant and four
 //! Classic names; peers read them all the while through the client, which reconnects by itself. The daemon is killed
 //! at random moments: while it starts, while nothing special happens, a moment after a refresh has reached the
-//! provider, amid an import. After each kill a copy of the state folder is read, and after each restart it is waited
+//! provider, amid an import; and of those that had come up some amid or after reloads, by signal and by a peer, of the
+//! same file and of one with a change that concerns nobody. After each kill a copy of the state folder is read, and after each restart it is waited
 //! for until every peer has a working token again.
 //!
 //! What must hold: no peer's call fails within its wait, but for a Classic name that is without a chain; no token is

@@ -14,6 +14,14 @@ pub struct Report {
     pub after_a_refresh: u64,
     /// Of them: while an import was under way.
     pub amid_import: u64,
+    /// Reloads shortly before a kill: by SIGHUP.
+    pub reloads_by_signal: u64,
+    /// By a peer.
+    pub reloads_by_peer: u64,
+    /// Of the latter: not answered before what came next, another one or the kill.
+    pub reloads_cut_off: u64,
+    /// Of all: with a change in the file since the one before.
+    pub reloads_of_a_change: u64,
     /// Kills that left a Classic rotation in flight on the disk.
     pub amid_rotation: u64,
     /// Pairs that the provider issued in a gap: the daemon was killed before it could store them.
@@ -36,6 +44,8 @@ pub struct Report {
     pub overtaken: u64,
     /// The longest time in milliseconds between a pair's issue and the kill that lost it.
     pub longest_gap: u64,
+    /// The longest time in milliseconds from a kill to the next start: peers' calls wait for 30 s at most.
+    pub longest_without: u64,
     /// The longest time in milliseconds from a start to the working token of every name.
     pub slowest_recovery: u64,
     /// Losses and errors that nothing explains, and broken promises. Should be empty.
@@ -48,6 +58,10 @@ impl AddAssign for Report {
         self.in_start_up += other.in_start_up;
         self.after_a_refresh += other.after_a_refresh;
         self.amid_import += other.amid_import;
+        self.reloads_by_signal += other.reloads_by_signal;
+        self.reloads_by_peer += other.reloads_by_peer;
+        self.reloads_cut_off += other.reloads_cut_off;
+        self.reloads_of_a_change += other.reloads_of_a_change;
         self.amid_rotation += other.amid_rotation;
         self.replies_lost += other.replies_lost;
         self.recovered_by_login += other.recovered_by_login;
@@ -59,6 +73,7 @@ impl AddAssign for Report {
         self.flagged_dead += other.flagged_dead;
         self.overtaken += other.overtaken;
         self.longest_gap = self.longest_gap.max(other.longest_gap);
+        self.longest_without = self.longest_without.max(other.longest_without);
         self.slowest_recovery = self.slowest_recovery.max(other.slowest_recovery);
         self.violations.extend(other.violations);
     }
@@ -72,6 +87,10 @@ impl fmt::Display for Report {
             ("  a moment after a refresh had arrived", self.after_a_refresh),
             ("  amid an import", self.amid_import),
             ("  that left a rotation in flight on disk", self.amid_rotation),
+            ("reloads before a kill, by SIGHUP", self.reloads_by_signal),
+            ("reloads before a kill, by a peer", self.reloads_by_peer),
+            ("  not answered before what came next", self.reloads_cut_off),
+            ("  of a file that had changed (both kinds)", self.reloads_of_a_change),
             ("replies lost in the gap", self.replies_lost),
             ("chains recovered by a login", self.recovered_by_login),
             ("chains recovered by an import", self.recovered_by_import),
@@ -82,6 +101,7 @@ impl fmt::Display for Report {
             ("  flagged as renewing, and dead", self.flagged_dead),
             ("  overtaken on the way", self.overtaken),
             ("longest gap, ms", self.longest_gap),
+            ("longest between two daemons, ms", self.longest_without),
             ("slowest recovery of all names, ms", self.slowest_recovery),
         ];
         for (what, count) in lines {

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use tokend_client::{Client, ErrorCode, Health, Secret};
 use tokio::runtime::Runtime;
 
@@ -27,6 +28,11 @@ const IN_START_UP: u64 = 2;
 const AFTER_REFRESH: u64 = 6;
 /// Of 10 imports so many are cut off.
 const AMID_IMPORT: u64 = 4;
+
+/// Of 10 daemons that have settled so many are told to reload shortly before they are killed.
+const RELOADED: u64 = 4;
+/// And so often at most.
+const MOST_RELOADS: u64 = 3;
 
 /// Between two looks at how the names are doing.
 const LOOK: Duration = Duration::from_millis(20);
@@ -108,12 +114,17 @@ impl War<'_> {
                     Settled::Well if self.dice.below(10) < AFTER_REFRESH => self.await_refresh(),
                     Settled::Well => thread::sleep(self.dice.span(800)),
                 }
+                if self.dice.below(10) < RELOADED {
+                    self.reload(&mut daemon)?;
+                }
             }
             daemon.kill();
             self.report.kills += 1;
             let life = Life { started, killed: self.world.provider().now() };
             self.ledger.killed(life, Image::of(&self.world.path("state")), &mut self.report);
             self.read_log();
+            let without = self.world.provider().now() - life.killed;
+            self.report.longest_without = self.report.longest_without.max(without);
         }
         let (mut daemon, started) = self.spawn();
         self.settle(&mut daemon, names, started, false)?;
@@ -131,13 +142,46 @@ impl War<'_> {
         for classic in &mut self.classics {
             classic.reconfigure(self.world, &mut self.ledger);
         }
-        let tenants = [Population::TENANTS[0]];
-        let mut profiles = vec![self.world.central(CENTRAL), self.world.glp(GLP, &tenants)];
-        profiles.extend(self.classics.iter().map(|classic| classic.text(self.world)));
-        self.world.configure("[providers]\nmax_requests_per_second = 50", &profiles);
+        self.configure(1);
         let started = self.world.provider().now();
         self.sightings.life.fetch_add(1, Ordering::SeqCst);
         (Daemon::spawn(&self.world.config(), &self.world.log(), "debug"), started)
+    }
+
+    /// So many tenants are warm; nobody reads any but the first.
+    fn configure(&self, warm: usize) {
+        let mut profiles = vec![self.world.central(CENTRAL), self.world.glp(GLP, &Population::TENANTS[..warm])];
+        profiles.extend(self.classics.iter().map(|classic| classic.text(self.world)));
+        self.world.configure("[providers]\nmax_requests_per_second = 50", &profiles);
+    }
+
+    /// Reloads, by signal or by a peer, of the file as it is or with a change that nobody should notice. The kill that
+    /// follows comes after the last one, or amid it.
+    fn reload(&mut self, daemon: &mut Daemon) -> Result<(), Broken> {
+        let mut warm = 1;
+        for _ in 0..=self.dice.below(MOST_RELOADS) {
+            if self.dice.below(2) == 0 {
+                warm = 3 - warm;
+                self.configure(warm);
+                self.report.reloads_of_a_change += 1;
+            }
+            if self.dice.below(2) == 0 {
+                daemon.signal(Signal::SIGHUP);
+                self.report.reloads_by_signal += 1;
+            } else {
+                self.report.reloads_by_peer += 1;
+                let client = Client::builder().socket(self.world.socket()).build();
+                let patience = self.dice.span(40);
+                let asked = async { tokio::time::timeout(patience, client.reload()).await };
+                match self.runtime.block_on(asked) {
+                    Err(_) => self.report.reloads_cut_off += 1,
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => return self.broken(format!("the configuration was not reloaded: {error:?}")),
+                }
+            }
+            thread::sleep(self.dice.span(30));
+        }
+        if daemon.is_running() { Ok(()) } else { self.broken("a reload ended the daemon".to_owned()) }
     }
 
     /// Waits until every peer has had a working token in this life; feeds the chains that need it.

@@ -1,6 +1,9 @@
 //! Who may read what: rules as people mean them, to judge by, and the same as the daemon has them.
 
+use std::cell::OnceCell;
+
 use tokend::core::access::{Access, Pattern, PeerIdentity, Rule};
+use tokend::core::unit::{NoUnit, PeerUnit};
 use tokend_proto::{ProfileName, TokenName, WorkspaceId};
 
 use super::dice::Dice;
@@ -46,8 +49,12 @@ pub(super) enum Act {
 
 /// The process behind a user's number: its groups and its unit follow from it.
 pub(super) fn peer(uid: u32) -> PeerIdentity {
-    let unit = uid.is_multiple_of(3).then(|| UNIT.to_owned());
-    PeerIdentity { uid, gid: 3000 + uid % 2, groups: vec![3010 + uid % 4], pid: 1, unit }
+    let unit = if uid.is_multiple_of(3) {
+        Ok(PeerUnit { name: UNIT.to_owned(), slices: vec!["system.slice".to_owned()] })
+    } else {
+        Err(NoUnit::NotInOne)
+    };
+    PeerIdentity { uid, gid: 3000 + uid % 2, groups: vec![3010 + uid % 4], pid: 1, unit: OnceCell::from(unit) }
 }
 
 /// Some rules, or none: then everybody may read everything.
@@ -91,7 +98,7 @@ pub(super) fn in_force(rules: &[AccessRule]) -> Access {
         match rule.whom {
             Whom::User(uid) => made.users.push(uid),
             Whom::Group(gid) => made.groups.push(gid),
-            Whom::Unit => made.units.push(UNIT.to_owned()),
+            Whom::Unit => made.units.push(UNIT.parse().expect("a unit")),
         }
         made
     };
@@ -106,7 +113,7 @@ fn allows(rules: &[AccessRule], peer: &PeerIdentity, name: &TokenName, act: Act)
     let is_for = |whom: &Whom| match whom {
         Whom::User(uid) => peer.uid == *uid,
         Whom::Group(gid) => peer.gid == *gid || peer.groups.contains(gid),
-        Whom::Unit => peer.unit.is_some(),
+        Whom::Unit => matches!(peer.unit.get(), Some(Ok(_))),
     };
     let gives = |what: &What| match what {
         What::Profile(profile) => name.profile == *profile && name.tenant.is_none(),

@@ -71,7 +71,7 @@ impl Simulation {
                 self.watch.withdrawn(&name);
                 self.journal.note(self.at, Entry::Withdrawn(name));
             }
-            Effect::Directory { .. } => {}
+            Effect::Directory { .. } | Effect::Condemn(_) => {}
             Effect::AskLastRead(name) => self.after(1, Event::LastRead(life, name)),
             Effect::Answer { waiter, outcome } => self.answered(waiter, outcome),
             Effect::Notice(notice) => {

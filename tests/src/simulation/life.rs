@@ -229,8 +229,10 @@ impl Simulation {
             self.watch.forgive_logins();
         }
         self.life += 1;
+        // A stop and a later start lose it; so does a manager without a place for it.
+        let handed_on = self.handed_on.take().filter(|_| self.dice.chance(0.7));
+        self.watch.life_ended(handed_on.as_ref());
         self.phase.started = self.at;
-        self.watch.life_ended();
         let rot = if self.phase.calm { 0.0 } else { ROT };
         let (restored, rotten) = self.disk.load(&mut self.dice, rot);
         for key in &rotten {
@@ -243,7 +245,11 @@ impl Simulation {
         self.journal.note(self.at, entry);
         let seed = self.dice.next();
         let core = Core::new(self.machine.now(self.at), self.machine.boot_id(), seed, restored);
-        self.daemon = Some(Daemon::new(core, self.world.file.clone()));
+        let mut daemon = Daemon::new(core, self.world.file.clone());
+        if let Some(held) = handed_on {
+            daemon.core.handle(self.machine.now(self.at), Input::Restore(held));
+        }
+        self.daemon = Some(daemon);
         self.tell(Input::Configure(self.world.file.settings()));
     }
 
@@ -281,7 +287,7 @@ impl Simulation {
     pub(super) fn end_life(&mut self, why: &'static str, reboot: bool) {
         let effects = self.totals.effects;
         self.journal.note(self.at, Entry::Crashed { effects, why });
-        self.daemon = None;
+        self.handed_on = self.daemon.take().map(|daemon| daemon.core.held(self.machine.boot(self.at)));
         self.phase.reboot |= reboot;
         // As though it had been stepped while the machine was off.
         let disk_is_bad = matches!(self.disk.fault, Some(DiskFault::Full | DiskFault::ReadOnly));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokend::core::held::Held;
 use tokend::core::input::{Input, WriteId};
 use tokend_proto::{ProfileName, TokenName};
 
@@ -86,6 +87,8 @@ pub(super) struct Simulation {
     pub(super) network: Network,
     pub(super) disk: Disk,
     pub(super) daemon: Option<Daemon>,
+    /// What the service manager keeps for the daemon's next life.
+    pub(super) handed_on: Option<Held>,
     /// Lives of the daemon so far.
     pub(super) life: u64,
     pub(super) phase: Phase,
@@ -110,6 +113,7 @@ impl Simulation {
             network: Network::new(),
             disk: Disk::default(),
             daemon: None,
+            handed_on: None,
             life: 0,
             phase: Phase::default(),
             waiters: 0,

@@ -1,13 +1,13 @@
 //! Records that are no longer what was written.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokend_proto::{Fingerprint, Secret};
 use tokend_tests::harness::{Daemon, PATIENCE, until};
 use tokend_tests::sandbox::{Endpoint, Fault, FaultRule, RuleId};
 
-use super::scene::{CHAIN, Scene};
+use super::scene::{CENTRAL, CHAIN, CHAIN_STEM, Scene};
 
 /// What befalls a file.
 #[derive(Debug, Clone, Copy)]
@@ -15,10 +15,15 @@ enum Blow {
     CutTo(u64),
     /// The byte that many before the end.
     Flip(usize),
+    /// Nothing is left of it but its name.
+    Noise,
 }
 
 impl Blow {
-    const ALL: [Self; 4] = [Self::CutTo(0), Self::CutTo(100), Self::Flip(1), Self::Flip(60)];
+    const ALL: [Self; 5] = [Self::CutTo(0), Self::CutTo(100), Self::Flip(1), Self::Flip(60), Self::Noise];
+
+    /// Whose record it was is in its head, which of these the first alone leaves.
+    const ALL_OF_BOTH: [Self; 3] = [Self::Flip(1), Self::CutTo(0), Self::Noise];
 
     fn strike(self, path: &Path) {
         match self {
@@ -29,7 +34,17 @@ impl Blow {
                 content[at] ^= 0x04;
                 fs::write(path, content).unwrap();
             }
+            Self::Noise => fs::write(path, [0xA5; 700]).unwrap(),
         }
+    }
+
+    /// On a record and on the one before it; returns their files.
+    fn strike_both(self, scene: &Scene, stem: &str) -> [PathBuf; 2] {
+        [".rec", ".prev"].map(|extension| {
+            let path = scene.file(stem, extension);
+            self.strike(&path);
+            path
+        })
     }
 }
 
@@ -98,33 +113,81 @@ fn a_damaged_record_whose_predecessor_is_spent_is_a_lost_chain_when_the_provider
 }
 
 #[test]
-fn when_both_records_are_damaged_the_chain_is_lost_and_nothing_is_sent() {
-    let (scene, daemon) = Scene::with_chain(12);
-    daemon.kill();
-    let (record, previous) = (scene.record(".rec"), scene.record(".prev"));
-    Blow::Flip(1).strike(&record);
-    Blow::Flip(1).strike(&previous);
-    let before = scene.refreshes();
-    let daemon = scene.world.start();
-    scene.assert_lost("its record in the state folder cannot be read");
-    for path in [&record, &previous] {
-        assert!(daemon.log().contains(&format!("{} cannot be read", path.display())), "{}", daemon.log());
+fn when_both_records_are_damaged_the_chain_is_lost_and_nothing_is_sent_until_an_import() {
+    for (seed, blow) in (120..).zip(Blow::ALL_OF_BOTH) {
+        // Not even where a login is configured: the chain was neither empty nor refused.
+        for login in [false, true] {
+            let (scene, daemon) = Scene::with_chain(seed);
+            daemon.kill();
+            let files = blow.strike_both(&scene, CHAIN_STEM);
+            if login {
+                scene.add_login();
+            }
+            let before = scene.refreshes();
+            let daemon = scene.world.start();
+            scene.assert_lost("its record in the state folder cannot be read");
+            for path in files {
+                assert!(daemon.log().contains(&format!("{} cannot be read", path.display())), "{}", daemon.log());
+            }
+            let ran = scene.ctl.run(&["reload"]);
+            assert_eq!(ran.status, 0, "{ran:?}");
+            scene.assert_lost("its record in the state folder cannot be read");
+            assert_eq!(scene.refreshes(), before, "{blow:?}");
+            scene.import();
+            assert_eq!(scene.world.provider().provider().count(Endpoint::Login), 0, "{blow:?}");
+            assert!(daemon.terminate().success());
+            // Healed: nothing more to say.
+            let said = damage_said(&scene);
+            let _daemon = scene.world.start();
+            scene.assert_alive();
+            assert_eq!(damage_said(&scene), said, "{blow:?}");
+        }
     }
-    assert_eq!(scene.refreshes(), before);
+}
+
+/// How often the log, of all daemons of this world, names a file that cannot be read.
+fn damage_said(scene: &Scene) -> usize {
+    fs::read_to_string(scene.world.log()).unwrap().matches("cannot be read: it").count()
+}
+
+#[test]
+fn a_profile_that_a_reload_adds_is_lost_too_when_its_records_are_destroyed() {
+    let (scene, daemon) = Scene::with_chain(13);
+    daemon.kill();
+    Blow::CutTo(0).strike_both(&scene, CHAIN_STEM);
+    let world = &scene.world;
+    world.configure("", &[world.central(CENTRAL)]);
+    let _daemon = world.start();
+    assert!(!scene.ctl.token(CENTRAL).is_empty());
+    scene.add_login();
+    let ran = scene.ctl.run(&["reload"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    scene.assert_lost("its record in the state folder cannot be read");
+    assert_eq!(world.provider().provider().count(Endpoint::Login), 0);
     scene.import();
 }
 
 #[test]
-fn when_both_records_are_damaged_a_login_brings_the_chain_back() {
-    let (scene, daemon) = Scene::with_chain(13);
-    daemon.kill();
-    Blow::Flip(1).strike(&scene.record(".rec"));
-    Blow::Flip(1).strike(&scene.record(".prev"));
-    scene.add_login();
-    let _daemon = scene.world.start();
-    scene.assert_alive();
-    let sandbox = scene.world.provider().provider();
-    assert_eq!((sandbox.count(Endpoint::Login), sandbox.count(Endpoint::ClassicCode)), (1, 1));
+fn when_the_record_of_its_logins_is_destroyed_the_next_login_waits_for_half_an_hour() {
+    for (seed, blow) in (140..).zip(Blow::ALL_OF_BOTH) {
+        let scene = Scene::new(seed, 7200);
+        scene.add_login();
+        let daemon = scene.world.start();
+        scene.assert_alive();
+        daemon.kill();
+        let logins = || scene.world.provider().provider().count(Endpoint::Login);
+        assert_eq!(logins(), 1);
+        // As if the profile were new: nothing but the quota keeps it from a login.
+        fs::remove_file(scene.record(".rec")).unwrap();
+        blow.strike_both(&scene, "quota-");
+        let _daemon = scene.world.start();
+        let status = scene.await_status("health", "awaiting_login");
+        let wait = status["last_error"]
+            .as_str()
+            .and_then(|said| said.split_whitespace().find_map(|word| word.parse::<u64>().ok()));
+        assert!(wait.is_some_and(|seconds| seconds > 29 * 60), "{blow:?}: {status}");
+        assert_eq!(logins(), 1);
+    }
 }
 
 #[test]

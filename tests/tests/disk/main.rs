@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod damage;
+mod gap;
 mod refusals;
 mod scene;
 mod space;

@@ -9,6 +9,8 @@ use tokend_tests::sandbox::{Endpoint, Lives};
 
 /// The Classic profile.
 pub(crate) const CHAIN: &str = "legacy";
+/// How the names of its record's files begin.
+pub(crate) const CHAIN_STEM: &str = "chain-legacy-";
 /// One whose tokens never touch the disk.
 pub(crate) const CENTRAL: &str = "campus";
 
@@ -99,10 +101,15 @@ impl Scene {
 
     /// A file of the chain's record.
     pub(crate) fn record(&self, extension: &str) -> PathBuf {
-        let is_it = |name: &str| name.starts_with("chain-legacy-") && name.ends_with(extension);
+        self.file(CHAIN_STEM, extension)
+    }
+
+    /// The file whose name begins and ends like this.
+    pub(crate) fn file(&self, stem: &str, extension: &str) -> PathBuf {
+        let is_it = |name: &str| name.starts_with(stem) && name.ends_with(extension);
         let found = fs::read_dir(self.state_dir()).unwrap().map(|entry| entry.unwrap().path());
         let mut found = found.filter(|path| is_it(path.file_name().unwrap().to_str().unwrap()));
-        found.next().unwrap_or_else(|| panic!("there is no {extension} of the chain"))
+        found.next().unwrap_or_else(|| panic!("there is no {stem}…{extension}"))
     }
 
     /// Starts the daemon, which refuses: what it says on stderr.

@@ -19,13 +19,13 @@ pub(crate) fn skip(test: &str, why: &str) {
 }
 
 /// A mounted file system; unmounted when it is dropped.
-struct Mount {
+pub(crate) struct Mount {
     at: PathBuf,
 }
 
 impl Mount {
     /// Mounts something here. None, and a word about it, where that is not possible.
-    fn new(test: &str, at: &Path, arguments: &[&str]) -> Option<Self> {
+    pub(crate) fn new(test: &str, at: &Path, arguments: &[&str]) -> Option<Self> {
         if !geteuid().is_root() {
             skip(test, "only root can mount a file system");
             return None;
@@ -42,8 +42,26 @@ impl Mount {
         Some(Self { at: at.to_owned() })
     }
 
+    /// An ext4 in a file, which can fail as a disk does. None, and a word about it, where that is not possible.
+    pub(crate) fn ext4(test: &str, at: &Path, image: &Path) -> Option<Self> {
+        if !image.exists() {
+            File::create(image).unwrap().set_len(16 * 1024 * 1024).unwrap();
+            let made = Command::new("mkfs.ext4").arg("-q").arg(image).stdin(Stdio::null()).output();
+            if !made.is_ok_and(|made| made.status.success()) {
+                skip(test, "there is no mkfs.ext4");
+                return None;
+            }
+        }
+        Self::new(test, at, &["-o", "loop", image.to_str().unwrap()])
+    }
+
+    /// As after an error of the device, ext4(5): files that are open for writing do not keep it from that.
+    pub(crate) fn turn_read_only(&self) {
+        mount(&["-o", "remount,abort"], &self.at).unwrap();
+    }
+
     /// Takes all the room there is; dropping the file does not give it back.
-    fn fill(&self) -> PathBuf {
+    pub(crate) fn fill(&self) -> PathBuf {
         let path = self.at.join("filler");
         let mut file = File::create(&path).unwrap();
         let full = |error: &io::Error| error.raw_os_error() == Some(Errno::ENOSPC as i32);
@@ -118,23 +136,16 @@ fn on_a_disk_that_has_turned_read_only_no_rotation_is_begun_and_tokens_are_serve
     const TEST: &str = "on_a_disk_that_has_turned_read_only_no_rotation_is_begun_and_tokens_are_served";
     let scene = Scene::new(32, 7200);
     let image = scene.world.path("disk.img");
-    File::create(&image).unwrap().set_len(16 * 1024 * 1024).unwrap();
-    let made = Command::new("mkfs.ext4").arg("-q").arg(&image).stdin(Stdio::null()).output();
-    if !made.is_ok_and(|made| made.status.success()) {
-        return skip(TEST, "there is no mkfs.ext4");
-    }
-    let image = image.to_str().unwrap();
-    let Some(disk) = Mount::new(TEST, &scene.state_dir(), &["-o", "loop", image]) else { return };
+    let Some(disk) = Mount::ext4(TEST, &scene.state_dir(), &image) else { return };
     let daemon = scene.world.start();
     scene.import();
     let (token, sent) = (scene.ctl.token(CHAIN), scene.refreshes());
-    // As after an error of the device, ext4(5): files that are open for writing do not keep it from that.
-    mount(&["-o", "remount,abort"], &disk.at).unwrap();
+    disk.turn_read_only();
     assert_held_back(&scene, &token, sent, "Read-only file system");
 
     daemon.kill();
     drop(disk);
-    let _disk = Mount::new(TEST, &scene.state_dir(), &["-o", "loop", image]).expect("it could be mounted before");
+    let _disk = Mount::ext4(TEST, &scene.state_dir(), &image).expect("it could be mounted before");
     let daemon = scene.world.start();
     assert_eq!(scene.ctl.run(&["refresh", CHAIN]).status, 0);
     assert_eq!(scene.refreshes(), sent + 1);

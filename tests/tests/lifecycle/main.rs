@@ -4,4 +4,7 @@
 
 mod beginnings;
 mod endings;
+mod handed_on;
 mod handed_over;
+mod manager;
+mod service;

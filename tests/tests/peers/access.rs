@@ -1,83 +1,12 @@
 //! What a user other than root and the daemon's own may do. Such a peer can only be started by root.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::fs;
 
-use nix::unistd::{Gid, Uid};
+use nix::unistd::Gid;
 use serde_json::Value;
-use tokend_tests::harness::{Binaries, Daemon, Ran, World};
+use tokend_tests::harness::World;
 
-/// A user and a group that own nothing, of which the daemon's machine need not know a name.
-const STRANGER: u32 = 65_534;
-const OTHER_GROUP: u32 = 65_533;
-
-/// Runs `tokenctl` as somebody without rights.
-struct Stranger<'a> {
-    world: &'a World,
-    tokenctl: PathBuf,
-    groups: &'static str,
-}
-
-impl<'a> Stranger<'a> {
-    /// `None`, and a word about it, where that cannot be done.
-    fn of(world: &'a World) -> Option<Self> {
-        let has_setpriv = Command::new("setpriv").arg("--version").stdout(Stdio::null()).status().is_ok();
-        if !Uid::effective().is_root() || !has_setpriv {
-            println!("SKIPPED: only root, with setpriv(1), can start a peer of another user");
-            return None;
-        }
-        // The folder is the test's alone, and so may be the one of the programs that were built.
-        fs::set_permissions(world.folder(), Permissions::from_mode(0o755)).unwrap();
-        let tokenctl = world.path("tokenctl");
-        fs::copy(&Binaries::built().tokenctl, &tokenctl).unwrap();
-        fs::set_permissions(&tokenctl, Permissions::from_mode(0o755)).unwrap();
-        Some(Self { world, tokenctl, groups: "--clear-groups" })
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        let output = Command::new("setpriv")
-            .args([&format!("--reuid={STRANGER}"), &format!("--regid={STRANGER}"), self.groups, "--"])
-            .arg(&self.tokenctl)
-            .args(arguments)
-            .current_dir("/")
-            .env("TOKEND_SOCKET", self.world.socket())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        Ran {
-            status: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    fn is_denied(&self, arguments: &[&str]) -> String {
-        let ran = self.run(arguments);
-        assert_eq!((ran.status, ran.stdout.as_str()), (4, ""), "{arguments:?}: {}", ran.stderr);
-        ran.stderr
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        let ran = self.run(arguments);
-        assert_eq!(ran.status, 0, "{arguments:?}: {}", ran.stderr);
-        serde_json::from_str(&ran.stdout).unwrap()
-    }
-}
-
-/// A daemon whose socket this group may open, with these rules.
-fn start(world: &World, group: u32, rules: &str) -> Daemon {
-    let profiles = [world.central("campus"), world.glp("msp", &["Acme Corp"]), world.classic("legacy")];
-    world.configure(rules, &profiles);
-    let text = fs::read_to_string(world.config()).unwrap();
-    fs::write(world.config(), text.replace("[server]", &format!("[server]\ngroup = \"{group}\""))).unwrap();
-    let daemon = world.start();
-    for name in ["campus", "msp/Acme Corp"] {
-        assert!(!world.ctl().token(name).is_empty(), "root may read everything");
-    }
-    daemon
-}
+use crate::stranger::{OTHER_GROUP, STRANGER, Stranger, start};
 
 #[test]
 fn a_rule_lets_its_user_read_what_it_names_and_nothing_else() {
@@ -131,15 +60,19 @@ fn reading_is_not_administering_and_nobody_but_root_reloads() {
 }
 
 #[test]
-fn a_rule_for_a_group_counts_supplementary_ones() {
+fn a_rule_for_a_group_counts_the_primary_and_supplementary_ones() {
     let world = World::new(923);
     let Some(stranger) = Stranger::of(&world) else { return };
     let _daemon = start(&world, STRANGER, "[[access]]\nprofiles = [\"msp/*\"]\ngroups = [65533]");
     stranger.is_denied(&["get", "msp/Acme Corp"]);
-    let member = Stranger { groups: "--groups=65533", ..stranger };
+    let member = Stranger { groups: "--groups=65533", ..stranger.clone() };
     let ran = member.run(&["get", "msp/Acme Corp"]);
     assert_eq!((ran.status, ran.stdout.trim_end()), (0, world.ctl().token("msp/Acme Corp").as_str()), "{}", ran.stderr);
     member.is_denied(&["get", "msp"]);
+    // As its primary group, with the socket's among the others.
+    let primary = Stranger { gid: OTHER_GROUP, groups: "--groups=65534", ..stranger };
+    assert_eq!(primary.run(&["get", "msp/Acme Corp"]).status, 0);
+    primary.is_denied(&["get", "msp"]);
 }
 
 #[test]

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod access;
+mod audit;
 mod hostile;
 mod raw;
 mod reader;
+mod stranger;
+mod whoami;

@@ -1,9 +1,9 @@
 //! `whoami`, `reload`, `ping`: about the daemon and its view of us.
 
-use nix::unistd::{Gid, Group, Uid, User};
 use serde::Serialize;
-use tokend_client::{Client, Peer};
+use tokend_client::{Client, Error, NameRights, Peer, Rights};
 
+use crate::accounts;
 use crate::exit::Failure;
 use crate::output::{Format, Report};
 use crate::style::{Cell, Style, Tone, table};
@@ -27,11 +27,29 @@ pub(crate) async fn reload(client: &Client, format: Format) -> Result<Report, Fa
 }
 
 pub(crate) async fn whoami(client: &Client, format: Format, style: Style) -> Result<Report, Failure> {
-    let peer = client.whoami().await?;
-    Ok(match format {
-        Format::Text => Report::new(words(&peer, style)),
-        Format::Json => Report::json(&Json::from(&peer)),
-    })
+    let (you, notes) = match client.rights().await {
+        Ok(Rights { peer, slices, no_unit, names }) => (You { peer, slices, no_unit, names: Some(names) }, vec![]),
+        Err(Error::Unsupported { .. }) => {
+            let peer = client.whoami().await?;
+            let note = "this tokend is older than tokenctl and does not say which names you may have";
+            (You { peer, slices: Vec::new(), no_unit: None, names: None }, vec![note.to_owned()])
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let report = match format {
+        Format::Text => Report::new(words(&you, style)),
+        Format::Json => Report::json(&Json::from(&you)),
+    };
+    Ok(Report { notes, ..report })
+}
+
+/// What the daemon sees of us.
+struct You {
+    peer: Peer,
+    slices: Vec<String>,
+    no_unit: Option<String>,
+    /// `None` where the daemon does not say.
+    names: Option<Vec<NameRights>>,
 }
 
 #[derive(Serialize)]
@@ -41,52 +59,78 @@ struct Json<'a> {
     groups: &'a [u32],
     pid: i32,
     unit: Option<&'a str>,
+    slices: &'a [String],
+    no_unit: Option<&'a str>,
     superuser: bool,
     may_read: &'a [String],
     may_admin: &'a [String],
+    names: Option<Vec<JsonName<'a>>>,
 }
 
-impl<'a> From<&'a Peer> for Json<'a> {
-    fn from(peer: &'a Peer) -> Self {
-        let Peer { uid, gid, groups, pid, unit, superuser, may_read, may_admin } = peer;
+#[derive(Serialize)]
+struct JsonName<'a> {
+    name: &'a str,
+    label: Option<&'a str>,
+    admin: bool,
+}
+
+impl<'a> From<&'a You> for Json<'a> {
+    fn from(you: &'a You) -> Self {
+        let Peer { uid, gid, groups, pid, unit, superuser, may_read, may_admin } = &you.peer;
+        let name = |it: &'a NameRights| JsonName { name: &it.name, label: it.label.as_deref(), admin: it.admin };
         Self {
             uid: *uid,
             gid: *gid,
             groups,
             pid: *pid,
             unit: unit.as_deref(),
+            slices: &you.slices,
+            no_unit: you.no_unit.as_deref(),
             superuser: *superuser,
             may_read,
             may_admin,
+            names: you.names.as_ref().map(|names| names.iter().map(name).collect()),
         }
     }
 }
 
-/// Numbers in a pipe; on a terminal the names beside them.
-fn words(peer: &Peer, style: Style) -> String {
-    let user = |uid: u32| {
-        let name = User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name);
-        named(uid, name, style)
-    };
-    let group = |gid: u32| {
-        let name = Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name);
-        named(gid, name, style)
-    };
-    let list = |items: &[String]| if items.is_empty() { "-".to_owned() } else { items.join(" ") };
+/// Numbers in a pipe, and each name in a line; on a terminal the names of users and groups beside the numbers, and the
+/// tokens' names in a table.
+fn words(you: &You, style: Style) -> String {
+    let peer = &you.peer;
+    let user = |uid: u32| named(uid, accounts::user(uid), style);
+    let group = |gid: u32| named(gid, accounts::group(gid), style);
+    let list = |items: &[String]| items.join(" ");
     let groups: Vec<String> = peer.groups.iter().map(|&gid| group(gid)).collect();
-    let rows = [
+    let facts = [
         ("uid", user(peer.uid)),
         ("gid", group(peer.gid)),
         ("groups", list(&groups)),
         ("pid", peer.pid.to_string()),
-        ("unit", peer.unit.clone().unwrap_or_else(|| "-".to_owned())),
+        ("unit", peer.unit.clone().unwrap_or_default()),
+        ("slices", list(&you.slices)),
+        ("no_unit", you.no_unit.clone().unwrap_or_default()),
         ("superuser", if peer.superuser { "yes" } else { "no" }.to_owned()),
         ("may_read", list(&peer.may_read)),
         ("may_admin", list(&peer.may_admin)),
     ];
-    let rows: Vec<Vec<Cell>> =
-        rows.iter().map(|(key, value)| vec![Cell::new(key, Tone::Heading), value.as_str().into()]).collect();
-    table(style, &[], &rows)
+    let facts = facts.iter().filter(|(_, value)| !style.table || !value.is_empty());
+    let facts: Vec<Vec<Cell>> =
+        facts.map(|(key, value)| vec![Cell::new(key, Tone::Heading), Cell::optional(Some(value))]).collect();
+    let mut text = table(style, &[], &facts);
+    let names = you.names.as_deref().unwrap_or_default();
+    let row = |name: &NameRights| -> Vec<Cell> {
+        let may = if name.admin { "admin" } else { "read" };
+        let cells = [name.name.as_str().into(), may.into(), Cell::optional(name.label.as_deref())];
+        let key = (!style.table).then(|| Cell::new("name", Tone::Heading));
+        key.into_iter().chain(cells).collect()
+    };
+    let names: Vec<Vec<Cell>> = names.iter().map(row).collect();
+    if !names.is_empty() {
+        text.push_str(if style.table { "\n" } else { "" });
+        text.push_str(&table(style, &["NAME", "MAY", "LABEL"], &names));
+    }
+    text
 }
 
 fn named(number: u32, name: Option<String>, style: Style) -> String {

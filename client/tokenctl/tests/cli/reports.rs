@@ -1,8 +1,8 @@
 //! The commands that show how things are.
 
 use tokend_proto::{
-    ChainStatus, ErrorCode, Fingerprint, Health, NameStatus, Peer, Reloaded, Renewed, Reply, Request, Secret, Stamp,
-    StatusPage, Tenant, TenantsPage,
+    ChainStatus, ErrorCode, Fingerprint, Health, NameRights, NameStatus, Peer, Reloaded, Renewed, Reply, Request,
+    Rights, Secret, Stamp, StatusPage, Tenant, TenantsPage, Unsupported,
 };
 
 use crate::harness::Test;
@@ -106,29 +106,81 @@ fn tenants_are_listed_by_id() {
     Test::new("tenants msp --output json").peer(peer).stdout(json).run();
 }
 
-#[test]
-fn whoami_shows_numbers_and_rights() {
-    let peer = |_: Request<'_>| {
-        Reply::Peer(Peer {
-            uid: 1000,
-            gid: 100,
-            groups: vec![100, 101],
-            pid: 7,
-            unit: None,
-            superuser: false,
-            may_read: vec!["campus".into(), "msp/*".into()],
-            may_admin: vec![],
-        })
+fn who() -> Peer {
+    Peer {
+        uid: 1000,
+        gid: 100,
+        groups: vec![100, 101],
+        pid: 7,
+        unit: None,
+        superuser: false,
+        may_read: vec!["campus".into(), "msp/*".into()],
+        may_admin: vec![],
+    }
+}
+
+/// Two pages.
+fn rights(request: Request<'_>) -> Reply {
+    let acme = "msp/497f6eca62764993bfeb53cbbbba6f08";
+    let (name, more) = match request {
+        Request::Rights { after: None } => (NameRights { name: "campus".into(), label: None, admin: true }, true),
+        Request::Rights { after: Some("campus") } => {
+            (NameRights { name: acme.into(), label: Some("Acme\tCorp".into()), admin: false }, false)
+        }
+        _ => panic!("{request:?}"),
     };
-    let lines =
-        "uid\t1000\ngid\t100\ngroups\t100 101\npid\t7\nunit\t-\nsuperuser\tno\nmay_read\tcampus msp/*\nmay_admin\t-\n";
-    Test::new("whoami").peer(peer).stdout(lines).run();
+    let peer = Peer { unit: Some("x.service".into()), ..who() };
+    Reply::Rights(Rights { peer, slices: vec!["system.slice".into()], no_unit: None, names: vec![name], more })
+}
+
+#[test]
+fn whoami_shows_who_one_is_and_what_one_may_have() {
+    let lines = concat!(
+        "uid\t1000\ngid\t100\ngroups\t100 101\npid\t7\nunit\tx.service\nslices\tsystem.slice\nno_unit\t-\n",
+        "superuser\tno\nmay_read\tcampus msp/*\nmay_admin\t-\n",
+        "name\tcampus\tadmin\t-\nname\tmsp/497f6eca62764993bfeb53cbbbba6f08\tread\tAcme\\tCorp\n",
+    );
+    Test::new("whoami").peer(rights).stdout(lines).run();
     let json = concat!(
-        r#"{"uid":1000,"gid":100,"groups":[100,101],"pid":7,"unit":null,"superuser":false,"#,
-        r#""may_read":["campus","msp/*"],"may_admin":[]}"#,
+        r#"{"uid":1000,"gid":100,"groups":[100,101],"pid":7,"unit":"x.service","slices":["system.slice"],"no_unit":null,"#,
+        r#""superuser":false,"may_read":["campus","msp/*"],"may_admin":[],"#,
+        r#""names":[{"name":"campus","label":null,"admin":true},"#,
+        r#"{"name":"msp/497f6eca62764993bfeb53cbbbba6f08","label":"Acme\tCorp","admin":false}]}"#,
         "\n"
     );
-    Test::new("whoami --output json").peer(peer).stdout(json).run();
+    Test::new("whoami --output json").peer(rights).stdout(json).run();
+}
+
+#[test]
+fn whoami_says_why_there_is_no_unit() {
+    let peer = |_: Request<'_>| {
+        let no_unit = Some("the process runs in no systemd unit".into());
+        Reply::Rights(Rights { peer: who(), slices: vec![], no_unit, names: vec![], more: false })
+    };
+    let lines = concat!(
+        "uid\t1000\ngid\t100\ngroups\t100 101\npid\t7\nunit\t-\nslices\t-\nno_unit\tthe process runs in no systemd \
+         unit\n",
+        "superuser\tno\nmay_read\tcampus msp/*\nmay_admin\t-\n",
+    );
+    Test::new("whoami").peer(peer).stdout(lines).run();
+}
+
+#[test]
+fn whoami_makes_do_with_what_an_older_daemon_says() {
+    let peer = |request: Request<'_>| match request {
+        Request::Rights { .. } => {
+            Reply::Unsupported(Unsupported { versions: vec![1], message: "unknown request number 9".into() })
+        }
+        Request::WhoAmI => Reply::Peer(who()),
+        _ => panic!("{request:?}"),
+    };
+    let json = concat!(
+        r#"{"uid":1000,"gid":100,"groups":[100,101],"pid":7,"unit":null,"slices":[],"no_unit":null,"superuser":false,"#,
+        r#""may_read":["campus","msp/*"],"may_admin":[],"names":null}"#,
+        "\n"
+    );
+    let note = "this tokend is older than tokenctl and does not say which names you may have";
+    Test::new("whoami --output json").peer(peer).stdout(json).stderr(&format!("{{\"warning\":\"{note}\"}}\n")).run();
 }
 
 #[test]

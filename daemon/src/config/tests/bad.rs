@@ -233,12 +233,43 @@ fn a_rule_that_is_for_nobody_or_for_nothing() {
         ),
         (
             rule("profiles = ['campus']\nunits = ['exporter']"),
-            "tokend.toml:8: access.units: \"exporter\" is no unit's whole name; right is one such as \
-             \"aruba-exporter.service\"",
+            "tokend.toml:8: access.units: \"exporter\" is no unit's whole name; right is \"exporter.service\"",
+        ),
+        (
+            rule("profiles = ['campus']\nunits = ['x.service', 'exporter*.service']"),
+            "tokend.toml:8: access.units: \"exporter*.service\" is a pattern; right is a unit's whole name, a template such as \
+             \"exporter@.service\" for all its instances, or a slice such as \"automation.slice\" for all units in it",
+        ),
+        (
+            rule("profiles = ['campus']\nunits = ['exporter.timer']"),
+            "tokend.toml:8: access.units: \"exporter.timer\" is a timer, in which no process runs; right is the service that \
+             runs, such as \"aruba-exporter.service\"",
+        ),
+        (
+            rule("profiles = ['campus']\nunits = ['-.slice']"),
+            "tokend.toml:8: access.units: \"-.slice\" is the slice in which everything runs; right is a slice such as \
+             \"automation.slice\", or a rule for users or groups",
         ),
         (
             rule("profiles = ['campus']\nusers = [4294967295]"),
             "tokend.toml:8: access.users: 4294967295 is out of range; right is a name, or a number below 4294967295",
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_recorded_is_true_or_false() {
+    each_brings(&[
+        (
+            campus("[audit]\nreads = 'all'"),
+            "tokend.toml:7: audit.reads: is text in quotes; right is true or false, without quotes",
+        ),
+        (campus("[audit]\nread = true"), "tokend.toml:7: audit.read: is not a key of tokend; did you mean reads?"),
+        (campus("[audits]"), "tokend.toml:6: audits: is not a key of tokend; did you mean audit?"),
+        (
+            campus("audit.writes.x = 1"),
+            "tokend.toml:6: profiles.campus.audit: is not a key of tokend; right here are kind, \
+             client_id, client_secret, allow_plain_http, ca_file and token_endpoint",
         ),
     ]);
 }
@@ -352,4 +383,26 @@ fn a_file_that_cannot_be_read() {
         assert_eq!(messages, [format!("DIR/{name}: {problem}")]);
         assert_eq!(check(&path(name), &machine.environment).errors, errors);
     }
+}
+
+#[test]
+fn a_key_that_is_mistyped_is_not_missing_as_well() {
+    each_brings(&[
+        (
+            campus("").replace("client_id", "clientid"),
+            "tokend.toml:4: profiles.campus.clientid: is not a key of tokend; did you mean client_id?",
+        ),
+        (
+            legacy("clustr = 'EU-1'"),
+            "tokend.toml:6: profiles.legacy.clustr: is not a key of tokend; did you mean cluster?",
+        ),
+        (
+            campus("[[access]]\nprofiles = ['campus']\nuser = ['netops']"),
+            "tokend.toml:8: access.user: is not a key of tokend; did you mean users?",
+        ),
+        (
+            campus("[[access]]\nprofile = ['campus']\nusers = ['netops']"),
+            "tokend.toml:7: access.profile: is not a key of tokend; did you mean profiles?",
+        ),
+    ]);
 }

@@ -183,7 +183,8 @@ fn a_state_key_is_64_hex_digits() {
 fn outside_of_the_unit_check_says_which_credentials_it_did_not_read() {
     let machine = Machine::new();
     let outside = Surroundings::new([], machine.environment.surroundings.uid(), machine.environment.surroundings.gid());
-    let environment = Environment { surroundings: Arc::new(outside), accounts: Arc::new(Directory) };
+    let environment =
+        Environment { surroundings: Arc::new(outside), accounts: Arc::new(Directory), ..machine.environment.clone() };
     machine.file("tokend.toml", &with("{ credential = 'campus' }"), 0o644);
     let path = machine.folder.path().join("tokend.toml");
 
@@ -206,7 +207,8 @@ fn to_root_a_secret_file_of_a_services_user_is_not_an_error() {
         nix::unistd::chown(&secret, Some(4242.into()), None).expect("root may");
     }
     let as_root = Surroundings::new([], 0, machine.environment.surroundings.gid());
-    let environment = Environment { surroundings: Arc::new(as_root), accounts: Arc::new(Directory) };
+    let environment =
+        Environment { surroundings: Arc::new(as_root), accounts: Arc::new(Directory), ..machine.environment.clone() };
     let path = machine.folder.path().join("tokend.toml");
 
     let report = check(&path, &environment);

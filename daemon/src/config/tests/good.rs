@@ -36,6 +36,7 @@ fn everything_that_can_be_said_is_understood() {
     let settings = &config.settings;
     assert_eq!((settings.refresh_at.get(), settings.jitter.get()), (0.5, 0.1));
     assert_eq!(settings.max_requests_per_second, NonZeroU32::new(7).expect("not zero"));
+    assert_eq!(config.audit, AuditSettings { reads: true });
     assert_eq!(config.state_key, Some(SecretSource::File { path: machine.folder.path().join("state.key") }));
 
     let campus = &settings.profiles[&name("campus")];
@@ -182,22 +183,57 @@ fn what_is_odd_is_a_warning_with_its_place() {
              with a section [profiles.NAME.tenants] has them",
         ),
         (
-            format!("{CAMPUS}[[access]]\nprofiles = ['campus']\nunits = ['x.service']"),
-            "tokend.toml:8: access.units: \"x.service\" matches nothing yet: this version does not know the unit of a peer",
-        ),
-        (
             format!("{MSP}tenants.warm = ['Acme Corp', 'Acme Corp']"),
             "tokend.toml:7: profiles.msp.tenants.warm: \"Acme Corp\" stands in it twice; once is enough",
         ),
         (
             String::new(),
             "tokend.toml: profiles: there are none, so there is nothing to do; right is a section [profiles.NAME] for each \
-             set of client credentials",
+             set of client credentials (`tokend init` writes one)",
         ),
     ];
     let machine = Machine::new();
     for (text, warning) in table {
         assert_eq!(machine.warnings(&text), [warning], "{text}");
+    }
+}
+
+#[test]
+fn rules_by_units_that_cannot_be_known_here_are_a_warning() {
+    let text = format!("{CAMPUS}[[access]]\nprofiles = ['campus']\nunits = ['x.service',\n  'y.slice']");
+    let problems = [
+        (UnitSight::Clear, None),
+        (
+            UnitSight::NoPeerPidfd,
+            Some("this kernel does not say which process connected (SO_PEERPIDFD); right is Linux 6.5 or later"),
+        ),
+        (
+            UnitSight::ProcHidden,
+            Some(
+                "/proc does not show other users' processes; right is a mount without hidepid, and ProtectProc=default in \
+                 the unit",
+            ),
+        ),
+    ];
+    for (unit_sight, problem) in problems {
+        let mut machine = Machine::new();
+        machine.environment.unit_sight = unit_sight;
+        let expected: Vec<String> = problem
+            .map(|problem| format!("tokend.toml:8: access.units: match nobody: {problem}"))
+            .into_iter()
+            .collect();
+        assert_eq!(machine.warnings(&text), expected, "{unit_sight:?}");
+        assert_eq!(machine.warnings(CAMPUS), Vec::<String>::new(), "without such rules it does not matter");
+    }
+}
+
+#[test]
+fn reads_are_recorded_only_where_that_is_said() {
+    for (text, reads) in
+        [("", false), ("[audit]", false), ("[audit]\nreads = false", false), ("[audit]\nreads = true", true)]
+    {
+        let config = Machine::new().load(&format!("{CAMPUS}{text}")).expect("it is right");
+        assert_eq!(config.audit, AuditSettings { reads }, "{text}");
     }
 }
 

@@ -2,7 +2,10 @@
 
 mod bad;
 mod bad_secrets;
+mod beginnings;
+mod documented;
 mod good;
+mod machine;
 mod mutations;
 
 use std::ffi::OsString;
@@ -53,8 +56,11 @@ impl Machine {
         std::fs::create_dir(&credentials).expect("a folder");
         all.push(("CREDENTIALS_DIRECTORY".into(), credentials.into()));
         let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
-        let environment =
-            Environment { surroundings: Arc::new(Surroundings::new(all, uid, gid)), accounts: Arc::new(Directory) };
+        let environment = Environment {
+            surroundings: Arc::new(Surroundings::new(all, uid, gid)),
+            accounts: Arc::new(Directory),
+            unit_sight: UnitSight::Clear,
+        };
         let machine = Self { folder, environment };
         machine.file("credentials/campus", "hunter2\n", 0o400);
         machine.file("msp.secret", "hunter2\n", 0o600);
@@ -137,6 +143,9 @@ jitter = 0.1
 [state]
 key = { file = "DIR/state.key" }
 
+[audit]
+reads = true
+
 [profiles.campus]
 kind = "central"
 client_id = "campus-id"
@@ -173,6 +182,7 @@ groups = ["automation", "77"]
 [[access]]
 profiles = ["legacy"]
 groups = ["automation"]
+units = ["aruba-exporter.service", "exporter@.service", "automation.slice"]
 admin = true
 "#;
 

@@ -101,10 +101,41 @@ fn a_pair_that_cannot_be_stored_is_tried_until_it_can() {
     assert!(!rig.core.is_quiet(), "the daemon does not stop with a pair in memory only");
     assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::ServeRenewing)));
     assert!(rig.sent.is_empty());
+    let status = rig.status(PROFILE);
+    assert_eq!(status.health, tokend_proto::Health::Failing);
+    assert!(status.last_error.is_some_and(|e| e.contains("held in memory") && e.contains("no space left")));
+    assert_eq!(status.chain.map(|chain| chain.state).as_deref(), Some("in flight"));
     rig.disk_fault = None;
     rig.pass(secs(40));
     assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.status(PROFILE).health, tokend_proto::Health::Good);
     assert!(rig.core.is_quiet());
+}
+
+#[test]
+fn a_refusal_that_cannot_be_stored_is_one_all_the_same_and_status_is_of_one_piece() {
+    for login in [false, true] {
+        let mut rig = imported(login);
+        rig.pass(secs(6601));
+        rig.disk_fault = Some("no space left on device");
+        rig.fail(FailureKind::InvalidGrant);
+        let status = rig.status(PROFILE);
+        let chain = status.chain.expect("of a Classic profile");
+        if login {
+            assert_eq!(chain.state, "awaiting login");
+            assert!(status.last_error.is_some_and(|e| e.contains("refuses the refresh token could not be stored")));
+        } else {
+            assert_eq!((status.health, chain.state.as_str()), (tokend_proto::Health::ChainLost, "lost"));
+            assert!(chain.why.is_some_and(|why| why.contains("revoked")));
+        }
+        assert_eq!(chain.ends_at, None, "there is no refresh token any more");
+        rig.pass(secs(60));
+        assert_eq!(rig.requests(), 2, "login: {login}: what is decided is stored first");
+        rig.disk_fault = None;
+        rig.pass(secs(40));
+        assert_eq!(rig.requests(), if login { 3 } else { 2 });
+        assert!(rig.core.is_quiet() != login, "a login is on the wire");
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The core from outside: inputs in, effects out, time as a number.
 
 mod chains;
+mod held;
 mod imports;
 mod logins;
 mod peers;
 mod reload;
 mod renewal;
+mod ruins;
 mod sources;
 mod tenants;
 
@@ -13,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::{ErrorCode, ErrorReply, Flags, NameStatus, Secret, TokenName, TokenRef};
+use tokend_proto::{ErrorCode, ErrorReply, Fingerprint, Flags, NameStatus, Secret, TokenName, TokenRef};
 
 use super::effect::{Effect, Issued, Notice, Outcome, ReadMode};
 use super::exchange::{
@@ -48,6 +50,7 @@ struct Rig {
     secrets: SecretVersions,
     read: bool,
     notices: Vec<Notice>,
+    condemned: Vec<Fingerprint>,
     tokens: u64,
     waiters: u64,
 }
@@ -97,6 +100,7 @@ impl Rig {
             },
             read: false,
             notices: Vec::new(),
+            condemned: Vec::new(),
             tokens: 0,
             waiters: 0,
         };
@@ -157,6 +161,7 @@ impl Rig {
                 assert!(before.is_none(), "{waiter:?} was answered twice");
             }
             Effect::Notice(notice) => self.notices.push(notice),
+            Effect::Condemn(token) => self.condemned.push(token),
             Effect::Directory { .. } => {}
         }
     }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::{ErrorCode, ErrorReply, Flags, NameStatus, Reply, Tenant, TokenName};
+use tokend_proto::{ErrorCode, ErrorReply, Flags, NameStatus, Reply, Rights, Tenant, TokenName};
 
 use super::super::buffers::Output;
 use super::super::message::Answer;
 use super::super::open::{Expects, Open};
 use super::super::{pages, refusal};
 use super::Session;
+use crate::audit::Kind;
 use crate::core::effect::{Issued, Outcome};
 use crate::core::time::Boot;
 
@@ -17,26 +18,31 @@ impl Session {
     /// Turns one answer into a reply, or into the next question.
     pub(super) fn answer(&mut self, open: Open, answer: Answer, out: &mut Output) {
         let Open { request_id, expects } = open;
+        let subject = expects.subject();
         // Not the moment that this turn began: the answer may be younger.
         let now = self.shared.context.clock.boot();
         let handled = match (expects, answer) {
             (Expects::Resolved { asked, profile, then, .. }, Answer::Outcome(outcome)) => match outcome {
                 Outcome::Resolved(name) => self.act(now, request_id, &asked, name, then, out),
                 Outcome::Error(error) => {
-                    let all = self.shared.context.access.load().may_read_every_tenant(&self.peer, &profile);
+                    let access = self.shared.context.access.load();
+                    let all = access.may_read_every_tenant(self.peer(&access), &profile);
                     Err(if all { error } else { conceal(error, &asked) })
                 }
                 _ => Err(refusal::mismatched()),
             },
             (_, Answer::Outcome(Outcome::Error(error))) => Err(error),
-            (Expects::Token { name, min_ttl }, Answer::Outcome(Outcome::Token { token, flags })) => {
-                self.token(now, request_id, &name, min_ttl, &token, flags, out)
+            (Expects::Token { kind, name, min_ttl }, Answer::Outcome(Outcome::Token { token, flags })) => {
+                let served = self.token(now, request_id, &name, min_ttl, &token, flags, out);
+                served.map(|name| self.record_served(kind, &name, token.fingerprint))
             }
-            (Expects::Renewed, Answer::Outcome(Outcome::Renewed(renewed))) => {
+            (Expects::Renewed { name }, Answer::Outcome(Outcome::Renewed(renewed))) => {
+                self.record_done(Kind::Refresh, Some(&name.to_string()), Some(renewed.fingerprint));
                 self.reply(out, request_id, &Reply::Renewed(renewed));
                 Ok(())
             }
-            (Expects::Imported, Answer::Outcome(Outcome::Imported(imported))) => {
+            (Expects::Imported { profile }, Answer::Outcome(Outcome::Imported(imported))) => {
+                self.record_done(Kind::Import, Some(profile.as_str()), None);
                 self.reply(out, request_id, &Reply::Imported(imported));
                 Ok(())
             }
@@ -48,17 +54,25 @@ impl Session {
                 self.reply(out, request_id, &page);
                 Ok(())
             }
-            (Expects::Reloaded, Answer::Reloaded(result)) => {
-                result.map(|reloaded| self.reply(out, request_id, &Reply::Reloaded(reloaded)))
+            (Expects::Rights { after, _permit }, Answer::Outcome(Outcome::Status(all))) => {
+                let rights = self.rights(all, after.as_ref());
+                self.reply(out, request_id, &Reply::Rights(rights));
+                Ok(())
             }
+            (Expects::Reloaded, Answer::Reloaded(result)) => result.map(|reloaded| {
+                self.record_done(Kind::Reload, None, None);
+                self.reply(out, request_id, &Reply::Reloaded(reloaded));
+            }),
             _ => Err(refusal::mismatched()),
         };
         if let Err(error) = handled {
+            let subject = subject.as_ref().map(|(kind, name)| (*kind, name.as_deref()));
+            self.record_error(subject, &error);
             self.refuse(out, request_id, error);
         }
     }
 
-    /// The rules may have changed and time has passed while the question was open.
+    /// The rules may have changed and time has passed while the question was open. Returns the name as it is kept.
     #[expect(clippy::too_many_arguments, reason = "the parts of one open question, taken apart once")]
     fn token(
         &self,
@@ -69,9 +83,10 @@ impl Session {
         token: &Arc<Issued>,
         flags: Flags,
         out: &mut Output,
-    ) -> Result<(), ErrorReply> {
+    ) -> Result<String, ErrorReply> {
         let text = name.to_string();
-        if !self.shared.context.access.load().may_read(&self.peer, name) {
+        let access = self.shared.context.access.load();
+        if !access.may_read(self.peer(&access), name) {
             return Err(refusal::may_not_read(&text));
         }
         if token.expires <= now {
@@ -82,7 +97,7 @@ impl Session {
         if !context.board.slot(&text).is_some_and(|slot| slot.copy_of(token, request_id, flags, out.frame())) {
             self.reply_flagged(out, request_id, flags, &Reply::Token(token.to_wire(context.clock.now())));
         }
-        Ok(())
+        Ok(text)
     }
 
     fn status_page(
@@ -96,7 +111,7 @@ impl Session {
         let context = &self.shared.context;
         let (access, notes) = (context.access.load(), context.notes.load());
         let asked = only.as_ref().map(|(_, name)| name);
-        match pages::status(all, (&access, &self.peer), asked, after.as_ref(), &notes) {
+        match pages::status(all, (&access, self.peer(&access)), asked, after.as_ref(), &notes) {
             Some(page) => {
                 self.reply(out, request_id, &Reply::Status(page));
                 Ok(())
@@ -112,7 +127,22 @@ impl Session {
         after: Option<tokend_proto::WorkspaceId>,
     ) -> Reply {
         let access = self.shared.context.access.load();
-        Reply::Tenants(pages::tenants(all, (&access, &self.peer), profile, after))
+        Reply::Tenants(pages::tenants(all, (&access, self.peer(&access)), profile, after))
+    }
+
+    fn rights(&self, all: Vec<NameStatus>, after: Option<&TokenName>) -> Rights {
+        let access = self.shared.context.access.load();
+        let peer = self.describe_peer(&access);
+        let (slices, no_unit) = match self.unit() {
+            Ok(unit) => (unit.slices.clone(), None),
+            Err(why) => (Vec::new(), Some(why.to_string())),
+        };
+        pages::rights(
+            all,
+            (&access, self.peer(&access)),
+            Rights { peer, slices, no_unit, names: Vec::new(), more: false },
+            after,
+        )
     }
 }
 

@@ -9,7 +9,9 @@ use super::super::buffers::Output;
 use super::super::naming::{self, Asked};
 use super::super::open::{Expects, Then};
 use super::super::{admission, refusal};
-use super::Session;
+use super::{Session, record};
+use crate::audit::Kind;
+use crate::core::access::Access;
 use crate::core::input::Question;
 use crate::core::time::Boot;
 
@@ -23,6 +25,7 @@ const RESOLVE_TIME: Duration = Duration::from_secs(30);
 impl Session {
     /// Handles one request; adds at most one frame.
     pub(in super::super) fn request(&mut self, now: Boot, request_id: u64, request: Request<'_>, out: &mut Output) {
+        let subject = record::of_request(&request);
         let handled = match request {
             Request::Get { name, min_ttl, wait } => self.get(now, request_id, name, min_ttl, wait, out),
             Request::Ping => {
@@ -40,11 +43,14 @@ impl Session {
             Request::Tenants { profile, after } => self.tenants(request_id, profile, after),
             Request::Reload => self.reload(request_id),
             Request::WhoAmI => {
-                self.reply(out, request_id, &Reply::Peer(self.describe_peer()));
+                let access = self.shared.context.access.load();
+                self.reply(out, request_id, &Reply::Peer(self.describe_peer(&access)));
                 Ok(())
             }
+            Request::Rights { after } => self.rights_of_peer(request_id, after),
         };
         if let Err(error) = handled {
+            self.record_error(subject, &error);
             self.refuse(out, request_id, error);
         }
     }
@@ -65,17 +71,19 @@ impl Session {
         if let Some((checked, slot)) = &self.allowed
             && slot.text() == asked
             && Arc::ptr_eq(checked, &access)
-            && slot.serve(now, min_ttl, request_id, out.frame())
+            && let Some(fingerprint) = slot.serve(now, min_ttl, request_id, out.frame())
         {
+            self.record_served(Kind::Get, asked, fingerprint);
             return Ok(());
         }
         if let Some(slot) = self.shared.context.board.slot(asked) {
-            if !access.may_read(&self.peer, slot.name()) {
+            if !access.may_read(self.peer(&access), slot.name()) {
                 return Err(refusal::may_not_read(asked));
             }
             let served = slot.serve(now, min_ttl, request_id, out.frame());
             self.allowed = Some((Arc::clone(&access), slot));
-            if served {
+            if let Some(fingerprint) = served {
+                self.record_served(Kind::Get, asked, fingerprint);
                 return Ok(());
             }
         }
@@ -95,7 +103,8 @@ impl Session {
         match naming::parse(&self.shared.context.board, asked).map_err(|why| refusal::name(asked, why))? {
             Asked::Known(name) => self.act(now, request_id, asked, name, then, out),
             Asked::Workspace { profile, workspace_name } => {
-                if !self.shared.context.access.load().may_read_some_tenant(&self.peer, &profile) {
+                let access = self.shared.context.access.load();
+                if !access.may_read_some_tenant(self.peer(&access), &profile) {
                     return Err(refusal_for(then, asked));
                 }
                 let until = match then {
@@ -120,8 +129,8 @@ impl Session {
     ) -> Result<(), ErrorReply> {
         let access = self.shared.context.access.load();
         let allowed = match then {
-            Then::Refresh => access.may_admin(&self.peer, &name),
-            Then::Get { .. } | Then::Reject { .. } | Then::Status => access.may_read(&self.peer, &name),
+            Then::Refresh => access.may_admin(self.peer(&access), &name),
+            Then::Get { .. } | Then::Reject { .. } | Then::Status => access.may_read(self.peer(&access), &name),
         };
         drop(access);
         if !allowed {
@@ -130,18 +139,21 @@ impl Session {
         match then {
             Then::Get { min_ttl, until } => {
                 if let Some(slot) = self.shared.context.board.slot(&name.to_string())
-                    && slot.serve(now, min_ttl, request_id, out.frame())
+                    && let Some(fingerprint) = slot.serve(now, min_ttl, request_id, out.frame())
                 {
+                    self.record_served(Kind::Get, slot.text(), fingerprint);
                     return Ok(());
                 }
                 let question = Question::Get { name: name.clone(), min_ttl, wait: until.since(now) };
-                self.ask(request_id, question, Expects::Token { name, min_ttl })
+                self.ask(request_id, question, Expects::Token { kind: Kind::Get, name, min_ttl })
             }
             Then::Reject { fingerprint, min_ttl } => {
                 let question = Question::Reject { name: name.clone(), fingerprint, min_ttl };
-                self.ask(request_id, question, Expects::Token { name, min_ttl })
+                self.ask(request_id, question, Expects::Token { kind: Kind::Reject, name, min_ttl })
             }
-            Then::Refresh => self.ask(request_id, Question::Refresh { name }, Expects::Renewed),
+            Then::Refresh => {
+                self.ask_as_admin(request_id, Question::Refresh { name: name.clone() }, Expects::Renewed { name })
+            }
             Then::Status => {
                 let permit = self.list()?;
                 let expects = Expects::Status { only: Some((asked.into(), name)), after: None, _permit: permit };
@@ -152,7 +164,8 @@ impl Session {
 
     fn import(&mut self, request_id: u64, asked: &str, refresh_token: SecretStr<'_>) -> Result<(), ErrorReply> {
         let profile: ProfileName = asked.parse().map_err(|why| refusal::profile(asked, why))?;
-        if !self.shared.context.access.load().may_admin(&self.peer, &TokenName::from(profile.clone())) {
+        let access = self.shared.context.access.load();
+        if !access.may_admin(self.peer(&access), &TokenName::from(profile.clone())) {
             return Err(refusal::may_not_admin(asked));
         }
         let refresh_token = refresh_token.to_secret();
@@ -160,19 +173,26 @@ impl Session {
         if !(1..=limits::MAX_REFRESH_TOKEN).contains(&length) {
             return Err(refusal::refresh_token(length));
         }
-        self.ask(request_id, Question::Import { profile, refresh_token }, Expects::Imported)
+        let question = Question::Import { profile: profile.clone(), refresh_token };
+        self.ask_as_admin(request_id, question, Expects::Imported { profile })
     }
 
     fn status(&mut self, request_id: u64, after: Option<&str>) -> Result<(), ErrorReply> {
-        let canonical = |text| naming::canonical(text).ok_or_else(|| refusal::after(text, "a token name"));
-        let after = after.map(canonical).transpose()?;
+        let after = after.map(after_name).transpose()?;
         let permit = self.list()?;
         self.ask(request_id, Question::Status, Expects::Status { only: None, after, _permit: permit })
     }
 
+    fn rights_of_peer(&mut self, request_id: u64, after: Option<&str>) -> Result<(), ErrorReply> {
+        let after = after.map(after_name).transpose()?;
+        let permit = self.list()?;
+        self.ask(request_id, Question::Status, Expects::Rights { after, _permit: permit })
+    }
+
     fn tenants(&mut self, request_id: u64, asked: &str, after: Option<&str>) -> Result<(), ErrorReply> {
         let profile: ProfileName = asked.parse().map_err(|why| refusal::profile(asked, why))?;
-        if !self.shared.context.access.load().may_read_some_tenant(&self.peer, &profile) {
+        let access = self.shared.context.access.load();
+        if !access.may_read_some_tenant(self.peer(&access), &profile) {
             return Err(refusal::may_not_read(asked));
         }
         let id = |text: &str| text.parse().map_err(|_| refusal::after(text, "a tenant id"));
@@ -186,27 +206,40 @@ impl Session {
         if !self.shared.context.access.load().is_superuser(&self.peer) {
             return Err(refusal::may_not_reload());
         }
+        self.unit();
         self.ask_reload(request_id)
+    }
+
+    /// As [`Session::ask`], and with the unit for the record, which is written even if the peer is gone by then.
+    fn ask_as_admin(&mut self, request_id: u64, question: Question, expects: Expects) -> Result<(), ErrorReply> {
+        self.unit();
+        self.ask(request_id, question, expects)
     }
 
     fn list(&self) -> Result<admission::ListPermit, ErrorReply> {
         self.place.list().ok_or_else(|| refusal::too_many_lists(admission::MAX_LISTS_PER_UID))
     }
 
-    fn describe_peer(&self) -> Peer {
-        let access = self.shared.context.access.load();
+    pub(super) fn describe_peer(&self, access: &Access) -> Peer {
+        // Also where no rule wants to know it.
+        let unit = self.unit().as_ref().ok().map(|unit| unit.name.clone());
         let peer = &*self.peer;
         Peer {
             uid: peer.uid,
             gid: peer.gid,
             groups: peer.groups.clone(),
             pid: peer.pid,
-            unit: peer.unit.clone(),
+            unit,
             superuser: access.is_superuser(peer),
             may_read: access.readable_patterns(peer),
             may_admin: access.admin_patterns(peer),
         }
     }
+}
+
+/// What a page of names starts after.
+fn after_name(text: &str) -> Result<TokenName, ErrorReply> {
+    naming::canonical(text).ok_or_else(|| refusal::after(text, "a token name"))
 }
 
 /// The same words whether or not the name exists.

@@ -1,10 +1,11 @@
 //! A socket's thread with its surroundings, and a peer that speaks to it.
 
+use std::cell::OnceCell;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -16,11 +17,13 @@ use tokend_proto::{
 use tokio::sync::mpsc;
 
 use super::super::{Clock, Context, Limits, Listener, Message, ReplyTo, SocketThread, peer};
+use crate::audit::{Audit, Records};
 use crate::board::Board;
 use crate::core::access::{Access, PeerIdentity, Rule};
 use crate::core::effect::{Issued, ReadMode};
 use crate::core::input::{Question, WaiterId};
 use crate::core::time::{Boot, Now, Wall};
+use crate::core::unit::{NoUnit, PeerUnit};
 
 /// Longer than anything a test waits for takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -56,10 +59,14 @@ pub(super) struct Daemon {
     pub(super) clock: Arc<TestClock>,
     pub(super) access: Arc<ArcSwap<Access>>,
     pub(super) core: mpsc::Receiver<Message>,
+    /// What was recorded; reads are.
+    pub(super) records: Records,
     pub(super) thread: SocketThread,
     pub(super) path: PathBuf,
     /// Whom the next connection is taken for.
     uid: Arc<AtomicU32>,
+    unit: Arc<Mutex<Option<Result<PeerUnit, NoUnit>>>>,
+    pub(super) audit: Arc<Audit>,
     _folder: TempDir,
 }
 
@@ -78,19 +85,25 @@ impl Daemon {
         let board = Arc::new(Board::new());
         let clock = Arc::new(TestClock::default());
         let access = Arc::new(ArcSwap::from_pointee(Access::new(Vec::new(), DAEMON_UID)));
+        let (audit, records) = Audit::new(true);
+        let audit = Arc::new(audit);
         let (to_core, core) = mpsc::channel(queue);
         let context = Context {
             board: Arc::clone(&board),
             clock: clock.clone(),
             access: Arc::clone(&access),
             notes: Arc::new(ArcSwap::from_pointee(vec!["a note".to_owned()])),
+            audit: Arc::clone(&audit),
             to_core,
             limits,
         };
         let uid = Arc::new(AtomicU32::new(DAEMON_UID));
         let taken_for = Arc::clone(&uid);
+        let unit = Arc::<Mutex<Option<Result<PeerUnit, NoUnit>>>>::default();
+        let in_unit = Arc::clone(&unit);
         let identify = move |stream: &_| {
-            peer::identify(stream).map(|peer| PeerIdentity { uid: taken_for.load(Ordering::Relaxed), ..peer })
+            let unit = in_unit.lock().unwrap().clone().map_or_else(OnceCell::new, OnceCell::from);
+            peer::identify(stream).map(|peer| PeerIdentity { uid: taken_for.load(Ordering::Relaxed), unit, ..peer })
         };
         let thread = SocketThread::spawn_with(
             Listener::bind(&path, crate::config::SocketGroup::Own).unwrap(),
@@ -98,7 +111,7 @@ impl Daemon {
             identify,
         )
         .unwrap();
-        Self { board, clock, access, core, thread, path, uid, _folder: folder }
+        Self { board, clock, access, core, records, thread, path, uid, unit, audit, _folder: folder }
     }
 
     /// A peer of the daemon's own user.
@@ -132,6 +145,11 @@ impl Daemon {
             assert!(self.clock.boot() < give_up, "{} connections", self.thread.connections());
             std::thread::yield_now();
         }
+    }
+
+    /// What is found when the unit of a peer that connects from now on is looked up; `None` for the truth.
+    pub(super) fn set_unit(&self, unit: Option<Result<PeerUnit, NoUnit>>) {
+        *self.unit.lock().unwrap() = unit;
     }
 
     pub(super) fn set_rules(&self, rules: Vec<Rule>) {

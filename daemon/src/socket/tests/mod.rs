@@ -6,5 +6,7 @@ mod harness;
 mod limits;
 mod lists;
 mod questions;
+mod records;
+mod units;
 mod wire;
 mod workspaces;

@@ -1,6 +1,7 @@
 use tokend_proto::{ChainStatus, ErrorReply, Fingerprint, Flags, Health, Reply, Stamp, codec};
 
 use super::*;
+use crate::core::access::Rule;
 
 fn peer() -> PeerIdentity {
     PeerIdentity::default()
@@ -74,4 +75,38 @@ fn pages_do_not_depend_on_the_order_that_they_are_cut_from() {
 fn an_error_always_fits() {
     let error = ErrorReply { message: "m".repeat(400), ..super::super::refusal::unsendable() };
     codec::encode_reply(1, Flags::NONE, &Reply::Error(error)).expect("it fits");
+}
+
+#[test]
+fn a_page_of_rights_fits_into_a_frame_whoever_the_peer_is() {
+    let all: Vec<_> = (0..2_000).map(|n| largest(format!("p{n:04}"))).collect();
+    let who = tokend_proto::Peer {
+        uid: u32::MAX,
+        gid: u32::MAX,
+        groups: vec![u32::MAX; 4_000],
+        pid: i32::MAX,
+        unit: Some("u".repeat(255)),
+        superuser: false,
+        may_read: vec!["p".repeat(300); 50],
+        may_admin: Vec::new(),
+    };
+    let whole = Rights { peer: who, slices: Vec::new(), no_unit: None, names: Vec::new(), more: false };
+    let rules = vec![
+        Rule { profiles: vec!["*".parse().unwrap()], users: vec![5], ..Rule::default() },
+        Rule { profiles: vec!["p*7".parse().unwrap()], users: vec![5], admin: true, ..Rule::default() },
+    ];
+    let (access, peer) = (Access::new(rules, 990), PeerIdentity { uid: 5, ..PeerIdentity::default() });
+    let mut seen: Vec<NameRights> = Vec::new();
+    loop {
+        let after = seen.last().and_then(|name| naming::canonical(&name.name));
+        let page = rights(all.clone(), (&access, &peer), whole.clone(), after.as_ref());
+        codec::encode_reply(1, Flags::NONE, &Reply::Rights(page.clone())).expect("it fits");
+        seen.extend(page.names);
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 2_000);
+    assert!(seen.iter().all(|name| name.admin == name.name.ends_with('7')));
+    assert!(rights(all, (&access, &PeerIdentity { uid: 6, ..peer }), whole, None).names.is_empty());
 }

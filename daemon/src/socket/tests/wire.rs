@@ -150,7 +150,7 @@ fn bytes_after_the_value_are_malformed() {
 fn an_unknown_version_or_request_is_answered_under_its_id_and_the_connection_goes_on() {
     let daemon = Daemon::start();
     let mut peer = daemon.connect();
-    for frame in [raw_frame(2, 5, &[0xff; 40]), raw_frame(1, 5, &[9]), raw_frame(1, 5, &[200, 1, 2, 3])] {
+    for frame in [raw_frame(2, 5, &[0xff; 40]), raw_frame(1, 5, &[10]), raw_frame(1, 5, &[200, 1, 2, 3])] {
         peer.send_bytes(&frame);
         match peer.reply_to(5) {
             Reply::Unsupported(unsupported) => assert_eq!(unsupported.versions, [1]),

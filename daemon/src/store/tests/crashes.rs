@@ -126,7 +126,8 @@ fn full() -> io::Error {
 
 #[test]
 fn a_token_is_not_spent_when_what_follows_could_not_be_stored() {
-    for (key, record) in [(key(), in_flight("1")), (candidate_key(), candidate())] {
+    let spending = [(key(), in_flight("1")), (candidate_key(), candidate()), (quota_key(), quota(LoginOutcome::Open))];
+    for (key, record) in spending {
         let folder = tempfile::tempdir().unwrap();
         let mut shelf = open(folder.path());
         shelf.folder.fault.set(|doing, name| if (doing, name) == ("reserve", ".spare") { Err(full()) } else { Ok(()) });
@@ -240,4 +241,59 @@ fn a_failed_spare_is_replaced_by_an_ordinary_write() {
     drop(shelf);
     assert_eq!(extensions(folder.path()), [".prev", ".rec"]);
     assert_eq!(load_only(folder.path()), (Some(RestoredContent::Newest(settled("2"))), vec![]));
+}
+
+/// Of the same client as the quota.
+fn chain_of_login() -> RecordKey {
+    let RecordKey::Quota(QuotaKey { gateway, client_id }) = quota_key() else { unreachable!() };
+    RecordKey::Chain(ChainKey { gateway, client_id, ..chain_key() })
+}
+
+#[test]
+fn a_login_reserves_the_space_for_the_chain_that_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shelf = open(folder.path());
+    shelf.write(&quota_key(), Revision(0), Some(&quota(LoginOutcome::Open))).unwrap();
+    assert_eq!(extensions(folder.path()), [".rec", ".spare"]);
+    // Neither a new file nor a new name is to be had from now on.
+    shelf
+        .folder
+        .fault
+        .set(|doing, _| if matches!(doing, "create" | "reserve" | "link") { Err(full()) } else { Ok(()) });
+    // How it ended cannot be stored, and does not take the space from the pair.
+    shelf.write(&quota_key(), Revision(1), Some(&quota(LoginOutcome::Minted))).unwrap_err();
+    shelf.write(&chain_of_login(), Revision(0), Some(&settled("1"))).unwrap();
+    shelf.folder.fault.clear();
+    shelf.write(&quota_key(), Revision(1), Some(&quota(LoginOutcome::Minted))).unwrap();
+    assert_eq!(extensions(folder.path()), [".rec", ".prev", ".rec"]);
+    let found = shelf.load().unwrap();
+    assert_eq!((found.records.len(), found.problems), (2, vec![]));
+}
+
+#[test]
+fn a_login_whose_end_is_stored_first_leaves_its_chain_the_space_and_one_that_failed_gives_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shelf = open(folder.path());
+    shelf.write(&quota_key(), Revision(0), Some(&quota(LoginOutcome::Open))).unwrap();
+    shelf.write(&quota_key(), Revision(1), Some(&quota(LoginOutcome::Minted))).unwrap();
+    shelf.folder.fault.set(|doing, _| if doing == "create" { Err(full()) } else { Ok(()) });
+    shelf.write(&chain_of_login(), Revision(0), Some(&settled("1"))).unwrap();
+    shelf.folder.fault.clear();
+    assert!(!extensions(folder.path()).contains(&".spare".to_owned()));
+    shelf.write(&quota_key(), Revision(2), Some(&quota(LoginOutcome::Open))).unwrap();
+    assert!(extensions(folder.path()).contains(&".spare".to_owned()));
+    shelf.write(&quota_key(), Revision(3), Some(&quota(LoginOutcome::Failed))).unwrap();
+    assert!(!extensions(folder.path()).contains(&".spare".to_owned()));
+}
+
+#[test]
+fn a_chain_of_another_client_leaves_a_login_its_space_and_a_restart_gives_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shelf = open(folder.path());
+    shelf.write(&quota_key(), Revision(0), Some(&quota(LoginOutcome::Open))).unwrap();
+    shelf.write(&key(), Revision(0), Some(&settled("1"))).unwrap();
+    assert!(extensions(folder.path()).contains(&".spare".to_owned()));
+    drop(shelf);
+    load(folder.path()).unwrap();
+    assert!(!extensions(folder.path()).contains(&".spare".to_owned()), "the login ended with its daemon");
 }

@@ -4,6 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::store::envelope::{DecodeError, decode, encode};
+use crate::store::{FileStore, Store};
 
 #[test]
 fn no_single_flipped_bit_and_no_truncation_yields_a_record() {
@@ -47,7 +48,7 @@ fn a_damaged_record_gives_way_to_the_one_before_and_the_next_write_heals_it() {
         let record = fs::File::options().write(true).open(file(folder.path(), ".rec")).unwrap();
         record.set_len(cut).unwrap();
         let mut shelf = Shelf::open(folder.path(), None).unwrap();
-        let Loaded { records, problems } = shelf.load().unwrap();
+        let Loaded { records, problems, .. } = shelf.load().unwrap();
         assert_eq!(records[0].content, RestoredContent::Previous(settled("1")), "{cut}");
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[0].contains(".rec cannot be read: "), "{problems:?}");
@@ -83,7 +84,7 @@ fn when_neither_can_be_read_the_name_is_still_known_from_the_head() {
         flip(&path, last(&path));
     }
     let mut shelf = Shelf::open(folder.path(), None).unwrap();
-    let Loaded { records, problems } = shelf.load().unwrap();
+    let Loaded { records, problems, .. } = shelf.load().unwrap();
     assert_eq!(records, [Restored { key: key(), revision: Revision(2), content: RestoredContent::Unreadable }]);
     assert_eq!(problems.len(), 2, "{problems:?}");
     shelf.write(&key(), Revision(2), Some(&settled("3"))).unwrap();
@@ -92,14 +93,33 @@ fn when_neither_can_be_read_the_name_is_still_known_from_the_head() {
 }
 
 #[test]
-fn when_not_even_the_name_is_known_the_file_is_named() {
-    let folder = two_records();
-    for extension in [".rec", ".prev"] {
-        flip(&file(folder.path(), extension), 30);
+fn a_record_that_is_destroyed_is_still_recognised_by_its_name_and_the_next_write_heals_it() {
+    type Blow = fn(&Path);
+    let blows: [Blow; 4] = [
+        |path| flip(path, 30),
+        |path| fs::File::options().write(true).open(path).unwrap().set_len(0).unwrap(),
+        |path| fs::write(path, [0x5a; 700]).unwrap(),
+        |path| fs::remove_file(path).unwrap(),
+    ];
+    for (index, blow) in blows.into_iter().enumerate() {
+        // Of the two files one at least has to be there, or nothing is.
+        for other in &blows[..3] {
+            let folder = two_records();
+            blow(&file(folder.path(), ".rec"));
+            other(&file(folder.path(), ".prev"));
+            let mut shelf = Shelf::open(folder.path(), None).unwrap();
+            let Loaded { records, ruins, problems } = shelf.load().unwrap();
+            assert_eq!((records, problems.len()), (vec![], 2), "{index}: {problems:?}");
+            assert_eq!(ruins, [FileStore::name_of(&key())].into(), "{index}");
+            assert!(!ruins.contains(&FileStore::name_of(&candidate_key())));
+            assert!(problems[0].contains("chain-legacy-"), "{problems:?}");
+            shelf.write(&key(), Revision(0), Some(&settled("3"))).unwrap();
+            drop(shelf);
+            let found = Shelf::open(folder.path(), None).unwrap().load().unwrap();
+            let record = Restored { key: key(), revision: Revision(1), content: RestoredContent::Newest(settled("3")) };
+            assert_eq!(found, Loaded { records: vec![record], ..Loaded::default() }, "{index}");
+        }
     }
-    let (content, problems) = load_only(folder.path());
-    assert_eq!((content, problems.len()), (None, 2));
-    assert!(problems[0].contains("chain-legacy-"), "{problems:?}");
 }
 
 #[test]
@@ -110,8 +130,8 @@ fn the_record_of_another_name_is_not_believed() {
     drop(shelf);
     let path = file(folder.path(), ".rec");
     fs::rename(&path, path.with_file_name("chain-other-0123456789abcdef.rec")).unwrap();
-    let (content, problems) = load_only(folder.path());
-    assert_eq!(content, None);
+    let Loaded { records, ruins, problems } = load(folder.path()).unwrap();
+    assert_eq!((records, ruins.len()), (vec![], 1));
     assert!(problems[0].ends_with("it is the record of another name"), "{problems:?}");
 }
 

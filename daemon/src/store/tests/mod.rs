@@ -125,7 +125,7 @@ fn load(folder: &Path) -> Result<Loaded, StoreError> {
 
 /// The content of the only record, and what was said about it.
 fn load_only(folder: &Path) -> (Option<RestoredContent>, Vec<String>) {
-    let Loaded { mut records, problems } = load(folder).unwrap();
+    let Loaded { mut records, problems, .. } = load(folder).unwrap();
     assert!(records.len() <= 1, "{records:?}");
     (records.pop().map(|restored| restored.content), problems)
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use tokend::core::exchange::RequestId;
+use tokend::core::held::{Held, HeldName};
 use tokend::core::record::ChainKey;
 use tokend::core::time::Boot;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
@@ -78,14 +79,27 @@ impl Watch {
     }
 
     /// The daemon is gone.
-    pub(super) fn life_ended(&mut self) {
+    /// Of what peers and the provider held against tokens the next life knows what was handed on to it.
+    pub(super) fn life_ended(&mut self, handed_on: Option<&Held>) {
         self.flying.clear();
         self.steps.clear();
         self.rate_before = None;
-        self.complained.clear();
         self.renewing.clear();
         self.wanting.clear();
-        self.distrusted.clear();
+        let names: Vec<(TokenName, &HeldName)> = handed_on
+            .into_iter()
+            .flat_map(|held| &held.profiles)
+            .flat_map(|held| held.names.iter().map(|name| (&held.binding.profile, name)))
+            .map(|(profile, held)| (TokenName { profile: profile.clone(), tenant: held.tenant }, held))
+            .collect();
+        let rejected = |name: &TokenName, token: &Fingerprint| {
+            let mut of_name = names.iter().filter(|(of, _)| of == name);
+            of_name.any(|(_, held)| held.rejected && held.token.fingerprint == *token)
+        };
+        self.complained.retain(|name, token| rejected(name, token));
+        self.distrusted.retain(|token| {
+            names.iter().any(|(_, held)| (held.distrusted || held.rejected) && held.token.fingerprint == *token)
+        });
         self.pace = Pace::default();
     }
 }

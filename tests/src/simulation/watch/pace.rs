@@ -23,6 +23,9 @@ const DISTRUST: Duration = Duration::from_secs(30);
 /// The longest step of a backoff of a name without a token.
 const LONGEST_STEP: Duration = Duration::from_secs(30);
 
+/// The same for a Classic chain whose token has expired.
+const LONGEST_STEP_OF_A_CHAIN: Duration = Duration::from_secs(60);
+
 /// Backoffs of which the spread can be judged.
 const ENOUGH_BACKOFFS: u64 = 30;
 
@@ -130,6 +133,7 @@ impl Watch {
         let failures = self.pace.failures.entry(key).or_insert(Failures { count: 0, last: now, step: Duration::ZERO });
         let most = match left {
             Some(left) if !left.is_zero() => (left / 8).clamp(Duration::from_secs(2), LONGEST_STEP),
+            _ if matches!(request.grant, Grant::Refresh { .. }) => LONGEST_STEP_OF_A_CHAIN,
             _ => LONGEST_STEP,
         };
         // A tenant that nobody waits for is forgotten, and its failures with it.
@@ -147,7 +151,7 @@ impl Watch {
         if pause + Duration::from_millis(1) < step / 2 {
             self.fail(format!("{key:?}: sent {pause:?} after failure {count}, whose step is {step:?}"));
         }
-        if step == LONGEST_STEP {
+        if step >= LONGEST_STEP {
             let (least, counted) = &mut self.backoffs;
             *least = least.min(pause.as_secs_f64() / step.as_secs_f64());
             *counted += 1;

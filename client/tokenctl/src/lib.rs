@@ -1,0 +1,29 @@
+//! `tokenctl`: the command line of tokend, as a library for its one binary and for what is generated from its
+//! definition (the manual page, completions).
+//!
+//! A thin shell around `tokend-client`: `cli` says what may be typed, `commands` has a file for each
+//! family of commands, `output` how results look on a terminal and in a pipe, and `exit` is the one
+//! place where failures become exit statuses. Nothing secret is ever an argument.
+
+mod accounts;
+mod cli;
+mod clock;
+mod commands;
+mod denied;
+mod exit;
+mod output;
+mod span;
+mod style;
+
+use std::process::ExitCode;
+
+pub use cli::command;
+
+/// The whole program: reads the command line, does what it says, and tells how it ended.
+#[must_use]
+pub fn run() -> ExitCode {
+    match cli::parse() {
+        Ok(cli) => commands::run(&cli),
+        Err(status) => status.into(),
+    }
+}

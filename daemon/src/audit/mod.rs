@@ -1,0 +1,168 @@
+//! The audit record: who was refused what, what admins did, and, where `[audit] reads` says so, who was given which
+//! token. A token is named by its fingerprint and is itself never here.
+//!
+//! A record is an event of the log with a target of its own, [`TARGET`], so that a filter can choose it: a line for
+//! people, and fields for machines (as JSON, and as `F_UID=` and so on in the journal).
+//!
+//! The socket's thread only puts records into a queue; a thread of its own writes them, so that a log that is slow
+//! keeps no peer waiting. When the queue is full, tokens are given out all the same: what could not be recorded is
+//! counted, and the count recorded as soon as the log takes something again. What a peer can bring about as often as
+//! it likes is limited for each user ([`flood`]), here and not in the log, whose own limit would hit everything else
+//! that the daemon says.
+//!
+//! Not here: what is refused (`crate::core::access`), and where that is noticed (`crate::socket`).
+
+mod flood;
+mod line;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+
+use crate::core::time::Boot;
+use flood::{Floods, LeftOut};
+
+pub use line::AuditAsLine;
+pub use record::{Kind, Outcome, Record};
+
+/// Target of the events.
+pub const TARGET: &str = "audit";
+
+/// Records that wait to be written, some hundred KiB: a log that stands still for longer than so many requests take
+/// misses some.
+const QUEUE: usize = 4_096;
+
+/// Of these, what is kept for records other than reads, so that these are not lost because of many reads.
+const RESERVED: usize = 1_024;
+
+/// Where the socket's thread leaves its records.
+#[derive(Debug)]
+pub struct Audit {
+    reads: AtomicBool,
+    shared: Arc<Shared>,
+    /// Unbounded by itself; [`Shared::waiting`] bounds it.
+    queue: mpsc::Sender<Record>,
+}
+
+/// Where they are taken from to be written. Ends when its [`Audit`] is gone and everything is written.
+#[derive(Debug)]
+pub struct Records {
+    shared: Arc<Shared>,
+    queue: mpsc::Receiver<Record>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    floods: Mutex<Floods>,
+    waiting: AtomicUsize,
+    lost: AtomicU64,
+}
+
+impl Audit {
+    /// `reads`: whether tokens that are given out are recorded too.
+    #[must_use]
+    pub fn new(reads: bool) -> (Self, Records) {
+        let (sender, receiver) = mpsc::channel();
+        let shared = Arc::<Shared>::default();
+        let audit = Self { reads: AtomicBool::new(reads), shared: Arc::clone(&shared), queue: sender };
+        (audit, Records { shared, queue: receiver })
+    }
+
+    /// Of the configuration in force.
+    pub fn set_reads(&self, reads: bool) {
+        self.reads.store(reads, Ordering::Relaxed);
+    }
+
+    /// Whether this is to be recorded now. To be asked first: most requests are not, and who a peer is may have to be
+    /// found out for a record.
+    pub fn wants(&self, uid: u32, outcome: Outcome, now: impl FnOnce() -> Boot) -> bool {
+        match outcome {
+            Outcome::Served => self.reads.load(Ordering::Relaxed),
+            Outcome::Done | Outcome::Unknown => true,
+            Outcome::Refused | Outcome::Failed(_) => self.shared.floods().admits(uid, now()),
+        }
+    }
+
+    /// Leaves a record to be written. Never waits.
+    pub fn put(&self, record: Record) {
+        let room = if record.outcome == Outcome::Served { QUEUE - RESERVED } else { QUEUE };
+        // Only the socket's thread puts: between these two nobody else does.
+        if self.shared.waiting.load(Ordering::Relaxed) >= room {
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
+        // Nobody takes them only when the daemon has ended.
+        let _ = self.queue.send(record);
+    }
+}
+
+impl Records {
+    /// Writes records into the log until there are no more to come.
+    pub fn write(self, now: impl Fn() -> Boot) {
+        self.each(now, |entry| entry.log());
+    }
+
+    fn each(self, now: impl Fn() -> Boot, mut write: impl FnMut(&Entry)) {
+        loop {
+            let next_end = self.shared.floods().next_end();
+            let received = match next_end {
+                Some(at) => self.queue.recv_timeout(at.since(now())),
+                None => self.queue.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+            };
+            let over = matches!(received, Err(mpsc::RecvTimeoutError::Disconnected));
+            if let Ok(record) = received {
+                self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+                write(&Entry::Record(record));
+            }
+            let left_out = self.shared.floods().take_ended(if over { None } else { Some(now()) });
+            for left_out in left_out {
+                write(&Entry::LeftOut(left_out));
+            }
+            match self.shared.lost.swap(0, Ordering::Relaxed) {
+                0 => {}
+                lost => write(&Entry::Lost(lost)),
+            }
+            if over {
+                return;
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn floods(&self) -> MutexGuard<'_, Floods> {
+        self.floods.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is written.
+#[derive(Debug)]
+enum Entry {
+    Record(Record),
+    LeftOut(LeftOut),
+    Lost(u64),
+}
+
+impl Entry {
+    fn log(&self) {
+        match self {
+            Self::Record(record) => record.log(),
+            Self::LeftOut(LeftOut { uid: Some(uid), count }) => {
+                tracing::warn!(target: TARGET, uid, left_out = count, "uid {uid}: {count} more refused or failed requests in the last minute");
+            }
+            Self::LeftOut(LeftOut { uid: None, count }) => {
+                tracing::warn!(target: TARGET, left_out = count, "other users: {count} more refused or failed requests in the last minute");
+            }
+            Self::Lost(count) => {
+                tracing::warn!(
+                    target: TARGET,
+                    lost = count,
+                    "{count} requests are not recorded: the log was too slow to take the records"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! `[audit]`: what is recorded about peers.
+
+use super::raw::Section;
+
+/// What is recorded. Refused requests and what admins do are, whatever this says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AuditSettings {
+    /// Also each token that a peer is given.
+    pub reads: bool,
+}
+
+pub(super) fn parse(section: Option<Section<'_>>) -> AuditSettings {
+    let Some(mut section) = section else { return AuditSettings::default() };
+    let reads = section.boolean("reads").unwrap_or_default();
+    section.finish();
+    AuditSettings { reads }
+}

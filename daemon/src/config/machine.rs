@@ -1,0 +1,76 @@
+//! Whether this machine has what the configuration asks for, as far as that can be told without starting.
+//!
+//! For `tokend check`, which may be run by somebody else and outside of the unit: what the unit would make different is
+//! a warning. The daemon itself finds all of it at start.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::unistd::{AccessFlags, access};
+
+use super::findings::{Findings, Place};
+use super::server::{Places, Server};
+use super::validate::Context;
+use crate::system::process;
+
+/// Looks at everything that `[server]` names.
+pub(super) fn look(server: &Server, places: &Places, context: &Context<'_>) {
+    let findings = context.findings;
+    // What is not said is made by the unit.
+    if places.state_dir.line.is_some() || server.state_dir.exists() {
+        state_dir(&server.state_dir, &places.state_dir, context);
+    }
+    if places.socket.line.is_some() {
+        socket(&server.socket, &places.socket, findings);
+    }
+    if let Err(problem) = process::descriptor_limit(u64::from(server.max_connections)) {
+        findings.warn(&places.max_connections, format!("{problem}; the unit's limit may differ"));
+    }
+}
+
+fn state_dir(path: &Path, place: &Place, context: &Context<'_>) {
+    let findings = context.findings;
+    let uid = context.environment.surroundings.uid();
+    let shown = path.display();
+    let Ok(metadata) = fs::metadata(path) else {
+        let parent = path.parent().unwrap_or(path);
+        if !parent.is_dir() {
+            let right = "right is a folder that can be made or is there";
+            findings.error(place, format!("{shown} is not there, nor is the folder it would be in; {right}"));
+        } else if let Err(errno) = access(parent, AccessFlags::W_OK | AccessFlags::X_OK) {
+            let right = "right is a folder of the daemon's user, with mode 0700";
+            findings.error(place, format!("{shown} is not there and cannot be made: {}; {right}", errno.desc()));
+        }
+        return;
+    };
+    if !metadata.is_dir() {
+        findings.error(place, format!("{shown} is not a folder; right is the path of one"));
+    } else if metadata.mode() & 0o022 != 0 {
+        let mode = metadata.mode() & 0o7777;
+        findings.error(place, format!("{shown} can be written by others (mode {mode:04o}); `chmod 0700` it"));
+    } else if uid == 0 {
+        // The daemon's user is somebody else, who has to own it.
+    } else if metadata.uid() != uid && metadata.uid() != 0 {
+        let owner = metadata.uid();
+        findings.warn(place, format!("{shown} belongs to uid {owner}; right only if tokend runs as that user"));
+    } else if let Err(errno) = access(path, AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK) {
+        let right = "right is a folder of the daemon's user, with mode 0700";
+        findings.error(place, format!("{shown} cannot be used: {}; {right}", errno.desc()));
+    }
+}
+
+fn socket(path: &Path, place: &Place, findings: &Findings) {
+    let folder = path.parent().unwrap_or(path);
+    if !folder.is_dir() {
+        let advice = "right only if systemd hands over the socket, or makes the folder";
+        findings.warn(place, format!("the folder {} is not there; {advice}", folder.display()));
+    } else if fs::symlink_metadata(path).is_ok_and(|metadata| !is_socket(&metadata)) {
+        let right = "right is a path at which nothing is, or a socket";
+        findings.error(place, format!("{} is there and is no socket; {right}", path.display()));
+    }
+}
+
+fn is_socket(metadata: &fs::Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type())
+}

@@ -1,0 +1,126 @@
+//! What can be done on a machine.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use nix::sched::{CloneFlags, setns};
+
+use super::Machine;
+use crate::harness::Ran;
+
+/// Nothing that is run on a machine takes longer: seconds, timeout(1).
+const LIMIT: &str = "180";
+/// The environment of what is run: none of the host's.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+impl Machine {
+    /// Runs a program as root, outside of every unit. Ended after three minutes, status 124.
+    ///
+    /// # Panics
+    /// When nothing can be started.
+    #[must_use]
+    pub fn run(&self, command: &[&str]) -> Ran {
+        self.run_with(command, b"")
+    }
+
+    /// The same with something on its standard input.
+    ///
+    /// # Panics
+    /// As [`Machine::run`].
+    #[must_use]
+    pub fn run_with(&self, command: &[&str], stdin: &[u8]) -> Ran {
+        let mut child = self.spawn(command);
+        // It may end without reading; that is not this side's concern.
+        let _ = child.stdin.take().expect("piped").write_all(stdin);
+        let output = child.wait_with_output().expect("a child of ours");
+        Ran {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Starts a program as [`Machine::run`] does, with pipes to all three of its streams.
+    ///
+    /// # Panics
+    /// When nothing can be started.
+    #[must_use]
+    pub fn spawn(&self, command: &[&str]) -> Child {
+        let environment = [format!("PATH={PATH}"), "LANG=C.UTF-8".to_owned(), "HOME=/root".to_owned()];
+        Command::new("timeout")
+            .args(["--kill-after=5", LIMIT, "nsenter", "--all", "--target"])
+            .arg(self.init.to_string())
+            .args(["--", "/usr/bin/env", "-i"])
+            .args(environment)
+            .args(command)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("nsenter can be started")
+    }
+
+    /// Runs a script with bash.
+    #[must_use]
+    pub fn shell(&self, script: &str) -> Ran {
+        self.run(&["bash", "-c", script])
+    }
+
+    /// What a command prints, without the last line's end.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[must_use]
+    pub fn says(&self, command: &[&str]) -> String {
+        let ran = self.run(command);
+        assert_eq!(ran.status, 0, "{command:?}: {}{}", ran.stdout, ran.stderr);
+        ran.stdout.trim_end().to_owned()
+    }
+
+    /// Does what has to succeed.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn does(&self, command: &[&str]) {
+        let _ = self.says(command);
+    }
+
+    /// Writes a file, and the folders that it is to be in. It belongs to root.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn put(&self, path: &str, content: impl AsRef<[u8]>, mode: u32) {
+        // Inside: a link there may lead to another place here.
+        let ran = self.run_with(&["install", "-D", &format!("--mode={mode:o}"), "/dev/stdin", path], content.as_ref());
+        assert_eq!(ran.status, 0, "{path}: {}", ran.stderr);
+    }
+
+    /// Copies a file of the host's.
+    ///
+    /// # Panics
+    /// When it cannot be read or written.
+    pub fn put_file(&self, from: &Path, path: &str, mode: u32) {
+        let content = fs::read(from).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+        self.put(path, content, mode);
+    }
+
+    /// A TCP connection to the machine's own 127.0.0.1, which nothing outside can reach otherwise.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    ///
+    /// # Panics
+    /// When the machine is gone.
+    pub fn connect(&self, port: u16) -> std::io::Result<TcpStream> {
+        let namespace = fs::File::open(format!("/proc/{}/ns/net", self.init)).expect("the machine is up");
+        // A thread's network is its own; this one ends with the call.
+        let within = std::thread::spawn(move || {
+            setns(namespace, CloneFlags::CLONE_NEWNET)?;
+            TcpStream::connect(("127.0.0.1", port))
+        });
+        within.join().expect("it does not panic")
+    }
+}
