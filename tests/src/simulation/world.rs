@@ -85,7 +85,8 @@ impl World {
             usual_lives: true,
             other_central: String::new(),
         };
-        world.usual_lives = world.provider.lives() == Lives::default();
+        let lives = world.provider.lives();
+        world.usual_lives = lives == Lives { session: lives.session, ..Lives::default() };
         world.provider.set_user(USER, &world.password, CUSTOMER);
         world.other_central = world.api_client(None);
         let (centrals, msps, classics) = match plan.kept {
@@ -260,7 +261,9 @@ fn play_it_either_way(provider: &mut Provider, plan: &Plan, dice: &mut Dice) {
         classic_token_length: 32,
         ..Quirks::default()
     });
-    let lives = Lives::default();
+    // How long a login may rest between its steps is known to nobody.
+    let session = if dice.chance(0.5) { Lives::default().session } else { 4 * 3600 };
+    let lives = Lives { session, ..Lives::default() };
     provider.set_lives(match plan.kept {
         Kept::One => Lives { central: 1800, glp: 900, tenant: 900, classic: 900, ..lives },
         Kept::Many if dice.chance(0.2) => Lives { classic: 1800, tenant: 600, ..lives },
