@@ -53,6 +53,7 @@ impl<'a> Request<'a> {
     }
 }
 
+#[allow(clippy::large_enum_variant, reason = "as on the wire, and used once")]
 #[derive(SchemaRead)]
 pub(crate) enum Reply {
     Pong { version: String },
