@@ -112,6 +112,14 @@ pub(crate) struct GetArgs {
     pub(crate) var: Option<String>,
 }
 
+impl GetArgs {
+    /// As when nothing but the name is said.
+    fn of(name: TokenRef) -> Self {
+        let token = TokenArgs { min_ttl: Duration::ZERO, wait: Duration::from_secs(10), accept_short: false };
+        Self { name, token, output: Shape::Raw, var: None }
+    }
+}
+
 /// How a token is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Shape {
@@ -291,9 +299,15 @@ pub(crate) fn parse() -> Result<Cli, Exit> {
     })
 }
 
-/// The commands that scripts run all the time, read without the definition of all the others, which is most of the work.
-/// Whatever is not plainly right is left to the whole definition: it has the words for it.
+/// The commands that scripts run all the time, read without the definition of all the others, which is most of the work
+/// of such a process. Whatever is not plainly right is left to the whole definition: it has the words for it.
 fn parse_frequent(arguments: &[OsString]) -> Option<Cli> {
+    if let [_, command, name] = arguments
+        && command == "get"
+        && let Ok(name) = name.to_str()?.parse()
+    {
+        return Some(Cli { everywhere: Everywhere { socket: None }, command: Command::Get(GetArgs::of(name)) });
+    }
     let command = clap::Command::new("tokenctl").disable_help_subcommand(true);
     let command = match arguments.get(1)?.to_str()? {
         "get" => command.subcommand(GetArgs::augment_args(clap::Command::new("get"))),
@@ -338,7 +352,9 @@ mod tests {
             let whole = Cli::try_parse_from(&arguments).unwrap();
             assert_eq!(format!("{:?}", parse_frequent(&arguments).unwrap()), format!("{whole:?}"), "{line}");
         }
-        for line in ["ping", "get", "get --help", "get a b", "--socket /s get campus", "exec a", "help get"] {
+        for line in
+            ["ping", "get", "get --help", "get -h", "get -", "get a b", "--socket /s get campus", "exec a", "help get"]
+        {
             let arguments: Vec<OsString> = "tokenctl".split(' ').chain(line.split(' ')).map(Into::into).collect();
             assert!(parse_frequent(&arguments).is_none(), "{line}");
         }
