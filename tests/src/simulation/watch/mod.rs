@@ -100,6 +100,6 @@ impl Watch {
         self.distrusted.retain(|token| {
             names.iter().any(|(_, held)| (held.distrusted || held.rejected) && held.token.fingerprint == *token)
         });
-        self.pace = Pace::default();
+        self.pace.life_ended();
     }
 }

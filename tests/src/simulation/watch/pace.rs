@@ -68,6 +68,14 @@ struct Banned {
     due: Option<Boot>,
 }
 
+impl Pace {
+    /// That a workspace's token was refused a moment ago is handed on to the next life.
+    pub(super) fn life_ended(&mut self) {
+        let last_refused = std::mem::take(&mut self.last_refused);
+        *self = Self { last_refused, ..Self::default() };
+    }
+}
+
 impl Watch {
     /// A peer or an operator wants this very token replaced, and was not turned down.
     pub(in crate::simulation) fn complained_at(&mut self, name: &TokenName, token: Fingerprint, now: Boot) {
@@ -196,7 +204,7 @@ impl Watch {
         let again = exchange && !self.pace.refused_once.insert(name_of(request));
         // Whether it was the second is known for certain only where it is the first that anybody saw.
         let before = self.pace.last_refused.insert(request.profile.name.clone(), now);
-        let rests = before.is_some_and(|before| now < before + DISTRUST);
+        let rests = before.is_some_and(|before| before <= now && now < before + DISTRUST);
         if current && !rests && !again {
             self.pace.banned.insert(request.profile.name.clone(), Banned { token, due: Some(now) });
         }
