@@ -69,7 +69,7 @@ pub(crate) enum Reply {
     Rights { peer: Peer, slices: Vec<String>, no_unit: Option<String>, names: Vec<NameRights>, more: bool },
     Health { name: String, health: Health, last_error: Option<String>, action: Option<String> },
     Unwatched,
-    Explanation(Explanation),
+    Explanation(Box<Explanation>),
 }
 
 #[derive(SchemaRead)]
@@ -203,7 +203,7 @@ impl Reply {
                 proto::Reply::Health(proto::HealthReport { name, health: health.into(), last_error, action })
             }
             Self::Unwatched => proto::Reply::Unwatched,
-            Self::Explanation(it) => proto::Reply::Explanation(Box::new(it.into())),
+            Self::Explanation(it) => proto::Reply::Explanation(Box::new((*it).into())),
         }
     }
 }
