@@ -12,6 +12,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (Some(name), Some(url)) = (arguments.next(), arguments.next()) else {
         return Err("usage: middleware NAME URL".into());
     };
+    // As reqwest is built here it leaves this to the program; with its own features it does not.
+    rustls::crypto::ring::default_provider().install_default().map_err(|_| "there is another one")?;
     let url = reqwest::Url::parse(&url)?;
     let host = url.host_str().ok_or("the URL names no host")?;
     let token = BearerToken::new(Client::from_env(), name).host(host);

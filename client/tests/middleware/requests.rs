@@ -8,6 +8,8 @@ use crate::api::{Api, Seen};
 use crate::peer::{Peer, token};
 
 fn http(middleware: BearerToken) -> ClientWithMiddleware {
+    // The first of these tests does it for all.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     ClientBuilder::new(client).with(middleware).build()
 }
