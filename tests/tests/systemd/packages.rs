@@ -1,5 +1,6 @@
 //! The packages that are installed on the machines.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -38,6 +39,7 @@ fn make() -> Result<Packages, String> {
             }
         }
     };
+    fs::create_dir_all(&folder).expect("a folder for packages");
     let next = folder.join("next.deb");
     repack(&this, &folder.join("next"), &next);
     Ok(Packages { this, next })
