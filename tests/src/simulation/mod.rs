@@ -12,6 +12,7 @@
 //! at all: watches and the wire format, which the core knows nothing of.
 
 mod access;
+mod clockwork;
 mod daemon;
 mod dice;
 mod disk;

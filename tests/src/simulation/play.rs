@@ -7,6 +7,7 @@ use tokend::core::held::Held;
 use tokend::core::input::{Input, WriteId};
 use tokend_proto::{ProfileName, TokenName};
 
+use super::clockwork::Clockwork;
 use super::daemon::Daemon;
 use super::dice::Dice;
 use super::disk::Disk;
@@ -92,6 +93,7 @@ pub(super) struct Simulation {
     /// Lives of the daemon so far.
     pub(super) life: u64,
     pub(super) phase: Phase,
+    pub(super) clockwork: Clockwork,
     pub(super) waiters: u64,
     pub(super) peers: Peers,
     pub(super) watch: Watch,
@@ -116,6 +118,7 @@ impl Simulation {
             handed_on: None,
             life: 0,
             phase: Phase::default(),
+            clockwork: Clockwork::default(),
             waiters: 0,
             peers: Peers::default(),
             watch: Watch::new(),
@@ -245,7 +248,7 @@ impl Simulation {
             Event::Resume => self.resume(),
             Event::Absence => self.absence(),
             Event::Mischief => self.mischief(),
-            Event::Kill => self.crash("killed after a login"),
+            Event::Kill => self.crash("killed after a login", 0.5),
             Event::Small(chapter) => self.small(chapter),
         }
     }
