@@ -49,21 +49,23 @@ impl Core {
 
     /// Writes what is due to be written with new times.
     pub(super) fn restamp(&mut self, now: Now) {
-        let due = |quota: &Quota| !quota.writing && quota.restamp_at.is_some_and(|at| at <= now.boot);
-        let keys: Vec<QuotaKey> = self.quotas.iter().filter(|(_, q)| due(q)).map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            self.restamp_quota(now, &key);
-        }
         let due = |chain: &Chain| chain.restamp_at.is_some_and(|at| at <= now.boot);
-        let keys: Vec<ChainKey> = self.chains.iter().filter(|(_, c)| due(c)).map(|(key, _)| key.clone()).collect();
-        for key in &keys {
-            // It begins anew afterwards, with space of its own.
-            if matches!(self.chains[key].work, Work::Queued(Send::Login)) {
+        let chains: Vec<ChainKey> = self.chains.iter().filter(|(_, c)| due(c)).map(|(key, _)| key.clone()).collect();
+        for key in &chains {
+            let (boot_id, chain) = (self.boot_id, &self.chains[key]);
+            if matches!(chain.work, Work::Queued(Send::Login)) && matters(chain, now, boot_id) {
+                // It begins anew afterwards, with space of its own.
                 self.forget_queued(key);
+                self.rest(key);
             }
         }
+        let due = |quota: &Quota| !quota.writing && quota.restamp_at.is_some_and(|at| at <= now.boot);
+        let quotas: Vec<QuotaKey> = self.quotas.iter().filter(|(_, q)| due(q)).map(|(key, _)| key.clone()).collect();
+        for key in quotas {
+            self.restamp_quota(now, &key);
+        }
         let reserved = self.reserved_for_logins();
-        for key in keys {
+        for key in chains {
             self.restamp_chain(now, &key, &reserved);
         }
         let of_quotas = self.quotas.values().map(|quota| quota.restamp_at);
@@ -95,15 +97,15 @@ impl Core {
     fn restamp_chain(&mut self, now: Now, key: &ChainKey, reserved: &BTreeSet<QuotaKey>) -> bool {
         let boot_id = self.boot_id;
         let Some(chain) = self.chains.get_mut(key) else { return false };
+        if !matters(chain, now, boot_id) {
+            chain.restamp_at = None;
+            return false;
+        }
         let queued = match chain.work {
             Work::Idle | Work::Secrets => None,
             Work::Queued(send) => Some(send),
             _ => return false,
         };
-        if !matters(&chain.record, now, boot_id) || chain.revision.0 == 0 {
-            chain.restamp_at = None;
-            return false;
-        }
         if reserved.contains(&quota_key(key)) {
             chain.restamp_at = Some(now.boot + LOOK_AGAIN);
             return false;
@@ -165,12 +167,13 @@ impl Chain {
     }
 }
 
-/// Whether anything will be decided by its times.
-fn matters(record: &ChainRecord, now: Now, boot_id: BootId) -> bool {
+/// Whether anything will be decided by the times in its record.
+fn matters(chain: &Chain, now: Now, boot_id: BootId) -> bool {
+    let record = &chain.record;
     let Some(rotated) = record.rotated else { return false };
     let is_read = !matches!(record.state, ChainState::Lost { why: LostCause::RecordUnreadable, .. });
     let is_served = record.access.as_ref().is_some_and(|access| access.life > rotated.age(now, boot_id));
-    is_read && (is_served || record.refresh_token.is_some())
+    chain.revision.0 > 0 && is_read && (is_served || record.refresh_token.is_some())
 }
 
 /// Takes over a chain's record as read. Whether it is to be written with other times than it was.

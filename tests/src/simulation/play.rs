@@ -70,6 +70,8 @@ pub(super) enum Event {
     Mischief,
     /// The daemon is killed.
     Kill,
+    /// The machine goes off, for long.
+    PowerCut,
     /// A chapter of the small world's story.
     Small(u32),
 }
@@ -183,6 +185,7 @@ impl Simulation {
                     | Event::Machine
                     | Event::Mischief
                     | Event::Kill
+                    | Event::PowerCut
             )
         };
         self.events.retain(|_, event| !trouble(event) && !matches!(event, Event::Inspect));
@@ -249,6 +252,7 @@ impl Simulation {
             Event::Absence => self.absence(),
             Event::Mischief => self.mischief(),
             Event::Kill => self.crash("killed after a login", 0.5),
+            Event::PowerCut => self.power_cut(),
             Event::Small(chapter) => self.small(chapter),
         }
     }

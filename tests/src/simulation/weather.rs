@@ -162,8 +162,26 @@ impl Simulation {
                 let by = self.some_step();
                 self.step_clock(by);
             }
-            140..180 => self.crash("killed", REBOOT),
+            140..175 => self.crash("killed", REBOOT),
+            175..185 => self.set_back(),
             _ => self.stop(),
+        }
+    }
+
+    /// The clock is set back, and later the power fails for so long that tokens die.
+    fn set_back(&mut self) {
+        let by = i64::try_from(self.dice.between(20 * MINUTE, 110 * MINUTE)).expect("two hours");
+        self.step_clock(-by);
+        let later = self.dice.between(MINUTE, 30 * MINUTE);
+        self.after(later, Event::PowerCut);
+    }
+
+    pub(super) fn power_cut(&mut self) {
+        if self.daemon.is_some() {
+            self.totals.crashes += 1;
+            self.end_life("power cut", true);
+            let down = self.dice.between(20 * MINUTE, 3 * HOUR);
+            self.after(down, Event::Start);
         }
     }
 

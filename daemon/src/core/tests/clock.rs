@@ -227,6 +227,24 @@ fn a_record_does_not_take_the_space_that_is_reserved_for_a_login_of_its_client()
 }
 
 #[test]
+fn a_login_that_waits_for_its_turn_begins_anew() {
+    let mut rig = logged_in();
+    let mut twin = fixture::classic("twin", false);
+    twin.client_id = "client-of-legacy".into();
+    rig.configure(&[twin, fixture::classic(PROFILE, true)]);
+    rig.pass(secs(1790));
+    rig.import("twin", "downloaded");
+    rig.answer(failed(FailureKind::RateLimited, Some(secs(600))));
+    rig.pass(secs(15));
+    let work = &rig.core.chains.values().next().expect("two").work;
+    assert!(matches!(work, Work::Queued(_)), "the client is left alone, and it is {work:?}");
+    step(&mut rig, HOUR);
+    assert_eq!(off_by(&rig, quota_on_disk(&rig).attempts.last().expect("one").at), 0);
+    rig.pass(secs(700));
+    assert_eq!(logins(&rig), 2);
+}
+
+#[test]
 fn a_token_before_a_damaged_record_is_not_served_in_another_boot() {
     for reboot in [false, true] {
         let Rig { disk, now, core, .. } = imported(false);
