@@ -123,6 +123,9 @@ impl Simulation {
                     if open.kind == OpenKind::Reject(token.fingerprint) {
                         self.watch.fail(format!("{name}: a peer rejected {} and got it again", token.fingerprint));
                     }
+                    if flags.contains(Flags::FALLS_SHORT) {
+                        self.watch.wants_more(&name, token.fingerprint); // it asked before there was this one
+                    }
                     self.give(open.uid, &name, token, *flags, open.min_ttl);
                 }
                 format!("token {}", token.fingerprint)

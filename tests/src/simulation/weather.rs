@@ -162,8 +162,8 @@ impl Simulation {
                 let by = self.some_step();
                 self.step_clock(by);
             }
-            140..175 => self.crash("killed", REBOOT),
-            175..185 => self.set_back(),
+            140..172 => self.crash("killed", REBOOT),
+            172..186 => self.set_back(),
             _ => self.stop(),
         }
     }
@@ -171,6 +171,9 @@ impl Simulation {
     /// The clock is set back, and later the power fails for so long that tokens die.
     fn set_back(&mut self) {
         let by = i64::try_from(self.dice.between(20 * MINUTE, 110 * MINUTE)).expect("two hours");
+        if self.dice.chance(0.5) {
+            self.crash("killed before a step", 0.0);
+        }
         self.step_clock(-by);
         let later = self.dice.between(MINUTE, 30 * MINUTE);
         self.after(later, Event::PowerCut);
@@ -219,6 +222,9 @@ impl Simulation {
         self.revoke();
         if self.dice.chance(0.5) {
             let by = self.some_step();
+            if self.dice.chance(0.5) {
+                self.crash("killed before a step", 0.0);
+            }
             self.step_clock(by);
         }
         if self.dice.chance(0.7) {

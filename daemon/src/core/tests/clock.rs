@@ -22,19 +22,19 @@ fn logged_in() -> Rig {
 }
 
 fn chain_on_disk(rig: &Rig) -> &ChainRecord {
-    let chains = rig.disk.values().filter_map(|(_, record)| match record {
+    let mut chains = rig.disk.values().filter_map(|(_, record)| match record {
         Record::Chain(chain) => Some(chain),
         _ => None,
     });
-    chains.last().expect("a chain")
+    chains.next_back().expect("a chain")
 }
 
 fn quota_on_disk(rig: &Rig) -> &QuotaRecord {
-    let quotas = rig.disk.values().filter_map(|(_, record)| match record {
+    let mut quotas = rig.disk.values().filter_map(|(_, record)| match record {
         Record::Quota(quota) => Some(quota),
         _ => None,
     });
-    quotas.last().expect("a quota")
+    quotas.next_back().expect("a quota")
 }
 
 fn revision_of_chain(rig: &Rig) -> u64 {
@@ -42,7 +42,7 @@ fn revision_of_chain(rig: &Rig) -> u64 {
         RecordKey::Chain(_) => Some(revision.0),
         _ => None,
     };
-    rig.disk.iter().filter_map(of_chain).last().expect("a chain")
+    rig.disk.iter().filter_map(of_chain).next_back().expect("a chain")
 }
 
 fn logins(rig: &Rig) -> usize {
