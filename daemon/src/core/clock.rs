@@ -52,8 +52,8 @@ impl Core {
         let due = |chain: &Chain| chain.restamp_at.is_some_and(|at| at <= now.boot);
         let chains: Vec<ChainKey> = self.chains.iter().filter(|(_, c)| due(c)).map(|(key, _)| key.clone()).collect();
         for key in &chains {
-            let (boot_id, chain) = (self.boot_id, &self.chains[key]);
-            if matches!(chain.work, Work::Queued(Send::Login)) && matters(chain, now, boot_id) {
+            let chain = &self.chains[key];
+            if matches!(chain.work, Work::Queued(Send::Login)) && matters(chain) {
                 // It begins anew afterwards, with space of its own.
                 self.forget_queued(key);
                 self.rest(key);
@@ -97,7 +97,7 @@ impl Core {
     fn restamp_chain(&mut self, now: Now, key: &ChainKey, reserved: &BTreeSet<QuotaKey>) -> bool {
         let boot_id = self.boot_id;
         let Some(chain) = self.chains.get_mut(key) else { return false };
-        if !matters(chain, now, boot_id) {
+        if !matters(chain) {
             chain.restamp_at = None;
             return false;
         }
@@ -167,13 +167,11 @@ impl Chain {
     }
 }
 
-/// Whether anything will be decided by the times in its record.
-fn matters(chain: &Chain, now: Now, boot_id: BootId) -> bool {
-    let record = &chain.record;
-    let Some(rotated) = record.rotated else { return false };
-    let is_read = !matches!(record.state, ChainState::Lost { why: LostCause::RecordUnreadable, .. });
-    let is_served = record.access.as_ref().is_some_and(|access| access.life > rotated.age(now, boot_id));
-    chain.revision.0 > 0 && is_read && (is_served || record.refresh_token.is_some())
+/// Whether its record has times that something may be decided by. A token that has expired is no exception: by a clock
+/// that was set back it would be alive again.
+fn matters(chain: &Chain) -> bool {
+    let is_read = !matches!(chain.record.state, ChainState::Lost { why: LostCause::RecordUnreadable, .. });
+    chain.revision.0 > 0 && is_read && chain.record.rotated.is_some()
 }
 
 /// Takes over a chain's record as read. Whether it is to be written with other times than it was.

@@ -129,6 +129,19 @@ fn after_a_step_back_and_a_reboot_no_dead_token_is_served() {
 }
 
 #[test]
+fn a_token_that_has_expired_stays_dead_whatever_its_chain_is() {
+    let mut rig = imported(false);
+    rig.pass(secs(6601));
+    rig.fail(FailureKind::InvalidGrant);
+    rig.pass(secs(700));
+    assert_eq!(rig.board(PROFILE), None);
+    step(&mut rig, -HOUR);
+    let mut rig = rig.restart(&profiles(false), secs(10), true);
+    assert_eq!(rig.board(PROFILE), None);
+    assert_eq!(rig.status(PROFILE).chain.map(|chain| chain.state), Some("lost".to_owned()));
+}
+
+#[test]
 fn a_record_that_is_right_is_not_written_again() {
     let rig = imported(false);
     let before = revision_of_chain(&rig);
