@@ -12,3 +12,4 @@ pub mod machine;
 pub mod package;
 pub mod sandbox;
 pub mod simulation;
+pub mod stop;

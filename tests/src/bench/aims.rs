@@ -1,7 +1,5 @@
 //! What is to be reached, and what a run found.
 
-use super::stats::{Spread, number};
-
 /// Which side of the aim is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -69,15 +67,15 @@ impl Aim {
             Side::Least => '≥',
             Side::Most => '≤',
         };
-        format!("{sign} {} {}", number(self.reach), self.unit).trim_end().to_owned()
+        format!("{sign} {} {}", self.reach, self.unit).trim_end().to_owned()
     }
 
-    /// Whether this is good enough. A run's middle counts.
+    /// Whether this is good enough.
     #[must_use]
-    pub fn is_reached_by(&self, found: Spread) -> bool {
+    pub fn is_reached_by(&self, found: f64) -> bool {
         match self.side {
-            Side::Least => found.middle >= self.reach,
-            Side::Most => found.middle <= self.reach,
+            Side::Least => found >= self.reach,
+            Side::Most => found <= self.reach,
         }
     }
 }
@@ -89,9 +87,9 @@ mod tests {
     #[test]
     fn an_aim_is_reached_from_its_own_side() {
         let (least, most) = (least("x", "", 0.95), most("y", "", 1.3, "ns"));
-        assert!(least.is_reached_by(Spread::single(0.95)) && !least.is_reached_by(Spread::single(0.94)));
-        assert!(most.is_reached_by(Spread::single(1.3)) && !most.is_reached_by(Spread::single(1.31)));
-        assert_eq!((least.wanted(), most.wanted()), ("≥ 0.95".to_owned(), "≤ 1.30 ns".to_owned()));
+        assert!(least.is_reached_by(0.95) && !least.is_reached_by(0.94));
+        assert!(most.is_reached_by(1.3) && !most.is_reached_by(1.31));
+        assert_eq!((least.wanted(), most.wanted()), ("≥ 0.95".to_owned(), "≤ 1.3 ns".to_owned()));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod cases;
 mod error;
 mod exchange;
 mod generator;
+mod interrupt;
 mod machine;
 mod peers;
 mod plot;
@@ -26,6 +27,7 @@ mod stats;
 pub use cases::Case;
 pub use error::BenchError;
 pub use exchange::Exchange;
+pub use interrupt::{caught, listen};
 pub use processors::{Cost, Layout, Processors};
 pub use report::Report;
 pub use settings::Settings;
@@ -55,9 +57,10 @@ pub fn run(mut settings: Settings) -> Result<Report, BenchError> {
     let descriptors = usize::try_from(crate::load::raise_descriptor_limit()).unwrap_or(usize::MAX);
     settings.idle_connections = settings.idle_connections.min(descriptors.saturating_sub(SPARE_DESCRIPTORS));
     let processors = Processors::of_this_process()?;
-    let report = Report::new(Machine::here(processors.count()), settings.command.clone());
+    let report = Report::new(Machine::here(processors.count()), &settings);
     let mut bench = Bench { settings, processors, report, peers: None };
     for case in bench.settings.cases.clone() {
+        interrupt::check()?;
         eprintln!("{}. {}", case.letter(), case.title());
         case.measure(&mut bench)?;
     }

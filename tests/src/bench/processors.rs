@@ -7,6 +7,7 @@ use std::fs;
 
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
 use super::BenchError;
@@ -96,12 +97,12 @@ fn pin(task: Pid, to: &[usize]) -> Result<(), Errno> {
     sched_setaffinity(task, &set)
 }
 
-/// What a process has cost so far, by what the kernel says of each of its threads.
+/// What a process has cost so far, by what the kernel's scheduler has counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Processor time of all threads that there are, in ns.
+    /// Processor time of all threads, those included that have ended, in ns.
     pub nanos: u64,
-    /// How often one of them had nothing to do and slept, and so was woken: not how often it was taken off a processor.
+    /// How often a thread that there is had nothing to do and slept, and so was woken: not how often it was taken off a processor.
     pub wakeups: u64,
 }
 
@@ -109,14 +110,10 @@ impl Cost {
     /// Of a running process; nothing of one that has ended.
     #[must_use]
     pub fn of(process: Pid) -> Self {
-        let mut cost = Self::default();
+        let mut cost = Self { nanos: processor_time(process).unwrap_or(0), wakeups: 0 };
         let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else { return cost };
         for task in tasks.flatten() {
-            let read = |name| fs::read_to_string(task.path().join(name)).unwrap_or_default();
-            // Documentation/scheduler/sched-stats.rst: time on a processor, time waiting for one, slices.
-            let schedstat = read("schedstat");
-            cost.nanos += schedstat.split_whitespace().next().and_then(|field| field.parse().ok()).unwrap_or(0);
-            let status = read("status");
+            let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
             let slept = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
             cost.wakeups += slept.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or(0);
         }
@@ -126,6 +123,7 @@ impl Cost {
     /// Processor time of the calling thread so far, in ns.
     #[must_use]
     pub fn of_this_thread() -> u64 {
+        // Documentation/scheduler/sched-stats.rst: time on a processor, time waiting for one, slices.
         let schedstat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
         schedstat.split_whitespace().next().and_then(|field| field.parse().ok()).unwrap_or(0)
     }
@@ -134,5 +132,32 @@ impl Cost {
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self { nanos: self.nanos.saturating_sub(earlier.nanos), wakeups: self.wakeups.saturating_sub(earlier.wakeups) }
+    }
+}
+
+/// The sum of `/proc/PID/task/*/schedstat`, with what threads took that have ended: clock_getcpuclockid(3).
+fn processor_time(process: Pid) -> Option<u64> {
+    let time = clock_gettime(clock_getcpuclockid(process).ok()?).ok()?;
+    Some(u64::try_from(time.tv_sec()).ok()? * 1_000_000_000 + u64::try_from(time.tv_nsec()).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_threads_that_have_ended_counts() {
+        let own = Pid::this();
+        let before = Cost::of(own).nanos;
+        let spent = std::thread::spawn(|| {
+            let mut sum = 0_u64;
+            while Cost::of_this_thread() < 20_000_000 {
+                sum = (0..100_000).fold(sum, |sum, at| std::hint::black_box(sum ^ at));
+            }
+            Cost::of_this_thread()
+        });
+        let spent = spent.join().expect("it does not panic");
+        // The scheduler adds up what a thread took at its end a moment later.
+        crate::harness::until("it is counted", || (Cost::of(own).nanos - before >= spent).then_some(()));
     }
 }

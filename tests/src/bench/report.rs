@@ -8,11 +8,14 @@ use std::path::Path;
 use super::aims::AIMS;
 use super::machine::Machine;
 use super::plot::Plot;
-use super::stats::Spread;
-use super::{BenchError, Case};
+use super::stats::{Spread, number};
+use super::{BenchError, Case, Settings};
 
 /// What stands before the figures.
 const PREAMBLE: &str = include_str!("preamble.md");
+
+/// What was found out about aims that are missed, if there is any; from their figures.
+const REASONS: &str = include_str!("reasons.md");
 
 /// One table, what is to be said of it, and its plots.
 #[derive(Debug, Clone)]
@@ -49,13 +52,23 @@ impl Section {
 pub struct Report {
     machine: Machine,
     command: String,
+    /// How much was measured, in words.
+    amount: String,
     sections: Vec<(Case, Section)>,
     found: BTreeMap<&'static str, Result<Spread, String>>,
 }
 
 impl Report {
-    pub(super) fn new(machine: Machine, command: String) -> Self {
-        Self { machine, command, sections: Vec::new(), found: BTreeMap::new() }
+    pub(super) fn new(machine: Machine, settings: &Settings) -> Self {
+        let amount = format!(
+            "{} rounds count. A slice is {} ms long, {} ms at {} connections and {} ms on two processors.",
+            settings.rounds,
+            settings.slice.as_millis(),
+            settings.slice.as_millis() * u128::from(Settings::AT_MANY),
+            number(Settings::MANY as f64),
+            settings.slice.as_millis() * u128::from(Settings::ON_TWO),
+        );
+        Self { machine, command: settings.command.clone(), amount, sections: Vec::new(), found: BTreeMap::new() }
     }
 
     pub(super) fn add(&mut self, case: Case, section: Section) {
@@ -90,19 +103,9 @@ impl Report {
     /// All of it as Markdown; plots are links to files beside it.
     #[must_use]
     pub fn markdown(&self) -> String {
-        let mut text = format!("{PREAMBLE}\n## The run\n\n```sh\n{}\n```\n\n{}\n", self.command, self.machine);
-        text += "\n## What is to be reached\n\n| what | reach | found (quartiles) | |\n| --- | --- | --- | --- |\n";
-        for aim in &AIMS {
-            let (found, verdict) = match self.found.get(aim.key) {
-                Some(Ok(found)) if aim.is_reached_by(*found) => (found.to_string(), "reached"),
-                Some(Ok(found)) => (found.to_string(), "**not reached**"),
-                Some(Err(why)) => (format!("not measured: {why}"), ""),
-                None => (format!("not in this run (case {})", &aim.key[..1]), ""),
-            };
-            let unit = if found.starts_with("not") { "" } else { aim.unit };
-            let found = format!("{found} {unit}");
-            let _ = writeln!(text, "| {} | {} | {} | {verdict} |", aim.what, aim.wanted(), found.trim_end());
-        }
+        let mut text = format!("{PREAMBLE}\n## The run\n\n```sh\n{}\n```\n\n", self.command);
+        let _ = write!(text, "{}\n\n{}\n", self.amount, self.machine);
+        self.write_aims(&mut text);
         let mut before = None;
         for (case, section) in &self.sections {
             if before != Some(case) {
@@ -112,6 +115,39 @@ impl Report {
             write_section(&mut text, section);
         }
         text
+    }
+
+    fn write_aims(&self, text: &mut String) {
+        let (mut reached, mut missed) = (0, 0);
+        let mut rows = String::new();
+        for aim in &AIMS {
+            let _ = write!(rows, "| {} | {} | ", aim.what, aim.wanted());
+            let _ = match self.found.get(aim.key) {
+                Some(Ok(found)) => {
+                    let good = aim.is_reached_by(found.middle);
+                    *(if good { &mut reached } else { &mut missed }) += 1;
+                    let verdict = if good { "reached" } else { "**missed**" };
+                    let sides = found.interval.map(|(from, to)| [from, to].map(|end| aim.is_reached_by(end)));
+                    let hair = if sides.is_some_and(|[from, to]| from != to) { ", by a hair" } else { "" };
+                    let interval = found.interval.map(|(from, to)| format!("{}–{}", number(from), number(to)));
+                    let found = format!("{} {}", number(found.middle), aim.unit);
+                    writeln!(rows, "{} | {} | {verdict}{hair} |", found.trim_end(), interval.unwrap_or_default())
+                }
+                Some(Err(why)) => writeln!(rows, "– | | not measured: {why} |"),
+                None => writeln!(rows, "– | | not in this run (case {}) |", &aim.key[..1]),
+            };
+        }
+        let _ = write!(
+            text,
+            "\n## What is to be reached\n\nOf {} aims {reached} were reached, {missed} were missed and {} were not measured. \
+             The median counts; it was *by a hair* where its 95 % interval reaches over to the other side.\n\n\
+             | what | reach | found | 95 % interval | |\n| --- | --- | --- | --- | --- |\n{rows}",
+            AIMS.len(),
+            AIMS.len() - reached - missed
+        );
+        if !REASONS.trim().is_empty() {
+            let _ = write!(text, "\n{REASONS}");
+        }
     }
 
     /// Writes `README.md` and the plots into this folder.

@@ -16,7 +16,8 @@ pub struct Settings {
     pub command: String,
     /// Rounds that count; one more goes before.
     pub rounds: usize,
-    /// What a server gets of a round. Twice that from [`Settings::MANY`] connections on, eight times on two processors.
+    /// What a server gets of a round. [`Settings::AT_MANY`] times that from [`Settings::MANY`] connections on,
+    /// [`Settings::ON_TWO`] times on two processors.
     pub slice: Duration,
     /// The most connections under load.
     pub most_connections: usize,
@@ -35,6 +36,12 @@ pub struct Settings {
 impl Settings {
     /// Connections that need longer slices: each should have several requests in one.
     pub const MANY: usize = 1_000;
+
+    /// How much longer.
+    pub const AT_MANY: u32 = 2;
+
+    /// How much longer slices are on two processors: tails need many requests, and the scheduler has its moods there.
+    pub const ON_TWO: u32 = 8;
 
     /// What the figures in the repository were made with.
     #[must_use]

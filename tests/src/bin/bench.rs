@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use tokend_tests::bench::{BenchError, Case, Settings, run, serve};
+use tokend_tests::bench::{BenchError, Case, Settings, caught, listen, run, serve};
 
 /// Measures tokend and its peers in turn and prints a report.
 ///
@@ -49,6 +49,8 @@ fn main() -> ExitCode {
     }
     match measure(Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whatever did not work then: the signal may have been to what was measured too.
+        Err(_) if let Some(caught) = caught() => ExitCode::from(caught.exit_status()),
         Err(error) => {
             eprintln!("bench: {}", tokend::causes(&error));
             ExitCode::FAILURE
@@ -74,6 +76,7 @@ fn measure(options: Options) -> Result<(), BenchError> {
     settings.idle = Duration::from_secs(options.idle);
     settings.growth = Duration::from_secs(options.growth);
     settings.packaged = !options.unpackaged;
+    listen()?;
     let report = run(settings)?;
     println!("{}", report.markdown());
     match options.out {

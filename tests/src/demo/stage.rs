@@ -11,11 +11,12 @@ use nix::sys::signal::Signal;
 use tokend_client::Client;
 use tokio::process::Command;
 
+use super::DemoError;
 use super::error::{causes, tail};
 use super::names::{self, Shown, cast};
-use super::{DemoError, Stop};
 use crate::harness::{Binaries, Daemon, PATIENCE, World};
 use crate::sandbox::Now;
+use crate::stop::Stop;
 
 /// How long a call of the provider's API may take.
 const CALL: Duration = Duration::from_secs(10);

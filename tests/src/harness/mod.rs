@@ -21,7 +21,7 @@ pub(crate) use binaries::{cargo, executable};
 pub use clock::boot_ms;
 pub use ctl::{Ctl, Ran};
 pub use daemon::Daemon;
-pub use inside::{Inside, copies};
+pub use inside::{Inside, copies, processes_of};
 pub use peer::Peer;
 pub use wait::{PATIENCE, timed, until};
 pub use world::{Outage, ProfileText, World};

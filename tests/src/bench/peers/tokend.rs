@@ -1,5 +1,7 @@
 //! The daemon itself, in front of a provider, as users have it.
 
+use std::os::unix::process::CommandExt;
+
 use tokend_proto::{LENGTH_PREFIX, Millis, Request, codec};
 
 use super::{BenchError, Exchange, Peer, Process, TOKEND};
@@ -37,7 +39,12 @@ fn limits(connections: usize) -> String {
 
 /// A daemon with the log that it has when nobody asks for another one.
 pub(in super::super) fn start(world: &World) -> Daemon {
-    Daemon::start(&world.config(), &world.socket(), &world.log(), "info")
+    let mut daemon = Daemon::spawn_with(&world.config(), &world.log(), |command| {
+        // Ctrl-C is for us, and the daemon ends when we are done with it.
+        command.args(["--log", "info"]).process_group(0)
+    });
+    daemon.listens(&world.socket());
+    daemon
 }
 
 /// A read of [`NAME`], as a frame.
