@@ -62,7 +62,7 @@ pub struct Config {
     pub settings: Arc<Settings>,
     /// The socket and the state folder.
     pub server: Server,
-    /// Where its keys stand.
+    /// Where the keys stand that are looked at again later.
     pub(crate) places: Places,
     /// What the shell needs of each profile in [`Settings::profiles`], under the same names.
     pub profiles: BTreeMap<ProfileName, ProfileExtras>,

@@ -27,16 +27,23 @@ pub(crate) struct Places {
     pub(crate) socket: Place,
     pub(crate) state_dir: Place,
     pub(crate) max_connections: Place,
+    pub(crate) state_key: Place,
 }
 
 impl Places {
-    pub(super) fn of(section: Option<&Section<'_>>) -> Self {
-        let of = |key: &str| match section {
+    pub(super) fn of(server: Option<&Section<'_>>, state: Option<&Section<'_>>) -> Self {
+        let of = |section: Option<&Section<'_>>, name: &str, key: &str| match section {
             Some(section) if section.names(key) => section.place_of(key),
             // What is not said stands nowhere.
-            _ => Place { line: None, key: Some(format!("server.{key}")) },
+            _ => Place { line: None, key: Some(format!("{name}.{key}")) },
         };
-        Self { socket: of("socket"), state_dir: of("state_dir"), max_connections: of("max_connections") }
+        let of_server = |key| of(server, "server", key);
+        Self {
+            socket: of_server("socket"),
+            state_dir: of_server("state_dir"),
+            max_connections: of_server("max_connections"),
+            state_key: of(state, "state", "key"),
+        }
     }
 }
 
