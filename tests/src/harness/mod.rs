@@ -23,5 +23,5 @@ pub use ctl::{Ctl, Ran};
 pub use daemon::Daemon;
 pub use inside::{Inside, copies, processes_of};
 pub use peer::Peer;
-pub use wait::{PATIENCE, timed, until};
+pub use wait::{PATIENCE, timed, until, within};
 pub use world::{Outage, ProfileText, World};
