@@ -63,7 +63,12 @@ fn commit() -> Option<String> {
 
 fn version(command: &[&str]) -> String {
     match Command::new(command[0]).args(&command[1..]).output() {
-        Ok(output) => String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or("unknown").trim().to_owned(),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            // What follows is how it was built, and by whom.
+            let words = said.lines().next().unwrap_or("unknown").split_whitespace();
+            words.take_while(|word| !word.starts_with(['(']) && !word.starts_with("sha=")).collect::<Vec<_>>().join(" ")
+        }
         Err(_) => "missing".to_owned(),
     }
 }

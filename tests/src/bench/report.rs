@@ -104,7 +104,7 @@ impl Report {
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut text = format!("{PREAMBLE}\n## The run\n\n```sh\n{}\n```\n\n", self.command);
-        let _ = write!(text, "{}\n\n{}\n", self.amount, self.machine);
+        let _ = write!(text, "{}\n\n{}", self.amount, self.machine);
         self.write_aims(&mut text);
         let mut before = None;
         for (case, section) in &self.sections {
@@ -131,7 +131,8 @@ impl Report {
                     let hair = if sides.is_some_and(|[from, to]| from != to) { ", by a hair" } else { "" };
                     let interval = found.interval.map(|(from, to)| format!("{}–{}", number(from), number(to)));
                     let found = format!("{} {}", number(found.middle), aim.unit);
-                    writeln!(rows, "{} | {} | {verdict}{hair} |", found.trim_end(), interval.unwrap_or_default())
+                    let interval = interval.as_deref().unwrap_or("–");
+                    writeln!(rows, "{} | {interval} | {verdict}{hair} |", found.trim_end())
                 }
                 Some(Err(why)) => writeln!(rows, "– | | not measured: {why} |"),
                 None => writeln!(rows, "– | | not in this run (case {}) |", &aim.key[..1]),
@@ -140,7 +141,8 @@ impl Report {
         let _ = write!(
             text,
             "\n## What is to be reached\n\nOf {} aims {reached} were reached, {missed} were missed and {} were not measured. \
-             The median counts; it was *by a hair* where its 95 % interval reaches over to the other side.\n\n\
+             The median counts; *by a hair* is where its 95 % interval reaches over to the other side. There is no interval of \
+             fewer than six measurements.\n\n\
              | what | reach | found | 95 % interval | |\n| --- | --- | --- | --- | --- |\n{rows}",
             AIMS.len(),
             AIMS.len() - reached - missed

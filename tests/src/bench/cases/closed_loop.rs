@@ -45,7 +45,7 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
             note_missing(&mut section, &peers.missing);
         }
         if at + 1 == sizes.len() {
-            let places: Vec<String> = sizes.iter().map(usize::to_string).collect();
+            let places: Vec<String> = sizes.iter().map(|size| grouped(*size as f64)).collect();
             let lines = |name: &str, title: &str, axis: &str, series: &[_], logarithmic| Plot {
                 name: name.to_owned(),
                 title: title.to_owned(),
