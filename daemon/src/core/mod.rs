@@ -9,7 +9,8 @@
 //! input: `names` expires tokens, answers waiters and decides whether to begin a renewal, which then goes
 //! through `renewal` (with `parent` for tenants) or, for Classic, `chain` (with `rotation`, `login` and `import`), and
 //! through `dispatch`, which owns the hosts' queues. `listing` keeps the tenants of a workspace, `reload` changes the
-//! configuration, `ask`, `watch`, `status`, `explain` and `summary` are for people and peers, `held` hands tokens on to the next start.
+//! configuration, `ask`, `watch`, `status`, `explain` and `summary` are for people and peers, `held` hands tokens on to
+//! the next start.
 //!
 //! Architecture invariant: only `std` and `tokend-proto` are imported here (a test holds it to that).
 

@@ -1,4 +1,4 @@
-//! What is to be reached, and what a run found.
+//! What is to be reached.
 
 /// Which side of the aim is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

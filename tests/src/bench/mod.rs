@@ -5,7 +5,7 @@
 //! slices of one round. One thread of ours is the load on all of them; it knows bytes and no protocol. Servers and load
 //! share one processor unless a table says otherwise.
 //!
-//! [`run`] measures some several [`Case`]s and makes a [`Report`]. Nothing here says whether a figure is good enough but
+//! [`run`] measures some [`Case`]s or all and makes a [`Report`]. Nothing here says whether a figure is good enough but
 //! [`aims`], and no test depends on that.
 
 pub mod aims;

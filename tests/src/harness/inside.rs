@@ -72,6 +72,21 @@ impl Inside {
         Duration::from_millis(ticks.sum::<u64>() * 1000 / u64::try_from(per_second).expect("some"))
     }
 
+    /// The ids of its threads, with their names. The first thread has the process's.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn threads(self) -> Vec<(Pid, String)> {
+        let tasks = fs::read_dir(self.path("task")).expect("the process runs").flatten();
+        let named = |task: fs::DirEntry| {
+            // One that has ended meanwhile has no name any more.
+            let name = fs::read_to_string(task.path().join("comm")).ok()?;
+            Some((Pid::from_raw(task.file_name().to_str()?.parse().ok()?), name.trim_end().to_owned()))
+        };
+        tasks.filter_map(named).collect()
+    }
+
     /// How many descriptors it has open.
     ///
     /// # Panics

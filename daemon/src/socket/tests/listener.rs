@@ -1,3 +1,5 @@
+//! The path of a socket of our own: made, taken over, left alone.
+
 use super::*;
 
 use std::os::unix::net::UnixStream;
