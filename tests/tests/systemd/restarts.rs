@@ -92,7 +92,7 @@ pub(crate) fn a_stuck_thread(scene: &mut Scene, checks: &mut Checks) {
         checks.equal(&format!("of its threads the {which}'s alone stands still"), standing, vec![thread]);
         let new = scene.another_than(&pid);
         drop(frozen);
-        checks.check(&format!("it is replaced"), new != pid, format!("{pid}, {new}"));
+        checks.check("it is replaced", new != pid, format!("{pid}, {new}"));
         let more = scene.log()[log.len()..].to_owned();
         checks.holds("by the watchdog", &more, &["Watchdog timeout", "killed, status=6/ABRT"]);
     }
