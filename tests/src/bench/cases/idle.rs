@@ -3,7 +3,6 @@
 use std::os::unix::net::UnixDatagram;
 
 use super::super::generator::Lines;
-use super::super::interrupt;
 use super::super::peers::{self, MEMCACHED, REDIS, TOKEND, TOKIO};
 use super::super::plot::{Plot, Shape};
 use super::{Bench, BenchError, Case, Cost, Section, Spread, note_missing, number};
@@ -63,7 +62,7 @@ fn wake_ups(bench: &mut Bench) -> Result<(), BenchError> {
     // What follows a token: its record for the next start, the status line.
     std::thread::sleep(span.min(std::time::Duration::from_secs(5)));
     let (watch, before) = (Stopwatch::start(), Cost::of(daemon.pid()));
-    interrupt::sleep(span)?;
+    std::thread::sleep(span);
     let cost = Cost::of(daemon.pid()).since(before);
     let minutes = watch.elapsed().as_secs_f64() / 60.0;
     let wakeups = cost.wakeups as f64 / minutes;
