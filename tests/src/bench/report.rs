@@ -189,3 +189,29 @@ fn write_section(text: &mut String, section: &Section) {
         text.pop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn each_aim_is_reached_or_missed_or_is_said_not_to_be_measured() {
+        let mut report = Report::new(Machine::here(1), &Settings::smoke(PathBuf::new()));
+        report.found("a.tokio.1", Ok(Spread::single(0.96)));
+        report.found("a.tokio.64", Ok(Spread::single(0.94)));
+        report.found_or("a.p99", Spread::of([1.2, 1.25, 1.28, 1.29, 1.3, 1.31]), "");
+        report.found("e.read", Err("nobody asked".to_owned()));
+        let text = report.markdown();
+        let row = |what: &str| text.lines().find(|line| line.starts_with(&format!("| {what}"))).expect("it has a row");
+        assert!(row("throughput against bare tokio, 1 connection").ends_with("| ≥ 0.95 | 0.960 | – | reached |"));
+        assert!(row("throughput against bare tokio, 64").ends_with("| ≥ 0.95 | 0.940 | – | **missed** |"));
+        assert!(row("p99 at 1,000").ends_with("| ≤ 1.3 | 1.29 | 1.20–1.31 | reached, by a hair |"), "{text}");
+        assert!(row("cached read").ends_with("| ≤ 20 ns | – | | not measured: nobody asked |"), "{text}");
+        assert!(AIMS.iter().all(|aim| row(aim.what).contains(&aim.wanted())));
+        let all = AIMS.len();
+        let sum = format!("Of {all} aims 2 were reached, 1 were missed and {} were not measured.", all - 3);
+        assert!(text.contains(&sum), "{text}");
+    }
+}
