@@ -128,11 +128,11 @@ impl Report {
                     *(if good { &mut reached } else { &mut missed }) += 1;
                     let verdict = if good { "reached" } else { "**missed**" };
                     let sides = found.interval.map(|(from, to)| [from, to].map(|end| aim.is_reached_by(end)));
-                    let hair = if sides.is_some_and(|[from, to]| from != to) { ", by a hair" } else { "" };
+                    let unsure = if sides.is_some_and(|[from, to]| from != to) { ", uncertain" } else { "" };
                     let interval = found.interval.map(|(from, to)| format!("{}–{}", number(from), number(to)));
                     let found = format!("{} {}", number(found.middle), aim.unit);
                     let interval = interval.as_deref().unwrap_or("–");
-                    writeln!(rows, "{} | {interval} | {verdict}{hair} |", found.trim_end())
+                    writeln!(rows, "{} | {interval} | {verdict}{unsure} |", found.trim_end())
                 }
                 Some(Err(why)) => writeln!(rows, "– | | not measured: {why} |"),
                 None => writeln!(rows, "– | | not in this run (case {}) |", &aim.key[..1]),
@@ -141,7 +141,7 @@ impl Report {
         let _ = write!(
             text,
             "\n## What is to be reached\n\nOf {} aims {reached} were reached, {missed} were missed and {} were not measured. \
-             The median counts; *by a hair* is where its 95 % interval reaches over to the other side. There is no interval of \
+             The median counts; *uncertain* is where its 95 % interval reaches over to the other side. There is no interval of \
              fewer than six measurements.\n\n\
              | what | reach | found | 95 % interval | |\n| --- | --- | --- | --- | --- |\n{rows}",
             AIMS.len(),
@@ -207,7 +207,7 @@ mod tests {
         let row = |what: &str| text.lines().find(|line| line.starts_with(&format!("| {what}"))).expect("it has a row");
         assert!(row("throughput against bare tokio, 1 connection").ends_with("| ≥ 0.95 | 0.960 | – | reached |"));
         assert!(row("throughput against bare tokio, 64").ends_with("| ≥ 0.95 | 0.940 | – | **missed** |"));
-        assert!(row("p99 at 1,000").ends_with("| ≤ 1.3 | 1.29 | 1.20–1.31 | reached, by a hair |"), "{text}");
+        assert!(row("p99 at 1,000").ends_with("| ≤ 1.3 | 1.29 | 1.20–1.31 | reached, uncertain |"), "{text}");
         assert!(row("cached read").ends_with("| ≤ 20 ns | – | | not measured: nobody asked |"), "{text}");
         assert!(AIMS.iter().all(|aim| row(aim.what).contains(&aim.wanted())));
         let all = AIMS.len();
