@@ -73,6 +73,8 @@ pub(super) fn number(value: f64) -> String {
     let size = value.abs();
     match size {
         _ if size >= 100.0 => grouped(value.round()),
+        // What was counted and not measured.
+        _ if size >= 10.0 && value.fract() == 0.0 => format!("{value:.0}"),
         _ if size >= 10.0 => format!("{value:.1}"),
         _ if size >= 1.0 || size == 0.0 => format!("{value:.2}"),
         _ if size >= 0.1 => format!("{value:.3}"),
@@ -163,7 +165,7 @@ mod tests {
 
     #[test]
     fn numbers_have_three_figures() {
-        let texts = [0.0, 0.0123, 0.954, 1.0, 12.34, 123.4, 98_765.4, 1_234_567.0].map(number);
-        assert_eq!(texts, ["0.00", "0.0123", "0.954", "1.00", "12.3", "123", "98,765", "1,234,567"]);
+        let texts = [0.0, 0.0123, 0.954, 1.0, 10.0, 12.34, 123.4, 98_765.4, 1_234_567.0].map(number);
+        assert_eq!(texts, ["0.00", "0.0123", "0.954", "1.00", "10", "12.3", "123", "98,765", "1,234,567"]);
     }
 }

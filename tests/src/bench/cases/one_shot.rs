@@ -105,7 +105,11 @@ fn without_server(peers: &Peers) -> Vec<(&'static str, String)> {
         OIDC_AGENT => Some(OIDC_TOKEN),
         _ => None,
     };
-    peers.missing.iter().filter_map(|(server, why)| Some((of(server)?, format!("{server} is: {why}")))).collect()
+    peers
+        .missing
+        .iter()
+        .filter_map(|(server, why)| Some((of(server)?, format!("{server} is missing ({why})"))))
+        .collect()
 }
 
 fn programs(bench: &Bench, peers: &Peers, http: &Path) -> Result<Vec<Program>, BenchError> {
