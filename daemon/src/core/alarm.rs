@@ -15,6 +15,8 @@ pub(super) enum Alarm {
     Chain(ChainKey),
     Listing(ProfileName),
     Waiter(WaiterId),
+    /// Records that are to follow a step of the wall clock.
+    Clock,
 }
 
 /// One time per alarm, in order.

@@ -12,7 +12,7 @@ use crate::core::record::{
     AccessRecord, CandidateRecord, ChainKey, ChainRecord, ChainState, LoginAttempt, LoginOutcome, LostCause, QuotaKey,
     QuotaRecord, Record, RecordKey,
 };
-use crate::core::time::{Boot, BootId, Mark, Wall};
+use crate::core::time::{BootId, Mark, Wall};
 
 /// Holds the token of a record until it is stored; allocated once, as a growing buffer would leave copies behind.
 pub(super) struct Buffer {
@@ -267,13 +267,14 @@ impl From<StateShape> for ChainState {
 
 impl From<Mark> for MarkShape {
     fn from(mark: Mark) -> Self {
-        Self { boot_ms: mark.boot.0, unix_ms: mark.wall.0, boot_id: mark.boot_id.0 }
+        // A moment before the boot wraps: of a daemon that knows of none, it is in the future, and of no age.
+        Self { boot_ms: mark.boot.cast_unsigned(), unix_ms: mark.wall.0, boot_id: mark.boot_id.0 }
     }
 }
 
 impl From<MarkShape> for Mark {
     fn from(shape: MarkShape) -> Self {
-        Self { boot: Boot(shape.boot_ms), wall: Wall(shape.unix_ms), boot_id: BootId(shape.boot_id) }
+        Self { boot: shape.boot_ms.cast_signed(), wall: Wall(shape.unix_ms), boot_id: BootId(shape.boot_id) }
     }
 }
 

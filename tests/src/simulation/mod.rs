@@ -12,6 +12,7 @@
 //! at all: watches, `explain`, and the wire format.
 
 mod access;
+mod clockwork;
 mod daemon;
 mod dice;
 mod disk;
