@@ -284,7 +284,7 @@ impl Core {
         };
         // Of a chain that is not configured nobody wants to know.
         let warning = self.name_of(key).and_then(|_| next_warning(self.boot_id, now, chain));
-        self.alarms.set(Alarm::Chain(key.clone()), write.into_iter().chain(warning).min());
+        self.alarms.set(Alarm::Chain(key.clone().into()), write.into_iter().chain(warning).min());
     }
 
     fn warn_of_end(&mut self, now: Now, key: &ChainKey) {
