@@ -30,6 +30,7 @@ impl Core {
         let host = self.hosts.entry(host.clone()).or_insert_with(|| Host {
             limiter: Limiter::new(rate),
             queue: Queue::default(),
+            not_before: Boot::default(),
             paused: BTreeMap::new(),
         });
         match tenant {
@@ -97,10 +98,12 @@ impl Core {
             host.queue.clear();
             return None;
         }
-        let host = &self.hosts[name];
-        if host.limiter.ready_at().is_none_or(|at| at > now.boot) {
+        host.not_before = Boot::default();
+        host.limiter.wait(now.boot, host.queue.len());
+        if host.queue.is_empty() || host.limiter.ready_at().is_none_or(|at| at > now.boot) {
             return None;
         }
+        let host = &self.hosts[name];
         let (jobs, claims): (Vec<Job>, Vec<Claim>) = host
             .queue
             .foremost(|uid| host.limiter.last_turn(uid))
@@ -111,6 +114,12 @@ impl Core {
             })
             .unzip();
         let chosen = host.limiter.choose(&claims)?;
+        if claims.iter().all(|claim| claim.needed_by.is_none())
+            && let Some(at) = host.limiter.background_at(now.boot).filter(|at| *at > now.boot)
+        {
+            self.hosts.get_mut(name)?.not_before = at;
+            return None;
+        }
         let (job, uid) = (jobs.into_iter().nth(chosen)?, claims[chosen].needed_by);
         self.hosts.get_mut(name)?.queue.remove(&job);
         Some((job, uid))
@@ -143,7 +152,7 @@ impl Core {
             return None;
         }
         let of_host = |host: &Host| {
-            let ready = host.limiter.ready_at()?;
+            let ready = host.limiter.ready_at()?.max(host.not_before);
             if host.paused.is_empty() {
                 return (!host.queue.is_empty()).then_some(ready);
             }

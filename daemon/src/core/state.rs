@@ -260,6 +260,8 @@ pub(super) enum Fetch {
 pub(super) struct Host {
     pub(super) limiter: Limiter,
     pub(super) queue: Queue,
+    /// Nobody waits for anything in the queue, and it has time until then.
+    pub(super) not_before: Boot,
     /// Clients that were answered 429, and until when they are left alone.
     pub(super) paused: BTreeMap<String, Boot>,
 }
