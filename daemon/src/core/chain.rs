@@ -333,7 +333,7 @@ fn restored_token(boot_id: super::time::BootId, now: Now, chain: &Chain) -> Opti
     let left = access.life.checked_sub(age).filter(|left| !left.is_zero())?;
     let token = Issued {
         access_token: access.token.clone(),
-        token_type: access.token_type.clone(),
+        token_type: super::effect::token_type(&access.token_type),
         fingerprint: tokend_proto::Fingerprint::of(&access.token),
         issued: now.boot - age,
         expires: now.boot + left,
