@@ -36,6 +36,7 @@ mod login;
 mod names;
 pub mod pace;
 mod parent;
+mod queue;
 mod random;
 pub mod record;
 mod reload;
@@ -183,7 +184,12 @@ impl Core {
     fn settle(&mut self, now: Now) {
         while let Some(alarm) = self.alarms.pop_due(now.boot) {
             match alarm {
-                Alarm::Name(name) => self.mark(name),
+                Alarm::Name(name) => {
+                    if let Some(entry) = self.names.get_mut(&name) {
+                        entry.alarm = None;
+                    }
+                    self.mark(name);
+                }
                 Alarm::Chain(key) => self.chain_alarm(now, &key),
                 Alarm::Listing(profile) => self.consider_listing(now, &profile),
                 Alarm::Waiter(waiter) => self.deadline(now, waiter),
