@@ -102,7 +102,7 @@ impl<S: Store + 'static> Driver<S> {
             }
         };
         self.provider = Arc::new(provider(&config));
-        self.access.store(Arc::new(config.access));
+        self.access.store(config.access);
         self.audit.set_reads(config.audit.reads);
         self.notes.store(Arc::new(config.warnings.clone()));
         self.secrets.keep_only(|profile| config.profiles.contains_key(profile));

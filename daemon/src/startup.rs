@@ -15,7 +15,7 @@ use crate::core::record::Ruins;
 use crate::driver::{Driver, Parts, Signals, causes};
 use crate::reload::{self, Reloader};
 use crate::service::Service;
-use crate::socket::{self, CORE_QUEUE, Context, Limits, Listener, SocketThread};
+use crate::socket::{self, CORE_QUEUE, Context, Limits, Listener, Rules, SocketThread};
 use crate::store::{FileStore, StateKey, Store, StoreError};
 use crate::system::clock::Clock;
 use crate::system::notify::Notifier;
@@ -89,7 +89,7 @@ async fn start(path: PathBuf, passed: Passed) -> Result<(), StartupError> {
     let clock = Clock::new();
     let seed = getrandom::u64().map_err(StartupError::Random)?;
     let board = Arc::new(Board::new());
-    let access = Arc::new(ArcSwap::from_pointee(config.access.clone()));
+    let access = Arc::new(Rules::new(config.access.clone()));
     let notes = Arc::new(ArcSwap::from_pointee(config.warnings.clone()));
     let (audit, records) = Audit::new(config.audit.reads);
     let audit = Arc::new(audit);
