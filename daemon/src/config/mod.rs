@@ -45,7 +45,7 @@ pub use findings::ConfigError;
 pub(crate) use findings::Place;
 pub use profile::ProfileExtras;
 pub(crate) use server::Places;
-pub use server::{Server, SocketGroup};
+pub use server::{Server, SocketGroup, USUAL_GROUP};
 
 use crate::core::access::Access;
 use crate::core::settings::Settings;

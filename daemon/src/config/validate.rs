@@ -62,7 +62,8 @@ fn read(path: &Path) -> Result<String, String> {
             path.display()
         ));
     }
-    let mut bytes = Vec::new();
+    // A byte more than there are: in a buffer that grew, copies of what was typed would be left behind.
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(MAX_FILE)).unwrap_or_default() + 1);
     File::open(path).map_err(cannot)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE) {
         return Err(format!("is longer than {} KiB; {right}", MAX_FILE / 1024));

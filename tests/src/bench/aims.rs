@@ -51,7 +51,7 @@ pub const AIMS: [Aim; 23] = [
     most("f.connection", "resident memory per idle connection", 1.2, "KiB"),
     most("f.before", "daemon resident before its first TLS request, four profiles", 5.0, "MiB"),
     most("f.after", "daemon resident after it, four profiles", 7.0, "MiB"),
-    most("f.start", "exec to first answer against bare tokio, time", 1.3, ""),
+    most("f.start", "exec to the first connection against bare tokio, time", 1.3, ""),
     most("e.read", "cached read in the client with its expiry check, 1 thread", 20.0, "ns"),
     most("e.threads", "the same, 2 threads against 1, time per read", 1.6, ""),
     most("g.memory", "10,000 warm tenants: memory per tenant beside its token and frame", 1.0, "KiB"),

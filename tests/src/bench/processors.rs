@@ -4,6 +4,7 @@
 //! a server and the load on it stand on one processor, unless what happens on two is the question.
 
 use std::fs;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -11,6 +12,14 @@ use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
 use super::BenchError;
+use crate::harness::PATIENCE;
+use crate::load::Stopwatch;
+
+/// How long nothing happens in a process that is at rest: longer than threads that have nothing to do are kept.
+const REST: Duration = Duration::from_secs(2);
+
+/// Between two looks whether anything has happened.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Where a server and the load on it run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +127,28 @@ impl Cost {
             cost.wakeups += slept.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or(0);
         }
         cost
+    }
+
+    /// Waits until a process has come to rest: none of its threads ran, began or ended for [`REST`].
+    ///
+    /// # Errors
+    /// When that does not come to be.
+    pub fn at_rest(process: Pid) -> Result<(), BenchError> {
+        let threads = || fs::read_dir(format!("/proc/{process}/task")).map_or(0, Iterator::count);
+        let look = || (Self::of(process).wakeups, threads());
+        let watch = Stopwatch::start();
+        let (mut seen, mut since) = (look(), watch.elapsed());
+        while watch.elapsed() < since + REST {
+            if since > PATIENCE {
+                return Err(BenchError::program("tokend", "it does not come to rest"));
+            }
+            std::thread::sleep(LOOK);
+            let now = look();
+            if now != seen {
+                (seen, since) = (now, watch.elapsed());
+            }
+        }
+        Ok(())
     }
 
     /// Processor time of the calling thread so far, in ns.

@@ -37,6 +37,16 @@ fn limits(connections: usize) -> String {
     format!("max_connections = {most}\nmax_connections_per_uid = {most}")
 }
 
+/// The socket's group in the `[server]` section: one that this machine knows, as it knows tokend's where that is
+/// installed.
+pub(in super::super) fn known_group() -> String {
+    let group = nix::unistd::getegid();
+    match nix::unistd::Group::from_gid(group) {
+        Ok(Some(known)) => format!("group = {:?}", known.name),
+        _ => format!("group = {:?}", group.to_string()),
+    }
+}
+
 /// A daemon with the log that it has when nobody asks for another one.
 pub(in super::super) fn start(world: &World) -> Daemon {
     let mut daemon = Daemon::spawn_with(&world.config(), &world.log(), |command| {
