@@ -10,10 +10,12 @@
 
 pub mod aims;
 mod cases;
+mod crowd;
 mod error;
 mod exchange;
 mod generator;
 mod machine;
+mod memory;
 mod peers;
 mod plot;
 mod processors;
@@ -21,7 +23,9 @@ mod report;
 mod rounds;
 pub mod serve;
 mod settings;
+mod spread;
 mod stats;
+mod telling;
 
 pub use cases::Case;
 pub use error::BenchError;

@@ -18,7 +18,7 @@ use crate::load::Stopwatch;
 
 pub(super) use echo::Echo;
 pub(super) use oidc_agent::ACCOUNT;
-pub(super) use tokend::{NAME, TOKEN_LENGTH, Tokend, is_whole, start, world};
+pub(super) use tokend::{NAME, TOKEN_LENGTH, Tokend, is_whole, limits, start, token_frame, world};
 
 /// tokend's name in tables.
 pub(super) const TOKEND: &str = "tokend";
