@@ -55,6 +55,12 @@ fn what_is_at_rest_is_measured_too() {
         assert!(found.middle.is_finite() && found.middle >= 0.0, "{key} is {found}: {text}");
     }
     assert!(text.contains("| wake-ups a minute | "), "{text}");
+    assert!(report.of("e.read").is_some_and(|found| found.middle > 0.0), "{text}");
+    for row in ["| tokend-client, `Cached::token` | ", "| ArcSwap load | ", "| bare tokio, `watch` | "] {
+        assert!(text.contains(row), "{row} is missing: {text}");
+    }
+    let redis = text.contains("| Redis | 1.00 | ");
+    assert!(redis || text.contains("**Redis is missing**"), "Redis is left out: {text}");
     assert!(report.of("f.before").unwrap().middle <= report.of("f.after").unwrap().middle, "{text}");
     assert_eq!(report.cases(), [Case::Cached, Case::Idle, Case::Growth, Case::Watchers]);
 }

@@ -10,11 +10,13 @@
 
 pub mod aims;
 mod cases;
+mod crowd;
 mod error;
 mod exchange;
 mod generator;
 mod interrupt;
 mod machine;
+mod memory;
 mod peers;
 mod plot;
 mod processors;
@@ -22,7 +24,9 @@ mod report;
 mod rounds;
 pub mod serve;
 mod settings;
+mod spread;
 mod stats;
+mod telling;
 
 pub use cases::Case;
 pub use error::BenchError;

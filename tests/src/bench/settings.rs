@@ -23,6 +23,8 @@ pub struct Settings {
     pub most_connections: usize,
     /// Connections that do nothing.
     pub idle_connections: usize,
+    /// Connections that watch one name.
+    pub watchers: usize,
     /// How long an idle daemon is watched.
     pub idle: Duration,
     /// Numbers of warm tenants, each of a daemon of its own.
@@ -54,6 +56,7 @@ impl Settings {
             slice: Duration::from_millis(40),
             most_connections: 1_000,
             idle_connections: 10_000,
+            watchers: 1_000,
             idle: Duration::from_secs(120),
             tenants: vec![10, 1_000, 10_000],
             growth: Duration::from_secs(450),
@@ -69,6 +72,7 @@ impl Settings {
             slice: Duration::from_millis(2),
             most_connections: 64,
             idle_connections: 100,
+            watchers: 50,
             idle: Duration::from_millis(200),
             tenants: vec![2, 20],
             growth: Duration::from_secs(2),

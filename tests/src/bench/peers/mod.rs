@@ -19,7 +19,7 @@ use crate::load::Stopwatch;
 
 pub(super) use echo::Echo;
 pub(super) use oidc_agent::ACCOUNT;
-pub(super) use tokend::{NAME, TOKEN_LENGTH, Tokend, is_whole, known_group, start, world};
+pub(super) use tokend::{NAME, TOKEN_LENGTH, Tokend, is_whole, known_group, limits, start, token_frame, world};
 
 /// tokend's name in tables.
 pub(super) const TOKEND: &str = "tokend";

@@ -2,7 +2,7 @@
 
 use std::os::unix::process::CommandExt;
 
-use tokend_proto::{LENGTH_PREFIX, Millis, Request, codec};
+use tokend_proto::{Fingerprint, Flags, LENGTH_PREFIX, Millis, Reply, Request, Secret, Stamp, Token, codec};
 
 use super::{BenchError, Exchange, Peer, Process, TOKEND};
 use crate::harness::{Daemon, World};
@@ -32,7 +32,7 @@ pub(in super::super) fn world() -> World {
 }
 
 /// The limits of so many connections, and some more, in the `[server]` section.
-fn limits(connections: usize) -> String {
+pub(in super::super) fn limits(connections: usize) -> String {
     let most = connections + 100;
     format!("max_connections = {most}\nmax_connections_per_uid = {most}")
 }
@@ -61,6 +61,21 @@ pub(in super::super) fn start(world: &World) -> Daemon {
 fn request() -> Vec<u8> {
     let get = Request::Get { name: NAME, min_ttl: Millis(0), wait: WAIT };
     codec::encode_request(1, &get).expect("a name fits into a frame")
+}
+
+/// A reply to such a read, as a frame.
+pub(in super::super) fn token_frame(token: &str) -> Vec<u8> {
+    let access_token = Secret::from(token);
+    let stamp = Stamp { boot_ms: u64::from(u32::MAX), unix_ms: i64::from(u32::MAX) };
+    let token = Token {
+        fingerprint: Fingerprint::of(&access_token),
+        access_token,
+        token_type: "Bearer".to_owned(),
+        issued_at: stamp,
+        expires_at: stamp,
+        refresh_at: stamp,
+    };
+    codec::encode_reply(1, Flags::NONE, &Reply::Token(token)).expect("a token fits into a frame")
 }
 
 /// Whether these bytes are a whole frame.
