@@ -18,7 +18,6 @@ use crate::audit::Audit;
 use crate::board::Board;
 use crate::config::ProfileExtras;
 use crate::core::Core;
-use crate::core::access::Access;
 use crate::core::effect::{Effect, Notice, Severity};
 use crate::core::exchange::{Grant, ProviderRequest};
 use crate::core::held::Held;
@@ -27,7 +26,7 @@ use crate::core::settings::Settings;
 use crate::provider::{Provider, ResolvedSecrets};
 use crate::reload::{Reload, Reloader};
 use crate::service::Service;
-use crate::socket::{Message, ReloadReplyTo, ReplyTo, SocketThread};
+use crate::socket::{Message, ReloadReplyTo, ReplyTo, Rules, SocketThread};
 use crate::store::Store;
 use crate::system::clock::Clock;
 use crate::system::secret::SecretCache;
@@ -39,7 +38,7 @@ pub struct Driver<S> {
     pub(crate) core: Core,
     pub(crate) clock: Clock,
     pub(crate) board: Arc<Board>,
-    pub(crate) access: Arc<ArcSwap<Access>>,
+    pub(crate) access: Arc<Rules>,
     pub(crate) notes: Arc<ArcSwap<Vec<String>>>,
     pub(crate) audit: Arc<Audit>,
     pub(crate) store: Arc<S>,
@@ -64,7 +63,7 @@ pub struct Parts<S> {
     /// Shared with the socket's thread.
     pub board: Arc<Board>,
     /// Shared with the socket's thread.
-    pub access: Arc<ArcSwap<Access>>,
+    pub access: Arc<Rules>,
     /// Shared with the socket's thread.
     pub notes: Arc<ArcSwap<Vec<String>>>,
     /// Shared with the socket's thread.

@@ -5,6 +5,8 @@
 //! can be changed without changing a byte. Decoding always has a limit: without one, ten bytes that claim a
 //! long string make bincode reserve that much and abort the process.
 
+mod plain;
+
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::Serialize;
 
@@ -64,6 +66,7 @@ pub fn encode_reply(request_id: u64, flags: Flags, reply: &Reply) -> Result<Vec<
 ///
 /// # Panics
 /// If `frame` is not a whole frame.
+#[inline]
 pub fn patch_reply(frame: &mut [u8], request_id: u64, flags: Flags) {
     let header = Header { flags, ..Header::new(request_id) }.to_bytes();
     frame[LENGTH_PREFIX..LENGTH_PREFIX + HEADER_LEN].copy_from_slice(&header);
@@ -73,7 +76,12 @@ pub fn patch_reply(frame: &mut [u8], request_id: u64, flags: Flags) {
 ///
 /// # Errors
 /// When the bytes are not exactly one request of this version.
+#[inline]
 pub fn decode_request(value: &[u8]) -> Result<Request<'_>, DecodeError> {
+    plain::get(value).map_or_else(|| decode_any_request(value), Ok)
+}
+
+fn decode_any_request(value: &[u8]) -> Result<Request<'_>, DecodeError> {
     match decode(value) {
         Err(DecodeError::Malformed) => match bincode::serde::borrow_decode_from_slice::<u32, _>(value, CONFIG) {
             Ok((number, _)) if number >= Request::COUNT => Err(DecodeError::UnknownRequest(number)),

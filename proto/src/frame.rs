@@ -65,12 +65,14 @@ pub struct Header {
 
 impl Header {
     /// A header of this version.
+    #[inline]
     #[must_use]
     pub fn new(request_id: u64) -> Self {
         Self { version: VERSION, request_id, flags: Flags::NONE }
     }
 
     /// The header's bytes.
+    #[inline]
     #[must_use]
     pub fn to_bytes(self) -> [u8; HEADER_LEN] {
         let mut bytes = [0; HEADER_LEN];
@@ -84,6 +86,7 @@ impl Header {
     ///
     /// # Errors
     /// [`FrameError::TooShort`] if it is shorter than a header.
+    #[inline]
     pub fn split(frame: &[u8]) -> Result<(Self, &[u8]), FrameError> {
         let Some((header, value)) = frame.split_first_chunk::<HEADER_LEN>() else {
             return Err(FrameError::TooShort(frame.len()));
@@ -108,6 +111,7 @@ pub enum FrameError {
 ///
 /// # Errors
 /// When it is over [`MAX_FRAME`] or under [`HEADER_LEN`]; nothing after such a prefix can be trusted.
+#[inline]
 pub fn frame_length(prefix: [u8; LENGTH_PREFIX]) -> Result<usize, FrameError> {
     let length = u32::from_be_bytes(prefix) as usize;
     if length > MAX_FRAME {

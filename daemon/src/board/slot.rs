@@ -16,7 +16,7 @@ use crate::core::time::{Boot, Now};
 #[derive(Debug)]
 pub struct Slot {
     name: TokenName,
-    text: Arc<str>,
+    text: Box<str>,
     posted: ArcSwapOption<Posted>,
     /// Boot time in milliseconds; 0 for never, which no process lives to see as a moment.
     last_read: AtomicU64,
@@ -41,13 +41,13 @@ impl Told {
 pub(super) struct Posted {
     token: Arc<Issued>,
     mode: ReadMode,
-    /// A whole frame with request id 0 and no flags.
-    frame: Zeroizing<Vec<u8>>,
+    /// A whole frame with request id 0 and no flags, and not a byte more.
+    frame: Zeroizing<Box<[u8]>>,
 }
 
 impl Slot {
-    pub(super) fn new(name: TokenName, text: Arc<str>) -> Self {
-        Self { name, text, posted: ArcSwapOption::empty(), last_read: AtomicU64::new(0) }
+    pub(super) fn new(name: TokenName, text: &str) -> Self {
+        Self { name, text: text.into(), posted: ArcSwapOption::empty(), last_read: AtomicU64::new(0) }
     }
 
     /// Whose it is.
@@ -130,8 +130,9 @@ impl Slot {
 impl Posted {
     /// `None` if the token does not fit into a frame.
     pub(super) fn encode(token: &Arc<Issued>, mode: ReadMode, now: Now) -> Option<Self> {
-        let frame = codec::encode_reply(0, Flags::NONE, &Reply::Token(token.to_wire(now))).ok()?;
-        Some(Self { token: Arc::clone(token), mode, frame: Zeroizing::new(frame) })
+        let frame = Zeroizing::new(codec::encode_reply(0, Flags::NONE, &Reply::Token(token.to_wire(now))).ok()?);
+        // A copy, because the one that was written into has room left over, for as long as the token is up.
+        Some(Self { token: Arc::clone(token), mode, frame: Zeroizing::new(frame.as_slice().into()) })
     }
 
     fn append_to(&self, out: &mut Vec<u8>, request_id: u64, flags: Flags) {

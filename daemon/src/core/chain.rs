@@ -291,7 +291,7 @@ impl Core {
         };
         // Of a chain that is not configured nobody wants to know.
         let warning = self.name_of(key).and_then(|_| next_warning(self.boot_id, now, chain));
-        self.alarms.set(Alarm::Chain(key.clone()), write.into_iter().chain(warning).min());
+        self.alarms.set(Alarm::Chain(key.clone().into()), write.into_iter().chain(warning).min());
     }
 
     fn warn_of_end(&mut self, now: Now, key: &ChainKey) {
@@ -337,7 +337,7 @@ fn restored_token(boot_id: super::time::BootId, now: Now, chain: &Chain) -> Opti
     let left = access.life.checked_sub(age).filter(|left| !left.is_zero())?;
     let token = Issued {
         access_token: access.token.clone(),
-        token_type: access.token_type.clone(),
+        token_type: super::effect::token_type(&access.token_type),
         fingerprint: tokend_proto::Fingerprint::of(&access.token),
         issued: now.boot - age,
         expires: now.boot + left,

@@ -9,7 +9,8 @@
 //! input: `names` expires tokens, answers waiters and decides whether to begin a renewal, which then goes
 //! through `renewal` (with `parent` for tenants) or, for Classic, `chain` (with `rotation`, `login`, `import` and `clock`), and
 //! through `dispatch`, which owns the hosts' queues. `listing` keeps the tenants of a workspace, `reload` changes the
-//! configuration, `ask`, `watch`, `status`, `explain` and `summary` are for people and peers, `held` hands tokens on to the next start.
+//! configuration, `ask`, `watch`, `status`, `explain` and `summary` are for people and peers, `held` hands tokens on to
+//! the next start.
 //!
 //! Architecture invariant: only `std` and `tokend-proto` are imported here (a test holds it to that).
 
@@ -35,6 +36,7 @@ mod login;
 mod names;
 pub mod pace;
 mod parent;
+mod queue;
 mod random;
 pub mod record;
 mod reload;
@@ -182,7 +184,12 @@ impl Core {
     fn settle(&mut self, now: Now) {
         while let Some(alarm) = self.alarms.pop_due(now.boot) {
             match alarm {
-                Alarm::Name(name) => self.mark(name),
+                Alarm::Name(name) => {
+                    if let Some(entry) = self.names.get_mut(&name) {
+                        entry.alarm = None;
+                    }
+                    self.mark(name);
+                }
                 Alarm::Chain(key) => self.chain_alarm(now, &key),
                 Alarm::Listing(profile) => self.consider_listing(now, &profile),
                 Alarm::Waiter(waiter) => self.deadline(now, waiter),

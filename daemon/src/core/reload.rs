@@ -165,8 +165,8 @@ impl Core {
     }
 
     fn drop_waiting_name(&mut self, name: &TokenName, replaced: bool) {
+        self.set_alarm(name, None);
         let Some(entry) = self.names.remove(name) else { return };
-        self.alarms.set(Alarm::Name(name.clone()), None);
         self.remove_job(&Job::Name(name.clone()));
         if entry.token.is_some() {
             self.held_version += u64::from(!entry.is_classic());

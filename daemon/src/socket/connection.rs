@@ -1,6 +1,6 @@
 //! One connection: bytes in, bytes out, and how long each may take.
 //!
-//! A state machine polled by hand: an idle connection is this struct and a timer. It works in the thread's
+//! A state machine polled by hand: an idle connection is this struct and an alarm. It works in the thread's
 //! buffers while it has its turn and keeps only what it must: the bytes of a frame that is not whole yet, and
 //! replies that the peer has not taken. All replies of a turn go out in one write; while the peer does not take
 //! them nothing more is read.
@@ -11,24 +11,23 @@
 
 use std::future::Future;
 use std::mem;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokend_proto::codec::{self, DecodeError};
 use tokend_proto::{Header, LENGTH_PREFIX, Reply, Unsupported, VERSION, frame_length};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::UnixStream;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::time::{Instant, Sleep};
 use zeroize::Zeroizing;
 
 use super::Shared;
 use super::admission::Place;
+use super::alarms::Alarm;
 use super::buffers::{self, Buffers, Output};
 use super::message::Message;
 use super::refusal;
 use super::session::Session;
+use super::stream::Stream;
 use crate::core::access::PeerIdentity;
 use crate::core::time::Boot;
 
@@ -52,15 +51,11 @@ pub(super) struct Connection {
     frame_since: Option<Boot>,
     /// Since when the peer has not taken all of `unsent`.
     stalled_since: Boot,
-    timer: Option<Timer>,
+    /// For whatever takes too long.
+    alarm: Alarm,
     /// The end: the core is told which questions need no answer.
     leaving: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     registered: bool,
-}
-
-struct Timer {
-    sleep: Pin<Box<Sleep>>,
-    until: Boot,
 }
 
 /// What reading brought.
@@ -81,8 +76,9 @@ enum Rest {
 }
 
 impl Connection {
-    pub(super) fn new(stream: UnixStream, peer: PeerIdentity, place: Place, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(stream: Stream, peer: PeerIdentity, place: Place, shared: Arc<Shared>) -> Self {
         let now = shared.context.clock.boot();
+        let alarm = Alarm::new(&shared.alarms);
         Self {
             session: Session::new(shared, stream, peer, place),
             input: Zeroizing::default(),
@@ -92,7 +88,7 @@ impl Connection {
             active: now,
             frame_since: None,
             stalled_since: now,
-            timer: None,
+            alarm,
             leaving: None,
             registered: false,
         }
@@ -139,11 +135,10 @@ impl Connection {
         if self.closing || buffers.output.is_enough() {
             return Received::Something;
         }
-        let mut room = ReadBuf::new(&mut buffers.input);
-        let length = match pin!(self.session.stream()).poll_read(cx, &mut room) {
+        let length = match self.session.stream().poll_read(cx, &mut buffers.input) {
             Poll::Pending => return Received::Nothing,
-            Poll::Ready(Ok(())) if !room.filled().is_empty() => room.filled().len(),
-            Poll::Ready(_) => return Received::End,
+            Poll::Ready(Ok(0) | Err(_)) => return Received::End,
+            Poll::Ready(Ok(length)) => length,
         };
         self.active = now;
         let bytes = &mut buffers.input[..length];
@@ -236,7 +231,7 @@ impl Connection {
             return Ok(());
         }
         self.active = now;
-        let written = match pin!(self.session.stream()).poll_write(cx, out.bytes()) {
+        let written = match self.session.stream().poll_write(cx, out.bytes()) {
             Poll::Ready(written) => written?,
             Poll::Pending => 0,
         };
@@ -251,7 +246,7 @@ impl Connection {
     /// Writes what was kept.
     fn flush(&mut self, cx: &mut Context<'_>, now: Boot) -> Poll<std::io::Result<()>> {
         while self.sent < self.unsent.len() {
-            match pin!(self.session.stream()).poll_write(cx, &self.unsent[self.sent..]) {
+            match self.session.stream().poll_write(cx, &self.unsent[self.sent..]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => self.sent += written,
                 other => return other.map_ok(|_| ()),
@@ -267,7 +262,7 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends what took too long, else sets the timer.
+    /// Ends what took too long, else sets the alarm.
     fn rest(&mut self, cx: &mut Context<'_>, now: Boot, out: &mut Output) -> Rest {
         let shared = self.session.shared();
         let limits = &shared.context.limits;
@@ -285,7 +280,7 @@ impl Connection {
         };
         let Some(deadline) = deadline else { return Rest::Asleep };
         if deadline > now {
-            self.sleep_until(cx, now, deadline);
+            self.alarm.set(cx.waker(), now, deadline);
             return Rest::Asleep;
         }
         if stalled {
@@ -301,27 +296,6 @@ impl Connection {
         match self.send(cx, now, out) {
             Ok(()) => Rest::Again,
             Err(_) => Rest::End,
-        }
-    }
-
-    /// A timer that would go off too early is left as it is: being asked and answering do not touch it.
-    fn sleep_until(&mut self, cx: &mut Context<'_>, now: Boot, deadline: Boot) {
-        let wake_at = || Instant::now() + deadline.since(now);
-        match &mut self.timer {
-            Some(timer) if timer.until <= deadline && !timer.sleep.is_elapsed() => return,
-            Some(timer) => {
-                timer.sleep.as_mut().reset(wake_at());
-                timer.until = deadline;
-            }
-            None => {
-                let sleep = Box::pin(tokio::time::sleep_until(wake_at()));
-                self.timer = Some(Timer { sleep, until: deadline });
-            }
-        }
-        if let Some(timer) = &mut self.timer
-            && timer.sleep.as_mut().poll(cx).is_ready()
-        {
-            cx.waker().wake_by_ref();
         }
     }
 

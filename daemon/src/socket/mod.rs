@@ -7,6 +7,7 @@
 //! Not here: what a rule means ([`crate::core::access`]), any decision about a token ([`crate::core`]).
 
 mod admission;
+mod alarms;
 mod buffers;
 mod connection;
 mod listener;
@@ -18,10 +19,13 @@ mod peer;
 mod peer_groups;
 mod peer_unit;
 mod refusal;
+mod rules;
 mod session;
+mod stream;
 mod thread;
 mod watching;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -32,13 +36,13 @@ use tokio::sync::mpsc;
 
 use crate::audit::Audit;
 use crate::board::Board;
-use crate::core::access::Access;
 use crate::core::input::WaiterId;
 use crate::core::time::{Boot, Now};
 
 pub use listener::{ListenError, Listener};
 pub use message::{Message, ReloadReplyTo, ReplyTo};
 pub use peer_unit::unit_sight;
+pub use rules::Rules;
 pub use thread::SocketThread;
 
 /// Room of the queue to the core. A full one is answered `Busy`; the core takes some microseconds for a
@@ -100,7 +104,7 @@ pub struct Context {
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// The rules in force; a reload stores others.
-    pub access: Arc<ArcSwap<Access>>,
+    pub access: Arc<Rules>,
     /// Warnings about the daemon as a whole, shown by `Status`.
     pub notes: Arc<ArcSwap<Vec<String>>>,
     /// Where refusals and what admins do are recorded.
@@ -115,6 +119,7 @@ pub struct Context {
 struct Shared {
     context: Context,
     admission: admission::Admission,
+    alarms: Arc<alarms::Alarms>,
     next_waiter: AtomicU64,
     draining: AtomicBool,
     /// Whether the log has it that the units of peers cannot be known.
@@ -122,15 +127,18 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(context: Context) -> Self {
+    /// Belongs to the runtime it is made in.
+    fn new(context: Context) -> io::Result<Self> {
         let admission = admission::Admission::new(&context.limits);
-        Self {
+        let alarms = Arc::new(alarms::Alarms::new(Arc::clone(&context.clock))?);
+        Ok(Self {
             context,
             admission,
+            alarms,
             next_waiter: AtomicU64::new(1),
             draining: AtomicBool::new(false),
             unit_trouble_told: AtomicBool::new(false),
-        }
+        })
     }
 
     fn next_waiter(&self) -> WaiterId {

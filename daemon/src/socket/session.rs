@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokend_proto::{ErrorReply, Flags, Reply, codec, limits};
-use tokio::net::UnixStream;
 use tokio::sync::mpsc::error::TrySendError;
 use zeroize::Zeroizing;
 
@@ -19,6 +18,7 @@ use super::buffers::Output;
 use super::message::{Message, ReloadReplyTo, ReplyTo};
 use super::open::{Expects, Open, OpenQuestions};
 use super::peer_unit::unit_of_peer;
+use super::stream::Stream;
 use super::{Shared, refusal};
 use crate::board::Slot;
 use crate::core::access::{Access, PeerIdentity};
@@ -29,21 +29,21 @@ use crate::core::unit::{NoUnit, PeerUnit};
 /// One connection's side of the conversation.
 pub(super) struct Session {
     shared: Arc<Shared>,
-    stream: UnixStream,
+    stream: Stream,
     peer: Box<PeerIdentity>,
     place: Place,
-    /// The name that was read last, and the rules that allowed it.
-    allowed: Option<(Arc<Access>, Arc<Slot>)>,
+    /// The name that was read last, and the edition of the rules that allowed it.
+    allowed: Option<(u64, Arc<Slot>)>,
     open: Option<Box<OpenQuestions>>,
 }
 
 impl Session {
-    pub(super) fn new(shared: Arc<Shared>, stream: UnixStream, peer: PeerIdentity, place: Place) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, stream: Stream, peer: PeerIdentity, place: Place) -> Self {
         Self { shared, stream, peer: Box::new(peer), place, allowed: None, open: None }
     }
 
     /// To read from and write to.
-    pub(super) fn stream(&mut self) -> &mut UnixStream {
+    pub(super) fn stream(&mut self) -> &mut Stream {
         &mut self.stream
     }
 
@@ -112,7 +112,10 @@ impl Session {
 
     /// The peer's unit, found out once.
     fn unit(&self) -> &Result<PeerUnit, NoUnit> {
-        let look_up = || unit_of_peer(&self.stream, self.peer.pid, &self.shared.unit_trouble_told);
+        let look_up = || match self.stream.descriptor() {
+            Some(stream) => unit_of_peer(&stream, self.peer.pid, &self.shared.unit_trouble_told),
+            None => Err(NoUnit::Failed),
+        };
         self.peer.unit.get_or_init(look_up)
     }
 

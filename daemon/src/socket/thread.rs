@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -9,13 +10,16 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use tokend_proto::{ErrorReply, Flags, Reply, codec};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::runtime;
 use tokio::sync::watch;
 
 use super::admission::Place;
+use super::alarms::{self, Alarms};
 use super::connection::Connection;
 use super::listener::Listener;
+use super::stream::{Stream, register, transmit};
 use super::{Context, Shared, peer};
 use crate::core::access::PeerIdentity;
 use crate::system::watchdog::{Side, Watchdog};
@@ -54,14 +58,13 @@ impl SocketThread {
         context: Context,
         identify: impl Fn(&UnixStream) -> io::Result<PeerIdentity> + Send + 'static,
     ) -> io::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
         let (socket, own_path) = listener.into_parts();
         socket.set_nonblocking(true)?;
-        let socket = {
+        let (socket, shared) = {
             let _entered = runtime.enter();
-            UnixListener::from_std(socket)?
+            (register(socket, Interest::READABLE)?, Arc::new(Shared::new(context)?))
         };
-        let shared = Arc::new(Shared::new(context));
         let (stop, stopped) = watch::channel(Stop::NotYet);
         let serving = Arc::clone(&shared);
         let handle = runtime.handle().clone();
@@ -70,6 +73,8 @@ impl SocketThread {
             runtime.block_on(async move {
                 let board = Arc::clone(&serving.context.board);
                 tokio::spawn(async move { board.spread_news().await });
+                let alarms = Arc::clone(&serving.alarms);
+                tokio::spawn(async move { alarms.ring().await });
                 accept_until(&socket, &serving, identify, stopped.clone()).await;
                 // The path goes first: who comes now is told at once that nobody is here.
                 drop(own_path);
@@ -135,7 +140,7 @@ impl Drop for SocketThread {
 }
 
 async fn accept_until(
-    socket: &UnixListener,
+    socket: &AsyncFd<UnixListener>,
     shared: &Arc<Shared>,
     identify: impl Fn(&UnixStream) -> io::Result<PeerIdentity>,
     mut stop: watch::Receiver<Stop>,
@@ -144,20 +149,20 @@ async fn accept_until(
     tokio::select! {
         biased;
         _ = stopped => {}
-        () = accept(socket, |stream| admit(stream, shared, &identify)) => {}
+        () = accept(socket, &shared.alarms, |stream| admit(stream, shared, &identify)) => {}
     }
 }
 
-async fn accept(socket: &UnixListener, admit: impl Fn(UnixStream)) {
+async fn accept(socket: &AsyncFd<UnixListener>, alarms: &Arc<Alarms>, admit: impl Fn(UnixStream) -> io::Result<()>) {
     let mut pause = ACCEPT_BACKOFF.0;
     loop {
-        match socket.accept().await {
-            Ok((stream, _)) => {
+        let accepted = socket.async_io(Interest::READABLE, UnixListener::accept).await;
+        match accepted.and_then(|(stream, _)| admit(stream)) {
+            Ok(()) => {
                 if pause > ACCEPT_BACKOFF.0 {
                     tracing::info!("connections are accepted again");
                     pause = ACCEPT_BACKOFF.0;
                 }
-                admit(stream);
             }
             // accept(2): the peer was gone before it was its turn.
             Err(error) if error.raw_os_error() == Some(Errno::ECONNABORTED as i32) => {}
@@ -165,7 +170,7 @@ async fn accept(socket: &UnixListener, admit: impl Fn(UnixStream)) {
                 if pause == ACCEPT_BACKOFF.0 {
                     tracing::warn!(%error, "connections cannot be accepted for now");
                 }
-                tokio::time::sleep(pause).await;
+                alarms::sleep(alarms, pause).await;
                 pause = (pause * 2).min(ACCEPT_BACKOFF.1);
             }
         }
@@ -173,30 +178,38 @@ async fn accept(socket: &UnixListener, admit: impl Fn(UnixStream)) {
 }
 
 /// Finds out who it is and whether there is room.
-fn admit(stream: UnixStream, shared: &Arc<Shared>, identify: impl Fn(&UnixStream) -> io::Result<PeerIdentity>) {
+///
+/// # Errors
+/// When the system has no room to wait for it.
+fn admit(
+    stream: UnixStream,
+    shared: &Arc<Shared>,
+    identify: impl Fn(&UnixStream) -> io::Result<PeerIdentity>,
+) -> io::Result<()> {
     let identity = match identify(&stream) {
         Ok(identity) => identity,
         Err(error) => {
             tracing::warn!(%error, "a peer cannot be identified and is not served");
-            return;
+            return Ok(());
         }
     };
     let superuser = shared.context.access.load().is_superuser(&identity);
     match Place::take(shared, identity.uid, superuser) {
         Ok(place) => {
-            tokio::spawn(Connection::new(stream, identity, place, Arc::clone(shared)));
+            tokio::spawn(Connection::new(Stream::new(stream)?, identity, place, Arc::clone(shared)));
         }
         Err(refusal) => {
             tracing::debug!(uid = identity.uid, pid = identity.pid, reason = %refusal.message, "connection refused");
             turn_away(&stream, refusal);
         }
     }
+    Ok(())
 }
 
 /// Says why, if that can be done without waiting: the buffer of a new socket has room.
 fn turn_away(stream: &UnixStream, refusal: ErrorReply) {
     if let Ok(frame) = codec::encode_reply(0, Flags::NONE, &Reply::Error(refusal)) {
-        let _ = stream.try_write(&frame);
+        let _ = transmit(stream, &frame);
     }
 }
 
@@ -207,7 +220,7 @@ async fn drain(shared: &Arc<Shared>, mut stop: watch::Receiver<Stop>) {
     tokio::select! {
         () = shared.admission.emptied() => {}
         _ = stop.wait_for(|stop| *stop == Stop::Now) => {}
-        () = tokio::time::sleep(limit) => {
+        () = alarms::sleep(&shared.alarms, limit) => {
             tracing::warn!(connections = shared.admission.count(), ?limit, "peers did not take their answers in time");
         }
     }

@@ -14,15 +14,18 @@ use crate::core::record::{
 };
 use crate::core::time::{BootId, Mark, Wall};
 
-/// Holds the token of a record until it is stored; allocated once, as a growing buffer would leave copies behind.
+/// Holds the token of a record until it is stored. When it grows, what it was before is wiped.
 pub(super) struct Buffer {
     bytes: Zeroizing<Vec<u8>>,
     limit: usize,
 }
 
+/// Holds the record of a chain in one piece, as a rule.
+const FIRST_BUFFER: usize = 16 * 1024;
+
 impl Buffer {
     pub(super) fn with_limit(limit: usize) -> Self {
-        Self { bytes: Zeroizing::new(Vec::with_capacity(limit)), limit }
+        Self { bytes: Zeroizing::new(Vec::with_capacity(FIRST_BUFFER.min(limit))), limit }
     }
 
     pub(super) fn into_bytes(self) -> Zeroizing<Vec<u8>> {
@@ -34,6 +37,12 @@ impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.bytes.len() + bytes.len() > self.limit {
             return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let needed = self.bytes.len() + bytes.len();
+        if needed > self.bytes.capacity() {
+            let mut bigger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
+            bigger.extend_from_slice(&self.bytes);
+            self.bytes = bigger;
         }
         self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())

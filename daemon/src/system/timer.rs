@@ -43,11 +43,21 @@ impl BootTimer {
         Ok(())
     }
 
+    /// Sets the moment that is so far away, in place of the one before. May be called while somebody waits.
+    ///
+    /// # Errors
+    /// timerfd_settime(2) names none that could happen.
+    pub fn set_in(&self, span: Duration) -> io::Result<()> {
+        // Zero would unset it.
+        let span = TimeSpec::from_duration(span.max(Duration::from_nanos(1)));
+        Ok(self.0.get_ref().0.set(Expiration::OneShot(span), TimerSetTimeFlags::empty())?)
+    }
+
     /// Waits for the moment; returns once for each that was set. May be dropped and called again without losing it.
     ///
     /// # Errors
     /// When the runtime is shutting down.
-    pub async fn expired(&mut self) -> io::Result<()> {
+    pub async fn expired(&self) -> io::Result<()> {
         self.0.async_io(Interest::READABLE, |timer| timer.read().map_err(Into::into)).await
     }
 }
@@ -200,6 +210,20 @@ mod tests {
         assert!(!is_ready(timer.expired()).await);
         timer.set(Some(clock.boot())).unwrap();
         tokio::time::timeout(LIMIT, timer.expired()).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_span_is_counted_from_now_on_and_may_be_none() {
+        let clock = Clock::new();
+        let timer = BootTimer::new().unwrap();
+        for span in [Duration::from_millis(30), Duration::ZERO] {
+            let before = clock.boot();
+            timer.set_in(Duration::from_secs(3_600)).unwrap();
+            timer.set_in(span).unwrap();
+            tokio::time::timeout(LIMIT, timer.expired()).await.unwrap().unwrap();
+            assert!(clock.boot().since(before) >= span);
+            assert!(!is_ready(timer.expired()).await);
+        }
     }
 
     #[tokio::test]

@@ -7,14 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tempfile::TempDir;
 use tokend::audit::Audit;
 use tokend::board::Board;
-use tokend::config::SocketGroup;
+use tokend::config::{SocketGroup, SystemAccounts};
 use tokend::core::access::Access;
 use tokend::core::effect::{Issued, ReadMode};
-use tokend::socket::{CORE_QUEUE, Context, Limits, Listener, SocketThread};
+use tokend::socket::{CORE_QUEUE, Context, Limits, Listener, Rules, SocketThread};
 use tokend::system::clock::Clock;
 use tokend_proto::codec::{DecodeError, decode_reply, decode_request, encode_reply, encode_request};
 use tokend_proto::limits::MAX_FRAME;
@@ -199,13 +198,13 @@ impl Daemon {
         let context = Context {
             board,
             clock,
-            access: Arc::new(ArcSwap::from_pointee(Access::new(Vec::new(), nix::unistd::geteuid().as_raw()))),
+            access: Arc::new(Rules::new(Access::new(Vec::new(), nix::unistd::geteuid().as_raw()))),
             notes: Arc::default(),
             audit: Arc::new(Audit::new(false).0),
             to_core,
             limits: Limits { max_connections_per_uid: 4_096, frame_time: PATIENCE, ..Limits::default() },
         };
-        let listener = Listener::bind(&path, SocketGroup::Own).expect("a folder of our own");
+        let listener = Listener::bind(&path, SocketGroup::Own, &SystemAccounts).expect("a folder of our own");
         let thread = SocketThread::spawn(listener, context).expect("a thread");
         Self { path, _thread: thread, _folder: folder }
     }

@@ -7,6 +7,7 @@ mod held;
 mod imports;
 mod logins;
 mod peers;
+mod queue;
 mod reload;
 mod renewal;
 mod ruins;

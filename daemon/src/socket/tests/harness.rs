@@ -16,7 +16,7 @@ use tokend_proto::{
 };
 use tokio::sync::mpsc;
 
-use super::super::{Clock, Context, Limits, Listener, Message, ReplyTo, SocketThread, peer};
+use super::super::{Clock, Context, Limits, Listener, Message, ReplyTo, Rules, SocketThread, peer};
 use crate::audit::{Audit, Records};
 use crate::board::Board;
 use crate::core::access::{Access, PeerIdentity, Rule};
@@ -57,7 +57,7 @@ impl Clock for TestClock {
 pub(super) struct Daemon {
     pub(super) board: Arc<Board>,
     pub(super) clock: Arc<TestClock>,
-    pub(super) access: Arc<ArcSwap<Access>>,
+    pub(super) access: Arc<Rules>,
     pub(super) core: mpsc::Receiver<Message>,
     /// What was recorded; reads are.
     pub(super) records: Records,
@@ -84,7 +84,7 @@ impl Daemon {
         let path = folder.path().join("s");
         let board = Arc::new(Board::new());
         let clock = Arc::new(TestClock::default());
-        let access = Arc::new(ArcSwap::from_pointee(Access::new(Vec::new(), DAEMON_UID)));
+        let access = Arc::new(Rules::new(Access::new(Vec::new(), DAEMON_UID)));
         let (audit, records) = Audit::new(true);
         let audit = Arc::new(audit);
         let (to_core, core) = mpsc::channel(queue);
@@ -106,7 +106,7 @@ impl Daemon {
             peer::identify(stream).map(|peer| PeerIdentity { uid: taken_for.load(Ordering::Relaxed), unit, ..peer })
         };
         let thread = SocketThread::spawn_with(
-            Listener::bind(&path, crate::config::SocketGroup::Own).unwrap(),
+            Listener::bind(&path, crate::config::SocketGroup::Own, &crate::config::SystemAccounts).unwrap(),
             context,
             identify,
         )
@@ -153,7 +153,7 @@ impl Daemon {
     }
 
     pub(super) fn set_rules(&self, rules: Vec<Rule>) {
-        self.access.store(Arc::new(Access::new(rules, DAEMON_UID)));
+        self.access.store(Access::new(rules, DAEMON_UID));
     }
 
     pub(super) fn publish(&self, name: &str, text: &str, life: Duration) -> Arc<Issued> {
