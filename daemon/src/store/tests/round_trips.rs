@@ -5,7 +5,7 @@ use crate::store::{FileStore, Store};
 
 fn every_record() -> Vec<(RecordKey, Record)> {
     let chain = |state| Record::Chain(ChainRecord { state, ..ChainRecord::default() });
-    let since = mark(8);
+    let since = mark(-8);
     let mut records = vec![
         (key(), chain(ChainState::Empty)),
         (key(), settled("1")),
