@@ -28,7 +28,8 @@ fn connections(bench: &mut Bench) -> Result<(), BenchError> {
     let peers = bench.take_peers()?;
     let number_of = bench.settings.idle_connections;
     let head = ["server", "KiB per connection", "KiB before", "KiB with them"];
-    let mut section = Section::new(format!("Memory of {number_of} connections that have asked once"), &head);
+    let mut section =
+        Section::new(format!("Memory of {} connections that have asked once", number(number_of as f64)), &head);
     let mut bars = Vec::new();
     for peer in peers.named(&[TOKEND, TOKIO, REDIS, MEMCACHED]) {
         let inside = Inside::of(peer.pid());
