@@ -4,7 +4,7 @@ use super::super::peers::REDIS;
 use super::super::plot::{Plot, Shape};
 use super::super::serve::Kind;
 use super::super::telling::{self, LIFE, Told};
-use super::{Bench, BenchError, Case, Done, Layout, Section, Spread, compare, note_missing};
+use super::{Bench, BenchError, Case, Done, Layout, Section, Spread, compare, note_missing, number};
 
 /// In tables.
 const TOKIO: &str = "bare tokio, `watch`";
@@ -28,11 +28,12 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
     let layouts = [(Layout::One, "one processor"), (Layout::Two, "server and watchers on a processor each")];
     for (layout, words) in layouts.into_iter().take(bench.processors.count().min(2)) {
         let done = tell(bench, &mut all, layout)?;
-        let mut section = table(format!("{number_of} watchers, {words}"), &done);
+        let mut section = table(format!("{} watchers, {words}", number(number_of as f64)), &done);
         if layout == Layout::One {
             let last = |done: &Done| Spread::of(last(done).into_iter().map(|nanos| nanos / 1e6));
             let bars = done.iter().filter_map(|done| Some((done.name.replace('`', ""), last(done)?))).collect();
-            let title = format!("From the news to the last of {number_of} watchers, ms, one processor");
+            let title =
+                format!("From the news to the last of {} watchers, ms, one processor", number(number_of as f64));
             let shape = Shape::Bars { bars, mark: None };
             section.plots.push(Plot { name: "h-watchers".to_owned(), title, shape });
             section.note(format!(
