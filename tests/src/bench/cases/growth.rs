@@ -88,7 +88,8 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
         let beside = match base {
             Some((tenants, resident)) if grown.tenants as f64 > tenants => {
                 let more = (grown.resident() - resident) / (grown.tenants as f64 - tenants);
-                grown.fresh.map(|_| more - grown.token_and_frame().unwrap_or_default() / 1024.0)
+                let token_and_frame = grown.fresh.map(|_| grown.token_and_frame()).transpose()?;
+                token_and_frame.map(|bytes| more - bytes / 1024.0)
             }
             _ => None,
         };
