@@ -8,6 +8,7 @@
 mod plain;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use bincode::enc::write::SizeWriter;
 use serde::Serialize;
 
 use crate::limits::MAX_FRAME;
@@ -108,10 +109,18 @@ fn decode<'a, T: serde::Deserialize<'a>>(value: &'a [u8]) -> Result<T, DecodeErr
     }
 }
 
-/// `secret` is the length of what the message keeps secret: the buffer has room for it from the start, so that no part
-/// of it is left behind in memory by growing.
+/// `secret` is the length of what the message keeps secret. With a secret the buffer is as long as the frame from the
+/// start: no part of it is left behind in memory by growing, and what is kept takes no more than it is long.
 fn encode_frame(header: Header, message: &impl Serialize, secret: usize) -> Result<Vec<u8>, EncodeError> {
-    let mut frame = Vec::with_capacity(512 + secret);
+    let room = match secret {
+        0 => 512,
+        _ => {
+            let mut counted = SizeWriter::default();
+            bincode::serde::encode_into_writer(message, &mut counted, CONFIG).map_err(|_| EncodeError::TooLong)?;
+            LENGTH_PREFIX + HEADER_LEN + counted.bytes_written
+        }
+    };
+    let mut frame = Vec::with_capacity(room);
     frame.extend_from_slice(&[0; LENGTH_PREFIX]);
     frame.extend_from_slice(&header.to_bytes());
     bincode::serde::encode_into_std_write(message, &mut frame, CONFIG).map_err(|_| EncodeError::TooLong)?;

@@ -130,9 +130,9 @@ impl Slot {
 impl Posted {
     /// `None` if the token does not fit into a frame.
     pub(super) fn encode(token: &Arc<Issued>, mode: ReadMode, now: Now) -> Option<Self> {
-        let frame = Zeroizing::new(codec::encode_reply(0, Flags::NONE, &Reply::Token(token.to_wire(now))).ok()?);
-        // A copy, because the one that was written into has room left over, for as long as the token is up.
-        Some(Self { token: Arc::clone(token), mode, frame: Zeroizing::new(frame.as_slice().into()) })
+        let frame = codec::encode_reply(0, Flags::NONE, &Reply::Token(token.to_wire(now))).ok()?;
+        debug_assert_eq!(frame.len(), frame.capacity(), "room that is left over would stay for as long as the token");
+        Some(Self { token: Arc::clone(token), mode, frame: Zeroizing::new(frame.into_boxed_slice()) })
     }
 
     fn append_to(&self, out: &mut Vec<u8>, request_id: u64, flags: Flags) {

@@ -62,7 +62,11 @@ impl Core {
         let waiters = entry.map(|entry| entry.waiters.as_slice()).unwrap_or_default();
         let needed_by: BTreeSet<u32> =
             waiters.iter().filter_map(|id| self.waiters.get(id)).map(|waiter| waiter.uid).collect();
-        if needed_by.is_empty() { InQueue::Background(expires(entry)) } else { InQueue::Needed(needed_by) }
+        if needed_by.is_empty() {
+            InQueue::Background(expires(entry))
+        } else {
+            InQueue::Needed(needed_by.into_iter().collect())
+        }
     }
 
     /// A provider asked to be left alone by this client.

@@ -114,8 +114,10 @@ impl Core {
         let profiles = self.profiles.values().filter_map(|state| {
             let binding = Binding::of(&state.profile)?;
             let parent = TokenName::from(state.profile.name.clone());
-            let names = self.names.range(parent..).take_while(|(name, _)| name.profile == state.profile.name);
-            let names = names.filter_map(|(name, entry)| {
+            let all = self.names.range(parent..).take_while(|(name, _)| name.profile == state.profile.name);
+            // There may be very many, and a growing list would take three times the memory.
+            let mut names = Vec::with_capacity(all.clone().count());
+            names.extend(all.filter_map(|(name, entry)| {
                 let token = entry.good(now)?;
                 let distrusted = name.tenant.is_none() && state.distrusted == Some(token.fingerprint);
                 Some(HeldName {
@@ -127,12 +129,12 @@ impl Core {
                     throttled_until: entry.throttle.next,
                     throttle: entry.throttle.interval,
                 })
-            });
+            }));
             let listing = state.listing.as_ref().and_then(|listing| {
                 let tenants = listing.tenants.iter().map(|(id, name)| (*id, Arc::clone(name))).collect();
                 Some(HeldListing { fetched: listing.fetched?, tenants })
             });
-            Some(HeldProfile { binding, next_distrust: state.next_distrust, listing, names: names.collect() })
+            Some(HeldProfile { binding, next_distrust: state.next_distrust, listing, names })
         });
         Held { boot_id: self.boot_id, at: now, profiles: profiles.collect() }
     }

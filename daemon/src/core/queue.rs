@@ -32,8 +32,8 @@ struct Lane {
 pub(super) enum Place {
     /// When its token expires.
     Background(Boot),
-    /// The users who wait for it; there is one at least.
-    Needed(BTreeSet<u32>),
+    /// The users who wait for it, in order; there is one at least.
+    Needed(Box<[u32]>),
 }
 
 impl Queue {

@@ -173,7 +173,7 @@ impl Core {
             self.effects.push_back(Effect::Withdraw(name.clone()));
         }
         let what = if replaced { "was replaced in" } else { "was removed from" };
-        for id in entry.waiters.into_iter().chain(entry.watch.watchers) {
+        for id in entry.waiters.iter().copied().chain(entry.watch.watchers()) {
             let message = format!("{name}: its profile {what} the configuration");
             self.answer(id, failure::no_such_name(message));
         }

@@ -1,6 +1,7 @@
 //! What the core remembers.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,8 +76,12 @@ pub(super) enum Activity {
     Chain,
 }
 
+/// In a box, because most names have none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(super) struct Trouble(Box<Cause>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cause {
     pub(super) kind: TroubleKind,
     pub(super) message: String,
 }
@@ -93,7 +98,21 @@ pub(super) enum TroubleKind {
 
 impl Trouble {
     pub(super) fn new(kind: TroubleKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self(Box::new(Cause { kind, message: message.into() }))
+    }
+}
+
+impl Deref for Trouble {
+    type Target = Cause;
+
+    fn deref(&self) -> &Cause {
+        &self.0
+    }
+}
+
+impl DerefMut for Trouble {
+    fn deref_mut(&mut self) -> &mut Cause {
+        &mut self.0
     }
 }
 

@@ -18,17 +18,42 @@ use super::time::Now;
 /// Watches that there may be. A limit of their own: they stay, and must not take the places of questions.
 const MAX_WATCHES: usize = 65_536;
 
-/// Who watches a name.
+/// Who watches a name. In a box, because of very many names hardly any is watched.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
-    pub(super) watchers: BTreeSet<WaiterId>,
+pub(super) struct Watch(Option<Box<Watched>>);
+
+#[derive(Debug, Default)]
+struct Watched {
+    /// There is one at least.
+    watchers: BTreeSet<WaiterId>,
     /// What was told last: the health, and whether with an error.
     told: Option<(Health, bool)>,
 }
 
 impl Watch {
     pub(super) fn is_on(&self) -> bool {
-        !self.watchers.is_empty()
+        self.0.is_some()
+    }
+
+    pub(super) fn watchers(&self) -> impl Iterator<Item = WaiterId> {
+        self.0.iter().flat_map(|watched| watched.watchers.iter().copied())
+    }
+
+    fn begin(&mut self, id: WaiterId) {
+        let watched = self.0.get_or_insert_default();
+        watched.watchers.insert(id);
+        // The newcomer has not heard it.
+        watched.told = None;
+    }
+
+    /// Whether it watched.
+    fn end(&mut self, id: WaiterId) -> bool {
+        let Some(watched) = &mut self.0 else { return false };
+        let was = watched.watchers.remove(&id);
+        if watched.watchers.is_empty() {
+            self.0 = None;
+        }
+        was
     }
 }
 
@@ -44,9 +69,7 @@ impl Core {
         waiter.place = Place::Name(name.clone());
         self.alarms.set(Alarm::Waiter(id), None);
         self.watches += 1;
-        entry.watch.watchers.insert(id);
-        // The newcomer has not heard it.
-        entry.watch.told = None;
+        entry.watch.begin(id);
         self.mark(name);
     }
 
@@ -54,7 +77,7 @@ impl Core {
     pub(super) fn end_watch(&mut self, name: &TokenName, id: WaiterId) {
         let Some(entry) = self.names.get_mut(name) else { return };
         // A watcher has read whatever there was.
-        if entry.watch.watchers.remove(&id) {
+        if entry.watch.end(id) {
             entry.reads.seen |= entry.token.is_some();
         }
     }
@@ -76,10 +99,9 @@ impl Core {
         let Some(entry) = self.names.get(name).filter(|entry| entry.watch.is_on()) else { return };
         let report = self.health_report(now, name, entry);
         let told = Some((report.health, report.last_error.is_some()));
-        if entry.watch.told != told {
-            if let Some(entry) = self.names.get_mut(name) {
-                entry.watch.told = told;
-            }
+        let Some(watched) = self.names.get_mut(name).and_then(|entry| entry.watch.0.as_mut()) else { return };
+        if watched.told != told {
+            watched.told = told;
             self.effects.push_back(Effect::Health { name: name.clone(), report });
         }
     }

@@ -4,6 +4,7 @@
 //! limiter is as much faster. Shorter lives would bend the schedule: a token is renewed 60 s before its end at the
 //! latest, and at 300 s its usual place is still before that.
 
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use tokend_proto::{Millis, Request, codec};
@@ -31,7 +32,7 @@ const USUAL_RATE: u64 = 5;
 /// What is asked for beyond what is needed: a limiter at its limit never gets through.
 const HEADROOM: f64 = 1.2;
 
-/// Between two looks.
+/// Between two looks. What is measured is a span of time, and this is how finely it is drawn.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// What the aims are about.
@@ -45,6 +46,8 @@ struct Grown {
     rate: u64,
     world: World,
     daemon: Daemon,
+    /// The service manager's end: with one, tokens are kept for the next start, which is work too.
+    manager: UnixDatagram,
     first: String,
     /// Exchanges so far, by look.
     exchanges: Vec<(f64, u64)>,
@@ -53,7 +56,8 @@ struct Grown {
 }
 
 pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
-    let mut all: Vec<Grown> = bench.settings.tenants.iter().map(|tenants| Grown::start(*tenants)).collect();
+    let mut all: Vec<Grown> =
+        bench.settings.tenants.iter().map(|tenants| Grown::start(*tenants)).collect::<Result<_, _>>()?;
     let watch = Stopwatch::start();
     while watch.elapsed() < bench.settings.growth {
         for grown in &mut all {
@@ -84,7 +88,8 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
         let beside = match base {
             Some((tenants, resident)) if grown.tenants as f64 > tenants => {
                 let more = (grown.resident() - resident) / (grown.tenants as f64 - tenants);
-                grown.fresh.map(|_| more - grown.token_and_frame().unwrap_or_default() / 1024.0)
+                let token_and_frame = grown.fresh.map(|_| grown.token_and_frame()).transpose()?;
+                token_and_frame.map(|bytes| more - bytes / 1024.0)
             }
             _ => None,
         };
@@ -109,7 +114,8 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
         series.push((format!("{} tenants", number(grown.tenants as f64)), grown.per_second()));
     }
     section.note(format!(
-        "Tokens live for {LIFE} s instead of {} s and the limiter is as much faster, so that everything happens {FASTER} \
+        "A service manager listens, as it does to the packaged daemon; the provider is spoken to without TLS. \
+         Tokens live for {LIFE} s instead of {} s and the limiter is as much faster, so that everything happens {FASTER} \
          times as often as it does; the processor share under the aims is that until all were fresh, when the limiter was \
          at its limit throughout, divided by {FASTER}. Memory per tenant is the difference to the smallest number, less \
          the token and its encoded reply.",
@@ -130,7 +136,7 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
 }
 
 impl Grown {
-    fn start(tenants: usize) -> Self {
+    fn start(tenants: usize) -> Result<Self, BenchError> {
         let world = peers::world();
         let ids: Vec<String> = {
             let mut provider = world.provider().provider();
@@ -143,12 +149,20 @@ impl Grown {
         let needed = (tenants as f64 * HEADROOM / (AT * LIFE as f64)).ceil() as u64;
         let rate = needed.max(USUAL_RATE);
         world.configure(&format!("[providers]\nmax_requests_per_second = {rate}"), &[world.glp(PROFILE, &warm)]);
-        let daemon = peers::start(&world);
+        let notify = world.path("notify");
+        let manager = UnixDatagram::bind(&notify).map_err(BenchError::file(&notify))?;
+        manager.set_nonblocking(true).map_err(BenchError::file(&notify))?;
+        let mut daemon = Daemon::spawn_with(&world.config(), &world.log(), |command| {
+            command.env("NOTIFY_SOCKET", &notify).args(["--log", "info"])
+        });
+        daemon.listens(&world.socket());
         let first = ids.into_iter().next().unwrap_or_default();
-        Self { tenants, rate, world, daemon, first, exchanges: Vec::new(), fresh: None }
+        Ok(Self { tenants, rate, world, daemon, manager, first, exchanges: Vec::new(), fresh: None })
     }
 
     fn look(&mut self, seconds: f64) {
+        // Whatever it says is of no interest, but nobody shall wait for this end.
+        while self.manager.recv(&mut [0; 4096]).is_ok() {}
         let exchanges = self.world.provider().provider().log().count(Endpoint::TenantExchange);
         self.exchanges.push((seconds, exchanges));
         if self.fresh.is_none() && exchanges >= self.tenants as u64 {
