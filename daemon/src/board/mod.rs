@@ -20,7 +20,7 @@ use crate::core::effect::{Issued, ReadMode};
 use crate::core::time::{Boot, Now};
 
 use slot::Posted;
-pub use slot::{Slot, Told};
+pub use slot::{Held, Slot, Told};
 pub use watch::{Report, Subscription};
 
 /// Workspace name to id.
