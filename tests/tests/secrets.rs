@@ -104,6 +104,28 @@ fn replaced_secrets_are_neither_logged_nor_kept() {
     assert!(left <= MOST_LEFT, "{left} copies are left of what was replaced");
 }
 
+#[test]
+fn nothing_is_left_of_a_reply_when_the_daemon_sleeps() {
+    let world = World::new(54);
+    world.configure("", &[world.central("campus"), world.glp("msp", &[])]);
+    let daemon = world.start();
+    let ctl = world.ctl();
+    let token = ctl.token("campus");
+    // What is read after it has its place in the buffer of replies.
+    let other = ctl.token("msp");
+    assert!(other.len() >= token.len(), "{} {}", other.len(), token.len());
+    let found = || Some(copies(&Inside::of(daemon.pid()).memory().ok()?, &[&token, &other])[0]);
+    let Some(before) = found() else {
+        return println!("SKIPPED: only root can read the daemon's memory, which is as it should be");
+    };
+    assert!(before > 0, "what is served is found");
+    for _ in 0..3 {
+        assert_eq!(ctl.token("campus"), token);
+        // Each look takes long enough for the daemon to go to sleep.
+        assert!((0..20).any(|_| found() == Some(before)), "the reply is still there");
+    }
+}
+
 fn stored_refresh_tokens(folder: &Path) -> Vec<String> {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     // A file may be renamed meanwhile.

@@ -22,7 +22,7 @@ use crate::core::time::{Boot, Now};
 
 use names::Names;
 use slot::Posted;
-pub use slot::{Slot, Told};
+pub use slot::{Held, Slot, Told};
 pub use watch::{Report, Subscription};
 
 /// Workspace name to id.

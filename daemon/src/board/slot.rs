@@ -18,6 +18,8 @@ pub struct Slot {
     name: TokenName,
     text: Box<str>,
     posted: ArcSwapOption<Posted>,
+    /// Of what is posted, and 0 for nothing. Follows it at once.
+    number: AtomicU64,
     /// Boot time in milliseconds; 0 for never, which no process lives to see as a moment.
     last_read: AtomicU64,
 }
@@ -37,8 +39,24 @@ impl Told {
     }
 }
 
+/// The token that somebody read last. It is held so that whoever reads it again, for another peer say, need only look
+/// whether it is still the one that is up: that takes a tenth of the time.
+///
+/// A token that is held is not wiped when it is taken down: it is let go of before its holder sleeps.
+#[derive(Debug, Default)]
+pub struct Held(Option<Arc<Posted>>);
+
+impl Held {
+    /// Holds nothing.
+    pub fn let_go(&mut self) {
+        self.0 = None;
+    }
+}
+
 /// A token, ready to be sent.
 pub(super) struct Posted {
+    /// Unique in this process, and not 0.
+    number: u64,
     token: Arc<Issued>,
     mode: ReadMode,
     /// A whole frame with request id 0 and no flags, and not a byte more.
@@ -47,7 +65,8 @@ pub(super) struct Posted {
 
 impl Slot {
     pub(super) fn new(name: TokenName, text: &str) -> Self {
-        Self { name, text: text.into(), posted: ArcSwapOption::empty(), last_read: AtomicU64::new(0) }
+        let (posted, number, last_read) = (ArcSwapOption::empty(), AtomicU64::new(0), AtomicU64::new(0));
+        Self { name, text: text.into(), posted, number, last_read }
     }
 
     /// Whose it is.
@@ -65,9 +84,15 @@ impl Slot {
     /// Appends the reply to a read, and notes the read, if there is a token that may be served, has not
     /// expired and has `min_ttl` left: the fingerprint of what was served. Otherwise the core has to be asked.
     #[must_use]
-    pub fn serve(&self, now: Boot, min_ttl: Duration, request_id: u64, out: &mut Vec<u8>) -> Option<Fingerprint> {
-        let posted = self.posted.load();
-        let posted = posted.as_deref()?;
+    pub fn serve(
+        &self,
+        now: Boot,
+        min_ttl: Duration,
+        request_id: u64,
+        held: &mut Held,
+        out: &mut Vec<u8>,
+    ) -> Option<Fingerprint> {
+        let posted = self.hold(held)?;
         let flags = match posted.mode {
             ReadMode::Serve => Flags::NONE,
             ReadMode::ServeRenewing => Flags::RENEWING,
@@ -79,6 +104,15 @@ impl Slot {
         self.last_read.store(now.0, Ordering::Relaxed);
         posted.append_to(out, request_id, flags);
         Some(posted.token.fingerprint)
+    }
+
+    /// What is posted.
+    fn hold<'a>(&self, held: &'a mut Held) -> Option<&'a Posted> {
+        let number = self.number.load(Ordering::Acquire);
+        if held.0.as_ref().is_none_or(|held| held.number != number) {
+            held.0 = self.posted.load_full();
+        }
+        held.0.as_deref()
     }
 
     /// Appends the reply for a token that the core has answered with, if that is the one that is up here: one
@@ -117,7 +151,10 @@ impl Slot {
     }
 
     pub(super) fn post(&self, posted: Option<Arc<Posted>>) {
+        let number = posted.as_ref().map_or(0, |posted| posted.number);
         self.posted.store(posted);
+        // Whoever reads this number finds this token, or a later one.
+        self.number.store(number, Ordering::Release);
     }
 
     pub(super) fn restamp(&self, now: Now) {
@@ -130,9 +167,15 @@ impl Slot {
 impl Posted {
     /// `None` if the token does not fit into a frame.
     pub(super) fn encode(token: &Arc<Issued>, mode: ReadMode, now: Now) -> Option<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let frame = codec::encode_reply(0, Flags::NONE, &Reply::Token(token.to_wire(now))).ok()?;
         debug_assert_eq!(frame.len(), frame.capacity(), "room that is left over would stay for as long as the token");
-        Some(Self { token: Arc::clone(token), mode, frame: Zeroizing::new(frame.into_boxed_slice()) })
+        Some(Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            token: Arc::clone(token),
+            mode,
+            frame: Zeroizing::new(frame.into_boxed_slice()),
+        })
     }
 
     fn append_to(&self, out: &mut Vec<u8>, request_id: u64, flags: Flags) {

@@ -25,7 +25,7 @@ fn name(text: &str) -> TokenName {
 
 fn read(board: &Board, text: &str, at: Boot, min_ttl: Duration) -> Option<(Header, Token)> {
     let mut out = Vec::new();
-    board.slot(text)?.serve(at, min_ttl, 77, &mut out).map(|fingerprint| {
+    board.slot(text)?.serve(at, min_ttl, 77, &mut Held::default(), &mut out).map(|fingerprint| {
         let (header, value) = Header::split(&out[LENGTH_PREFIX..]).unwrap();
         match codec::decode_reply(value).unwrap() {
             Reply::Token(token) => {
@@ -75,7 +75,7 @@ fn a_withdrawn_name_serves_nothing_even_to_who_holds_its_slot() {
     let held = board.slot("campus").unwrap();
     board.withdraw(&name("campus"));
     assert!(board.slot("campus").is_none());
-    assert_eq!(held.serve(NOW.boot, Duration::ZERO, 1, &mut Vec::new()), None);
+    assert_eq!(held.serve(NOW.boot, Duration::ZERO, 1, &mut Held::default(), &mut Vec::new()), None);
     board.withdraw(&name("campus"));
 }
 
@@ -159,4 +159,38 @@ fn debug_shows_no_token() {
     let shown = format!("{board:?}");
     assert!(shown.contains("campus") && !shown.contains("hunter2"));
     assert!(!shown.contains(frame_bytes.trim_matches(['[', ']'])), "nor its bytes");
+}
+
+#[test]
+fn what_is_held_is_served_for_as_long_as_it_is_up_and_for_its_own_name_alone() {
+    let board = Board::new();
+    let (first, second, other) = (issued("first", 60_000), issued("second", 60_000), issued("other", 60_000));
+    board.publish(&name("campus"), &first, ReadMode::Serve, NOW);
+    board.publish(&name("other"), &other, ReadMode::Serve, NOW);
+    let slots = [board.slot("campus").unwrap(), board.slot("other").unwrap()];
+    let mut held = Held::default();
+    let mut read = |slot: &Slot| slot.serve(NOW.boot, Duration::ZERO, 1, &mut held, &mut Vec::new());
+    for _ in 0..2 {
+        assert_eq!(read(&slots[0]), Some(first.fingerprint));
+        assert_eq!(read(&slots[0]), Some(first.fingerprint));
+        assert_eq!(read(&slots[1]), Some(other.fingerprint));
+    }
+    assert_eq!(read(&slots[0]), Some(first.fingerprint));
+    board.publish(&name("campus"), &first, ReadMode::Ask, NOW);
+    assert_eq!(read(&slots[0]), None, "the mode counts too");
+    board.publish(&name("campus"), &second, ReadMode::Serve, NOW);
+    assert_eq!(read(&slots[0]), Some(second.fingerprint));
+    board.withdraw(&name("campus"));
+    assert_eq!(read(&slots[0]), None);
+    drop((board, slots));
+
+    assert_eq!(Arc::strong_count(&other), 1, "the last read has let go of it");
+    let board = Board::new();
+    board.publish(&name("other"), &other, ReadMode::Serve, NOW);
+    let slot = board.slot("other").unwrap();
+    assert!(slot.serve(NOW.boot, Duration::ZERO, 1, &mut held, &mut Vec::new()).is_some());
+    board.withdraw(&name("other"));
+    assert_eq!(Arc::strong_count(&other), 2);
+    held.let_go();
+    assert_eq!(Arc::strong_count(&other), 1);
 }

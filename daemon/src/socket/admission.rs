@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use slab::Slab;
 use tokend_proto::ErrorReply;
 use tokio::sync::Notify;
 
@@ -26,31 +27,40 @@ pub(super) struct Admission {
 
 #[derive(Default)]
 struct Roster {
-    next: u64,
     /// One for each connection, to wake them all when the daemon stops.
-    wakers: HashMap<u64, Option<Waker>>,
-    /// Users that have a connection.
+    wakers: Slab<Option<Waker>>,
+    /// Users that have a connection, and those who had one when the last new user came: a program that connects again and
+    /// again is not a new user each time.
     users: HashMap<u32, User>,
 }
 
+#[derive(Default)]
 struct User {
     connections: usize,
-    lists: Arc<AtomicUsize>,
-    watches: Arc<AtomicUsize>,
+    uses: Arc<Uses>,
+}
+
+/// What the connections of one user have taken.
+#[derive(Debug, Default)]
+struct Uses {
+    lists: AtomicUsize,
+    watches: AtomicUsize,
 }
 
 /// A connection's place; given back on drop.
 pub(super) struct Place {
     shared: Arc<Shared>,
-    number: u64,
+    number: usize,
     uid: u32,
-    lists: Arc<AtomicUsize>,
-    watches: Arc<AtomicUsize>,
+    uses: Arc<Uses>,
 }
 
 /// One of a user's [`MAX_LISTS_PER_UID`] or [`MAX_WATCHES_PER_UID`]; given back on drop.
 #[derive(Debug)]
-pub(super) struct Permit(Arc<AtomicUsize>);
+pub(super) struct Permit {
+    uses: Arc<Uses>,
+    of: fn(&Uses) -> &AtomicUsize,
+}
 
 impl Admission {
     pub(super) fn new(limits: &Limits) -> Self {
@@ -72,7 +82,7 @@ impl Admission {
 
     /// Has every connection look at its state.
     pub(super) fn wake_all(&self) {
-        let wakers: Vec<Waker> = lock(&self.roster).wakers.values().flatten().cloned().collect();
+        let wakers: Vec<Waker> = lock(&self.roster).wakers.iter().filter_map(|(_, waker)| waker.clone()).collect();
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -81,6 +91,16 @@ impl Admission {
         while self.count() > 0 {
             self.empty.notified().await;
         }
+    }
+}
+
+impl Roster {
+    /// What is known of a user. There are never more of them than connections, and one.
+    fn user(&mut self, uid: u32) -> &mut User {
+        if !self.users.contains_key(&uid) {
+            self.users.retain(|_, user| user.connections > 0);
+        }
+        self.users.entry(uid).or_default()
     }
 }
 
@@ -95,43 +115,39 @@ impl Place {
         if roster.wakers.len() >= limit {
             return Err(refusal::too_many_connections(limit));
         }
-        let user = roster.users.entry(uid).or_insert_with(|| User {
-            connections: 0,
-            lists: Arc::default(),
-            watches: Arc::default(),
-        });
+        let user = roster.user(uid);
         if user.connections >= per_uid {
             return Err(refusal::too_many_connections_of_uid(uid, per_uid));
         }
         user.connections += 1;
-        let (lists, watches) = (Arc::clone(&user.lists), Arc::clone(&user.watches));
-        let number = roster.next;
-        roster.next += 1;
-        roster.wakers.insert(number, None);
-        Ok(Self { shared: Arc::clone(shared), number, uid, lists, watches })
+        let uses = Arc::clone(&user.uses);
+        let number = roster.wakers.insert(None);
+        Ok(Self { shared: Arc::clone(shared), number, uid, uses })
     }
 
     /// Says how this connection is woken.
     pub(super) fn set_waker(&self, waker: Waker) {
-        lock(&self.shared.admission.roster).wakers.insert(self.number, Some(waker));
+        if let Some(place) = lock(&self.shared.admission.roster).wakers.get_mut(self.number) {
+            *place = Some(waker);
+        }
     }
 
     /// `None` if the user has too many lists open.
     pub(super) fn list(&self) -> Option<Permit> {
-        Permit::take(&self.lists, MAX_LISTS_PER_UID)
+        Permit::take(&self.uses, |uses| &uses.lists, MAX_LISTS_PER_UID)
     }
 
     /// `None` if the user has too many watches.
     pub(super) fn watch(&self) -> Option<Permit> {
-        Permit::take(&self.watches, MAX_WATCHES_PER_UID)
+        Permit::take(&self.uses, |uses| &uses.watches, MAX_WATCHES_PER_UID)
     }
 }
 
 impl Permit {
-    fn take(count: &Arc<AtomicUsize>, max: usize) -> Option<Self> {
+    fn take(uses: &Arc<Uses>, of: fn(&Uses) -> &AtomicUsize, max: usize) -> Option<Self> {
         let add = |open| (open < max).then_some(open + 1);
-        count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
-        Some(Self(Arc::clone(count)))
+        of(uses).fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
+        Some(Self { uses: Arc::clone(uses), of })
     }
 }
 
@@ -139,12 +155,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let admission = &self.shared.admission;
         let mut roster = lock(&admission.roster);
-        roster.wakers.remove(&self.number);
+        roster.wakers.try_remove(self.number);
         if let Some(user) = roster.users.get_mut(&self.uid) {
             user.connections -= 1;
-            if user.connections == 0 {
-                roster.users.remove(&self.uid);
-            }
         }
         if roster.wakers.is_empty() {
             admission.empty.notify_one();
@@ -154,11 +167,32 @@ impl Drop for Place {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        (self.of)(&self.uses).fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What it guards is changed in single steps.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_known_for_as_long_as_they_have_connections_and_until_another_one_comes() {
+        let mut roster = Roster::default();
+        let uses = Arc::clone(&roster.user(1).uses);
+        roster.user(1).connections = 1;
+        for uid in 2..1_000 {
+            roster.user(uid);
+            assert_eq!(roster.users.len(), 2);
+        }
+        assert!(Arc::ptr_eq(&uses, &roster.user(1).uses));
+        roster.user(1).connections = 0;
+        assert!(Arc::ptr_eq(&uses, &roster.user(1).uses), "the same one comes again");
+        roster.user(3_000);
+        assert!(!roster.users.contains_key(&1));
+    }
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -23,16 +24,15 @@ pub(super) struct Alarms {
     queue: Mutex<Queue>,
 }
 
-#[derive(Default)]
 struct Queue {
     moments: BTreeMap<Key, Waker>,
-    next: u64,
+    next: NonZeroU64,
     /// What the timer is set to, until it has gone off. Nobody is to be woken before.
     set: Option<Boot>,
 }
 
 /// A moment, and a number that tells apart who has the same one.
-type Key = (Boot, u64);
+type Key = (Boot, NonZeroU64);
 
 /// One task's alarm. Dropping it takes it back.
 pub(super) struct Alarm {
@@ -43,7 +43,8 @@ pub(super) struct Alarm {
 impl Alarms {
     /// Belongs to the runtime it is made in.
     pub(super) fn new(clock: Arc<dyn Clock>) -> io::Result<Self> {
-        Ok(Self { clock, timer: BootTimer::new()?, queue: Mutex::default() })
+        let queue = Queue { moments: BTreeMap::new(), next: NonZeroU64::MIN, set: None };
+        Ok(Self { clock, timer: BootTimer::new()?, queue: Mutex::new(queue) })
     }
 
     /// Wakes whoever has to be. Never ends; one task runs it.
@@ -52,7 +53,7 @@ impl Alarms {
         while self.timer.expired().await.is_ok() {
             let now = self.clock.boot();
             let mut queue = self.lock();
-            let later = queue.moments.split_off(&(now, u64::MAX));
+            let later = queue.moments.split_off(&(now, NonZeroU64::MAX));
             let due = std::mem::replace(&mut queue.moments, later);
             queue.set = None;
             self.set_timer(&mut queue, now);
@@ -94,7 +95,7 @@ impl Alarm {
             queue.moments.remove(&key);
         }
         let key = (moment, queue.next);
-        queue.next += 1;
+        queue.next = queue.next.saturating_add(1);
         queue.moments.insert(key, waker.clone());
         self.alarms.set_timer(&mut queue, now);
         self.key = Some(key);

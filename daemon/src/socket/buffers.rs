@@ -2,10 +2,16 @@
 //! way in which bytes that may be secret are kept for later.
 
 use std::cell::RefCell;
+use std::io;
+use std::task::{Poll, ready};
+use std::time::Duration;
 
-use tokend_proto::LENGTH_PREFIX;
 use tokend_proto::limits::MAX_FRAME;
+use tokend_proto::{Fingerprint, LENGTH_PREFIX};
 use zeroize::Zeroizing;
+
+use crate::board::{Held, Slot};
+use crate::core::time::Boot;
 
 /// Bytes taken by one read: some 180 pipelined requests.
 const READ_LEN: usize = 8 * 1024;
@@ -14,20 +20,30 @@ const READ_LEN: usize = 8 * 1024;
 /// what a connection can make the daemon hold is this and one frame.
 pub(super) const ENOUGH_OUTPUT: usize = 64 * 1024;
 
-/// What a connection works in while it has its turn.
+/// What a connection works in while it has its turn. What is left in them is wiped when the thread has nothing to do,
+/// and so before it sleeps: once for all turns that it had.
 pub(super) struct Buffers {
-    pub(super) input: Box<[u8]>,
+    pub(super) input: Input,
     pub(super) output: Output,
 }
 
+/// Where a peer's bytes are read into. There may be a refresh token among them.
+pub(super) struct Input {
+    room: Zeroizing<Vec<u8>>,
+    /// How much of it has been used since it was wiped.
+    used: usize,
+}
+
 /// Replies of one turn. Its room is never exceeded, so that no reallocation leaves a token behind.
-pub(super) struct Output(Vec<u8>);
+pub(super) struct Output {
+    bytes: Zeroizing<Vec<u8>>,
+    /// How much of its room has been used since it was wiped.
+    used: usize,
+    held: Held,
+}
 
 thread_local! {
-    static BUFFERS: RefCell<Buffers> = RefCell::new(Buffers {
-        input: vec![0; READ_LEN].into(),
-        output: Output(Vec::with_capacity(ENOUGH_OUTPUT + LENGTH_PREFIX + MAX_FRAME)),
-    });
+    static BUFFERS: RefCell<Buffers> = RefCell::new(Buffers::new());
 }
 
 /// Lends the thread's buffers for one turn. `turn` must not lend them again.
@@ -35,32 +51,73 @@ pub(super) fn with_buffers<R>(turn: impl FnOnce(&mut Buffers) -> R) -> R {
     BUFFERS.with_borrow_mut(turn)
 }
 
+/// Leaves nothing secret in the thread's buffers. To be called when it has nothing to do.
+pub(super) fn put_away() {
+    with_buffers(Buffers::put_away);
+}
+
+impl Buffers {
+    fn new() -> Self {
+        let room = Zeroizing::new(vec![0; READ_LEN]);
+        let bytes = Zeroizing::new(Vec::with_capacity(ENOUGH_OUTPUT + LENGTH_PREFIX + MAX_FRAME));
+        Self { input: Input { room, used: 0 }, output: Output { bytes, used: 0, held: Held::default() } }
+    }
+
+    fn put_away(&mut self) {
+        wipe(&mut self.input.room[..self.input.used]);
+        self.input.used = 0;
+        self.output.clear();
+        let Output { bytes, used, held } = &mut self.output;
+        // From nothing: all of it is overwritten.
+        bytes.resize(*used, 0);
+        zeroize::optimization_barrier(bytes.as_slice());
+        bytes.clear();
+        *used = 0;
+        held.let_go();
+    }
+}
+
+impl Input {
+    /// Reads into it; what was read.
+    pub(super) fn fill(&mut self, read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>) -> Poll<io::Result<&[u8]>> {
+        let length = ready!(read(&mut self.room))?;
+        self.used = self.used.max(length);
+        Poll::Ready(Ok(&self.room[..length]))
+    }
+}
+
 impl Output {
     /// Whether no more should be added in this turn.
     pub(super) fn is_enough(&self) -> bool {
-        self.0.len() >= ENOUGH_OUTPUT
+        self.bytes.len() >= ENOUGH_OUTPUT
     }
 
     /// To append one frame to, as long as it is not enough.
     pub(super) fn frame(&mut self) -> &mut Vec<u8> {
         debug_assert!(!self.is_enough());
-        &mut self.0
+        &mut self.bytes
+    }
+
+    /// Appends the reply to a read, as [`Slot::serve`] does.
+    pub(super) fn serve(&mut self, slot: &Slot, now: Boot, min_ttl: Duration, request_id: u64) -> Option<Fingerprint> {
+        debug_assert!(!self.is_enough());
+        slot.serve(now, min_ttl, request_id, &mut self.held, &mut self.bytes)
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
-    /// Wipes what the turn left.
+    /// For the next turn.
     pub(super) fn clear(&mut self) {
-        wipe(&mut self.0);
-        self.0.clear();
+        self.used = self.used.max(self.bytes.len());
+        self.bytes.clear();
     }
 }
 
 /// Overwrites bytes of a buffer that goes on living. `fill` is a memset where `zeroize` stores byte by byte;
 /// the barrier keeps it from being left out.
-pub(super) fn wipe(bytes: &mut [u8]) {
+fn wipe(bytes: &mut [u8]) {
     bytes.fill(0);
     zeroize::optimization_barrier(bytes);
 }
@@ -78,6 +135,8 @@ pub(super) fn append(kept: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::*;
 
     #[test]
@@ -91,13 +150,36 @@ mod tests {
         assert_eq!(*kept, bytes);
     }
 
+    /// What is in memory where the buffers are, also where a vector does not show it.
+    fn left_over(buffers: &Buffers) -> Vec<u8> {
+        let memory = std::fs::File::open("/proc/self/mem").unwrap();
+        let mut left = Vec::new();
+        for room in [&*buffers.input.room, &*buffers.output.bytes] {
+            let mut bytes = vec![0; room.capacity()];
+            memory.read_exact_at(&mut bytes, room.as_ptr() as u64).unwrap();
+            left.extend(bytes.into_iter().filter(|byte| *byte != 0));
+        }
+        left
+    }
+
     #[test]
-    fn a_cleared_output_holds_nothing() {
-        let mut output = Output(Vec::with_capacity(64));
-        output.frame().extend_from_slice(b"hunter2");
-        output.clear();
-        assert!(output.bytes().is_empty());
-        output.0.resize(7, 1);
-        assert_eq!(output.bytes(), [1; 7]);
+    fn what_was_put_away_is_gone() {
+        let mut buffers = Buffers::new();
+        for text in [&b"hunter2"[..], b"a much longer secret", b"x"] {
+            let read = buffers.input.fill(|room| {
+                room[..text.len()].copy_from_slice(text);
+                Poll::Ready(Ok(text.len()))
+            });
+            assert!(matches!(read, Poll::Ready(Ok(read)) if read == text));
+            buffers.output.frame().extend_from_slice(text);
+            buffers.output.clear();
+            assert!(buffers.output.bytes().is_empty());
+        }
+        assert_eq!((buffers.input.used, buffers.output.used), (20, 20), "the longest counts");
+        buffers.output.frame().extend_from_slice(b"and one that nobody cleared");
+        assert!(left_over(&buffers).ends_with(b"and one that nobody cleared"));
+        buffers.put_away();
+        assert_eq!(left_over(&buffers), b"");
+        assert_eq!((buffers.input.used, buffers.output.used), (0, 0));
     }
 }

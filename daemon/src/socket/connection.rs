@@ -135,13 +135,12 @@ impl Connection {
         if self.closing || buffers.output.is_enough() {
             return Received::Something;
         }
-        let length = match self.session.stream().poll_read(cx, &mut buffers.input) {
+        let bytes = match buffers.input.fill(|room| self.session.stream().poll_read(cx, room)) {
             Poll::Pending => return Received::Nothing,
-            Poll::Ready(Ok(0) | Err(_)) => return Received::End,
-            Poll::Ready(Ok(length)) => length,
+            Poll::Ready(Ok([]) | Err(_)) => return Received::End,
+            Poll::Ready(Ok(bytes)) => bytes,
         };
         self.active = now;
-        let bytes = &mut buffers.input[..length];
         if self.input.is_empty() {
             let used = self.take_frames(now, bytes, &mut buffers.output);
             self.keep(now, used > 0, &bytes[used..]);
@@ -149,8 +148,6 @@ impl Connection {
             buffers::append(&mut self.input, bytes);
             self.take_kept(now, &mut buffers.output);
         }
-        // There may have been a refresh token in it.
-        buffers::wipe(bytes);
         Received::Something
     }
 

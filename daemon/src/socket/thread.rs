@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::admission::Place;
 use super::alarms::{self, Alarms};
+use super::buffers;
 use super::connection::Connection;
 use super::listener::Listener;
 use super::stream::{Stream, register, transmit};
@@ -58,7 +59,7 @@ impl SocketThread {
         context: Context,
         identify: impl Fn(&UnixStream) -> io::Result<PeerIdentity> + Send + 'static,
     ) -> io::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+        let runtime = runtime::Builder::new_current_thread().enable_io().on_thread_park(buffers::put_away).build()?;
         let (socket, own_path) = listener.into_parts();
         socket.set_nonblocking(true)?;
         let (socket, shared) = {

@@ -78,7 +78,7 @@ impl Session {
         if let Some((allowed_by, slot)) = &self.allowed
             && *allowed_by == edition
             && slot.text() == asked
-            && let Some(fingerprint) = slot.serve(now, min_ttl, request_id, out.frame())
+            && let Some(fingerprint) = out.serve(slot, now, min_ttl, request_id)
         {
             self.record_served(Kind::Get, asked, fingerprint);
             return Ok(());
@@ -88,7 +88,7 @@ impl Session {
             if !access.may_read(self.peer(&access), slot.name()) {
                 return Err(refusal::may_not_read(asked));
             }
-            let served = slot.serve(now, min_ttl, request_id, out.frame());
+            let served = out.serve(&slot, now, min_ttl, request_id);
             self.allowed = Some((edition, slot));
             if let Some(fingerprint) = served {
                 self.record_served(Kind::Get, asked, fingerprint);
@@ -150,7 +150,7 @@ impl Session {
         match then {
             Then::Get { min_ttl, until } => {
                 if let Some(slot) = self.shared.context.board.slot(&name.to_string())
-                    && let Some(fingerprint) = slot.serve(now, min_ttl, request_id, out.frame())
+                    && let Some(fingerprint) = out.serve(&slot, now, min_ttl, request_id)
                 {
                     self.record_served(Kind::Get, slot.text(), fingerprint);
                     return Ok(());
