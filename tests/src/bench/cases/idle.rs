@@ -1,6 +1,7 @@
 //! What is there when nothing happens: memory of connections, and wake-ups.
 
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 use super::super::generator::Lines;
 use super::super::peers::{self, MEMCACHED, REDIS, TOKEND, TOKIO};
@@ -11,6 +12,9 @@ use crate::load::Stopwatch;
 
 /// `WatchdogSec=` of the unit, in seconds.
 const WATCHDOG: u64 = 60;
+
+/// Longer than a connection to the provider is kept for another request, 15 s; shorter than a round of the watchdog, 30 s.
+const KEPT_CONNECTION: Duration = Duration::from_secs(18);
 
 pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
     connections(bench)?;
@@ -58,9 +62,9 @@ fn wake_ups(bench: &mut Bench) -> Result<(), BenchError> {
     });
     daemon.listens(&world.socket());
     let _ = world.ctl().token(peers::NAME);
-    // What follows a token: its record for the next start, the status line.
-    Cost::at_rest(daemon.pid())?;
     let span = bench.settings.idle;
+    // What follows a token: its record for the next start, the status line, the end of its connection.
+    Cost::at_rest(daemon.pid(), KEPT_CONNECTION.min(span))?;
     let (watch, before) = (Stopwatch::start(), Cost::of(daemon.pid()));
     // Nothing is waited for: this is the time in which wake-ups are counted.
     std::thread::sleep(span);

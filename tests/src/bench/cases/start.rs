@@ -23,6 +23,9 @@ const LOOK: Duration = Duration::from_micros(20);
 /// What the kernel may add to that, in ns. Its own habit is 50 µs, timer slack in prctl(2).
 const SLACK: u64 = 1;
 
+/// Longer than threads that have nothing to do are kept.
+const IDLE_THREADS: Duration = Duration::from_secs(2);
+
 /// Daemons whose memory is looked at.
 const DAEMONS: usize = 5;
 
@@ -152,7 +155,7 @@ fn memory(bench: &mut Bench) -> Result<(), BenchError> {
         for name in names {
             let _ = world.ctl().token(name);
         }
-        Cost::at_rest(daemon.pid())?;
+        Cost::at_rest(daemon.pid(), IDLE_THREADS.min(bench.settings.idle))?;
         look(inside, &mut after);
     }
     let mut section = Section::new(
