@@ -9,7 +9,7 @@ use tokend::cli::{Arguments, Command};
 use tokend::config::keys::ProfileKind;
 use tokend::config::{self, Environment, init};
 use tokend::startup;
-use tokend::system::log;
+use tokend::system::log::Log;
 use tokend::system::process;
 
 fn main() -> ExitCode {
@@ -18,16 +18,23 @@ fn main() -> ExitCode {
     if let Err(error) = process::forbid_dumps() {
         return fail(&error);
     }
-    if let Err(error) = log::start(&arguments.log, arguments.log_format) {
-        return fail(&error);
-    }
-    match arguments.command {
-        Some(Command::Check) => check(&arguments.config),
-        Some(Command::Init { kinds }) => begin(&arguments.config, &kinds),
-        None => match startup::run(&arguments.config) {
+    let log = match Log::new(&arguments.log, arguments.log_format) {
+        Ok(log) => log,
+        Err(error) => return fail(&error),
+    };
+    // The daemon listens first.
+    let Some(command) = arguments.command else {
+        return match startup::run(&arguments.config, log) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
-        },
+        };
+    };
+    if let Err(error) = log.start() {
+        return fail(&error);
+    }
+    match command {
+        Command::Check => check(&arguments.config),
+        Command::Init { kinds } => begin(&arguments.config, &kinds),
     }
 }
 

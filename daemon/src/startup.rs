@@ -21,6 +21,7 @@ use crate::service::Service;
 use crate::socket::{self, CORE_QUEUE, Context, Limits, Listener, Rules, SocketThread};
 use crate::store::{FileStore, LockedFolder, StateKey, Store, StoreError};
 use crate::system::clock::Clock;
+use crate::system::log::{Log, LogError};
 use crate::system::notify::Notifier;
 use crate::system::passed::Passed;
 use crate::system::process;
@@ -45,6 +46,9 @@ pub enum StartupError {
     /// Limits of the process.
     #[error(transparent)]
     Process(#[from] process::ProcessError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// The random numbers for jitter.
     #[error("the system gives no random numbers")]
     Random(#[source] getrandom::Error),
@@ -60,13 +64,28 @@ pub enum StartupError {
 ///
 /// # Errors
 /// When something that it needs is wrong or missing; the message says what would be right.
-pub fn run(path: &Path) -> Result<(), StartupError> {
-    let passed = Passed::take();
-    let environment = Environment::of_this_process();
-    let config = Config::load(path, &environment).map_err(StartupError::Config)?;
-    for warning in &config.warnings {
+pub fn run(path: &Path, log: Log) -> Result<(), StartupError> {
+    let mut warnings = Vec::new();
+    let begun = begin(path, &mut warnings);
+    log.start()?;
+    for warning in warnings {
         tracing::warn!("{warning}");
     }
+    let (begun, works) = begun?;
+    let Works { runtime, signals } = works.map_or_else(Works::new, Ok)?;
+    let result = runtime.block_on(serve(begun, signals));
+    // A secret's command may still run; it is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+/// Until it listens. There is no log yet: what it would say is in `warnings`, whatever comes of it.
+fn begin(path: &Path, warnings: &mut Vec<String>) -> Result<(Begun, Option<Works>), StartupError> {
+    let Passed { sockets, token_files, warnings: of_passed } = Passed::take();
+    warnings.extend(of_passed);
+    let environment = Environment::of_this_process();
+    let config = Config::load(path, &environment).map_err(StartupError::Config)?;
+    warnings.extend(config.warnings.iter().cloned());
     let server = &config.server;
     process::raise_descriptor_limit(u64::from(server.max_connections))?;
     // A command may have to be run for the key.
@@ -78,16 +97,11 @@ pub fn run(path: &Path) -> Result<(), StartupError> {
         }
     };
     let folder = LockedFolder::take(&server.state_dir, key)?;
-    let listener = match Listener::from_systemd(passed.sockets)? {
+    let listener = match Listener::from_systemd(sockets)? {
         Some(handed_over) => handed_over,
         None => Listener::bind(&server.socket, server.group, &*environment.accounts)?,
     };
-    let Works { runtime, signals } = works.map_or_else(Works::new, Ok)?;
-    let begun = Begun { path: path.to_owned(), environment, config, folder, listener, token_files: passed.token_files };
-    let result = runtime.block_on(serve(begun, signals));
-    // A secret's command may still run; it is not waited for.
-    runtime.shutdown_background();
-    result
+    Ok((Begun { path: path.to_owned(), environment, config, folder, listener, token_files }, works))
 }
 
 /// For how long a thread that looks up an address, or reads the system's authorities, waits for more such work. Each

@@ -19,7 +19,7 @@ use super::trust::{Circle, Trust};
 use crate::core::exchange::{Failure, FailureKind, LOGIN_STEPS};
 use crate::core::settings::{Kind, Profile};
 use crate::core::time::Boot;
-use crate::system::clock::Clock;
+use crate::system::clock;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +116,6 @@ pub(super) struct Reply {
 /// The clients, each made when it is first needed.
 pub(super) struct Http {
     timing: Timing,
-    clock: Clock,
     trust: Arc<Trust>,
     clients: Mutex<HashMap<(Circle, Way), Slot>>,
 }
@@ -135,7 +134,7 @@ struct Way {
 
 impl Http {
     pub(super) fn new(timing: Timing, trust: Trust) -> Self {
-        Self { timing, clock: Clock::new(), trust: Arc::new(trust), clients: Mutex::default() }
+        Self { timing, trust: Arc::new(trust), clients: Mutex::default() }
     }
 
     pub(super) fn timing(&self) -> Timing {
@@ -144,7 +143,7 @@ impl Http {
 
     /// Boot time, which goes on in suspend.
     pub(super) fn boot(&self) -> Boot {
-        self.clock.boot()
+        clock::boot()
     }
 
     /// Sends once and reads the answer, whatever its status. Fails only if there is none.

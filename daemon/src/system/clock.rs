@@ -35,7 +35,7 @@ impl Clock {
     /// Boot time alone, for the read path.
     #[must_use]
     pub fn boot(&self) -> Boot {
-        Boot(u64::try_from(milliseconds(ClockId::CLOCK_BOOTTIME)).unwrap_or(0))
+        boot()
     }
 
     /// Which boot [`Clock::boot`] counts from.
@@ -43,6 +43,12 @@ impl Clock {
     pub fn boot_id(&self) -> BootId {
         self.boot_id
     }
+}
+
+/// Boot time, for who does not have to know which boot it is.
+#[must_use]
+pub fn boot() -> Boot {
+    Boot(u64::try_from(milliseconds(ClockId::CLOCK_BOOTTIME)).unwrap_or(0))
 }
 
 /// CLOCK_MONOTONIC, in which a service manager counts (sd_notify(3), MONOTONIC_USEC). Not for deadlines: it stands still

@@ -66,21 +66,37 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Starts the log of the process. `filter` in EnvFilter's syntax.
-///
-/// What libraries say through the `log` crate is not taken up: reqwest's most talkative lines, whole requests with
-/// their bodies, go that way.
-///
-/// # Errors
-/// When the filter is wrong or journald is not there; nothing is logged then.
-pub fn start(filter: &str, format: LogFormat) -> Result<(), LogError> {
-    let filter = parse_filter(filter)?;
-    let output: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        LogFormat::Text => text(io::stderr, wants_colours()).boxed(),
-        LogFormat::Json => json(io::stderr).boxed(),
-        LogFormat::Journald => tracing_journald::layer().map_err(LogError::Journald)?.boxed(),
-    };
-    tracing::subscriber::set_global_default(assemble(output, filter)).map_err(LogError::Already)
+/// A log that nothing is wrong with and that has not begun.
+pub struct Log {
+    filter: EnvFilter,
+    output: Box<dyn Layer<Registry> + Send + Sync>,
+}
+
+impl Log {
+    /// `filter` in EnvFilter's syntax.
+    ///
+    /// # Errors
+    /// When the filter is wrong or journald is not there.
+    pub fn new(filter: &str, format: LogFormat) -> Result<Self, LogError> {
+        let filter = parse_filter(filter)?;
+        let output: Box<dyn Layer<Registry> + Send + Sync> = match format {
+            LogFormat::Text => text(io::stderr, wants_colours()).boxed(),
+            LogFormat::Json => json(io::stderr).boxed(),
+            LogFormat::Journald => tracing_journald::layer().map_err(LogError::Journald)?.boxed(),
+        };
+        Ok(Self { filter, output })
+    }
+
+    /// Makes it the log of the process; what was said before is lost.
+    ///
+    /// What libraries say through the `log` crate is not taken up: reqwest's most talkative lines, whole requests with
+    /// their bodies, go that way.
+    ///
+    /// # Errors
+    /// When there is one already.
+    pub fn start(self) -> Result<(), LogError> {
+        tracing::subscriber::set_global_default(assemble(self.output, self.filter)).map_err(LogError::Already)
+    }
 }
 
 fn parse_filter(text: &str) -> Result<EnvFilter, LogError> {

@@ -21,10 +21,12 @@ pub struct Passed {
     pub sockets: Vec<io::Result<UnixListener>>,
     /// Files under the name of [`token_file::NAME`].
     pub token_files: Vec<File>,
+    /// What is odd about the others, for the log.
+    pub warnings: Vec<String>,
 }
 
 impl Passed {
-    /// Takes all of them. Whatever is of no use here is closed, with a warning. To be called once, first thing: what
+    /// Takes all of them. Whatever is of no use here is closed, with a warning; the log need not be there yet. To be called once, first thing: what
     /// the process opens itself is told from what it was given by its flags.
     #[must_use]
     pub fn take() -> Self {
@@ -43,7 +45,7 @@ impl Passed {
         let found = match look_at(number) {
             Ok(found) => found,
             Err(error) if name == Some(token_file::NAME) => {
-                return tracing::warn!("descriptor {number}, named {:?}, is gone: {error}", token_file::NAME);
+                return self.warn(format!("descriptor {number}, named {:?}, is gone: {error}", token_file::NAME));
             }
             Err(error) => return self.sockets.push(Err(error)),
         };
@@ -56,17 +58,23 @@ impl Passed {
             Found::Memory if name.is_none_or(|name| name == token_file::NAME) => {
                 match File::options().read(true).write(true).open(path(number)) {
                     Ok(file) => self.token_files.push(file),
-                    Err(error) => tracing::warn!("descriptor {number} cannot be opened anew: {error}"),
+                    Err(error) => self.warn(format!("descriptor {number} cannot be opened anew: {error}")),
                 }
             }
-            Found::Ours => return tracing::warn!("LISTEN_FDS counts descriptor {number}, which was not handed over"),
+            Found::Ours => {
+                return self.warn(format!("LISTEN_FDS counts descriptor {number}, which was not handed over"));
+            }
             Found::Memory | Found::Other => {
                 let name = name.unwrap_or("(no name)");
-                tracing::warn!("descriptor {number}, named {name:?}, is of no use here: it is closed");
+                self.warn(format!("descriptor {number}, named {name:?}, is of no use here: it is closed"));
             }
         }
         // It can only be closed already.
         let _ = nix::unistd::close(number);
+    }
+
+    fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
     }
 }
 

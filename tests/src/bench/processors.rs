@@ -15,9 +15,6 @@ use super::BenchError;
 use crate::harness::PATIENCE;
 use crate::load::Stopwatch;
 
-/// How long nothing happens in a process that is at rest: longer than threads that have nothing to do are kept.
-const REST: Duration = Duration::from_secs(2);
-
 /// Between two looks whether anything has happened.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -129,16 +126,16 @@ impl Cost {
         cost
     }
 
-    /// Waits until a process has come to rest: none of its threads ran, began or ended for [`REST`].
+    /// Waits until a process has come to rest: none of its threads ran, began or ended for so long.
     ///
     /// # Errors
     /// When that does not come to be.
-    pub fn at_rest(process: Pid) -> Result<(), BenchError> {
+    pub fn at_rest(process: Pid, rest: Duration) -> Result<(), BenchError> {
         let threads = || fs::read_dir(format!("/proc/{process}/task")).map_or(0, Iterator::count);
         let look = || (Self::of(process).wakeups, threads());
         let watch = Stopwatch::start();
         let (mut seen, mut since) = (look(), watch.elapsed());
-        while watch.elapsed() < since + REST {
+        while watch.elapsed() < since + rest {
             if since > PATIENCE {
                 return Err(BenchError::program("tokend", "it does not come to rest"));
             }

@@ -17,6 +17,9 @@ const WATCHDOG: u64 = 60;
 /// What wake-ups are counted for: less says nothing about so few.
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Longer than a connection to the provider is kept for another request, 15 s; shorter than a round of the watchdog, 30 s.
+const KEPT_CONNECTION: Duration = Duration::from_secs(18);
+
 pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
     connections(bench)?;
     wake_ups(bench)
@@ -64,9 +67,9 @@ fn wake_ups(bench: &mut Bench) -> Result<(), BenchError> {
     });
     daemon.listens(&world.socket());
     let _ = world.ctl().token(peers::NAME);
-    // What follows a token: its record for the next start, the status line.
-    Cost::at_rest(daemon.pid())?;
     let span = bench.settings.idle;
+    // What follows a token: its record for the next start, the status line, the end of its connection.
+    Cost::at_rest(daemon.pid(), KEPT_CONNECTION.min(span))?;
     let (watch, before) = (Stopwatch::start(), Cost::of(daemon.pid()));
     // Nothing is waited for: this is the time in which wake-ups are counted.
     interrupt::sleep(span)?;

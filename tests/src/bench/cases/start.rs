@@ -14,7 +14,7 @@ use super::super::serve::Kind;
 use super::super::{Layout, rounds};
 use super::tls::Front;
 use super::{Bench, BenchError, Case, Cost, Section, Spread, number};
-use crate::harness::{Binaries, Inside, PATIENCE, ProfileText};
+use crate::harness::{Binaries, Inside, PATIENCE, ProfileText, until};
 use crate::load::Stopwatch;
 
 /// Between two attempts to connect: times are no finer than this.
@@ -22,6 +22,9 @@ const LOOK: Duration = Duration::from_micros(20);
 
 /// What the kernel may add to that, in ns. Its own habit is 50 µs, timer slack in prctl(2).
 const SLACK: u64 = 1;
+
+/// Longer than threads that have nothing to do are kept.
+const IDLE_THREADS: Duration = Duration::from_secs(2);
 
 /// Daemons whose memory is looked at.
 const DAEMONS: usize = 5;
@@ -141,7 +144,11 @@ fn memory(bench: &mut Bench) -> Result<(), BenchError> {
         world.configure(&peers::known_group(), &profiles.map(over_tls));
         let daemon = peers::start(&world);
         let inside = Inside::of(daemon.pid());
-        Cost::at_rest(daemon.pid())?;
+        // By then a client was made for each. Not for longer: each try of a login counts.
+        until("each name has asked in vain", || {
+            let log = daemon.log();
+            names.iter().all(|name| log.contains(&format!(" {name}: "))).then_some(())
+        });
         look(inside, &mut before);
         front.open(world.provider().addr())?;
         // By an import and not by a login: of those there are three in half an hour, and in vain they would have been.
@@ -153,7 +160,7 @@ fn memory(bench: &mut Bench) -> Result<(), BenchError> {
         for name in names {
             let _ = world.ctl().token(name);
         }
-        Cost::at_rest(daemon.pid())?;
+        Cost::at_rest(daemon.pid(), IDLE_THREADS.min(bench.settings.idle))?;
         look(inside, &mut after);
     }
     let mut section = Section::new(
