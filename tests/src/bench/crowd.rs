@@ -20,14 +20,17 @@ const ROOM: usize = 16 * 1024;
 /// How long nothing may come before that is an error, in ms.
 const PATIENCE_MS: u16 = 30_000;
 
+/// The length of the whole message that these bytes begin with, and whether it is what all wait for.
+pub(super) type Message = dyn Fn(&[u8]) -> Option<(usize, bool)>;
+
 /// How one asks to be told, and what one is told.
 pub(super) struct Manner {
     /// Of whom, for messages.
     pub(super) peer: &'static str,
     /// What each connection sends once.
     pub(super) request: Vec<u8>,
-    /// The length of the whole message that these bytes begin with, and whether it is what all wait for.
-    pub(super) message: Box<dyn Fn(&[u8]) -> Option<(usize, bool)>>,
+    /// Where a message ends.
+    pub(super) message: Box<Message>,
 }
 
 /// Connections that have been greeted.

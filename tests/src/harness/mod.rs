@@ -19,7 +19,7 @@ pub use api::Api;
 pub use binaries::{Binaries, BuildError};
 pub(crate) use binaries::{cargo, executable};
 pub use clock::boot_ms;
-pub use ctl::{Ctl, Ran};
+pub use ctl::{Ctl, Ran, Running};
 pub use daemon::Daemon;
 pub use inside::{Inside, copies};
 pub use peer::Peer;
