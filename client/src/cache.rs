@@ -7,7 +7,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::task::JoinHandle;
@@ -44,6 +46,16 @@ struct Kept {
     token: Token,
     until: Deadline,
 }
+
+/// A read. No `async fn`: this one becomes a part of its caller's code, where a result need not be copied, and is small
+/// in the caller's future.
+struct Reading<'a> {
+    cached: &'a Cached,
+    asked: Option<Asked<'a>>,
+}
+
+/// An answer of the daemon's, on its way.
+type Asked<'a> = Pin<Box<dyn Future<Output = Result<CachedToken, Error>> + Send + 'a>>;
 
 /// A token out of a cache. To be used at once and dropped: a newer one may be there the next moment.
 ///
@@ -130,18 +142,18 @@ impl Cached {
     ///
     /// # Errors
     /// As [`Client::token`], when there is none in memory.
-    pub async fn token(&self) -> Result<CachedToken, Error> {
-        match self.current() {
-            Some(token) => Ok(token),
-            // In a box, so that the future of the usual case is two words and no thousand bytes.
-            None => Box::pin(self.ask()).await,
-        }
+    #[inline]
+    pub fn token(&self) -> impl Future<Output = Result<CachedToken, Error>> + Send + '_ {
+        Reading { cached: self, asked: None }
     }
 
-    async fn ask(&self) -> Result<CachedToken, Error> {
-        let token = self.0.client.token(&self.0.name).await?;
-        self.0.follow();
-        Ok(CachedToken::asked(token))
+    #[cold]
+    fn ask(&self) -> Asked<'_> {
+        Box::pin(async {
+            let token = self.0.client.token(&self.0.name).await?;
+            self.0.follow();
+            Ok(CachedToken::asked(token))
+        })
     }
 
     /// The token that is kept, if it may be given out: without asking anybody.
@@ -153,6 +165,21 @@ impl Cached {
             Some(it) if !it.until.has_passed() => Some(CachedToken(kept)),
             _ => None,
         }
+    }
+}
+
+impl Future for Reading<'_> {
+    type Output = Result<CachedToken, Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.asked.is_none()
+            && let Some(token) = self.cached.current()
+        {
+            return Poll::Ready(Ok(token));
+        }
+        let cached = self.cached;
+        self.asked.get_or_insert_with(|| cached.ask()).as_mut().poll(context)
     }
 }
 

@@ -75,3 +75,8 @@ pub use tokend_proto::{
     ChainStatus, ErrorCode, Explanation, Fingerprint, Health, HealthReport, Imported, LoginQuota, NameError,
     NameRights, NameStatus, Peer, Reloaded, Renewed, Secret, Stamp, Tenant,
 };
+
+/// The programs in README.md, which are compiled by the tests of this crate.
+#[cfg(all(doctest, feature = "reqwest-middleware"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -191,3 +191,46 @@ fn explain_says_why_a_name_is_as_it_is() {
     assert_eq!(world.ctl().run(&["explain", "nobody"]).status, 5);
     assert!(daemon.terminate().success());
 }
+
+#[test]
+fn tokenctl_goes_on_showing_what_is_new_through_a_restart_until_nobody_reads() {
+    let world = World::new(76);
+    world.provider().provider().set_lives(Lives::default().access_tokens(6));
+    world.configure("[providers]\nmax_requests_per_second = 100", &[world.central("campus")]);
+    let daemon = world.start();
+    let _ = world.ctl().token("campus");
+    let (watch, status) = (world.ctl().start(&["watch", "campus"]), world.ctl().start(&["status", "--watch"]));
+    let mut tokens = BTreeSet::new();
+    let mut new_token = || loop {
+        let line = watch.line();
+        match line.split('\t').collect::<Vec<_>>()[..] {
+            ["token", fingerprint, _, _] => {
+                assert!(tokens.insert(fingerprint.to_owned()), "told twice: {line}");
+                return fingerprint.to_owned();
+            }
+            ["health", ..] => {}
+            _ => panic!("{line}"),
+        }
+    };
+    let shown = || {
+        let line = status.line();
+        assert!(line.starts_with("campus\tcentral\t"), "{line}");
+        line
+    };
+    let mut before = shown();
+    for _ in 0..2 {
+        assert!(new_token().parse::<Fingerprint>().is_ok());
+        let now = shown();
+        assert_ne!(now, before, "it has changed, or is no line");
+        before = now;
+    }
+    assert!(daemon.terminate().success());
+    let daemon = world.start();
+    let (_, _) = (new_token(), shown());
+    for mut running in [watch, status] {
+        running.hang_up();
+        let ran = running.ended();
+        assert_eq!(ran.status, 0, "a closed pipe is success: {ran:?}");
+    }
+    assert!(daemon.terminate().success());
+}

@@ -3,12 +3,14 @@
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use nix::unistd::{Pid, gettid};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokend_client::blocking::Client;
 use tokend_client::{Error, ErrorCode, Fingerprint, Secret, TokenOptions};
 use tokend_proto::{ErrorReply, Renewed, Reply, Request, Stamp};
 
 use crate::peer::{Peer, greeted, pong, token};
+use crate::script::STEP;
 
 #[test]
 fn a_read_in_flight_is_asked_again() {
@@ -77,6 +79,20 @@ fn what_was_never_sent_is_sent_over_the_next_connection_whatever_it_is() {
     assert_eq!(result.unwrap().fingerprint, fingerprint);
 }
 
+/// Waits until the calling thread sleeps: it has found nobody, and is going to look again.
+fn has_found_nobody(caller: Pid) {
+    let sleeps = || {
+        // proc_pid_stat(5): the state stands behind the name in parentheses.
+        let stat = std::fs::read_to_string(format!("/proc/self/task/{caller}/stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.starts_with('S')
+    };
+    let looks = STEP.as_millis();
+    assert!((0..looks).any(|_| sleeps() || {
+        std::thread::sleep(Duration::from_millis(1));
+        false
+    }));
+}
+
 #[test]
 fn a_restart_of_the_daemon_is_waited_out_and_no_longer_than_the_wait() {
     let mut peer = Peer::new();
@@ -86,9 +102,9 @@ fn a_restart_of_the_daemon_is_waited_out_and_no_longer_than_the_wait() {
     let soon = TokenOptions { wait: Some(Duration::from_millis(200)), ..TokenOptions::default() };
     let error = client.token_with("campus", soon).unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error:?}");
+    let caller = gettid();
     let script = |peer: &mut Peer| {
-        // Long enough for the call to have found nobody; it is right in either case.
-        std::thread::sleep(Duration::from_millis(100));
+        has_found_nobody(caller);
         peer.listen();
         peer.accept().answer(&token("abc"));
     };
@@ -103,8 +119,9 @@ fn a_daemon_that_was_never_there_is_an_error_at_once_unless_it_is_to_be_waited_f
     assert!(matches!(error, Error::Connect { .. }) && error.is_retryable(), "{error:?}");
 
     let client = Client::builder().socket(peer.path()).wait_for_daemon(true).build_blocking();
+    let caller = gettid();
     let script = |peer: &mut Peer| {
-        std::thread::sleep(Duration::from_millis(100));
+        has_found_nobody(caller);
         peer.listen();
         peer.accept().answer(&pong());
     };

@@ -8,7 +8,8 @@ use tokend_proto::{
     ErrorReply, Flags, Header, Imported, Millis, Reply, Request, Tenant, TenantsPage, Unsupported, codec,
 };
 
-use crate::peer::{Peer, frame, greeted, pong, token};
+use crate::peer::{Peer, greeted, pong, token};
+use crate::script::frame;
 
 #[test]
 fn wishes_reach_the_daemon_and_flags_the_caller_over_one_connection() {

@@ -3,10 +3,11 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::time::Duration;
 
-use tokend_proto::{Fingerprint, Request, Secret};
+use tokend_proto::{ErrorCode, ErrorReply, Fingerprint, Health, HealthReport, Reply, Request, Secret};
 
-use crate::peer::{Peer, token};
+use crate::peer::{Peer, lives_for, token};
 
 /// What the example prints.
 fn run(example: &str, arguments: &[&str], peer: &Peer) -> Command {
@@ -54,6 +55,51 @@ fn the_async_client() {
     let command = run("async_client", &["a", "b"], &peer);
     let (output, ()) = peer.play(|peer| gives_out_names(peer, 2), || printed(command));
     assert!(output == line("a") + &line("b") || output == line("b") + &line("a"), "{output}");
+}
+
+/// A token may be kept so long.
+const LIFE: Duration = Duration::from_secs(1_800);
+
+#[test]
+fn a_token_that_is_kept_in_process() {
+    let mut peer = Peer::new();
+    let command = run("cached", &["campus"], &peer);
+    let script = |peer: &mut Peer| {
+        let mut connection = peer.accept();
+        let asked = connection.next();
+        assert_eq!(asked.name(), "campus");
+        connection.reply(asked.id, &lives_for("campus", LIFE));
+        let watched = connection.next();
+        assert_eq!(watched.request(), Request::Watch { name: "campus" });
+        connection.reply(watched.id, &lives_for("campus", LIFE));
+        // Nothing more is asked.
+        connection.closed();
+    };
+    let (output, ()) = peer.play(script, || printed(command));
+    let mut lines = output.lines();
+    assert_eq!(lines.next(), Some(line("campus").trim_end()));
+    assert!(lines.next().unwrap().ends_with("for each of 1000000 reads"), "{output}");
+}
+
+#[test]
+fn a_watch() {
+    let mut peer = Peer::new();
+    let mut command = run("watch", &["campus"], &peer);
+    let script = |peer: &mut Peer| {
+        let mut connection = peer.accept();
+        let asked = connection.next();
+        assert_eq!(asked.request(), Request::Watch { name: "campus" });
+        let health = HealthReport { name: "campus".into(), health: Health::Good, last_error: None, action: None };
+        let over = ErrorReply { code: ErrorCode::Denied, message: "no more".into(), retry_after: None };
+        for news in [lives_for("campus", LIFE), Reply::Health(health), Reply::Error(over)] {
+            connection.reply(asked.id, &news);
+        }
+        connection.closed();
+    };
+    let (output, ()) = peer.play(script, || command.output().unwrap());
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(stdout, line("campus") + "campus: Good\n", "{stderr}");
+    assert!(!output.status.success() && stderr.contains("no more"), "{stderr}");
 }
 
 #[test]

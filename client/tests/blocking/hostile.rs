@@ -4,7 +4,8 @@ use tokend_client::{Error, ProtocolError};
 use tokend_proto::codec::DecodeError;
 use tokend_proto::{Flags, FrameError, Header, codec};
 
-use crate::peer::{Peer, frame, pong};
+use crate::peer::{Peer, pong};
+use crate::script::frame;
 
 fn fails(bytes: impl Fn(u64) -> Vec<u8> + Send, expected: ProtocolError) {
     let mut peer = Peer::new();

@@ -9,3 +9,7 @@ mod hostile;
 mod peer;
 mod time;
 mod weight;
+
+#[path = "../script/mod.rs"]
+#[allow(dead_code, reason = "each of these tests needs less of it")]
+mod script;

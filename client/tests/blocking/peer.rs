@@ -4,17 +4,16 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::thread;
-use std::time::Duration;
 
 use tokend_client::blocking::Client;
-use tokend_proto::{Fingerprint, Flags, Header, LENGTH_PREFIX, Reply, Request, Secret, Stamp, codec, frame_length};
+use tokend_proto::{Flags, LENGTH_PREFIX, Reply, codec, frame_length};
 
-/// A step that takes longer than this will not happen.
-const STEP: Duration = Duration::from_secs(60);
+pub(crate) use crate::script::{Asked, lives_for, pong, token};
+use crate::script::{Place, STEP};
 
 /// A listening peer. The folder goes with it.
 pub(crate) struct Peer {
-    dir: tempfile::TempDir,
+    place: Place,
     listener: Option<UnixListener>,
 }
 
@@ -27,11 +26,11 @@ impl Peer {
 
     /// Does not listen yet.
     pub(crate) fn absent() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), listener: None }
+        Self { place: Place::new(), listener: None }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.dir.path().join("tokend.sock")
+        self.place.socket()
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -45,7 +44,7 @@ impl Peer {
     /// As a daemon that ends: nobody listens, and the socket is gone.
     pub(crate) fn stop(&mut self) {
         self.listener = None;
-        std::fs::remove_file(self.path()).unwrap();
+        self.place.clear();
     }
 
     pub(crate) fn accept(&self) -> Connection {
@@ -77,18 +76,6 @@ impl Peer {
 
 pub(crate) struct Connection(UnixStream);
 
-/// One frame of the client's.
-pub(crate) struct Asked {
-    pub(crate) id: u64,
-    frame: Vec<u8>,
-}
-
-impl Asked {
-    pub(crate) fn request(&self) -> Request<'_> {
-        codec::decode_request(Header::split(&self.frame).unwrap().1).unwrap()
-    }
-}
-
 impl Connection {
     fn new(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(STEP)).unwrap();
@@ -100,7 +87,7 @@ impl Connection {
         self.0.read_exact(&mut prefix).unwrap();
         let mut frame = vec![0; frame_length(prefix).unwrap()];
         self.0.read_exact(&mut frame).unwrap();
-        Asked { id: Header::split(&frame).unwrap().0.request_id, frame }
+        Asked::new(frame)
     }
 
     pub(crate) fn reply(&mut self, id: u64, reply: &Reply) {
@@ -122,28 +109,6 @@ impl Connection {
         let rest = self.0.read(&mut [0]);
         assert!(matches!(rest, Ok(0)), "{rest:?}");
     }
-}
-
-pub(crate) fn token(text: &str) -> Reply {
-    let stamp = Stamp { boot_ms: 1_000, unix_ms: 1_000 };
-    Reply::Token(tokend_proto::Token {
-        access_token: Secret::from(text),
-        token_type: "Bearer".into(),
-        fingerprint: Fingerprint::of(&Secret::from(text)),
-        issued_at: stamp,
-        expires_at: stamp,
-        refresh_at: stamp,
-    })
-}
-
-pub(crate) fn pong() -> Reply {
-    Reply::Pong { version: "1.2.3".into() }
-}
-
-/// A frame with this header and these bytes as its value.
-pub(crate) fn frame(header: Header, value: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(header.to_bytes().len() + value.len()).unwrap();
-    [&length.to_be_bytes()[..], &header.to_bytes(), value].concat()
 }
 
 /// A connection over which a ping was answered.

@@ -6,7 +6,8 @@ use tokend_client::{Client, Error, ErrorCode, Secret, TokenOptions};
 use tokend_proto::limits::MAX_IN_FLIGHT;
 use tokend_proto::{ErrorReply, Flags, Header, Imported, Millis, Reply, Request, Unsupported, codec};
 
-use crate::peer::{Peer, fetched, frame, pong, token};
+use crate::peer::{Peer, fetched, pong, token};
+use crate::script::frame;
 
 #[tokio::test]
 async fn replies_reach_their_callers_in_any_order_over_one_connection() {

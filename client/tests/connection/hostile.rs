@@ -4,7 +4,8 @@ use tokend_client::{Client, Error, ProtocolError};
 use tokend_proto::codec::DecodeError;
 use tokend_proto::{Flags, FrameError, Header, codec};
 
-use crate::peer::{Peer, frame, pong};
+use crate::peer::{Peer, pong};
+use crate::script::frame;
 
 /// Two calls are in flight; the peer answers with these bytes; both fail so; the next call finds a new
 /// connection.

@@ -5,6 +5,11 @@
 mod breaking;
 mod calls;
 mod hostile;
+mod keeping;
 mod peer;
 mod time;
 mod watching;
+
+#[path = "../script/mod.rs"]
+#[allow(dead_code, reason = "each of these tests needs less of it")]
+mod script;

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokend_client::{Client, Token};
-use tokend_proto::{Fingerprint, Flags, Header, LENGTH_PREFIX, Reply, Request, Secret, Stamp, codec, frame_length};
+use tokend_proto::{Flags, LENGTH_PREFIX, Reply, codec, frame_length};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
-/// A step that takes longer than this will not happen. Above every wait of the client's own.
-const STEP: Duration = Duration::from_secs(60);
+pub(crate) use crate::script::{Asked, pong, token};
+use crate::script::{Place, STEP};
 
 /// A listening peer. The folder goes with it.
 pub(crate) struct Peer {
-    dir: tempfile::TempDir,
+    place: Place,
     listener: Option<UnixListener>,
 }
 
@@ -26,11 +26,11 @@ impl Peer {
 
     /// Does not listen yet.
     pub(crate) fn absent() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), listener: None }
+        Self { place: Place::new(), listener: None }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.dir.path().join("tokend.sock")
+        self.place.socket()
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -44,7 +44,7 @@ impl Peer {
     /// As a daemon that ends: nobody listens, and the socket is gone.
     pub(crate) fn stop(&mut self) {
         self.listener = None;
-        std::fs::remove_file(self.path()).unwrap();
+        self.place.clear();
     }
 
     pub(crate) async fn accept(&self) -> Connection {
@@ -60,26 +60,6 @@ impl Peer {
 
 pub(crate) struct Connection(UnixStream);
 
-/// One frame of the client's.
-pub(crate) struct Asked {
-    pub(crate) id: u64,
-    frame: Vec<u8>,
-}
-
-impl Asked {
-    pub(crate) fn request(&self) -> Request<'_> {
-        codec::decode_request(Header::split(&self.frame).unwrap().1).unwrap()
-    }
-
-    /// The name of a `Get`.
-    pub(crate) fn name(&self) -> &str {
-        match self.request() {
-            Request::Get { name, .. } => name,
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
 impl Connection {
     pub(crate) fn new(stream: UnixStream) -> Self {
         Self(stream)
@@ -93,8 +73,7 @@ impl Connection {
             self.0.read_exact(&mut frame).await.unwrap();
             frame
         });
-        let frame = read.await.expect("the client asks");
-        Asked { id: Header::split(&frame).unwrap().0.request_id, frame }
+        Asked::new(read.await.expect("the client asks"))
     }
 
     pub(crate) async fn reply(&mut self, id: u64, reply: &Reply) {
@@ -110,28 +89,6 @@ impl Connection {
         let rest = tokio::time::timeout(STEP * 20, self.0.read(&mut [0])).await.expect("the client hangs up");
         assert!(matches!(rest, Ok(0) | Err(_)), "{rest:?}");
     }
-}
-
-pub(crate) fn token(text: &str) -> Reply {
-    let stamp = Stamp { boot_ms: 1_000, unix_ms: 1_000 };
-    Reply::Token(tokend_proto::Token {
-        access_token: Secret::from(text),
-        token_type: "Bearer".into(),
-        fingerprint: Fingerprint::of(&Secret::from(text)),
-        issued_at: stamp,
-        expires_at: stamp,
-        refresh_at: stamp,
-    })
-}
-
-pub(crate) fn pong() -> Reply {
-    Reply::Pong { version: "1.2.3".into() }
-}
-
-/// A frame with this header and these bytes as its value.
-pub(crate) fn frame(header: Header, value: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(header.to_bytes().len() + value.len()).unwrap();
-    [&length.to_be_bytes()[..], &header.to_bytes(), value].concat()
 }
 
 /// A connection over which a ping was answered.

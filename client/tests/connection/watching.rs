@@ -1,32 +1,14 @@
-//! Watches and what is kept in process.
+//! Watches: what they bring, and what ends them.
 
 use std::time::Duration;
 
 use tokend_client::{Change, Client, Error, ErrorCode, Health, HealthReport, Watch};
-use tokend_proto::{ErrorReply, Fingerprint, Flags, Reply, Request, Secret, Stamp, Token, Unsupported, codec};
+use tokend_proto::{ErrorReply, Reply, Request, Unsupported};
 
 use crate::peer::{Asked, Connection, Peer, fetched, greeted, pong};
+use crate::script::lives_for;
 
-fn boot_ms() -> u64 {
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).unwrap();
-    now.tv_sec() as u64 * 1_000 + now.tv_nsec() as u64 / 1_000_000
-}
-
-fn lives_for(text: &str, life: Duration) -> Reply {
-    let access_token = Secret::from(text);
-    let at = |boot_ms| Stamp { boot_ms, unix_ms: 0 };
-    let end = boot_ms() + life.as_millis() as u64;
-    Reply::Token(Token {
-        fingerprint: Fingerprint::of(&access_token),
-        access_token,
-        token_type: "Bearer".into(),
-        issued_at: at(0),
-        expires_at: at(end + 3_600_000),
-        refresh_at: at(end),
-    })
-}
-
-fn token(text: &str) -> Reply {
+pub(crate) fn token(text: &str) -> Reply {
     lives_for(text, Duration::from_secs(3_600))
 }
 
@@ -34,11 +16,11 @@ fn health(health: Health) -> Reply {
     Reply::Health(HealthReport { name: "campus".into(), health, last_error: None, action: None })
 }
 
-fn error(code: ErrorCode) -> Reply {
+pub(crate) fn error(code: ErrorCode) -> Reply {
     Reply::Error(ErrorReply { code, message: "so it is".into(), retry_after: None })
 }
 
-async fn watched(connection: &mut Connection) -> Asked {
+pub(crate) async fn watched(connection: &mut Connection) -> Asked {
     let asked = connection.next().await;
     assert_eq!(asked.request(), Request::Watch { name: "campus" });
     asked
@@ -100,7 +82,8 @@ async fn who_does_not_look_finds_the_newest() {
     assert_eq!(next_health(&mut watch).await, Health::Good);
 }
 
-#[tokio::test]
+// Time passes where all wait for it alone: nobody waits for these seconds.
+#[tokio::test(start_paused = true)]
 async fn a_watch_goes_on_when_the_daemon_was_restarted() {
     let mut peer = Peer::new();
     let client = peer.client();
@@ -109,7 +92,7 @@ async fn a_watch_goes_on_when_the_daemon_was_restarted() {
     peer.stop();
     assert!(matches!(watch.next().await.unwrap(), Change::Interrupted(_)));
     let script = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
         peer.listen();
         let mut connection = peer.accept().await;
         let id = watched(&mut connection).await.id;
@@ -199,156 +182,4 @@ async fn so_many_names_are_watched_that_calls_have_room() {
     drop(watches);
     client.watch("campus").unwrap();
     assert!(matches!(client.watch("no name"), Err(Error::InvalidName { .. })));
-}
-
-/// Has the first token asked for, and then followed.
-async fn kept(client: &Client, peer: &Peer) -> (tokend_client::Cached, Connection, u64) {
-    let cached = client.cached("campus").unwrap();
-    let script = async {
-        let mut connection = peer.accept().await;
-        let asked = connection.next().await;
-        assert_eq!(asked.name(), "campus");
-        connection.reply(asked.id, &token("asked")).await;
-        let id = watched(&mut connection).await.id;
-        connection.reply(id, &token("kept")).await;
-        (connection, id)
-    };
-    let first = async {
-        assert_eq!(cached.token().await.unwrap().secret(), "asked");
-        until(|| cached.current().is_some()).await;
-    };
-    let ((), (connection, id)) = tokio::join!(first, script);
-    (cached, connection, id)
-}
-
-async fn until(mut holds: impl FnMut() -> bool) {
-    let wait = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it comes to it");
-}
-
-#[tokio::test]
-async fn after_the_first_call_nothing_is_asked_and_rotations_are_followed() {
-    let peer = Peer::new();
-    let client = peer.client();
-    let (cached, mut connection, id) = kept(&client, &peer).await;
-    for _ in 0..1_000 {
-        assert_eq!(cached.token().await.unwrap().secret(), "kept");
-    }
-    connection.reply(id, &token("rotated")).await;
-    until(|| cached.current().is_some_and(|token| token.secret() == "rotated")).await;
-    // Nothing was asked but the end of it.
-    drop(cached);
-    assert_eq!(connection.next().await.request(), Request::Unwatch { watch: id });
-}
-
-#[tokio::test]
-async fn a_token_past_its_refresh_is_not_given_out_and_the_daemon_is_asked() {
-    let peer = Peer::new();
-    let client = peer.client();
-    let (cached, mut connection, id) = kept(&client, &peer).await;
-    connection.reply(id, &lives_for("short", Duration::from_millis(300))).await;
-    until(|| cached.current().is_none_or(|token| token.secret() == "short")).await;
-    while let Some(token) = cached.current() {
-        let refresh = token.refresh_at().boot_ms;
-        assert!(boot_ms() < refresh + 60_000, "it is given out for ever");
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(cached.token_of_the_daemon(&mut connection).await, "asked-again");
-}
-
-#[tokio::test]
-async fn a_token_that_is_about_to_die_is_not_given_out() {
-    let peer = Peer::new();
-    let client = peer.client();
-    let (cached, mut connection, id) = kept(&client, &peer).await;
-    connection.send(&codec::encode_reply(id, Flags::RENEWING, &token("kept")).unwrap()).await;
-    until(|| cached.current().is_none()).await;
-    assert_eq!(cached.token_of_the_daemon(&mut connection).await, "asked-again");
-    connection.reply(id, &token("new")).await;
-    until(|| cached.current().is_some_and(|token| token.secret() == "new")).await;
-}
-
-#[tokio::test]
-async fn who_may_not_read_any_more_is_given_nothing_out_of_memory() {
-    let peer = Peer::new();
-    let client = peer.client();
-    let (cached, mut connection, id) = kept(&client, &peer).await;
-    connection.reply(id, &error(ErrorCode::Denied)).await;
-    until(|| cached.current().is_none()).await;
-    let script = async {
-        let asked = connection.next().await;
-        connection.reply(asked.id, &error(ErrorCode::Denied)).await;
-    };
-    let (refused, ()) = tokio::join!(cached.token(), script);
-    assert_eq!(refused.unwrap_err().code(), Some(ErrorCode::Denied));
-}
-
-#[tokio::test]
-async fn a_cache_keeps_names_that_there_are() {
-    let peer = Peer::new();
-    let cache = peer.client().cache();
-    let script = async {
-        let mut connection = peer.accept().await;
-        let asked = connection.next().await;
-        connection.reply(asked.id, &error(ErrorCode::NoSuchName)).await;
-        let asked = connection.next().await;
-        connection.reply(asked.id, &token("asked")).await;
-        let id = watched(&mut connection).await.id;
-        connection.reply(id, &token("kept")).await;
-        connection
-    };
-    let calls = async {
-        assert_eq!(cache.token("nobody").await.unwrap_err().code(), Some(ErrorCode::NoSuchName));
-        assert_eq!(cache.token("campus").await.unwrap().secret(), "asked");
-        until(|| cache.current("campus").is_some()).await;
-        assert_eq!(cache.clone().token("campus").await.unwrap().secret(), "kept");
-        assert!(cache.current("nobody").is_none());
-    };
-    let ((), _connection) = tokio::join!(calls, script);
-}
-
-#[test]
-fn a_runtime_that_ended_leaves_nothing_that_nobody_follows() {
-    let peer = Peer::absent();
-    let client = peer.client();
-    let mut peer = peer;
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let first = runtime();
-    let cached = {
-        let _entered = first.enter();
-        peer.listen();
-        first.block_on(kept(&client, &peer)).0
-    };
-    drop(first);
-    assert!(cached.current().is_none());
-}
-
-#[test]
-fn handles_can_be_shared() {
-    fn shared<T: Send + Sync + Clone + 'static>() {}
-    shared::<tokend_client::Cache>();
-    shared::<tokend_client::Cached>();
-    fn sent<T: Send>() {}
-    sent::<Watch>();
-    sent::<tokend_client::CachedToken>();
-}
-
-trait Ask {
-    async fn token_of_the_daemon(&self, connection: &mut Connection) -> String;
-}
-
-impl Ask for tokend_client::Cached {
-    async fn token_of_the_daemon(&self, connection: &mut Connection) -> String {
-        let script = async {
-            let asked = connection.next().await;
-            assert_eq!(asked.name(), "campus");
-            connection.reply(asked.id, &token("asked-again")).await;
-        };
-        let (token, ()) = tokio::join!(self.token(), script);
-        token.unwrap().secret().to_owned()
-    }
 }

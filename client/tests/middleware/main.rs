@@ -8,3 +8,7 @@ mod requests;
 #[path = "../connection/peer.rs"]
 #[allow(dead_code, reason = "this test needs less of it")]
 mod peer;
+
+#[path = "../script/mod.rs"]
+#[allow(dead_code, reason = "this test needs less of it")]
+mod script;

@@ -62,6 +62,19 @@ async fn without_another_token_the_refusal_is_the_answer() {
 }
 
 #[tokio::test]
+async fn a_body_that_cannot_be_sent_twice_is_sent_once_and_the_daemon_is_told_all_the_same() {
+    let (peer, api) = (Peer::new(), Api::taking("new").await);
+    let http = http(BearerToken::new(peer.client(), "campus"));
+    let stream = reqwest::Body::wrap(http_body_util::Full::new(bytes::Bytes::from_static(b"hello")));
+    let request = http.post(&api.url).body(stream);
+    assert!(request.try_clone().is_none());
+    // `daemon` waits for the complaint.
+    let (response, ()) = tokio::join!(request.send(), daemon(&peer, token("new")));
+    assert_eq!(response.unwrap().status(), 401);
+    assert_eq!(api.seen(), [with("old", "hello")]);
+}
+
+#[tokio::test]
 async fn a_good_token_is_sent_once() {
     let (peer, api) = (Peer::new(), Api::taking("good").await);
     let http = http(BearerToken::new(peer.client(), "campus").host("127.0.0.1"));

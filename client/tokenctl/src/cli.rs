@@ -337,31 +337,4 @@ fn first_paragraph(error: &clap::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_frequent_command_is_read_as_the_whole_definition_reads_it() {
-        let lines = [
-            "get campus",
-            "get --socket /s msp/x --min-ttl 90s --wait 2m --accept-short --output env --var T",
-            "exec --socket=/s a b=B --wait 1s --output json -- sh -c x --socket /t",
-        ];
-        for line in lines {
-            let arguments: Vec<OsString> = "tokenctl".split(' ').chain(line.split(' ')).map(Into::into).collect();
-            let whole = Cli::try_parse_from(&arguments).unwrap();
-            assert_eq!(format!("{:?}", parse_frequent(&arguments).unwrap()), format!("{whole:?}"), "{line}");
-        }
-        for line in
-            ["ping", "get", "get --help", "get -h", "get -", "get a b", "--socket /s get campus", "exec a", "help get"]
-        {
-            let arguments: Vec<OsString> = "tokenctl".split(' ').chain(line.split(' ')).map(Into::into).collect();
-            assert!(parse_frequent(&arguments).is_none(), "{line}");
-        }
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        Cli::command().debug_assert();
-    }
-}
+mod tests;

@@ -11,6 +11,9 @@ mod clock;
 mod commands;
 mod denied;
 mod exit;
+#[cfg(test)]
+#[path = "../../../proto/tests/samples/name_status.rs"]
+mod name_status;
 mod output;
 mod span;
 mod style;

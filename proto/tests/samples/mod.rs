@@ -8,6 +8,10 @@ use tokend_proto::{
     StatusPage, Tenant, TenantsPage, Token, Unsupported, codec,
 };
 
+mod name_status;
+
+use self::name_status::name_status;
+
 /// Ids of different widths: the header is not bincode, and must not become it.
 const REQUEST_ID: u64 = 0x0102_0304_0506_0708;
 const REPLY_ID: u64 = 7;
@@ -226,18 +230,6 @@ fn renewed() -> Renewed {
 
 /// Every health, and every option both ways.
 fn status() -> StatusPage {
-    let bare = |name: &str, health| NameStatus {
-        name: name.into(),
-        label: None,
-        kind: "central".into(),
-        health,
-        fingerprint: None,
-        expires_at: None,
-        next_at: None,
-        last_error: None,
-        action: None,
-        chain: None,
-    };
     let full = NameStatus {
         label: Some("Acme".into()),
         kind: "classic".into(),
@@ -252,20 +244,20 @@ fn status() -> StatusPage {
             ends_at: Some(stamp(7, 8)),
             why: Some("Invalid refresh_token".into()),
         }),
-        ..bare("f", Health::ChainLost)
+        ..name_status("f", Health::ChainLost)
     };
     let unstarted = ChainStatus { state: "empty".into(), rotated_at: None, ends_at: None, why: None };
     StatusPage {
         version: "0.1.0".into(),
         notes: vec!["unit rules never match".into()],
         names: vec![
-            bare("a", Health::Good),
-            bare("b", Health::Failing),
-            bare("c", Health::Unavailable),
-            bare("d", Health::Rejected),
-            bare("e", Health::AwaitingLogin),
+            name_status("a", Health::Good),
+            name_status("b", Health::Failing),
+            name_status("c", Health::Unavailable),
+            name_status("d", Health::Rejected),
+            name_status("e", Health::AwaitingLogin),
             full,
-            NameStatus { chain: Some(unstarted), ..bare("g", Health::ChainEmpty) },
+            NameStatus { chain: Some(unstarted), ..name_status("g", Health::ChainEmpty) },
         ],
         more: true,
     }

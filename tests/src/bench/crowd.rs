@@ -20,18 +20,18 @@ const ROOM: usize = 16 * 1024;
 /// How long nothing may come before that is an error, in ms.
 const PATIENCE_MS: u16 = 30_000;
 
+/// The length of the whole message that these bytes begin with, and whether it is what all wait for.
+pub(super) type Message = dyn Fn(&[u8]) -> Option<(usize, bool)>;
+
 /// How one asks to be told, and what one is told.
 pub(super) struct Manner {
     /// Of whom, for messages.
     pub(super) peer: &'static str,
     /// What each connection sends once.
     pub(super) request: Vec<u8>,
-    /// How its messages are told apart.
+    /// Where a message ends.
     pub(super) message: Box<Message>,
 }
-
-/// The length of the whole message that some bytes begin with, and whether it is what all wait for.
-type Message = dyn Fn(&[u8]) -> Option<(usize, bool)>;
 
 /// Connections that have been greeted.
 pub(super) struct Crowd {

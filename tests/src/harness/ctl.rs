@@ -1,10 +1,11 @@
 //! Runs of `tokenctl`.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 
-use super::Binaries;
+use super::{Binaries, PATIENCE, until};
 
 /// Runs `tokenctl` against one socket.
 #[derive(Debug, Clone)]
@@ -63,6 +64,15 @@ impl Ctl {
         }
     }
 
+    /// Starts it with these arguments and does not wait for its end.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    #[must_use]
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        Running::start(Command::new(&Binaries::built().tokenctl).args(arguments).env("TOKEND_SOCKET", &self.socket))
+    }
+
     /// The token under a name.
     ///
     /// # Panics
@@ -84,5 +94,65 @@ impl Ctl {
         assert_eq!(ran.status, 0, "tokenctl status {name}: {}", ran.stderr);
         let mut status: serde_json::Value = serde_json::from_str(&ran.stdout).expect("it prints JSON");
         status["names"][0].take()
+    }
+}
+
+/// A run that goes on, and what it prints line by line. Killed when it is dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Running {
+    /// Starts this command.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    #[must_use]
+    pub fn start(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("tokenctl can be started");
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let (sender, lines) = channel();
+        // It ends with the pipe, or when nobody wants more lines: then the pipe is closed.
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, lines }
+    }
+
+    /// The next line, without its end.
+    ///
+    /// # Panics
+    /// When none comes.
+    #[must_use]
+    pub fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("another line in time")
+    }
+
+    /// Closes the reader's side of its standard output.
+    pub fn hang_up(&mut self) {
+        drop(std::mem::replace(&mut self.lines, channel().1));
+    }
+
+    /// Waits for its end: its status, and what was left to read.
+    ///
+    /// # Panics
+    /// When it does not end.
+    #[must_use]
+    pub fn ended(mut self) -> Ran {
+        let status = until("tokenctl ends", || self.child.try_wait().expect("a child of ours"));
+        let mut stderr = String::new();
+        let read = self.child.stderr.take().map(|mut pipe| pipe.read_to_string(&mut stderr));
+        assert!(read.is_none_or(|read| read.is_ok()), "it is text");
+        let stdout = self.lines.iter().map(|line| line + "\n").collect();
+        Ran { status: status.code().unwrap_or(-1), stdout, stderr }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing to kill and only its status to be taken.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

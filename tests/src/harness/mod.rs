@@ -21,7 +21,7 @@ pub use api::Api;
 pub use binaries::{Binaries, BuildError};
 pub(crate) use binaries::{cargo, executable};
 pub use clock::boot_ms;
-pub use ctl::{Ctl, Ran};
+pub use ctl::{Ctl, Ran, Running};
 pub use daemon::Daemon;
 pub use frozen::Frozen;
 pub use inside::{Inside, copies, processes_of};

@@ -4,6 +4,7 @@ use std::fs;
 
 use nix::unistd::Gid;
 use serde_json::Value;
+use tokend_client::{Fingerprint, Secret};
 use tokend_tests::harness::World;
 
 use crate::stranger::{OTHER_GROUP, STRANGER, Stranger, start};
@@ -57,6 +58,29 @@ fn reading_is_not_administering_and_nobody_but_root_reloads() {
     stranger.is_denied(&["get", "campus"]);
     let who = stranger.json(&["whoami", "--output", "json"]);
     assert_eq!((&who["uid"], &who["superuser"]), (&STRANGER.into(), &false.into()), "{who}");
+}
+
+#[test]
+fn who_may_not_read_may_not_watch_and_a_watch_ends_with_the_rule_that_allowed_it() {
+    let world = World::new(926);
+    let Some(stranger) = Stranger::of(&world) else { return };
+    let rule = "[[access]]\nprofiles = [\"campus\"]\nusers = [65534]";
+    let _daemon = start(&world, STRANGER, rule);
+    let [unknown, known] = ["no-such", "legacy"].map(|name| stranger.is_denied(&["watch", name]).replace(name, "NAME"));
+    assert_eq!(unknown, known, "whether a name exists is not told");
+    stranger.is_denied(&["explain", "legacy"]);
+    assert_eq!(stranger.run(&["explain", "campus"]).status, 0);
+
+    let watch = stranger.start(&["watch", "campus"]);
+    let of_token = Fingerprint::of(&Secret::from(world.ctl().token("campus").as_str()));
+    assert_eq!(watch.line().split('\t').nth(1), Some(of_token.to_string().as_str()));
+    let text = fs::read_to_string(world.config()).unwrap();
+    fs::write(world.config(), text.replace("users = [65534]", "users = [65533]")).unwrap();
+    assert_eq!(world.ctl().run(&["reload"]).status, 0);
+    let ran = watch.ended();
+    assert_eq!(ran.status, 4, "{ran:?}");
+    assert!(!ran.stdout.contains("token\t"), "{ran:?}");
+    println!("{}", ran.stderr.trim_end());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use nix::unistd::Uid;
 use serde_json::Value;
-use tokend_tests::harness::{Binaries, Daemon, Ran, World};
+use tokend_tests::harness::{Binaries, Daemon, Ran, Running, World};
 
 /// A user and a group that own nothing, of which the daemon's machine need not know a name.
 pub(crate) const STRANGER: u32 = 65_534;
@@ -40,16 +40,23 @@ impl<'a> Stranger<'a> {
         Some(Self { world, tokenctl, gid: STRANGER, groups: "--clear-groups" })
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        let output = Command::new("setpriv")
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("setpriv");
+        command
             .args([&format!("--reuid={STRANGER}"), &format!("--regid={}", self.gid), self.groups, "--"])
             .arg(&self.tokenctl)
             .args(arguments)
             .current_dir("/")
-            .env("TOKEND_SOCKET", self.world.socket())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+            .env("TOKEND_SOCKET", self.world.socket());
+        command
+    }
+
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        Running::start(&mut self.command(arguments))
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).stdin(Stdio::null()).output().unwrap();
         Ran {
             status: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),

@@ -106,21 +106,7 @@ mod tests {
     use tokend_client::Health;
 
     use super::*;
-
-    fn name(name: &str, health: Health) -> NameStatus {
-        NameStatus {
-            name: name.into(),
-            label: None,
-            kind: "central".into(),
-            health,
-            fingerprint: None,
-            expires_at: None,
-            next_at: None,
-            last_error: None,
-            action: None,
-            chain: None,
-        }
-    }
+    use crate::name_status::name_status as name;
 
     fn status(names: Vec<NameStatus>) -> Status {
         Status { version: "1".into(), notes: vec!["a note".into()], names }

@@ -12,3 +12,6 @@ mod readme;
 mod reports;
 mod terminal;
 mod watching;
+
+#[path = "../../../../proto/tests/samples/name_status.rs"]
+mod name_status;

@@ -6,23 +6,13 @@ use tokend_proto::{
 };
 
 use crate::harness::Test;
+use crate::name_status::name_status;
 use crate::peer::{error, token};
 
 const AT: Stamp = Stamp { boot_ms: 1, unix_ms: 1_700_000_000_000 };
 
 fn name(name: &str, health: Health) -> NameStatus {
-    NameStatus {
-        name: name.into(),
-        label: None,
-        kind: "central".into(),
-        health,
-        fingerprint: None,
-        expires_at: Some(AT),
-        next_at: None,
-        last_error: None,
-        action: None,
-        chain: None,
-    }
+    NameStatus { expires_at: Some(AT), ..name_status(name, health) }
 }
 
 fn lost() -> NameStatus {

@@ -6,6 +6,7 @@ use tokend_proto::{
 };
 
 use crate::harness::Test;
+use crate::name_status::name_status;
 use crate::peer::{Answer, error, token};
 
 const AT: Stamp = Stamp { boot_ms: 1, unix_ms: 1_700_000_000_000 };
@@ -85,16 +86,12 @@ fn explained(request: Request<'_>) -> Reply {
     let Request::Explain { name: "legacy" } = request else { panic!("{request:?}") };
     Reply::Explanation(Box::new(Explanation {
         status: NameStatus {
-            name: "legacy".into(),
-            label: None,
             kind: "classic".into(),
-            health: Health::Good,
             fingerprint: Some(Fingerprint::of(&Secret::from("abc"))),
             expires_at: Some(AT),
             next_at: Some(AT),
-            last_error: None,
-            action: None,
             chain: Some(ChainStatus { state: "settled".into(), rotated_at: Some(AT), ends_at: Some(AT), why: None }),
+            ..name_status("legacy", Health::Good)
         },
         issued_at: Some(AT),
         refresh_at: Some(AT),

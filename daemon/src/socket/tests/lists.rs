@@ -3,22 +3,12 @@
 use tokend_proto::{ErrorCode, Health, NameStatus, Reply, Request, StatusPage, Tenant};
 
 use super::harness::{Daemon, Peer, rule};
+use super::name_status::name_status;
 use crate::core::effect::Outcome;
 use crate::core::input::Question;
 
 pub(super) fn status(name: &str) -> NameStatus {
-    NameStatus {
-        name: name.into(),
-        label: None,
-        kind: "central".into(),
-        health: Health::Good,
-        fingerprint: None,
-        expires_at: None,
-        next_at: None,
-        last_error: None,
-        action: None,
-        chain: None,
-    }
+    name_status(name, Health::Good)
 }
 
 fn page(daemon: &mut Daemon, peer: &mut Peer, after: Option<&str>, all: &[NameStatus]) -> StatusPage {

@@ -5,6 +5,8 @@ mod drain;
 mod harness;
 mod limits;
 mod lists;
+#[path = "../../../../proto/tests/samples/name_status.rs"]
+mod name_status;
 mod questions;
 mod records;
 mod units;
