@@ -46,12 +46,9 @@ struct Kept {
 }
 
 /// A token out of a cache. To be used at once and dropped: a newer one may be there the next moment.
-pub struct CachedToken(Source);
-
-enum Source {
-    Kept(Guard<Option<Arc<Kept>>>),
-    Asked(Token),
-}
+///
+/// Two words: it is moved several times on its way to the caller, and that is a good part of the time of a read.
+pub struct CachedToken(Guard<Option<Arc<Kept>>>);
 
 impl Client {
     /// A cache of any names. Nothing is asked before the first [`Cache::token`].
@@ -91,7 +88,7 @@ impl Cache {
                 // Whatever cannot be had is not kept, so that a name that does not exist takes no place.
                 let token = self.client.token(name).await?;
                 self.keep(name);
-                Ok(CachedToken(Source::Asked(token)))
+                Ok(CachedToken::asked(token))
             }
         }
     }
@@ -134,20 +131,26 @@ impl Cached {
     /// # Errors
     /// As [`Client::token`], when there is none in memory.
     pub async fn token(&self) -> Result<CachedToken, Error> {
-        if let Some(token) = self.current() {
-            return Ok(token);
+        match self.current() {
+            Some(token) => Ok(token),
+            // In a box, so that the future of the usual case is two words and no thousand bytes.
+            None => Box::pin(self.ask()).await,
         }
+    }
+
+    async fn ask(&self) -> Result<CachedToken, Error> {
         let token = self.0.client.token(&self.0.name).await?;
         self.0.follow();
-        Ok(CachedToken(Source::Asked(token)))
+        Ok(CachedToken::asked(token))
     }
 
     /// The token that is kept, if it may be given out: without asking anybody.
     #[must_use]
+    #[inline]
     pub fn current(&self) -> Option<CachedToken> {
         let kept = self.0.kept.load();
         match &*kept {
-            Some(it) if !it.until.has_passed() => Some(CachedToken(Source::Kept(kept))),
+            Some(it) if !it.until.has_passed() => Some(CachedToken(kept)),
             _ => None,
         }
     }
@@ -187,7 +190,8 @@ impl Drop for Keeper {
 async fn follow(mut watch: Watch, keeper: Keeper) {
     loop {
         match watch.next().await {
-            Ok(Change::Token(token)) => keeper.0.store(Kept::new(token).map(Arc::new)),
+            // One that may stop working at any moment is not kept: then the daemon decides who gets it.
+            Ok(Change::Token(token)) => keeper.0.store((!token.renewing()).then(|| Arc::new(Kept::new(token)))),
             // The daemon cannot be heard: what it said last holds until its time.
             Ok(Change::Health(_) | Change::Interrupted(_)) => {}
             Err(error) => {
@@ -199,30 +203,32 @@ async fn follow(mut watch: Watch, keeper: Keeper) {
 }
 
 impl Kept {
-    /// `None` if it may stop working at any moment: then the daemon decides who gets it.
-    fn new(token: Token) -> Option<Self> {
+    fn new(token: Token) -> Self {
         let until = Deadline::at(token.refresh_at().boot_ms.min(token.expires_at().boot_ms));
-        (!token.renewing()).then_some(Self { token, until })
+        Self { token, until }
+    }
+}
+
+impl CachedToken {
+    /// One that is not in a cache.
+    fn asked(token: Token) -> Self {
+        Self(Guard::from_inner(Some(Arc::new(Kept::new(token)))))
     }
 }
 
 impl Deref for CachedToken {
     type Target = Token;
 
+    #[inline]
     fn deref(&self) -> &Token {
-        match &self.0 {
-            Source::Kept(kept) => &kept.as_ref().expect("it was looked at").token,
-            Source::Asked(token) => token,
-        }
+        &self.0.as_ref().expect("it was looked at").token
     }
 }
 
 impl From<CachedToken> for Token {
     fn from(token: CachedToken) -> Self {
-        match token.0 {
-            Source::Asked(token) => token,
-            Source::Kept(_) => Token::clone(&token),
-        }
+        let kept = Guard::into_inner(token.0).expect("it was looked at");
+        Arc::try_unwrap(kept).map_or_else(|kept| kept.token.clone(), |kept| kept.token)
     }
 }
 

@@ -4,56 +4,64 @@
 //! (clock_getres(2)), and CLOCK_REALTIME_COARSE goes on in suspend but may be stepped. How far the one is ahead of the
 //! other changes only with a suspend or a step, so that whoever finds it changed looks at CLOCK_BOOTTIME itself.
 
-use nix::sys::time::TimeValLike;
-use nix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, clock_gettime};
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+const NANOS_PER_MILLI: i64 = 1_000_000;
 
 /// How much the two clocks may seem to part without having done so: each is as old as its last tick, 10 ms at most.
-const TICK_MS: i64 = 25;
+const TICK: i64 = 25 * NANOS_PER_MILLI;
 
-/// A moment until which something may be used.
+/// A moment until which something may be used. All of it is in nanoseconds, so that a look at a clock divides nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Deadline {
-    /// CLOCK_BOOTTIME, in milliseconds.
-    boot_ms: u64,
+    /// On CLOCK_BOOTTIME.
+    boot: i64,
     /// The same on CLOCK_MONOTONIC, as long as there is no suspend.
-    monotonic_ms: i64,
+    monotonic: i64,
     /// How far CLOCK_REALTIME was ahead of CLOCK_MONOTONIC.
-    ahead_ms: i64,
+    ahead: i64,
 }
 
 impl Deadline {
     /// This moment of CLOCK_BOOTTIME.
     pub(crate) fn at(boot_ms: u64) -> Self {
-        let (monotonic, real) = (coarse(ClockId::CLOCK_MONOTONIC_COARSE), coarse(ClockId::CLOCK_REALTIME_COARSE));
-        let left = i64::try_from(boot_ms.saturating_sub(now())).unwrap_or(i64::MAX);
+        let (monotonic, real) = (read(ClockId::MonotonicCoarse), read(ClockId::RealtimeCoarse));
+        let boot = i64::try_from(boot_ms).unwrap_or(i64::MAX).saturating_mul(NANOS_PER_MILLI);
+        let left = boot.saturating_sub(read(ClockId::Boottime)).max(0);
         // A coarse clock is behind by up to a tick: nothing may be used longer because of that.
-        let monotonic_ms = monotonic.saturating_add(left).saturating_sub(TICK_MS);
-        Self { boot_ms, monotonic_ms, ahead_ms: real - monotonic }
+        Self { boot, monotonic: monotonic.saturating_add(left).saturating_sub(TICK), ahead: real - monotonic }
     }
 
     /// Whether it has passed.
+    #[inline]
     pub(crate) fn has_passed(&self) -> bool {
-        let monotonic = coarse(ClockId::CLOCK_MONOTONIC_COARSE);
-        if monotonic >= self.monotonic_ms {
-            return true;
-        }
-        let ahead = coarse(ClockId::CLOCK_REALTIME_COARSE) - monotonic;
-        (ahead - self.ahead_ms).abs() > TICK_MS && now() >= self.boot_ms
+        let monotonic = read(ClockId::MonotonicCoarse);
+        let ahead = read(ClockId::RealtimeCoarse) - monotonic;
+        monotonic >= self.monotonic || ((ahead - self.ahead).abs() > TICK && self.has_passed_by_boot_time())
+    }
+
+    /// What decides after a suspend or a step of the wall clock.
+    #[cold]
+    fn has_passed_by_boot_time(&self) -> bool {
+        read(ClockId::Boottime) >= self.boot
     }
 }
 
-/// CLOCK_BOOTTIME in milliseconds.
-fn now() -> u64 {
-    u64::try_from(coarse(ClockId::CLOCK_BOOTTIME)).unwrap_or(0)
-}
-
-fn coarse(clock: ClockId) -> i64 {
-    clock_gettime(clock).expect("clock_getres(2): Linux has had them since 2.6.39").num_milliseconds()
+/// Until the year 2262 it fits.
+#[inline]
+fn read(clock: ClockId) -> i64 {
+    let time = clock_gettime(clock);
+    time.tv_sec * NANOS_PER_SECOND + time.tv_nsec
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn now() -> u64 {
+        (read(ClockId::Boottime) / NANOS_PER_MILLI) as u64
+    }
 
     #[test]
     fn a_deadline_passes_in_time_and_never_later() {
@@ -62,11 +70,11 @@ mod tests {
         assert!(!Deadline::at(now() + 3_600_000).has_passed());
         let soon = Deadline::at(now() + 60);
         loop {
-            let before = now();
+            let before = read(ClockId::Boottime);
             if soon.has_passed() {
                 break;
             }
-            assert!(before < soon.boot_ms, "it is behind");
+            assert!(before < soon.boot, "it is behind");
         }
     }
 
@@ -74,8 +82,11 @@ mod tests {
     fn a_suspend_or_a_step_of_the_wall_clock_has_the_boot_time_decide() {
         let later = Deadline::at(now() + 3_600_000);
         // As after a suspend of a minute: the wall clock is further ahead than it was.
-        assert!(!Deadline { ahead_ms: later.ahead_ms - 60_000, ..later }.has_passed());
-        assert!(Deadline { ahead_ms: later.ahead_ms - 60_000, boot_ms: now(), ..later }.has_passed());
-        assert!(Deadline { ahead_ms: later.ahead_ms + 60_000, boot_ms: now(), ..later }.has_passed());
+        let (minute, now) = (60 * NANOS_PER_SECOND, read(ClockId::Boottime));
+        assert!(!Deadline { ahead: later.ahead - minute, ..later }.has_passed());
+        assert!(Deadline { ahead: later.ahead - minute, boot: now, ..later }.has_passed());
+        assert!(Deadline { ahead: later.ahead + minute, boot: now, ..later }.has_passed());
+        // Whatever it is to be: the end of time is not passed.
+        assert!(!Deadline::at(u64::MAX).has_passed());
     }
 }

@@ -50,6 +50,7 @@ impl Token {
 
     /// The token's text, for the `Authorization` header.
     #[must_use]
+    #[inline]
     pub fn secret(&self) -> &str {
         self.token.access_token.expose()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokend_proto::{ErrorCode, ErrorReply, Reloaded};
 use tokio::sync::mpsc;
 
-use crate::config::{Config, Environment, Place, Server};
+use crate::config::{Config, ConfigError, Environment, Place, Server};
 use crate::core::settings::Settings;
 use crate::driver::{Driver, causes};
 use crate::provider::Provider;
@@ -62,24 +62,21 @@ impl Reloader {
 
     /// What forbids to go from the configuration in force to this one.
     fn objection(&self, config: &Config) -> Option<String> {
-        let (old, new) = (&self.fixed, config);
-        let path = self.path.display();
-        let changed = |place: &Place, old: &Path, new: &Path| {
-            let line = place.line.map_or_else(String::new, |line| format!("{line}:"));
-            let key = place.key.as_deref().unwrap_or_default();
-            let (old, new) = (old.display(), new.display());
-            format!(
-                "{path}:{line} {key}: cannot change from {old} to {new} while tokend runs; restart it, or change it back"
-            )
+        let (old, new, places) = (&self.fixed, config, &config.places);
+        let changed = |place: &Place, how: &str| {
+            let problem = format!("cannot change{how} while tokend runs; restart it, or change it back");
+            let (file, Place { line, key }) = (self.path.clone(), place.clone());
+            Some(ConfigError { file, line, key, problem }.to_string())
         };
+        let from_to = |old: &Path, new: &Path| format!(" from {} to {}", old.display(), new.display());
         if old.server.socket != new.server.socket {
-            return Some(changed(&new.places.socket, &old.server.socket, &new.server.socket));
+            return changed(&places.socket, &from_to(&old.server.socket, &new.server.socket));
         }
         if old.server.state_dir != new.server.state_dir {
-            return Some(changed(&new.places.state_dir, &old.server.state_dir, &new.server.state_dir));
+            return changed(&places.state_dir, &from_to(&old.server.state_dir, &new.server.state_dir));
         }
         if old.state_key != new.state_key {
-            return Some(format!("{path}: state.key: cannot change while tokend runs; restart it, or change it back"));
+            return changed(&places.state_key, "");
         }
         None
     }

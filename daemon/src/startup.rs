@@ -1,9 +1,12 @@
 //! From a configuration file to a running daemon, in the order in which things can be refused.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -16,12 +19,12 @@ use crate::driver::{Driver, Parts, Signals, causes};
 use crate::reload::{self, Reloader};
 use crate::service::Service;
 use crate::socket::{self, CORE_QUEUE, Context, Limits, Listener, Rules, SocketThread};
-use crate::store::{FileStore, StateKey, Store, StoreError};
+use crate::store::{FileStore, LockedFolder, StateKey, Store, StoreError};
 use crate::system::clock::Clock;
 use crate::system::notify::Notifier;
 use crate::system::passed::Passed;
 use crate::system::process;
-use crate::system::secret::SecretCache;
+use crate::system::secret::{SecretCache, SecretSource};
 use crate::system::watchdog::Watchdog;
 
 /// Why the daemon did not start, or had to end.
@@ -52,34 +55,80 @@ pub enum StartupError {
 
 /// Runs the daemon until a signal ends it.
 ///
+/// It listens as soon as nothing can forbid it any more: the configuration is good, the state folder is ours. Whoever
+/// connects then waits in the kernel's queue until what is known of the tokens has been read.
+///
 /// # Errors
 /// When something that it needs is wrong or missing; the message says what would be right.
-pub fn run(config: &Path) -> Result<(), StartupError> {
+pub fn run(path: &Path) -> Result<(), StartupError> {
     let passed = Passed::take();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| StartupError::System("start a runtime", error))?;
-    let result = runtime.block_on(start(config.to_owned(), passed));
-    // A secret's command may still run; it is not waited for.
-    runtime.shutdown_background();
-    result
-}
-
-async fn start(path: PathBuf, passed: Passed) -> Result<(), StartupError> {
-    let signals = signals().map_err(|error| StartupError::System("watch for signals", error))?;
     let environment = Environment::of_this_process();
-    let config = Config::load(&path, &environment).map_err(StartupError::Config)?;
+    let config = Config::load(path, &environment).map_err(StartupError::Config)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let server = &config.server;
     process::raise_descriptor_limit(u64::from(server.max_connections))?;
-    let store = FileStore::open(&server.state_dir, state_key(&config, &environment).await?)?;
+    // A command may have to be run for the key.
+    let (key, works) = match &config.state_key {
+        None => (None, None),
+        Some(source) => {
+            let works = Works::new()?;
+            (Some(works.runtime.block_on(state_key(source, &environment))?), Some(works))
+        }
+    };
+    let folder = LockedFolder::take(&server.state_dir, key)?;
     let listener = match Listener::from_systemd(passed.sockets)? {
         Some(handed_over) => handed_over,
-        None => Listener::bind(&server.socket, server.group)?,
+        None => Listener::bind(&server.socket, server.group, &*environment.accounts)?,
     };
+    let Works { runtime, signals } = works.map_or_else(Works::new, Ok)?;
+    let begun = Begun { path: path.to_owned(), environment, config, folder, listener, token_files: passed.token_files };
+    let result = runtime.block_on(serve(begun, signals));
+    // A secret's command may still run; it is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+/// For how long a thread that looks up an address, or reads the system's authorities, waits for more such work. Each
+/// holds some memory, and there is none for minutes.
+const IDLE_THREAD: Duration = Duration::from_secs(1);
+
+/// What the core's thread works in. Until it is there, a signal ends the process as it ends any other.
+struct Works {
+    runtime: Runtime,
+    signals: Signals,
+}
+
+impl Works {
+    fn new() -> Result<Self, StartupError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_keep_alive(IDLE_THREAD)
+            .build()
+            .map_err(|error| StartupError::System("start a runtime", error))?;
+        let signals = {
+            let _entered = runtime.enter();
+            signals().map_err(|error| StartupError::System("watch for signals", error))?
+        };
+        Ok(Self { runtime, signals })
+    }
+}
+
+/// A daemon that peers can connect to.
+struct Begun {
+    path: PathBuf,
+    environment: Environment,
+    config: Config,
+    folder: LockedFolder,
+    listener: Listener,
+    token_files: Vec<File>,
+}
+
+async fn serve(begun: Begun, signals: Signals) -> Result<(), StartupError> {
+    let Begun { path, environment, config, folder, listener, token_files } = begun;
+    let server = &config.server;
+    let store = folder.open()?;
     let loaded = store.load().await?;
     for problem in &loaded.problems {
         tracing::warn!("{problem}");
@@ -93,10 +142,6 @@ async fn start(path: PathBuf, passed: Passed) -> Result<(), StartupError> {
     let notes = Arc::new(ArcSwap::from_pointee(config.warnings.clone()));
     let (audit, records) = Audit::new(config.audit.reads);
     let audit = Arc::new(audit);
-    let auditor = std::thread::Builder::new()
-        .name("audit".into())
-        .spawn(move || records.write(|| clock.boot()))
-        .map_err(|error| StartupError::System("start a thread for the audit records", error))?;
     let (to_core, messages) = mpsc::channel(CORE_QUEUE);
     let context = Context {
         board: Arc::clone(&board),
@@ -113,7 +158,7 @@ async fn start(path: PathBuf, passed: Passed) -> Result<(), StartupError> {
     };
     let notifier = Notifier::from_environment();
     let watchdog = Watchdog::from_environment(&notifier);
-    let (service, held) = Service::new(notifier, passed.token_files);
+    let (service, held) = Service::new(notifier, token_files);
     let mut core = Core::new(clock.now(), clock.boot_id(), seed, loaded.records);
     core.found(clock.now(), Ruins { names: loaded.ruins, name_of: FileStore::name_of });
     let mut driver = Driver::new(Parts {
@@ -135,6 +180,11 @@ async fn start(path: PathBuf, passed: Passed) -> Result<(), StartupError> {
     driver.begin(held, config.settings);
     let socket =
         SocketThread::spawn(listener, context).map_err(|error| StartupError::System("serve the socket", error))?;
+    // Records wait for it meanwhile.
+    let auditor = std::thread::Builder::new()
+        .name("audit".into())
+        .spawn(move || records.write(|| clock.boot()))
+        .map_err(|error| StartupError::System("start a thread for the audit records", error))?;
     if let Some(watchdog) = &watchdog {
         socket.answer(Arc::clone(watchdog));
     }
@@ -155,11 +205,10 @@ async fn start(path: PathBuf, passed: Passed) -> Result<(), StartupError> {
     Ok(())
 }
 
-async fn state_key(config: &Config, environment: &Environment) -> Result<Option<StateKey>, StartupError> {
-    let Some(source) = &config.state_key else { return Ok(None) };
+async fn state_key(source: &SecretSource, environment: &Environment) -> Result<StateKey, StartupError> {
     let wrong = |error: &dyn std::error::Error| StartupError::StateKey(causes(error));
     let text = source.read(&environment.surroundings).await.map_err(|error| wrong(&error))?;
-    StateKey::parse(&text).map(Some).map_err(|error| wrong(&error))
+    StateKey::parse(&text).map_err(|error| wrong(&error))
 }
 
 fn signals() -> std::io::Result<Signals> {

@@ -74,7 +74,7 @@ fn environment(folder: &Path) -> Environment {
     Environment {
         surroundings: Arc::new(Surroundings::new(variables, uid, gid)),
         accounts: Arc::new(Everybody),
-        unit_sight: UnitSight::Clear,
+        unit_sight: || UnitSight::Clear,
     }
 }
 

@@ -54,20 +54,22 @@ impl fmt::Display for ProfileName {
 }
 
 /// A GreenLake workspace, that is a tenant: 128 bits, written as 32 hex digits. Hyphens are dropped.
+///
+/// In bytes and not as a number, which would be aligned: a name with an id in it is a sixth smaller, and there are many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WorkspaceId(u128);
+pub struct WorkspaceId([u8; 16]);
 
 impl WorkspaceId {
     /// The 128 bits, the first digits first.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {
-        self.0.to_be_bytes()
+        self.0
     }
 
     /// An id from its 128 bits.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(bytes))
+        Self(bytes)
     }
 }
 
@@ -85,13 +87,13 @@ impl FromStr for WorkspaceId {
             }
             id = id << 4 | u128::from(digit);
         }
-        if digits == 32 { Ok(Self(id)) } else { Err(NameError::Workspace) }
+        if digits == 32 { Ok(Self(id.to_be_bytes())) } else { Err(NameError::Workspace) }
     }
 }
 
 impl fmt::Display for WorkspaceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
 

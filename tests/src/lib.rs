@@ -1,4 +1,4 @@
-//! What is shared by the tests that cross crates, and by the demo.
+//! What is shared by the tests that cross crates, by the demo, the benchmark, and the programs that build the package.
 //!
 //! Nothing here is published and nothing in the other crates depends on it.
 
@@ -12,3 +12,4 @@ pub mod machine;
 pub mod package;
 pub mod sandbox;
 pub mod simulation;
+pub mod stop;

@@ -5,7 +5,6 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -13,9 +12,10 @@ use std::thread;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
-use tokend_tests::demo::{Answer, Out, Stage, Stop, exit_status};
-use tokend_tests::harness::{PATIENCE, World, until};
+use tokend_tests::demo::{Answer, Out, Stage, exit_status};
+use tokend_tests::harness::{PATIENCE, World, processes_of, until};
 use tokend_tests::sandbox::{Endpoint, Fault, FaultRule};
+use tokend_tests::stop::Stop;
 
 const NAMES: [&str; 6] = ["campus", "msp", "msp/Acme Corp", "msp/Globex", "legacy", "branch"];
 
@@ -66,7 +66,7 @@ impl Demo {
         let mut stderr = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         self.seen.extend(self.lines.iter().map(|line| line + "\n"));
-        assert_eq!(processes(self.folder.path()), Vec::<i32>::new(), "{}{stderr}", self.seen);
+        assert_eq!(processes_of(self.folder.path()), [], "{}{stderr}", self.seen);
         assert_eq!(fs::read_dir(self.folder.path()).unwrap().count(), 0, "{}{stderr}", self.seen);
         (status.code(), std::mem::take(&mut self.seen), stderr)
     }
@@ -79,21 +79,10 @@ impl Drop for Demo {
             let _ = self.child.kill();
         }
         let _ = self.child.wait();
-        for pid in processes(self.folder.path()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        for pid in processes_of(self.folder.path()) {
+            let _ = kill(pid, Signal::SIGKILL);
         }
     }
-}
-
-/// The processes that have a folder in their environment or among their arguments: all that the demo has started.
-fn processes(folder: &Path) -> Vec<i32> {
-    let folder = folder.to_str().unwrap().as_bytes();
-    let named = |pid: i32| {
-        let of = |file| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-        [of("cmdline"), of("environ")].iter().any(|text| text.windows(folder.len()).any(|part| part == folder))
-    };
-    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    pids.filter(|pid| named(*pid)).collect()
 }
 
 #[test]
@@ -120,7 +109,7 @@ fn ctrl_c_ends_it_in_order_after_renewals_of_every_kind_were_shown() {
     for name in ["legacy", "branch"] {
         demo.wait_for(&[&[name, "API 200 (old token 401, old refresh token dead)"]]);
     }
-    assert!(processes(demo.folder.path()).len() >= 2, "the demo and its daemon");
+    assert!(processes_of(demo.folder.path()).len() >= 2, "the demo and its daemon");
     killpg(demo.pid(), Signal::SIGINT).unwrap();
     let (status, stdout, stderr) = demo.ended();
     assert_eq!(status, Some(0), "{stdout}{stderr}");
@@ -158,7 +147,7 @@ fn a_reader_that_has_seen_enough_ends_it() {
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let status = until("the demo ends", || child.try_wait().unwrap());
     assert!(line.starts_with("Building") && status.success(), "{status}");
-    assert_eq!(processes(folder.path()), Vec::<i32>::new());
+    assert_eq!(processes_of(folder.path()), []);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
@@ -176,9 +165,8 @@ fn a_daemon_that_does_not_start_is_shown_with_its_words() {
 fn a_daemon_that_dies_meanwhile_is_shown_with_its_words() {
     let mut demo = Demo::start(&[]);
     demo.wait_for(&[&["Ctrl-C ends it"]]);
-    let daemon: Vec<i32> =
-        processes(demo.folder.path()).into_iter().filter(|pid| *pid != demo.pid().as_raw()).collect();
-    kill(Pid::from_raw(daemon[0]), Signal::SIGKILL).unwrap();
+    let daemon: Vec<Pid> = processes_of(demo.folder.path()).into_iter().filter(|pid| *pid != demo.pid()).collect();
+    kill(daemon[0], Signal::SIGKILL).unwrap();
     let (status, stdout, stderr) = demo.ended();
     assert_eq!((status, daemon.len()), (Some(1), 1), "{stdout}{stderr}");
     assert!(stderr.contains("tokend has ended by itself") && stderr.contains("tokend is ready"), "{stderr}");

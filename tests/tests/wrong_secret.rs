@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use nix::sys::signal::Signal;
+use tokend_tests::harness::reading::Stop;
 use tokend_tests::harness::{PATIENCE, ProfileText, World, timed, until};
 use tokend_tests::sandbox::Endpoint;
 
@@ -125,17 +126,17 @@ fn a_secret_is_rolled_over_without_a_gap() {
     world.configure("", &[with_secrets(&world, &["central"])]);
     let _daemon = world.start();
     let old = world.ctl().token("campus");
-    let (stop, reads, failures) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let (stop, reads, failures) = (Stop::default(), AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
         scope.spawn(|| {
-            while !stop.load(Ordering::Relaxed) {
+            while !stop.is_set() {
                 let ran = world.ctl().run(&["get", "campus"]);
                 let counter = if ran.status == 0 { &reads } else { &failures };
                 counter.fetch_add(1, Ordering::Relaxed);
             }
         });
         // Else the reader would go on for ever when something here fails.
-        let stop = StopOnDrop(&stop);
+        let stop = stop.on_drop();
         let read_on = || {
             let before = reads.load(Ordering::Relaxed);
             until("the reader reads on", || (reads.load(Ordering::Relaxed) > before).then_some(()));
@@ -161,14 +162,6 @@ fn a_secret_is_rolled_over_without_a_gap() {
     println!("{} reads without a failure", reads.load(Ordering::Relaxed));
     assert_eq!(failures.load(Ordering::Relaxed), 0);
     assert!(accepted(&world, &world.ctl().token("campus")));
-}
-
-struct StopOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Names of users and groups, for messages.
 //!
-//! From `/etc/passwd` and `/etc/group` alone: this program is linked statically, and the C library's own look-up loads
-//! shared libraries of the very version that it was built with. Whoever is known elsewhere is shown by number.
+//! From `/etc/passwd` and `/etc/group` alone: the packaged program is linked statically, and the C library's own look-up
+//! loads shared libraries of the very version that it was built with. Whoever is known elsewhere is shown by number.
 
 use std::fs;
 

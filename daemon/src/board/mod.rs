@@ -2,11 +2,12 @@
 //!
 //! The core's thread writes, any thread reads. A token's whole reply frame is encoded once, when it is
 //! published; a reader copies it and puts its request's id in. Publishing a new token of a known name touches
-//! that name alone; only names that come and go copy the set of names.
+//! that name alone; a name that comes or goes copies the part of the set of names that it is in.
 //!
 //! Not here: who may read a name (the socket asks [`crate::core::access`]) and what to do when there is no
 //! good enough token (the core).
 
+mod names;
 mod slot;
 mod watch;
 
@@ -19,6 +20,7 @@ use tokend_proto::{ProfileName, TokenName, WorkspaceId};
 use crate::core::effect::{Issued, ReadMode};
 use crate::core::time::{Boot, Now};
 
+use names::Names;
 use slot::Posted;
 pub use slot::{Held, Slot, Told};
 pub use watch::{Report, Subscription};
@@ -29,8 +31,7 @@ type Workspaces = HashMap<Arc<str>, WorkspaceId>;
 /// What the socket's thread and the core's thread share.
 #[derive(Debug, Default)]
 pub struct Board {
-    /// By name in its canonical spelling.
-    slots: ArcSwap<HashMap<Arc<str>, Arc<Slot>>>,
+    names: Names,
     directory: ArcSwap<HashMap<ProfileName, Arc<Workspaces>>>,
     topics: Arc<watch::Topics>,
     /// Held by writers, so that none undoes what another one did. Readers never take it.
@@ -50,7 +51,7 @@ impl Board {
     /// reads of it go to the core.
     pub fn publish(&self, name: &TokenName, token: &Arc<Issued>, mode: ReadMode, now: Now) {
         let _writing = self.lock();
-        let text: Arc<str> = name.to_string().into();
+        let text = name.to_string();
         let posted = Posted::encode(token, mode, now).map(Arc::new);
         if posted.is_none() {
             tracing::error!(name = %text, "the token does not fit into a frame");
@@ -58,11 +59,9 @@ impl Board {
         match self.slot(&text) {
             Some(slot) => slot.post(posted),
             None => {
-                let slot = Slot::new(name.clone(), Arc::clone(&text));
+                let slot = Slot::new(name.clone(), &text);
                 slot.post(posted);
-                let mut slots = HashMap::clone(&self.slots.load());
-                slots.insert(Arc::clone(&text), Arc::new(slot));
-                self.slots.store(Arc::new(slots));
+                self.names.insert(Arc::new(slot));
             }
         }
         self.topics.changed(&text);
@@ -75,9 +74,7 @@ impl Board {
         let Some(slot) = self.slot(&text) else { return };
         // A connection may still hold the slot.
         slot.post(None);
-        let mut slots = HashMap::clone(&self.slots.load());
-        slots.remove(text.as_str());
-        self.slots.store(Arc::new(slots));
+        self.names.remove(&text);
     }
 
     /// Replaces what is known of a profile's workspace names.
@@ -101,15 +98,13 @@ impl Board {
     /// Encodes everything anew after the wall clock was stepped: what a reply says in wall-clock time follows.
     pub fn restamp(&self, now: Now) {
         let _writing = self.lock();
-        for slot in self.slots.load().values() {
-            slot.restamp(now);
-        }
+        self.names.for_each(|slot| slot.restamp(now));
     }
 
     /// The slot of a name in its canonical spelling.
     #[must_use]
     pub fn slot(&self, text: &str) -> Option<Arc<Slot>> {
-        self.slots.load().get(text).cloned()
+        self.names.get(text)
     }
 
     /// The tenant that has this workspace name, as far as is known.

@@ -16,7 +16,7 @@ use crate::core::time::{Boot, Now};
 #[derive(Debug)]
 pub struct Slot {
     name: TokenName,
-    text: Arc<str>,
+    text: Box<str>,
     posted: ArcSwapOption<Posted>,
     /// Of what is posted, and 0 for nothing. Follows it at once.
     number: AtomicU64,
@@ -59,13 +59,14 @@ pub(super) struct Posted {
     number: u64,
     token: Arc<Issued>,
     mode: ReadMode,
-    /// A whole frame with request id 0 and no flags.
-    frame: Zeroizing<Vec<u8>>,
+    /// A whole frame with request id 0 and no flags, and not a byte more.
+    frame: Zeroizing<Box<[u8]>>,
 }
 
 impl Slot {
-    pub(super) fn new(name: TokenName, text: Arc<str>) -> Self {
-        Self { name, text, posted: ArcSwapOption::empty(), number: AtomicU64::new(0), last_read: AtomicU64::new(0) }
+    pub(super) fn new(name: TokenName, text: &str) -> Self {
+        let (number, last_read) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { name, text: text.into(), posted: ArcSwapOption::empty(), number, last_read }
     }
 
     /// Whose it is.
@@ -167,13 +168,10 @@ impl Posted {
     /// `None` if the token does not fit into a frame.
     pub(super) fn encode(token: &Arc<Issued>, mode: ReadMode, now: Now) -> Option<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let frame = codec::encode_reply(0, Flags::NONE, &Reply::Token(token.to_wire(now))).ok()?;
-        Some(Self {
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
-            token: Arc::clone(token),
-            mode,
-            frame: Zeroizing::new(frame),
-        })
+        let frame = Zeroizing::new(codec::encode_reply(0, Flags::NONE, &Reply::Token(token.to_wire(now))).ok()?);
+        // A copy, because the one that was written into has room left over, for as long as the token is up.
+        let frame = Zeroizing::new(frame.as_slice().into());
+        Some(Self { number: NEXT.fetch_add(1, Ordering::Relaxed), token: Arc::clone(token), mode, frame })
     }
 
     fn append_to(&self, out: &mut Vec<u8>, request_id: u64, flags: Flags) {

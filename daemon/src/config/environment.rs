@@ -14,8 +14,8 @@ pub struct Environment {
     pub surroundings: Arc<Surroundings>,
     /// Users and groups.
     pub accounts: Arc<dyn Accounts>,
-    /// Whether the units of peers can be known.
-    pub unit_sight: UnitSight,
+    /// Whether the units of peers can be known. Asked only where a rule names a unit.
+    pub unit_sight: fn() -> UnitSight,
 }
 
 /// Whether the systemd units of other users' processes can be known here.
@@ -52,7 +52,7 @@ impl Environment {
         Self {
             surroundings: Arc::new(Surroundings::of_this_process()),
             accounts: Arc::new(SystemAccounts),
-            unit_sight: crate::socket::unit_sight(),
+            unit_sight: crate::socket::unit_sight,
         }
     }
 }

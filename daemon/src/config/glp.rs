@@ -1,6 +1,6 @@
 //! What a GreenLake profile has of its own: its workspace, and the tenants of an MSP.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -61,6 +61,7 @@ fn workspace_id(found: &Found<String>, findings: &Findings) -> Option<WorkspaceI
 fn parse_tenants(mut section: Section<'_>, workspace: Option<WorkspaceId>, findings: &Findings) -> Tenants {
     let right = "a list of workspace ids and names in quotes, such as [\"Acme Corp\"]";
     let mut warm: Vec<TenantRef> = Vec::new();
+    let mut known = HashSet::new();
     for found in section.texts("warm", right) {
         let Ok(tenant) = found.value.parse::<TenantRef>() else {
             findings.error(
@@ -69,18 +70,20 @@ fn parse_tenants(mut section: Section<'_>, workspace: Option<WorkspaceId>, findi
             );
             continue;
         };
-        if warm.contains(&tenant) {
-            findings.warn(&found.place, format!("{:?} stands in it twice; once is enough", found.value));
-        } else if matches!((&tenant, workspace), (TenantRef::Id(id), Some(own)) if *id == own) {
+        if matches!((&tenant, workspace), (TenantRef::Id(id), Some(own)) if *id == own) {
             findings.error(
                 &found.place,
                 format!("{:?} is the profile's own workspace, not a tenant of it; remove it", found.value),
             );
+        } else if !known.insert(tenant.clone()) {
+            findings.warn(&found.place, format!("{:?} stands in it twice; once is enough", found.value));
         } else {
             warm.push(tenant);
         }
     }
     section.finish();
+    // It stays for as long as the configuration does.
+    warm.shrink_to_fit();
     Tenants { warm }
 }
 

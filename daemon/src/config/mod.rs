@@ -45,7 +45,7 @@ pub use findings::ConfigError;
 pub(crate) use findings::Place;
 pub use profile::ProfileExtras;
 pub(crate) use server::Places;
-pub use server::{Server, SocketGroup};
+pub use server::{Server, SocketGroup, USUAL_GROUP};
 
 use crate::core::access::Access;
 use crate::core::settings::Settings;
@@ -62,7 +62,7 @@ pub struct Config {
     pub settings: Arc<Settings>,
     /// The socket and the state folder.
     pub server: Server,
-    /// Where its keys stand.
+    /// Where the keys stand that are looked at again later.
     pub(crate) places: Places,
     /// What the shell needs of each profile in [`Settings::profiles`], under the same names.
     pub profiles: BTreeMap<ProfileName, ProfileExtras>,

@@ -27,16 +27,23 @@ pub(crate) struct Places {
     pub(crate) socket: Place,
     pub(crate) state_dir: Place,
     pub(crate) max_connections: Place,
+    pub(crate) state_key: Place,
 }
 
 impl Places {
-    pub(super) fn of(section: Option<&Section<'_>>) -> Self {
-        let of = |key: &str| match section {
+    pub(super) fn of(server: Option<&Section<'_>>, state: Option<&Section<'_>>) -> Self {
+        let of = |section: Option<&Section<'_>>, name: &str, key: &str| match section {
             Some(section) if section.names(key) => section.place_of(key),
             // What is not said stands nowhere.
-            _ => Place { line: None, key: Some(format!("server.{key}")) },
+            _ => Place { line: None, key: Some(format!("{name}.{key}")) },
         };
-        Self { socket: of("socket"), state_dir: of("state_dir"), max_connections: of("max_connections") }
+        let of_server = |key| of(server, "server", key);
+        Self {
+            socket: of_server("socket"),
+            state_dir: of_server("state_dir"),
+            max_connections: of_server("max_connections"),
+            state_key: of(state, "state", "key"),
+        }
     }
 }
 
@@ -45,14 +52,18 @@ impl Places {
 pub enum SocketGroup {
     /// The configuration names it: not to be able to set it is a failure.
     Asked(u32),
-    /// It is the usual one and exists: to be set if that is possible.
-    Usual(u32),
+    /// [`USUAL_GROUP`], if it exists and can be set. Looked up when the socket is made: where systemd hands one over, it
+    /// is not needed, and asking all services of the machine for a group that does not exist takes longer than all else
+    /// at start.
+    Usual,
     /// The daemon's own: nothing to set.
     Own,
 }
 
+/// The socket's group when the configuration names none.
+pub const USUAL_GROUP: &str = "tokend-users";
+
 const SOCKET: &str = "/run/tokend/tokend.sock";
-const GROUP: &str = "tokend-users";
 const STATE_DIR: &str = "/var/lib/tokend";
 const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 const MAX_CONNECTIONS: u32 = 4096;
@@ -100,10 +111,9 @@ pub(super) fn parse(section: Option<Section<'_>>, context: &Context<'_>) -> Opti
 }
 
 fn defaults(context: &Context<'_>) -> Server {
-    let group = context.environment.accounts.group(GROUP).ok().flatten();
     Server {
         socket: SOCKET.into(),
-        group: group.map_or(SocketGroup::Own, SocketGroup::Usual),
+        group: SocketGroup::Usual,
         state_dir: state_directory(context).unwrap_or_else(|| STATE_DIR.into()),
         max_connections: MAX_CONNECTIONS,
         max_connections_per_uid: MAX_CONNECTIONS_PER_UID,
@@ -112,8 +122,8 @@ fn defaults(context: &Context<'_>) -> Server {
 
 /// systemd names all folders of `StateDirectory=`, with colons between them (systemd.exec(5)).
 fn state_directory(context: &Context<'_>) -> Option<PathBuf> {
-    let folders = context.environment.surroundings.variable(STATE_DIRECTORY)?.to_str()?;
-    folders.split(':').next().map(PathBuf::from).filter(|folder| folder.is_absolute())
+    let folders = context.environment.surroundings.variable(STATE_DIRECTORY)?;
+    folders.to_str()?.split(':').next().map(PathBuf::from).filter(|folder| folder.is_absolute())
 }
 
 fn socket(found: &Found<String>, findings: &Findings) -> Option<PathBuf> {

@@ -62,7 +62,8 @@ fn read(path: &Path) -> Result<String, String> {
             path.display()
         ));
     }
-    let mut bytes = Vec::new();
+    // A byte more than there are: in a buffer that grew, copies of what was typed would be left behind.
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(MAX_FILE)).unwrap_or_default() + 1);
     File::open(path).map_err(cannot)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE) {
         return Err(format!("is longer than {} KiB; {right}", MAX_FILE / 1024));
@@ -93,7 +94,8 @@ pub(super) fn validate(text: &str, path: &Path, environment: &Environment, purpo
 fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
     let findings = context.findings;
     let section = root.table("server", "a section [server]");
-    let places = server::Places::of(section.as_ref());
+    let state = root.table("state", "a section [state]");
+    let places = server::Places::of(section.as_ref(), state.as_ref());
     let server = server::parse(section, context);
     if let Some(server) = server.as_ref().filter(|_| context.purpose == Purpose::Check) {
         machine::look(server, &places, context);
@@ -101,7 +103,7 @@ fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
     let (max_requests_per_second, rate_place) =
         refresh::rate(root.table("providers", "a section [providers]"), findings);
     let (refresh_at, jitter) = refresh::times(root.table("refresh", "a section [refresh]"), findings);
-    let state_key = root.table("state", "a section [state]").and_then(|section| state_key(section, context));
+    let state_key = state.and_then(|section| state_key(section, context));
     let audit = audit::parse(root.table("audit", "a section [audit]"));
     let had_profiles = root.has("profiles");
     let profiles_place = root.place_of("profiles");

@@ -12,32 +12,43 @@ use super::time::Boot;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Alarm {
     Name(TokenName),
-    Chain(ChainKey),
+    /// In a box, so that it does not make all the others as large as itself: of names there may be very many.
+    Chain(Box<ChainKey>),
     Listing(ProfileName),
     Waiter(WaiterId),
+    /// Records that are to follow a step of the wall clock.
+    Clock,
 }
 
 /// One time per alarm, in order.
 #[derive(Debug, Default)]
 pub(super) struct Alarms {
     order: BTreeSet<(Boot, Alarm)>,
+    /// Of all but names, which keep theirs themselves.
     times: BTreeMap<Alarm, Boot>,
 }
 
 impl Alarms {
+    /// Of anything but a name.
     pub(super) fn set(&mut self, alarm: Alarm, at: Option<Boot>) {
+        debug_assert!(!matches!(alarm, Alarm::Name(_)), "names keep their times themselves");
         let before = match at {
             Some(at) => self.times.insert(alarm.clone(), at),
             None => self.times.remove(&alarm),
         };
+        self.change(before, at, || alarm.clone());
+    }
+
+    /// Of a name, whose time was `before`.
+    pub(super) fn change(&mut self, before: Option<Boot>, at: Option<Boot>, alarm: impl Fn() -> Alarm) {
         if before == at {
             return;
         }
         if let Some(before) = before {
-            self.order.remove(&(before, alarm.clone()));
+            self.order.remove(&(before, alarm()));
         }
         if let Some(at) = at {
-            self.order.insert((at, alarm));
+            self.order.insert((at, alarm()));
         }
     }
 

@@ -86,6 +86,9 @@ impl Core {
         let Some(chain) = self.chains.get(key) else { return };
         let trial = !chain.removing_candidate && chain.candidate.as_ref().is_some_and(|c| c.is_due(now.boot));
         let state = chain.record.state.clone();
+        if (trial || state != ChainState::Settled) && self.restamps_first(now, key) {
+            return; // what marks it in flight has new times anyway
+        }
         if trial {
             self.begin_candidate(key);
         } else {
@@ -103,6 +106,8 @@ impl Core {
     pub(super) fn rest(&mut self, key: &ChainKey) {
         if let Some(chain) = self.chains.get_mut(key) {
             chain.work = Work::Idle;
+            let is_due = chain.restamp_at.is_some();
+            self.restamp_soon(is_due);
         }
         if let Some(name) = self.name_of(key) {
             if self.names.get(&name).is_some_and(|entry| entry.activity == Activity::Chain) {
@@ -118,6 +123,8 @@ impl Core {
         };
         if let Some(chain) = self.chains.get_mut(key) {
             chain.work = Work::Queued(send);
+            let is_due = chain.restamp_at.is_some();
+            self.restamp_soon(is_due);
         }
         self.push_job(&host, Job::Chain(key.clone()));
     }
@@ -284,7 +291,7 @@ impl Core {
         };
         // Of a chain that is not configured nobody wants to know.
         let warning = self.name_of(key).and_then(|_| next_warning(self.boot_id, now, chain));
-        self.alarms.set(Alarm::Chain(key.clone()), write.into_iter().chain(warning).min());
+        self.alarms.set(Alarm::Chain(key.clone().into()), write.into_iter().chain(warning).min());
     }
 
     fn warn_of_end(&mut self, now: Now, key: &ChainKey) {
@@ -325,15 +332,12 @@ fn next_warning(boot_id: super::time::BootId, now: Now, chain: &Chain) -> Option
 fn restored_token(boot_id: super::time::BootId, now: Now, chain: &Chain) -> Option<(Issued, bool)> {
     let access = chain.record.access.as_ref()?;
     let rotated = chain.record.rotated?;
-    let same_boot = rotated.boot_id == boot_id;
-    if !same_boot && now.wall <= rotated.wall {
-        return None; // the wall clock is not to be trusted: how old the token is cannot be said
-    }
+    let same_boot = !rotated.is_of_earlier_boot(boot_id);
     let age = rotated.age(now, boot_id);
     let left = access.life.checked_sub(age).filter(|left| !left.is_zero())?;
     let token = Issued {
         access_token: access.token.clone(),
-        token_type: access.token_type.clone(),
+        token_type: super::effect::token_type(&access.token_type),
         fingerprint: tokend_proto::Fingerprint::of(&access.token),
         issued: now.boot - age,
         expires: now.boot + left,

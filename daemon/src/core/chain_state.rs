@@ -7,7 +7,7 @@ use super::exchange::SecretVersion;
 use super::input::WriteId;
 use super::record::{CandidateRecord, ChainKey, ChainRecord, ChainState, QuotaKey, QuotaRecord, Revision};
 use super::settings::{Kind, Profile};
-use super::time::{Boot, Now};
+use super::time::Boot;
 
 /// One Classic chain. It outlives its profile, so that a rotation is always finished.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub(super) struct Chain {
     /// Warnings given of the end of its 14 days.
     pub(super) warned: usize,
     pub(super) write_failures: u32,
+    /// Its record is to be written with times that hold after a reboot, not before then.
+    pub(super) restamp_at: Option<Boot>,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub(super) enum Work {
     /// What is about to be sent is being made durable.
     Marking(Send),
     Queued(Send),
+    /// Its record is being written with other times. What had been queued goes on afterwards.
+    Restamping(Option<Send>),
     Sent(Send),
     /// What came back is being made durable.
     Keeping(Box<Keep>),
@@ -74,14 +78,12 @@ pub(super) struct Keep {
 pub(super) struct Quota {
     pub(super) record: QuotaRecord,
     pub(super) revision: Revision,
-    /// When it was read from the store.
-    pub(super) restored: Now,
     /// The chain whose login is under way.
     pub(super) busy: Option<ChainKey>,
     pub(super) writing: bool,
     /// The outcome is to be written once the write before has ended.
     pub(super) rewrite: bool,
-    /// The wall clock was stepped since: to be written with times that hold after a reboot, not before then.
+    /// As of a chain.
     pub(super) restamp_at: Option<Boot>,
 }
 
@@ -107,6 +109,8 @@ pub(super) enum Written {
     QuotaClosed(QuotaKey),
     /// What a request brought.
     Kept(ChainKey),
+    /// The chain's record, with other times.
+    Restamped(ChainKey, Box<ChainRecord>),
 }
 
 /// The chain of a Classic profile.

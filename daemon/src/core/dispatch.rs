@@ -1,6 +1,6 @@
 //! The hosts' queues: what is sent, and when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::Core;
 use super::effect::{Effect, Severity};
 use super::input::WaiterId;
 use super::limiter::{Claim, Limiter};
+use super::queue::{Place as InQueue, Queue};
 use super::schedule;
 use super::settings::Profile;
 use super::state::{Activity, Fetch, Host, Job, Name, Place};
@@ -22,18 +23,46 @@ impl Core {
     pub(super) fn push_job(&mut self, host: &Arc<str>, job: Job) {
         let arrival = self.next_id();
         let rate = self.settings.max_requests_per_second;
+        let tenant = match &job {
+            Job::Name(name) => name.tenant.map(|tenant| (name.profile.clone(), tenant, self.place_in_queue(name))),
+            Job::Listing(_) | Job::Chain(_) => None,
+        };
         let host = self.hosts.entry(host.clone()).or_insert_with(|| Host {
             limiter: Limiter::new(rate),
-            queue: Vec::new(),
+            queue: Queue::default(),
+            not_before: Boot::default(),
             paused: BTreeMap::new(),
         });
-        host.queue.push((arrival, job));
+        match tenant {
+            Some((profile, tenant, place)) => host.queue.push_tenant(arrival, &profile, tenant, place),
+            None => host.queue.push_own(arrival, job),
+        }
     }
 
     pub(super) fn remove_job(&mut self, job: &Job) {
         for host in self.hosts.values_mut() {
-            host.queue.retain(|(_, queued)| queued != job);
+            host.queue.remove(job);
         }
+    }
+
+    /// Something about a name has changed: if it waits for a slot, what its turn goes by may be another thing.
+    pub(super) fn move_in_queue(&mut self, name: &TokenName) {
+        let (Some(tenant), Some(entry)) = (name.tenant, self.names.get(name)) else { return };
+        if entry.activity == Activity::Queued {
+            let (place, host) = (self.place_in_queue(name), Arc::clone(&entry.profile.endpoint().host));
+            if let Some(host) = self.hosts.get_mut(&host) {
+                host.queue.move_tenant(&name.profile, tenant, place);
+            }
+        }
+    }
+
+    /// What a tenant's turn goes by, as it is now.
+    pub(super) fn place_in_queue(&self, name: &TokenName) -> InQueue {
+        let entry: Option<&Name> = self.names.get(name);
+        let waiters = entry.map(|entry| entry.waiters.as_slice()).unwrap_or_default();
+        let needed_by: BTreeSet<u32> =
+            waiters.iter().filter_map(|id| self.waiters.get(id)).map(|waiter| waiter.uid).collect();
+        if needed_by.is_empty() { InQueue::Background(expires(entry)) } else { InQueue::Needed(needed_by) }
     }
 
     /// A provider asked to be left alone by this client.
@@ -69,17 +98,30 @@ impl Core {
             host.queue.clear();
             return None;
         }
-        let host = &self.hosts[name];
-        if host.limiter.ready_at().is_none_or(|at| at > now.boot) {
+        host.not_before = Boot::default();
+        host.limiter.wait(now.boot, host.queue.len());
+        if host.queue.is_empty() || host.limiter.ready_at().is_none_or(|at| at > now.boot) {
             return None;
         }
-        let eligible: Vec<usize> = (0..host.queue.len())
-            .filter(|&index| self.client_of(&host.queue[index].1).is_none_or(|id| !host.paused.contains_key(id)))
-            .collect();
-        let claims: Vec<Claim> = eligible.iter().map(|&index| self.claim(host, &host.queue[index])).collect();
+        let host = &self.hosts[name];
+        let (jobs, claims): (Vec<Job>, Vec<Claim>) = host
+            .queue
+            .foremost(|uid| host.limiter.last_turn(uid))
+            .filter(|(_, job)| self.client_of(job).is_none_or(|id| !host.paused.contains_key(id)))
+            .map(|(arrival, job)| {
+                let claim = self.claim(host, arrival, &job);
+                (job, claim)
+            })
+            .unzip();
         let chosen = host.limiter.choose(&claims)?;
-        let uid = claims[chosen].needed_by;
-        let (_, job) = self.hosts.get_mut(name)?.queue.remove(eligible[chosen]);
+        if claims.iter().all(|claim| claim.needed_by.is_none())
+            && let Some(at) = host.limiter.background_at(now.boot).filter(|at| *at > now.boot)
+        {
+            self.hosts.get_mut(name)?.not_before = at;
+            return None;
+        }
+        let (job, uid) = (jobs.into_iter().nth(chosen)?, claims[chosen].needed_by);
+        self.hosts.get_mut(name)?.queue.remove(&job);
         Some((job, uid))
     }
 
@@ -110,12 +152,12 @@ impl Core {
             return None;
         }
         let of_host = |host: &Host| {
-            let ready = host.limiter.ready_at()?;
+            let ready = host.limiter.ready_at()?.max(host.not_before);
             if host.paused.is_empty() {
                 return (!host.queue.is_empty()).then_some(ready);
             }
-            let times = host.queue.iter().map(|(_, job)| {
-                let paused = self.client_of(job).and_then(|id| host.paused.get(id).copied());
+            let times = host.queue.foremost(|uid| host.limiter.last_turn(uid)).map(|(_, job)| {
+                let paused = self.client_of(&job).and_then(|id| host.paused.get(id).copied());
                 ready.max(paused.unwrap_or_default())
             });
             times.min()
@@ -123,7 +165,7 @@ impl Core {
         self.hosts.values().filter_map(of_host).min()
     }
 
-    fn client_of<'a>(&'a self, job: &'a Job) -> Option<&'a str> {
+    pub(super) fn client_of<'a>(&'a self, job: &'a Job) -> Option<&'a str> {
         let of_profile = |profile| self.profiles.get(profile).map(|state| state.profile.client_id.as_str());
         match job {
             Job::Name(name) => of_profile(&name.profile),
@@ -133,22 +175,22 @@ impl Core {
     }
 
     /// How much a job deserves the next slot.
-    fn claim(&self, host: &Host, (arrival, job): &(u64, Job)) -> Claim {
+    pub(super) fn claim(&self, host: &Host, arrival: u64, job: &Job) -> Claim {
         let name = match job {
             Job::Name(name) => name.clone(),
             Job::Listing(profile) => {
                 let listing = self.profiles.get(profile).and_then(|state| state.listing.as_ref());
                 let waiters = listing.map(|listing| listing.waiters.as_slice()).unwrap_or_default();
                 let needed_by = self.neediest(host, waiters);
-                return Claim { needed_by, expires: Boot(u64::MAX), arrival: *arrival };
+                return Claim { needed_by, expires: Boot(u64::MAX), arrival };
             }
             Job::Chain(key) => TokenName::from(key.profile.clone()),
         };
-        let mut claim = self.own_claim(host, &name, *arrival);
+        let mut claim = self.own_claim(host, &name, arrival);
         if name.tenant.is_none() {
             // A parent inherits the place of the neediest of those that wait for it.
             for (child, _) in self.tenants_of(&name.profile).filter(|(_, entry)| entry.activity == Activity::Parent) {
-                let of_child = self.own_claim(host, child, *arrival);
+                let of_child = self.own_claim(host, child, arrival);
                 claim.expires = claim.expires.min(of_child.expires);
                 claim.needed_by = [claim.needed_by, of_child.needed_by]
                     .into_iter()
@@ -168,8 +210,7 @@ impl Core {
     fn own_claim(&self, host: &Host, name: &TokenName, arrival: u64) -> Claim {
         let entry: Option<&Name> = self.names.get(name);
         let waiters = entry.map(|entry| entry.waiters.as_slice()).unwrap_or_default();
-        let expires = entry.and_then(|entry| entry.token.as_ref()).map_or(Boot::default(), |token| token.expires);
-        Claim { needed_by: self.neediest(host, waiters), expires, arrival }
+        Claim { needed_by: self.neediest(host, waiters), expires: expires(entry), arrival }
     }
 
     fn neediest(&self, host: &Host, waiters: &[WaiterId]) -> Option<u32> {
@@ -184,4 +225,9 @@ impl Core {
         let here = |id: &WaiterId| self.waiters.get(id).is_some_and(|w| w.place == Place::Listing(profile.clone()));
         ids.into_iter().filter(here).collect()
     }
+}
+
+/// When a name's token expires: at once, if it has none.
+fn expires(entry: Option<&Name>) -> Boot {
+    entry.and_then(|entry| entry.token.as_ref()).map_or(Boot::default(), |token| token.expires)
 }

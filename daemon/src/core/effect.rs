@@ -1,5 +1,6 @@
 //! What the core wants done.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,8 +89,8 @@ pub enum ReadMode {
 pub struct Issued {
     /// The token.
     pub access_token: Secret,
-    /// As given.
-    pub token_type: String,
+    /// As given, made by [`token_type`].
+    pub token_type: Cow<'static, str>,
     /// Of the access token.
     pub fingerprint: Fingerprint,
     /// When the request for it was sent.
@@ -98,6 +99,15 @@ pub struct Issued {
     pub expires: Boot,
     /// When it is to be renewed.
     pub refresh: Boot,
+}
+
+/// A token's type, to be kept: the usual word takes no memory, however many tokens there are.
+#[must_use]
+pub fn token_type(given: &str) -> Cow<'static, str> {
+    match given {
+        "Bearer" => Cow::Borrowed("Bearer"),
+        other => Cow::Owned(other.to_owned()),
+    }
 }
 
 impl Issued {
@@ -118,7 +128,7 @@ impl Issued {
     pub fn to_wire(&self, now: Now) -> Token {
         Token {
             access_token: self.access_token.clone(),
-            token_type: self.token_type.clone(),
+            token_type: self.token_type.to_string(),
             fingerprint: self.fingerprint,
             issued_at: now.stamp(self.issued),
             expires_at: now.stamp(self.expires),

@@ -16,7 +16,7 @@ use super::Core;
 use super::effect::{Effect, Issued, ReadMode, Severity};
 use super::schedule;
 use super::settings::{Kind, Profile};
-use super::state::{Name, Reads, Throttle};
+use super::state::{Reads, Throttle};
 use super::time::{Boot, BootId, Now};
 
 /// Everything that is handed on.
@@ -179,12 +179,14 @@ impl Core {
         if let Some(state) = self.profiles.get_mut(&profile.name) {
             state.next_distrust = held.next_distrust;
         }
-        let mut count = 0;
-        for held in held.names {
-            if (held.tenant.is_none() || tenants) && is_credible(&held.token, now.boot) {
-                count += 1;
-                self.name_given_back(profile, held);
-            }
+        let usable = |held: &HeldName| (held.tenant.is_none() || tenants) && is_credible(&held.token, now.boot);
+        let names: Vec<HeldName> = held.names.into_iter().filter(usable).collect();
+        // A tenant that is not asked to be warm was on demand. Whether anybody read it is not known any more: it is
+        // renewed ahead once.
+        self.add_tenants(profile, names.iter().filter_map(|held| held.tenant), false);
+        let count = names.len();
+        for held in names {
+            self.name_given_back(profile, held);
         }
         self.notice(Severity::Info, &profile.name, format!("{count} tokens were handed on and are still good"));
     }
@@ -197,9 +199,7 @@ impl Core {
         {
             state.distrusted = Some(fingerprint);
         }
-        // A tenant that is not asked to be warm was on demand. Whether anybody read it is not known any more: it is
-        // renewed ahead once.
-        let entry = self.names.entry(name.clone()).or_insert_with(|| Name::new(Arc::clone(profile), false));
+        let Some(entry) = self.names.get_mut(&name) else { return };
         entry.token = Some(held.token);
         entry.token_was_forced = held.was_forced;
         entry.forced = held.rejected.then_some(fingerprint);

@@ -12,6 +12,12 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// Every so many slots, background renewals come first.
 const BACKGROUND_EVERY: u64 = 3;
 
+/// Very many requests are those that take longer than so many seconds.
+const MANY_SECONDS: usize = 10;
+
+/// How much of what would be sent evenly is sent at once. One request at a time would cost a wake-up each.
+const BATCH: Duration = Duration::from_millis(100);
+
 /// Users whose last turn is remembered. Beyond it the oldest is forgotten, which costs only fairness.
 const MAX_USERS: usize = 256;
 
@@ -22,6 +28,10 @@ pub(super) struct Limiter {
     /// The last sends, oldest first; at most `rate` of them.
     sent: VecDeque<Boot>,
     slots: u64,
+    /// Very many requests wait.
+    behind: bool,
+    /// When the next one is due if they are sent evenly.
+    even: Boot,
     /// Logins on the wire. Their steps are a second apart or more, so each takes one send of every window.
     logins: usize,
     turns: BTreeMap<u32, u64>,
@@ -40,7 +50,15 @@ pub(super) struct Claim {
 
 impl Limiter {
     pub(super) fn new(rate: NonZeroU32) -> Self {
-        let mut limiter = Self { rate: 0, sent: VecDeque::new(), slots: 0, logins: 0, turns: BTreeMap::new() };
+        let mut limiter = Self {
+            rate: 0,
+            sent: VecDeque::new(),
+            slots: 0,
+            behind: false,
+            even: Boot::default(),
+            logins: 0,
+            turns: BTreeMap::new(),
+        };
         limiter.set_rate(rate);
         limiter
     }
@@ -61,10 +79,31 @@ impl Limiter {
         }
     }
 
+    /// When work that nobody waits for may be sent: in small batches while there is very much of it. Else there would be a
+    /// burst in each second, on connections of its own, with all of its answers in memory at once, and a peer that needs
+    /// something would find the whole next second taken.
+    pub(super) fn background_at(&self, now: Boot) -> Option<Boot> {
+        let ready = self.ready_at()?;
+        let waits = self.behind && now < self.even;
+        Some(if waits { ready.max(self.even + BATCH) } else { ready })
+    }
+
+    /// So many requests wait. Once there are very many, they count as that until the last of them was sent.
+    pub(super) fn wait(&mut self, now: Boot, requests: usize) {
+        let many = requests > self.rate.saturating_mul(MANY_SECONDS);
+        if many && !self.behind {
+            self.even = now;
+        }
+        self.behind = many || (self.behind && requests > 0);
+    }
+
     /// A request is being sent.
     pub(super) fn take(&mut self, now: Boot, needed_by: Option<u32>) {
         self.slots += 1;
         self.count(now);
+        // By what was due and not by what was done, so that a thread that is woken late sends no less.
+        let each = WINDOW / u32::try_from(self.rate).unwrap_or(u32::MAX).max(1);
+        self.even = (self.even + each).max(now - WINDOW);
         if let Some(uid) = needed_by {
             self.turns.insert(uid, self.slots);
             if self.turns.len() > MAX_USERS {
@@ -146,6 +185,37 @@ mod tests {
             assert!(window[5] - window[0] >= 1000, "{window:?}");
         }
         assert!(sent[49] <= 9_100, "and the rate is used: {}", sent[49]);
+    }
+
+    #[test]
+    fn very_much_background_work_goes_in_small_batches_and_no_slower() {
+        let mut limiter = limiter(50);
+        let mut sent = Vec::new();
+        let (start, mut now) = (10_000, Boot(10_000));
+        limiter.wait(now, 501);
+        while sent.len() < 500 {
+            if limiter.background_at(now).is_some_and(|at| at <= now) {
+                limiter.take(now, None);
+                sent.push(now.0);
+            } else {
+                now.0 += 7; // it is woken late
+            }
+        }
+        assert!(sent.windows(51).all(|window| window[50] - window[0] >= 1_000), "{sent:?}");
+        assert!(sent.windows(8).all(|window| window[7] > window[0]), "at most seven at once: {sent:?}");
+        assert!(sent[499] - start <= 10_100, "no slower than the rate: {sent:?}");
+        assert!(
+            limiter.ready_at() <= Some(now + Duration::from_millis(150)),
+            "a peer waits for one batch and not for all"
+        );
+
+        let later = now + Duration::from_secs(10);
+        limiter.wait(later, 0);
+        limiter.wait(later, 500);
+        for _ in 0..50 {
+            assert!(limiter.background_at(later) <= Some(later), "a burst of what is not very much");
+            limiter.take(later, None);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::exchange::{Answer, Failure, FailureKind, Grant, ProviderRequest, Requ
 use super::failure;
 use super::input::{Question, WaiterId};
 use super::schedule;
-use super::settings::Kind;
+use super::settings::{Kind, Profile};
 use super::state::{Fetch, Job, Listing, Name, Place, Purpose, Want};
 use super::time::{Boot, Now};
 
@@ -272,14 +272,22 @@ impl Core {
             }
             self.mark(name);
         }
+        self.add_tenants(&owner, ids.iter().copied(), true);
         for id in ids {
-            let name = TokenName { profile: profile.clone(), tenant: Some(id) };
-            self.names.entry(name.clone()).or_insert_with(|| Name::new(owner.clone(), true));
-            self.mark(name);
+            self.mark(TokenName { profile: profile.clone(), tenant: Some(id) });
         }
         for problem in problems {
             self.notice(Severity::Warning, profile, problem);
         }
+    }
+
+    /// Gives those of these tenants that have none an entry.
+    pub(super) fn add_tenants(&mut self, profile: &Arc<Profile>, ids: impl Iterator<Item = WorkspaceId>, warm: bool) {
+        let name = |id| TokenName { profile: profile.name.clone(), tenant: Some(id) };
+        let new = ids.map(name).filter(|name| !self.names.contains_key(name));
+        let mut new: BTreeMap<_, _> = new.map(|name| (name, Name::new(Arc::clone(profile), warm))).collect();
+        // All at once: a tree that grows in the order of its keys has nodes that are half empty, and this one stays.
+        self.names.append(&mut new);
     }
 
     fn page_failed(&mut self, now: Now, profile: &ProfileName, subject: Fingerprint, failure: &Failure) {

@@ -11,7 +11,7 @@ use super::effect::Severity;
 use super::exchange::{Failure, FailureKind};
 use super::record::{ChainKey, ChainState, LoginAttempt, LoginOutcome, QuotaKey, QuotaRecord, Record, RecordKey};
 use super::state::{Activity, Trouble, TroubleKind};
-use super::time::{Boot, BootId, Mark, Now, Wall};
+use super::time::{Boot, BootId, Mark, Now};
 
 /// One new token and [`MAX_ATTEMPTS`] attempts per client_id in this time (the provider's documentation),
 /// counted from when an attempt ended.
@@ -33,42 +33,7 @@ const LOOK_SOON: Duration = Duration::from_secs(1);
 /// A login that leaves another chain the first turn looks again after this time, should the other one be stuck.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
-/// A step of the wall clock that is no drift, in milliseconds. Times of another boot are taken for so much younger.
-const STEP: i128 = 1000;
-
-/// A quota that could not be written after a step is tried again after this time at the earliest.
-const RESTAMP_AGAIN: Duration = Duration::from_secs(60);
-
 impl Core {
-    /// After a reboot the wall clock alone tells how long ago a login was: what is recorded follows its steps.
-    pub(super) fn watch_wall_clock(&mut self, now: Now) {
-        let ahead = now.wall_ahead();
-        if (ahead - self.wall_ahead).abs() >= STEP {
-            self.wall_ahead = ahead;
-            self.quotas.values_mut().for_each(|quota| quota.restamp_at = Some(now.boot));
-        }
-        let due = |quota: &Quota| !quota.writing && quota.restamp_at.is_some_and(|at| at <= now.boot);
-        let keys: Vec<QuotaKey> = self.quotas.iter().filter(|(_, q)| due(q)).map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            self.restamp(now, &key);
-        }
-    }
-
-    fn restamp(&mut self, now: Now, key: &QuotaKey) {
-        let boot_id = self.boot_id;
-        let Some(quota) = self.quotas.get_mut(key) else { return };
-        let restored = quota.restored;
-        quota.restamp_at = None;
-        quota.restored = now;
-        let live = quota.record.attempts.iter().any(|attempt| !is_over(attempt, restored, now, boot_id));
-        for attempt in &mut quota.record.attempts {
-            attempt.at.wall = Wall(now.stamp_ago(age(attempt, restored, now, boot_id)).unix_ms);
-        }
-        if live {
-            self.write_quota(key);
-        }
-    }
-
     pub(super) fn begin_login(&mut self, now: Now, name: &TokenName, key: &ChainKey) {
         self.rest(key);
         let Some(state) = self.profiles.get(&name.profile) else { return };
@@ -103,7 +68,7 @@ impl Core {
         let Some(quota) = self.quotas.get(&quota_key(key)) else {
             return LoginQuota { attempts_left: MAX_ATTEMPTS as u32, next_at: None };
         };
-        let is_live = |attempt: &&LoginAttempt| !is_over(attempt, quota.restored, now, self.boot_id);
+        let is_live = |attempt: &&LoginAttempt| !attempt.is_over(now, self.boot_id);
         let live = quota.record.attempts.iter().filter(is_live).count();
         let next_at = next_login(quota, now, self.boot_id).map(|at| now.stamp(at));
         LoginQuota { attempts_left: MAX_ATTEMPTS.saturating_sub(live) as u32, next_at }
@@ -153,7 +118,7 @@ impl Core {
         let boot_id = self.boot_id;
         let Some(quota) = self.quotas.get_mut(&quota_key(key)) else { return };
         let mut record = quota.record.clone();
-        record.attempts.retain(|attempt| !is_over(attempt, quota.restored, now, boot_id));
+        record.attempts.retain(|attempt| !attempt.is_over(now, boot_id));
         record.attempts.push(attempt);
         quota.busy = Some(key.clone());
         quota.writing = true;
@@ -177,6 +142,7 @@ impl Core {
     ) {
         let Some(state) = self.quotas.get_mut(quota) else { return };
         state.writing = false;
+        let is_due = state.restamp_at.is_some();
         match result {
             Ok(()) => {
                 state.record = record;
@@ -195,6 +161,7 @@ impl Core {
                 }
             }
         }
+        self.restamp_soon(is_due);
     }
 
     /// Whether the recorded begin of a login is still near enough to the truth.
@@ -223,7 +190,7 @@ impl Core {
         self.wake_logins(&quota_key(key));
     }
 
-    fn write_quota(&mut self, key: &QuotaKey) {
+    pub(super) fn write_quota(&mut self, key: &QuotaKey) {
         let Some(quota) = self.quotas.get_mut(key) else { return };
         if quota.writing {
             quota.rewrite = true;
@@ -239,13 +206,17 @@ impl Core {
     pub(super) fn quota_closed(&mut self, now: Now, key: &QuotaKey, result: Result<(), String>) {
         let Some(quota) = self.quotas.get_mut(key) else { return };
         quota.writing = false;
+        let is_due = quota.restamp_at.is_some();
         match result {
             // On disk the attempt stays open, which counts for more: nothing is lost but time, if the clock is right.
             Err(problem) => {
-                quota.restamp_at = Some(now.boot + RESTAMP_AGAIN);
-                self.notice(Severity::Warning, &key.client_id, format!("login quota not stored: {problem}"))
+                self.notice(Severity::Warning, &key.client_id, format!("login quota not stored: {problem}"));
+                self.restamp_quota_later(now, key);
             }
-            Ok(()) => quota.revision.0 += 1,
+            Ok(()) => {
+                quota.revision.0 += 1;
+                self.restamp_soon(is_due);
+            }
         }
         if self.quotas.get(key).is_some_and(|quota| quota.rewrite) {
             self.write_quota(key);
@@ -288,43 +259,27 @@ impl Core {
 
 /// When the next login is allowed; `None` if it is now.
 fn next_login(quota: &Quota, now: Now, boot_id: BootId) -> Option<Boot> {
-    let live: Vec<&LoginAttempt> =
-        quota.record.attempts.iter().filter(|a| !is_over(a, quota.restored, now, boot_id)).collect();
-    let end =
-        |attempt: &LoginAttempt| now.boot + span(attempt).saturating_sub(age(attempt, quota.restored, now, boot_id));
+    let live: Vec<&LoginAttempt> = quota.record.attempts.iter().filter(|a| !a.is_over(now, boot_id)).collect();
+    let end = |attempt: &LoginAttempt| now.boot + attempt.span().saturating_sub(attempt.at.age(now, boot_id));
     let of_token = live.iter().filter(|a| a.outcome != LoginOutcome::Failed).map(|a| end(a)).max();
     let of_attempts = live.len().checked_sub(MAX_ATTEMPTS).map(|index| end(live[index]));
     of_token.max(of_attempts)
 }
 
-fn is_over(attempt: &LoginAttempt, restored: Now, now: Now, boot_id: BootId) -> bool {
-    age(attempt, restored, now, boot_id) >= span(attempt)
-}
-
-/// How long ago an attempt was. The wall clock is asked once, when an attempt of another boot is restored: from then
-/// on it may be stepped, and the age goes on by boot time.
-fn age(attempt: &LoginAttempt, restored: Now, now: Now, boot_id: BootId) -> Duration {
-    if attempt.at.boot_id == boot_id {
-        attempt.at.age(now, boot_id)
-    } else {
-        let at_restore = attempt.at.age(restored, boot_id).saturating_sub(Duration::from_millis(STEP as u64));
-        at_restore + now.boot.since(restored.boot)
+impl LoginAttempt {
+    pub(super) fn is_over(&self, now: Now, boot_id: BootId) -> bool {
+        self.at.age(now, boot_id) >= self.span()
     }
-}
 
-fn span(attempt: &LoginAttempt) -> Duration {
-    match attempt.outcome {
-        LoginOutcome::Open => WINDOW + LONGEST_ATTEMPT,
-        LoginOutcome::Failed | LoginOutcome::Minted => WINDOW,
+    fn span(&self) -> Duration {
+        match self.outcome {
+            LoginOutcome::Open => WINDOW + LONGEST_ATTEMPT,
+            LoginOutcome::Failed | LoginOutcome::Minted => WINDOW,
+        }
     }
 }
 
 /// What is assumed of a quota whose record cannot be read: that a token was generated just now.
 pub(super) fn pessimistic(at: Mark) -> LoginAttempt {
     LoginAttempt { at, outcome: LoginOutcome::Open }
-}
-
-/// A quota as restored.
-pub(super) fn restored(record: QuotaRecord, revision: super::record::Revision, at: Now) -> Quota {
-    Quota { record, revision, restored: at, ..Quota::default() }
 }

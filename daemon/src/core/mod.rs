@@ -7,9 +7,10 @@
 //!
 //! Inside, whatever changes a name marks it, and marked names are considered one by one at the end of each
 //! input: `names` expires tokens, answers waiters and decides whether to begin a renewal, which then goes
-//! through `renewal` (with `parent` for tenants) or, for Classic, `chain` (with `rotation`, `login` and `import`), and
+//! through `renewal` (with `parent` for tenants) or, for Classic, `chain` (with `rotation`, `login`, `import` and `clock`), and
 //! through `dispatch`, which owns the hosts' queues. `listing` keeps the tenants of a workspace, `reload` changes the
-//! configuration, `ask`, `watch`, `status`, `explain` and `summary` are for people and peers, `held` hands tokens on to the next start.
+//! configuration, `ask`, `watch`, `status`, `explain` and `summary` are for people and peers, `held` hands tokens on to
+//! the next start.
 //!
 //! Architecture invariant: only `std` and `tokend-proto` are imported here (a test holds it to that).
 
@@ -18,6 +19,7 @@ mod alarm;
 mod ask;
 mod chain;
 mod chain_state;
+mod clock;
 mod dispatch;
 pub mod effect;
 pub mod exchange;
@@ -34,6 +36,7 @@ mod login;
 mod names;
 pub mod pace;
 mod parent;
+mod queue;
 mod random;
 pub mod record;
 mod reload;
@@ -181,10 +184,16 @@ impl Core {
     fn settle(&mut self, now: Now) {
         while let Some(alarm) = self.alarms.pop_due(now.boot) {
             match alarm {
-                Alarm::Name(name) => self.mark(name),
+                Alarm::Name(name) => {
+                    if let Some(entry) = self.names.get_mut(&name) {
+                        entry.alarm = None;
+                    }
+                    self.mark(name);
+                }
                 Alarm::Chain(key) => self.chain_alarm(now, &key),
                 Alarm::Listing(profile) => self.consider_listing(now, &profile),
                 Alarm::Waiter(waiter) => self.deadline(now, waiter),
+                Alarm::Clock => self.restamp(now),
             }
         }
         let mut considered = 0;
@@ -228,6 +237,7 @@ impl Core {
             Some(Written::QuotaOpen(quota, record, key)) => self.quota_opened(now, &quota, record, &key, result),
             Some(Written::QuotaClosed(quota)) => self.quota_closed(now, &quota, result),
             Some(Written::Kept(key)) => self.kept(now, &key, result),
+            Some(Written::Restamped(key, record)) => self.restamped(now, &key, *record, result),
             None => {}
         }
     }
@@ -269,6 +279,7 @@ impl Core {
     /// A moment of this boot, for a record.
     fn mark_at(&self, now: Now, moment: Boot) -> Mark {
         let stamp = now.stamp(moment);
-        Mark { boot: moment, wall: time::Wall(stamp.unix_ms), boot_id: self.boot_id }
+        let boot = i64::try_from(moment.0).unwrap_or(i64::MAX);
+        Mark { boot, wall: time::Wall(stamp.unix_ms), boot_id: self.boot_id }
     }
 }

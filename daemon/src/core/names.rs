@@ -31,8 +31,8 @@ impl Core {
             }
         }
         let Some(entry) = self.names.get(name) else { return };
-        let wake = self.wake(now.boot, entry);
-        self.alarms.set(Alarm::Name(name.clone()), wake);
+        self.set_alarm(name, self.wake(now.boot, entry));
+        self.move_in_queue(name);
         self.tell_watchers(now, name);
     }
 
@@ -131,8 +131,16 @@ impl Core {
     }
 
     fn drop_name(&mut self, name: &TokenName) {
+        self.set_alarm(name, None);
         self.names.remove(name);
-        self.alarms.set(Alarm::Name(name.clone()), None);
+    }
+
+    /// When this name is to be looked at again.
+    pub(super) fn set_alarm(&mut self, name: &TokenName, at: Option<Boot>) {
+        if let Some(entry) = self.names.get_mut(name) {
+            let before = std::mem::replace(&mut entry.alarm, at);
+            self.alarms.change(before, at, || Alarm::Name(name.clone()));
+        }
     }
 
     fn wake(&self, now: Boot, entry: &Name) -> Option<Boot> {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use tokend_proto::{ProfileName, TenantRef, TokenName};
+use tokend_proto::{Fingerprint, ProfileName, TenantRef, TokenName};
 
 use super::Core;
 use super::alarm::Alarm;
-use super::chain_state::{self, Candidate, Chain, Send, Work, chain_key};
+use super::chain_state::{self, Candidate, Chain, Quota, Send, Work, chain_key};
+use super::clock;
 use super::effect::{Effect, Severity};
 use super::failure;
 use super::login;
@@ -24,9 +25,11 @@ impl Core {
             match (key, content) {
                 (RecordKey::Chain(key), content) => {
                     let since = self.boot_mark(now);
+                    let mut restamp = false;
                     let unreadable = ChainState::Lost { since, why: LostCause::RecordUnreadable };
                     let (record, reply_lost) = match content {
-                        RestoredContent::Newest(Record::Chain(record)) => {
+                        RestoredContent::Newest(Record::Chain(mut record)) => {
+                            restamp = clock::restore_chain(&mut record, now, self.boot_id);
                             let in_flight = matches!(record.state, ChainState::InFlight { .. });
                             let refreshes = in_flight || record.state == ChainState::Settled;
                             // Nothing writes such a record; whatever did, there is no token to go on with.
@@ -38,19 +41,22 @@ impl Core {
                             (ChainRecord { state, ..record }, in_flight)
                         }
                         // What happened after the previous record is not known: perhaps a rotation.
-                        RestoredContent::Previous(Record::Chain(record)) => match &record.refresh_token {
-                            Some(token) => {
-                                let sent = tokend_proto::Fingerprint::of(token);
-                                (ChainRecord { state: ChainState::InFlight { since, sent }, ..record }, true)
-                            }
-                            None => (ChainRecord { state: unreadable, ..record }, true),
-                        },
+                        RestoredContent::Previous(Record::Chain(mut record)) => {
+                            clock::restore_previous(&mut record, now, self.boot_id);
+                            let state = match &record.refresh_token {
+                                Some(token) => ChainState::InFlight { since, sent: Fingerprint::of(token) },
+                                None => unreadable,
+                            };
+                            (ChainRecord { state, ..record }, true)
+                        }
                         _ => (ChainRecord { state: unreadable, ..ChainRecord::default() }, true),
                     };
                     let chain = self.chains.entry(key).or_default();
                     chain.record = record;
                     chain.revision = revision;
                     chain.reply_lost = reply_lost;
+                    chain.restamp_at = restamp.then_some(now.boot);
+                    self.restamp_soon(restamp);
                 }
                 (
                     RecordKey::Candidate(key),
@@ -66,12 +72,15 @@ impl Core {
                     let message = "the record of an import that was not finished cannot be read; import it again";
                     self.notice(Severity::Error, &key.profile, message);
                 }
-                (RecordKey::Quota(key), RestoredContent::Newest(Record::Quota(record))) => {
-                    self.quotas.insert(key, login::restored(record, revision, now));
+                (RecordKey::Quota(key), RestoredContent::Newest(Record::Quota(mut record))) => {
+                    let restamp = clock::restore_quota(&mut record, now, self.boot_id);
+                    let restamp_at = restamp.then_some(now.boot);
+                    self.quotas.insert(key, Quota { record, revision, restamp_at, ..Quota::default() });
+                    self.restamp_soon(restamp);
                 }
                 (RecordKey::Quota(key), _) => {
-                    let attempts = vec![login::pessimistic(self.boot_mark(now))];
-                    self.quotas.insert(key, login::restored(QuotaRecord { attempts }, revision, now));
+                    let record = QuotaRecord { attempts: vec![login::pessimistic(self.boot_mark(now))] };
+                    self.quotas.insert(key, Quota { record, revision, ..Quota::default() });
                 }
             }
         }
@@ -156,8 +165,8 @@ impl Core {
     }
 
     fn drop_waiting_name(&mut self, name: &TokenName, replaced: bool) {
+        self.set_alarm(name, None);
         let Some(entry) = self.names.remove(name) else { return };
-        self.alarms.set(Alarm::Name(name.clone()), None);
         self.remove_job(&Job::Name(name.clone()));
         if entry.token.is_some() {
             self.held_version += u64::from(!entry.is_classic());
@@ -171,7 +180,7 @@ impl Core {
     }
 
     /// What was queued for a chain is not sent under another configuration.
-    fn forget_queued(&mut self, key: &ChainKey) {
+    pub(super) fn forget_queued(&mut self, key: &ChainKey) {
         self.remove_job(&Job::Chain(key.clone()));
         let Some(chain) = self.chains.get_mut(key) else { return };
         match chain.work {
@@ -180,6 +189,7 @@ impl Core {
                 self.login_not_sent(key);
             }
             Work::Queued(_) | Work::Secrets => chain.work = Work::Idle,
+            Work::Restamping(_) => chain.work = Work::Restamping(None),
             _ => {}
         }
     }

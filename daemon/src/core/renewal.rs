@@ -7,7 +7,7 @@ use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use super::Core;
 use super::chain_state::{Work, chain_key};
-use super::effect::{Effect, Issued, ReadMode, Severity};
+use super::effect::{self, Effect, Issued, ReadMode, Severity};
 use super::exchange::{
     Answer, Failure, FailureKind, ProviderRequest, RequestId, SecretVersion, SecretVersions, TokenResponse,
 };
@@ -188,7 +188,7 @@ impl Core {
         Ok(Issued {
             fingerprint: Fingerprint::of(&response.access_token),
             access_token: response.access_token,
-            token_type: response.token_type,
+            token_type: effect::token_type(&response.token_type),
             issued: sent,
             expires: sent + life,
             refresh,

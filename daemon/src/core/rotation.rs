@@ -7,6 +7,7 @@ use tokend_proto::Fingerprint;
 use super::Core;
 use super::chain::{CHAIN_LIFE, lost_because};
 use super::chain_state::{Keep, Send, Sent, Work, Written};
+use super::clock;
 use super::effect::{Issued, Severity};
 use super::exchange::{Answer, Failure, FailureKind, SecretVersion, TokenResponse};
 use super::record::{AccessRecord, ChainKey, ChainRecord, ChainState, LoginOutcome, LostCause, Record, RecordKey};
@@ -21,7 +22,8 @@ impl Core {
         let Some(chain) = self.chains.get(key) else { return };
         let Some(refresh_token) = &chain.record.refresh_token else { return self.rest(key) };
         let state = ChainState::InFlight { since, sent: Fingerprint::of(refresh_token) };
-        let record = ChainRecord { state, ..chain.record.clone() };
+        let mut record = ChainRecord { state, ..chain.record.clone() };
+        clock::restate_chain(&mut record, now, self.boot_id);
         let (revision, purpose) = (chain.revision, Written::Mark(key.clone(), Box::new(record.clone())));
         self.write(RecordKey::Chain(key.clone()), revision, Some(Record::Chain(record)), purpose);
         if let Some(chain) = self.chains.get_mut(key) {
@@ -39,8 +41,7 @@ impl Core {
         let Some(chain) = self.chains.get_mut(key) else { return };
         match result {
             Ok(()) => {
-                chain.record = record;
-                chain.revision.0 += 1;
+                chain.is_written(record, self.wall_ahead);
                 self.queue_chain(key, Send::Refresh);
             }
             Err(problem) => {
@@ -139,11 +140,13 @@ impl Core {
 
     /// Writes what is being kept, if it is due.
     pub(super) fn write_again(&mut self, now: Now, key: &ChainKey) {
-        let Some(chain) = self.chains.get(key) else { return };
-        let Work::Keeping(keep) = &chain.work else { return };
+        let boot_id = self.boot_id;
+        let Some(chain) = self.chains.get_mut(key) else { return };
+        let Work::Keeping(keep) = &mut chain.work else { return };
         if keep.write.is_some() || keep.retry_at.is_none_or(|at| at > now.boot) {
             return;
         }
+        clock::restate_chain(&mut keep.record, now, boot_id);
         let (record, revision) = (Record::Chain(keep.record.clone()), chain.revision);
         let write = self.write(RecordKey::Chain(key.clone()), revision, Some(record), Written::Kept(key.clone()));
         if let Some(chain) = self.chains.get_mut(key)
@@ -178,8 +181,7 @@ impl Core {
         }
         let Work::Keeping(keep) = std::mem::take(&mut chain.work) else { return };
         let keep = *keep;
-        chain.record = keep.record;
-        chain.revision.0 += 1;
+        chain.is_written(keep.record, self.wall_ahead);
         chain.reply_lost = false;
         chain.warned = 0;
         let had_failed = std::mem::take(&mut chain.write_failures) > 0;

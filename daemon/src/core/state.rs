@@ -11,6 +11,7 @@ use super::effect::{Issued, ReadMode};
 use super::exchange::{RequestId, SecretVersion, SecretVersions};
 use super::input::{Question, WaiterId};
 use super::limiter::Limiter;
+use super::queue::Queue;
 use super::record::ChainKey;
 use super::settings::{Kind, Profile};
 use super::time::Boot;
@@ -45,6 +46,8 @@ pub(super) struct Name {
     pub(super) hold_until: Option<Boot>,
     pub(super) reads: Reads,
     pub(super) watch: Watch,
+    /// When it is looked at again: its time in [`super::alarm::Alarms`].
+    pub(super) alarm: Option<Boot>,
 }
 
 /// What is known of the reads of an on-demand tenant.
@@ -130,6 +133,7 @@ impl Name {
             hold_until: None,
             reads: Reads::default(),
             watch: Watch::default(),
+            alarm: None,
         }
     }
 
@@ -255,7 +259,9 @@ pub(super) enum Fetch {
 #[derive(Debug)]
 pub(super) struct Host {
     pub(super) limiter: Limiter,
-    pub(super) queue: Vec<(u64, Job)>,
+    pub(super) queue: Queue,
+    /// Nobody waits for anything in the queue, and it has time until then.
+    pub(super) not_before: Boot,
     /// Clients that were answered 429, and until when they are left alone.
     pub(super) paused: BTreeMap<String, Boot>,
 }

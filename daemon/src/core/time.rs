@@ -61,6 +61,11 @@ impl Now {
 }
 
 impl Now {
+    /// Milliseconds of boot time.
+    fn uptime(self) -> i64 {
+        i64::try_from(self.boot.0).unwrap_or(i64::MAX)
+    }
+
     /// How far the wall clock is ahead of boot time, in milliseconds: changes when it is stepped.
     pub(super) fn wall_ahead(self) -> i128 {
         i128::from(self.wall.0) - i128::from(self.boot.0)
@@ -77,8 +82,8 @@ impl Now {
 /// A moment that is kept in a record: good across reboots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mark {
-    /// Good while the boot id is the same.
-    pub boot: Boot,
+    /// Milliseconds of boot time, good while the boot id is the same. Negative: before that boot.
+    pub boot: i64,
     /// Good afterwards, as far as the wall clock is.
     pub wall: Wall,
     /// Which boot.
@@ -90,11 +95,35 @@ impl Mark {
     /// negative age counts as zero.
     #[must_use]
     pub fn age(&self, now: Now, boot_id: BootId) -> Duration {
-        if self.boot_id == boot_id {
-            now.boot.since(self.boot)
+        let age = if self.boot_id == boot_id {
+            now.uptime().saturating_sub(self.boot)
         } else {
-            Duration::from_millis(u64::try_from(now.wall.0.saturating_sub(self.wall.0)).unwrap_or(0))
-        }
+            now.wall.0.saturating_sub(self.wall.0)
+        };
+        Duration::from_millis(u64::try_from(age).unwrap_or(0))
+    }
+
+    /// How far the wall clock was ahead of boot time, in milliseconds, when it was recorded.
+    pub(super) fn wall_ahead(self) -> i128 {
+        i128::from(self.wall.0) - i128::from(self.boot)
+    }
+
+    /// Whether it lies before this boot: how long ago it was, only the wall clock can have told.
+    #[must_use]
+    pub fn is_of_earlier_boot(&self, boot_id: BootId) -> bool {
+        self.boot_id != boot_id || self.boot < 0
+    }
+
+    /// The same moment as a mark of this boot, by the wall clock as it stands now. One of another boot was before this
+    /// one, whatever the wall clock says, and is taken for so much older (in milliseconds) than that says.
+    pub(super) fn restated(self, now: Now, boot_id: BootId, older: i64) -> Self {
+        let age = if self.boot_id == boot_id {
+            now.uptime().saturating_sub(self.boot)
+        } else {
+            let by_wall = now.wall.0.saturating_sub(self.wall.0).saturating_add(older);
+            by_wall.max(now.uptime().saturating_add(1))
+        };
+        Self { boot: now.uptime().saturating_sub(age), wall: Wall(now.wall.0.saturating_sub(age)), boot_id }
     }
 }
 

@@ -2,20 +2,20 @@
 //! speak plain http to another machine).
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, StatusCode, Url, redirect, retry};
-use tokend_proto::ProfileName;
+use tokio::sync::OnceCell;
 use url::Host;
 use zeroize::Zeroizing;
 
 use super::body::{self, BodyFault};
 use super::classify::{self, Asked};
 use super::form::Form;
-use super::trust::Trust;
+use super::trust::{Circle, Trust};
 use crate::core::exchange::{Failure, FailureKind, LOGIN_STEPS};
 use crate::core::settings::{Kind, Profile};
 use crate::core::time::Boot;
@@ -117,16 +117,25 @@ pub(super) struct Reply {
 pub(super) struct Http {
     timing: Timing,
     clock: Clock,
-    trust: Trust,
-    /// For profiles with a `ca_file`.
-    own: HashMap<ProfileName, Clients>,
-    shared: Clients,
+    trust: Arc<Trust>,
+    clients: Mutex<HashMap<(Circle, Way), Slot>>,
+}
+
+/// Of a client that is made once.
+type Slot = Arc<OnceCell<Client>>;
+
+/// How connections are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Way {
+    /// To this machine; else through the environment's proxy, if it names one.
+    loopback: bool,
+    /// A new one each time.
+    fresh: bool,
 }
 
 impl Http {
     pub(super) fn new(timing: Timing, trust: Trust) -> Self {
-        let own = trust.profiles().map(|name| (name.clone(), Clients::default())).collect();
-        Self { timing, clock: Clock::new(), trust, own, shared: Clients::default() }
+        Self { timing, clock: Clock::new(), trust: Arc::new(trust), clients: Mutex::default() }
     }
 
     pub(super) fn timing(&self) -> Timing {
@@ -145,59 +154,48 @@ impl Http {
             let why = "without TLS only 127.0.0.0/8 and [::1] are spoken to";
             return Err(classify::not_sent(asked, FailureKind::Transient, why));
         }
-        let client = self.client(profile, is_loopback(&url)).map_err(|error| classify::transport(asked, &error))?;
+        let way = Way { loopback: is_loopback(&url), fresh: matches!(profile.kind, Kind::Classic { .. }) };
+        let client = self.client(self.trust.circle(&profile.name), way).await;
+        let client = client.map_err(|error| classify::transport(asked, &error))?;
         let sent = client.request(method, url).header(ACCEPT, "application/json").headers(headers).body(body);
         let response = sent.send().await.map_err(|error| classify::transport(asked, &error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         Ok(Reply { status, headers, body: body::read(response, limit).await })
     }
 
-    fn client(&self, profile: &Profile, loopback: bool) -> reqwest::Result<&Client> {
-        let clients = self.own.get(&profile.name).unwrap_or(&self.shared);
-        let classic = matches!(profile.kind, Kind::Classic { .. });
-        let slot = match (loopback, classic) {
-            (false, false) => &clients.far,
-            (false, true) => &clients.far_fresh,
-            (true, false) => &clients.near,
-            (true, true) => &clients.near_fresh,
+    /// The first one of a circle is made on a thread where it may take its time: the system's store is read for it, and
+    /// nothing else that the core decides has to wait.
+    async fn client(&self, circle: Circle, way: Way) -> reqwest::Result<Client> {
+        let slot = {
+            let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(clients.entry((circle, way)).or_default())
         };
-        match slot.get() {
-            Some(client) => Ok(client),
-            None => self.build(&profile.name, loopback, classic).map(|client| slot.get_or_init(|| client)),
-        }
-    }
-
-    fn build(&self, profile: &ProfileName, loopback: bool, fresh: bool) -> reqwest::Result<Client> {
-        let mut builder = Client::builder()
-            .user_agent(USER_AGENT)
-            .tls_backend_preconfigured(self.trust.tls(profile))
-            .http1_only()
-            .https_only(!loopback)
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .connect_timeout(self.timing.connect)
-            .timeout(self.timing.whole)
-            .pool_idle_timeout(IDLE_TIME)
-            // A kept connection may be half dead, and then nobody knows whether a refresh token was spent.
-            .pool_max_idle_per_host(if fresh { 0 } else { IDLE_CONNECTIONS });
-        if loopback {
-            builder = builder.no_proxy();
-        }
-        builder.build()
+        let make = || async {
+            let (trust, timing) = (Arc::clone(&self.trust), self.timing);
+            let made = tokio::task::spawn_blocking(move || build(&trust, timing, circle, way)).await;
+            made.expect("a panic has ended the process, and a runtime that ends polls nobody")
+        };
+        slot.get_or_try_init(make).await.cloned()
     }
 }
 
-/// One for each way of connecting.
-#[derive(Default)]
-struct Clients {
-    /// Through the environment's proxy, if it names one.
-    far: OnceLock<Client>,
-    /// The same, on a new connection each time.
-    far_fresh: OnceLock<Client>,
-    /// To this machine.
-    near: OnceLock<Client>,
-    /// The same, on a new connection each time.
-    near_fresh: OnceLock<Client>,
+fn build(trust: &Trust, timing: Timing, circle: Circle, way: Way) -> reqwest::Result<Client> {
+    let mut builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .tls_backend_preconfigured(trust.tls(circle))
+        .http1_only()
+        .https_only(!way.loopback)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .connect_timeout(timing.connect)
+        .timeout(timing.whole)
+        .pool_idle_timeout(IDLE_TIME)
+        // A kept connection may be half dead, and then nobody knows whether a refresh token was spent.
+        .pool_max_idle_per_host(if way.fresh { 0 } else { IDLE_CONNECTIONS });
+    if way.loopback {
+        builder = builder.no_proxy();
+    }
+    builder.build()
 }
 
 /// Written as an address: a name could resolve to anywhere.

@@ -15,35 +15,55 @@ const SESSIONS: usize = 8;
 /// Trust anchors by profile. The system's are read when first needed, so that making this costs no time, and
 /// once, so that a reload is what brings new ones in.
 pub(super) struct Trust {
-    extra: HashMap<ProfileName, Vec<CertificateDer<'static>>>,
-    /// Of profiles that add nothing; its parts are shared by all clients made of it.
-    system: OnceLock<(Arc<RootCertStore>, ClientConfig)>,
+    circles: HashMap<ProfileName, Circle>,
+    /// By circle: the first adds nothing to the system's.
+    all: Vec<Trusted>,
+    system: OnceLock<Arc<RootCertStore>>,
+}
+
+/// Profiles that trust the same authorities: what is made for one of them serves all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) struct Circle(usize);
+
+/// The authorities of a circle beside the system's; the parts of the configuration are shared by all clients made of it.
+#[derive(Default)]
+struct Trusted {
+    extra: Vec<CertificateDer<'static>>,
+    tls: OnceLock<ClientConfig>,
 }
 
 impl Trust {
     pub(super) fn new(extra: impl IntoIterator<Item = (ProfileName, Vec<CertificateDer<'static>>)>) -> Self {
-        Self { extra: extra.into_iter().collect(), system: OnceLock::new() }
-    }
-
-    /// Profiles with trust of their own.
-    pub(super) fn profiles(&self) -> impl Iterator<Item = &ProfileName> {
-        self.extra.keys()
-    }
-
-    /// How to speak TLS for this profile.
-    pub(super) fn tls(&self, profile: &ProfileName) -> ClientConfig {
-        let (system, shared) = self.system.get_or_init(|| {
-            let roots = Arc::new(system_store());
-            (Arc::clone(&roots), trusting(roots))
-        });
-        match self.extra.get(profile) {
-            None => shared.clone(),
-            Some(extra) => {
-                let mut roots = RootCertStore::clone(system);
-                roots.add_parsable_certificates(extra.iter().cloned());
-                trusting(Arc::new(roots))
-            }
+        let mut trust = Self { circles: HashMap::new(), all: vec![Trusted::default()], system: OnceLock::new() };
+        for (profile, extra) in extra {
+            let known = trust.all.iter().position(|trusted| trusted.extra == extra);
+            let circle = known.unwrap_or_else(|| {
+                trust.all.push(Trusted { extra, tls: OnceLock::new() });
+                trust.all.len() - 1
+            });
+            trust.circles.insert(profile, Circle(circle));
         }
+        trust
+    }
+
+    /// Whom this profile trusts.
+    pub(super) fn circle(&self, profile: &ProfileName) -> Circle {
+        self.circles.get(profile).copied().unwrap_or_default()
+    }
+
+    /// How to speak TLS in this circle. Takes some milliseconds when the system's store is read for it.
+    pub(super) fn tls(&self, circle: Circle) -> ClientConfig {
+        let Trusted { extra, tls } = &self.all[circle.0];
+        let make = || {
+            let system = self.system.get_or_init(|| Arc::new(system_store()));
+            if extra.is_empty() {
+                return trusting(Arc::clone(system));
+            }
+            let mut roots = RootCertStore::clone(system);
+            roots.add_parsable_certificates(extra.iter().cloned());
+            trusting(Arc::new(roots))
+        };
+        tls.get_or_init(make).clone()
     }
 }
 
@@ -72,4 +92,21 @@ fn system_store() -> RootCertStore {
         tracing::warn!("the system's certificate store is empty: only a ca_file can make a provider trusted");
     }
     roots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_that_trust_the_same_authorities_share_all_that_is_made_for_it() {
+        let name = |name: &str| name.parse::<ProfileName>().unwrap();
+        let authorities = |bytes: &[u8]| bytes.iter().map(|byte| CertificateDer::from(vec![*byte])).collect::<Vec<_>>();
+        let named = [("a", authorities(&[1, 2])), ("b", authorities(&[1])), ("c", authorities(&[1, 2]))];
+        let trust = Trust::new(named.map(|(profile, extra)| (name(profile), extra)));
+        let [a, b, c, none, nobody] = ["a", "b", "c", "none", "nobody"].map(|profile| trust.circle(&name(profile)));
+        assert_eq!(a, c);
+        assert_eq!(none, nobody);
+        assert!(a != b && a != none && b != none);
+    }
 }

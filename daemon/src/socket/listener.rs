@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use crate::config::SocketGroup;
+use crate::config::{Accounts, SocketGroup, USUAL_GROUP};
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, getsockopt, listen, socket, sockopt,
@@ -94,23 +94,22 @@ impl Listener {
         }
     }
 
-    /// Makes a socket at `path`, mode 0660, of this group or of the daemon's own.
+    /// Makes a socket at `path`, mode 0660, of this group or of the daemon's own. `accounts` knows the usual group.
     ///
     /// # Errors
     /// When the folder is missing, the path is taken by a live socket or by something else, or the group that was asked
     /// for is not the daemon's to give to.
-    pub fn bind(path: &Path, group: SocketGroup) -> Result<Self, ListenError> {
+    pub fn bind(path: &Path, group: SocketGroup, accounts: &dyn Accounts) -> Result<Self, ListenError> {
         let failed = |doing| move |source: io::Error| ListenError::System { path: path.to_owned(), doing, source };
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        if !folder.is_dir() {
-            return Err(ListenError::NoFolder(folder.to_owned()));
-        }
-
         let temporary = TemporaryPath::in_folder(folder);
-        let socket = bind_unreachable(&temporary.0).map_err(failed("made"))?;
+        let socket = bind_unreachable(&temporary.0).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ListenError::NoFolder(folder.to_owned()),
+            _ => failed("made")(error),
+        })?;
         fs::set_permissions(&temporary.0, fs::Permissions::from_mode(SOCKET_MODE))
             .map_err(failed("given mode 0660"))?;
         match group {
@@ -118,7 +117,11 @@ impl Listener {
                 chown(&temporary.0, None, Some(group)).map_err(|source| ListenError::Group { group, source })?
             }
             // Nobody asked for it: without it, the socket is the daemon's own group's.
-            SocketGroup::Usual(group) => drop(chown(&temporary.0, None, Some(group))),
+            SocketGroup::Usual => {
+                if let Ok(Some(group)) = accounts.group(USUAL_GROUP) {
+                    let _ = chown(&temporary.0, None, Some(group));
+                }
+            }
             SocketGroup::Own => {}
         }
         listen(&socket, Backlog::MAXCONN).map_err(|errno| failed("listened on")(errno.into()))?;

@@ -34,6 +34,9 @@ const NONCE: usize = 24;
 const TAG: usize = 16;
 const CHECK: usize = 4;
 
+/// Bytes of a sealed file beside its key and its record: preamble, the rest of the head, nonce, check.
+const BESIDE_KEY_AND_BODY: usize = (MAGIC.len() + 2 + CHECK) + (2 + 8 + 4 + 4 + CHECK) + NONCE + CHECK;
+
 /// What a file says.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decoded {
@@ -80,7 +83,9 @@ pub fn encode(
     let mut body = body.into_bytes();
     let sealed_length = body.len() + if seal.is_some() { TAG } else { 0 };
 
-    let mut file = Zeroizing::new(Vec::with_capacity(2 * MAX_RECORD));
+    // Allocated once: a buffer that grew would leave copies behind.
+    let whole = BESIDE_KEY_AND_BODY + name.len() + sealed_length;
+    let mut file = Zeroizing::new(Vec::with_capacity(whole));
     file.extend_from_slice(&MAGIC);
     file.extend_from_slice(&VERSION.to_be_bytes());
     push_check(&mut file);
@@ -103,6 +108,7 @@ pub fn encode(
         file.extend_from_slice(&body);
     }
     push_check(&mut file);
+    debug_assert!(file.len() <= whole, "it was allocated for {whole} bytes and has {}", file.len());
     if file.len() > MAX_RECORD { Err(too_large(file.len())) } else { Ok(file) }
 }
 

@@ -38,13 +38,34 @@ enum Job {
     },
 }
 
-impl FileStore {
+/// A folder that no other daemon has, and of which nothing was read yet.
+pub struct LockedFolder(Shelf);
+
+impl LockedFolder {
     /// Opens the folder, made if need be, and locks it. Records are sealed with `key` from now on if there is one.
     ///
     /// # Errors
     /// When the folder is in use, others may write to it, or it cannot be used at all.
+    pub fn take(folder: &Path, key: Option<StateKey>) -> Result<Self, StoreError> {
+        Shelf::open(folder, key).map(Self)
+    }
+
+    /// Starts the thread that reads and writes it.
+    ///
+    /// # Errors
+    /// When the system has no thread.
+    pub fn open(self) -> Result<FileStore, StoreError> {
+        FileStore::start(self.0)
+    }
+}
+
+impl FileStore {
+    /// [`LockedFolder::take`] and [`LockedFolder::open`] at once.
+    ///
+    /// # Errors
+    /// Theirs.
     pub fn open(folder: &Path, key: Option<StateKey>) -> Result<Self, StoreError> {
-        Self::start(Shelf::open(folder, key)?)
+        LockedFolder::take(folder, key)?.open()
     }
 
     pub(super) fn start(mut shelf: Shelf) -> Result<Self, StoreError> {

@@ -22,6 +22,9 @@ use super::StoreError;
 const FILE_MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 const FOLDER_MODE: u32 = 0o700;
 
+/// `Read::read_to_end` looks for more with a buffer on the stack when the one that it is given is shorter.
+const SHORTEST_BUFFER: usize = 64;
+
 /// An open folder.
 pub(super) struct Folder {
     descriptor: OwnedFd,
@@ -96,9 +99,13 @@ impl Folder {
     /// such file.
     pub(super) fn read(&self, name: &str, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let Some(file) = self.open_file(name, OFlag::O_RDONLY)? else { return Ok(None) };
-        let mut content = Zeroizing::new(Vec::with_capacity(limit + 2));
-        let wanted = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        file.take(wanted).read_to_end(&mut content).map_err(|source| self.failed("read", name, source))?;
+        let length = file.metadata().map_err(|source| self.failed("examine", name, source))?.len();
+        // A byte more than there are: a buffer that grew would leave copies behind.
+        let wanted = usize::try_from(length).unwrap_or(limit).clamp(SHORTEST_BUFFER, limit) + 1;
+        let mut content = Zeroizing::new(Vec::with_capacity(wanted + 1));
+        file.take(u64::try_from(wanted).unwrap_or(u64::MAX))
+            .read_to_end(&mut content)
+            .map_err(|source| self.failed("read", name, source))?;
         Ok(Some(content))
     }
 

@@ -1,7 +1,8 @@
 //! Keeps a second daemon off the same folder.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
@@ -28,15 +29,22 @@ impl Lock {
         let failed = |doing| move |source| StoreError::io(doing, folder.path_of(NAME), source);
         let missing = || failed("open")(std::io::ErrorKind::NotFound.into());
         let file = folder.open_file(NAME, OFlag::O_RDWR | OFlag::O_CREAT)?.ok_or_else(missing)?;
-        let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(mut file, errno)| match errno {
+        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(mut file, errno)| match errno {
             Errno::EWOULDBLOCK => StoreError::Locked { folder: folder.path().to_owned(), by: holder(&mut file) },
             errno => failed("lock")(errno.into()),
         })?;
         // For people only: a full disk must not keep the daemon from starting.
-        let _ = file.set_len(0);
-        let _ = writeln!(file, "pid {}, tokend {}", std::process::id(), env!("CARGO_PKG_VERSION"));
+        let _ = sign(&file);
         Ok(Self { _file: file })
     }
+}
+
+fn sign(file: &File) -> io::Result<()> {
+    let text = format!("pid {}, tokend {}\n", std::process::id(), env!("CARGO_PKG_VERSION"));
+    let longer = file.metadata()?.len() > text.len() as u64;
+    file.write_all_at(text.as_bytes(), 0)?;
+    // As a rule the one before was as long, and the file system is spared a transaction.
+    if longer { file.set_len(text.len() as u64) } else { Ok(()) }
 }
 
 fn holder(file: &mut File) -> String {

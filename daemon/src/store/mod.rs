@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 
 pub use error::{StoreError, Subject};
-pub use file::FileStore;
+pub use file::{FileStore, LockedFolder};
 pub use state_key::{ParseStateKeyError, StateKey};
 
 use crate::core::record::{Record, RecordKey, RecordName, Restored, Revision};

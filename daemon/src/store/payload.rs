@@ -12,17 +12,20 @@ use crate::core::record::{
     AccessRecord, CandidateRecord, ChainKey, ChainRecord, ChainState, LoginAttempt, LoginOutcome, LostCause, QuotaKey,
     QuotaRecord, Record, RecordKey,
 };
-use crate::core::time::{Boot, BootId, Mark, Wall};
+use crate::core::time::{BootId, Mark, Wall};
 
-/// Holds the token of a record until it is stored; allocated once, as a growing buffer would leave copies behind.
+/// Holds the token of a record until it is stored. When it grows, what it was before is wiped.
 pub(super) struct Buffer {
     bytes: Zeroizing<Vec<u8>>,
     limit: usize,
 }
 
+/// Holds the record of a chain in one piece, as a rule.
+const FIRST_BUFFER: usize = 16 * 1024;
+
 impl Buffer {
     pub(super) fn with_limit(limit: usize) -> Self {
-        Self { bytes: Zeroizing::new(Vec::with_capacity(limit)), limit }
+        Self { bytes: Zeroizing::new(Vec::with_capacity(FIRST_BUFFER.min(limit))), limit }
     }
 
     pub(super) fn into_bytes(self) -> Zeroizing<Vec<u8>> {
@@ -34,6 +37,12 @@ impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.bytes.len() + bytes.len() > self.limit {
             return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let needed = self.bytes.len() + bytes.len();
+        if needed > self.bytes.capacity() {
+            let mut bigger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
+            bigger.extend_from_slice(&self.bytes);
+            self.bytes = bigger;
         }
         self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -267,13 +276,14 @@ impl From<StateShape> for ChainState {
 
 impl From<Mark> for MarkShape {
     fn from(mark: Mark) -> Self {
-        Self { boot_ms: mark.boot.0, unix_ms: mark.wall.0, boot_id: mark.boot_id.0 }
+        // A moment before the boot wraps: of a daemon that knows of none, it is in the future, and of no age.
+        Self { boot_ms: mark.boot.cast_unsigned(), unix_ms: mark.wall.0, boot_id: mark.boot_id.0 }
     }
 }
 
 impl From<MarkShape> for Mark {
     fn from(shape: MarkShape) -> Self {
-        Self { boot: Boot(shape.boot_ms), wall: Wall(shape.unix_ms), boot_id: BootId(shape.boot_id) }
+        Self { boot: shape.boot_ms.cast_signed(), wall: Wall(shape.unix_ms), boot_id: BootId(shape.boot_id) }
     }
 }
 

@@ -44,6 +44,9 @@ pub enum BenchError {
         /// How.
         source: io::Error,
     },
+    /// A signal that ends programs has come.
+    #[error("interrupted")]
+    Interrupted,
     /// The packaged command line cannot be built.
     #[error(transparent)]
     Package(#[from] crate::package::PackageError),

@@ -33,6 +33,7 @@ impl Machine {
         let memory = read("/proc/meminfo");
         let kib = memory.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0);
         let mut facts = vec![
+            ("day", jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()),
             ("processors", format!("{processors} × {}", model.trim_start_matches([' ', '\t', ':']))),
             ("memory", format!("{:.0} GiB", kib / 1024.0 / 1024.0)),
             ("kernel", read("/proc/sys/kernel/osrelease").trim().to_owned()),
@@ -51,15 +52,23 @@ impl Machine {
 }
 
 fn commit() -> Option<String> {
-    let output =
-        Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(env!("CARGO_MANIFEST_DIR")).output();
-    let output = output.ok().filter(|output| output.status.success())?;
-    Some(format!(", commit {}", String::from_utf8_lossy(&output.stdout).trim()))
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+        let output = output.ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_none_or(|text| !text.is_empty());
+    Some(format!(", commit {}{}", git(&["rev-parse", "--short", "HEAD"])?, if changed { ", changed" } else { "" }))
 }
 
 fn version(command: &[&str]) -> String {
     match Command::new(command[0]).args(&command[1..]).output() {
-        Ok(output) => String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or("unknown").trim().to_owned(),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            // What follows is how it was built, and by whom.
+            let words = said.lines().next().unwrap_or("unknown").split_whitespace();
+            words.take_while(|word| !word.starts_with(['(']) && !word.starts_with("sha=")).collect::<Vec<_>>().join(" ")
+        }
         Err(_) => "missing".to_owned(),
     }
 }

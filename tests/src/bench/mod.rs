@@ -5,15 +5,18 @@
 //! slices of one round. One thread of ours is the load on all of them; it knows bytes and no protocol. Servers and load
 //! share one processor unless a table says otherwise.
 //!
-//! [`run`] measures some several [`Case`]s and makes a [`Report`]. Nothing here says whether a figure is good enough but
+//! [`run`] measures some [`Case`]s or all and makes a [`Report`]. Nothing here says whether a figure is good enough but
 //! [`aims`], and no test depends on that.
 
 pub mod aims;
 mod cases;
+mod crowd;
 mod error;
 mod exchange;
 mod generator;
+mod interrupt;
 mod machine;
+mod memory;
 mod peers;
 mod plot;
 mod processors;
@@ -21,11 +24,14 @@ mod report;
 mod rounds;
 pub mod serve;
 mod settings;
+mod spread;
 mod stats;
+mod telling;
 
 pub use cases::Case;
 pub use error::BenchError;
 pub use exchange::Exchange;
+pub use interrupt::{caught, listen};
 pub use processors::{Cost, Layout, Processors};
 pub use report::Report;
 pub use settings::Settings;
@@ -55,9 +61,10 @@ pub fn run(mut settings: Settings) -> Result<Report, BenchError> {
     let descriptors = usize::try_from(crate::load::raise_descriptor_limit()).unwrap_or(usize::MAX);
     settings.idle_connections = settings.idle_connections.min(descriptors.saturating_sub(SPARE_DESCRIPTORS));
     let processors = Processors::of_this_process()?;
-    let report = Report::new(Machine::here(processors.count()), settings.command.clone());
+    let report = Report::new(Machine::here(processors.count()), &settings);
     let mut bench = Bench { settings, processors, report, peers: None };
     for case in bench.settings.cases.clone() {
+        interrupt::check()?;
         eprintln!("{}. {}", case.letter(), case.title());
         case.measure(&mut bench)?;
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::stats::{Spread, number};
+use super::stats::{Spread, grouped, number};
 
 /// One drawing.
 #[derive(Debug, Clone)]
@@ -110,29 +110,28 @@ fn draw_lines(
     let right_end = points().map(|(x, _)| x).fold(1.0, f64::max);
     let most = points().map(|(_, y)| y).fold(f64::MIN_POSITIVE, f64::max);
     let least = points().map(|(_, y)| y).filter(|y| *y > 0.0).fold(most, f64::min);
-    // Whole powers of ten, or a round step above the largest value.
+    // Whole powers of ten, or round steps from 0 to above the largest value.
+    let step = round_up(most / 5.0);
     let (from, to) = if logarithmic {
         (least.log10().floor(), most.log10().ceil().max(least.log10().floor() + 1.0))
     } else {
-        (0.0, round_up(most))
+        (0.0, (most / step).ceil() * step)
     };
     let x = |value: f64| left + value / right_end * (right - left);
     let y = |value: f64| {
-        let value = if logarithmic { value.max(least).log10() } else { value };
+        // What is 0 has no place on a logarithmic axis but its lower end.
+        let value = if logarithmic { value.log10().max(from) } else { value };
         bottom - (value - from) / (to - from) * (bottom - top)
     };
     let mut body = line(left, bottom, right, bottom, "black") + &line(left, top, left, bottom, "black");
-    let ticks: Vec<f64> = if logarithmic {
-        (from as i32..=to as i32).map(|power| 10_f64.powi(power)).collect()
-    } else {
-        (0..=5).map(|fifth| to * f64::from(fifth) / 5.0).collect()
-    };
+    let ticks: Vec<f64> =
+        if logarithmic { (from as i32..=to as i32).map(|power| 10_f64.powi(power)).collect() } else { steps(step, to) };
     for tick in ticks {
         body += &line(left, y(tick), right, y(tick), "#dddddd");
-        body += &text(left - 6.0, y(tick) + 4.0, "end", &number(tick));
+        body += &text(left - 6.0, y(tick) + 4.0, "end", &label(tick));
     }
     let labels: Vec<(f64, String)> = if places.is_empty() {
-        (0..=6).map(|sixth| right_end * f64::from(sixth) / 6.0).map(|value| (value, number(value))).collect()
+        steps(round_up(right_end / 6.0), right_end).into_iter().map(|value| (value, label(value))).collect()
     } else {
         places.iter().enumerate().map(|(at, place)| (at as f64, place.clone())).collect()
     };
@@ -147,6 +146,10 @@ fn draw_lines(
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
             path.join(" ")
         );
+        // Between places there is nothing.
+        for (x, y) in points.iter().filter(|_| !places.is_empty()).map(|point| (x(point.0), y(point.1))) {
+            let _ = writeln!(body, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>");
+        }
         let at = top + 16.0 * at as f64 + 8.0;
         body += &line(right + 12.0, at, right + 32.0, at, colour);
         body += &text(right + 38.0, at + 4.0, "start", name);
@@ -154,6 +157,17 @@ fn draw_lines(
     body += &text(f64::midpoint(left, right), bottom + 38.0, "middle", &axes[0]);
     body += &text(left, top - 8.0, "middle", &axes[1]);
     (bottom + 50.0, body)
+}
+
+/// From 0 in such steps to there.
+fn steps(step: f64, to: f64) -> Vec<f64> {
+    // A sum of steps may miss the last one by a rounding.
+    (0..=(to / step + 1e-9).floor() as u32).map(|at| f64::from(at) * step).collect()
+}
+
+/// A round value of an axis.
+fn label(value: f64) -> String {
+    if value >= 1_000.0 { grouped(value) } else { ((value * 1e6).round() / 1e6).to_string() }
 }
 
 /// The next 1, 2, 2.5 or 5 times a power of ten.
@@ -202,7 +216,24 @@ mod tests {
     }
 
     #[test]
-    fn an_axis_ends_at_a_round_number() {
+    fn an_axis_has_round_steps() {
         assert_eq!([0.3, 7.0, 12.0, 230.0].map(round_up), [0.5, 10.0, 20.0, 250.0]);
+        assert_eq!(steps(0.1, 0.3).into_iter().map(label).collect::<Vec<_>>(), ["0", "0.1", "0.2", "0.3"]);
+        assert_eq!(steps(500.0, 1_100.0).into_iter().map(label).collect::<Vec<_>>(), ["0", "500", "1,000"]);
+    }
+
+    #[test]
+    fn powers_of_ten_are_evenly_apart_wherever_the_values_begin() {
+        let axes = ["x".to_owned(), "y".to_owned()];
+        let series = vec![("tokend".to_owned(), vec![(0.0, 5.0), (1.0, 700.0)])];
+        let svg = draw_lines(&series, &axes, &[], true).1;
+        let heights: Vec<f64> = svg
+            .lines()
+            .filter(|line| line.contains("#dddddd"))
+            .filter_map(|line| line.split("y1=\"").nth(1)?.split('"').next()?.parse().ok())
+            .collect();
+        let apart: Vec<f64> = heights.windows(2).map(|two| two[0] - two[1]).collect();
+        assert_eq!(apart.len(), 3, "from 1 to 1,000: {heights:?}");
+        assert!(apart.iter().all(|step| (step - apart[0]).abs() < 0.2), "{heights:?}");
     }
 }

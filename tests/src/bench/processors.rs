@@ -4,12 +4,22 @@
 //! a server and the load on it stand on one processor, unless what happens on two is the question.
 
 use std::fs;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
 use super::BenchError;
+use crate::harness::PATIENCE;
+use crate::load::Stopwatch;
+
+/// How long nothing happens in a process that is at rest: longer than threads that have nothing to do are kept.
+const REST: Duration = Duration::from_secs(2);
+
+/// Between two looks whether anything has happened.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Where a server and the load on it run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,12 +106,12 @@ fn pin(task: Pid, to: &[usize]) -> Result<(), Errno> {
     sched_setaffinity(task, &set)
 }
 
-/// What a process has cost so far, by what the kernel says of each of its threads.
+/// What a process has cost so far, by what the kernel's scheduler has counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Processor time of all threads that there are, in ns.
+    /// Processor time of all threads, those included that have ended, in ns.
     pub nanos: u64,
-    /// How often one of them had nothing to do and slept, and so was woken: not how often it was taken off a processor.
+    /// How often a thread that there is had nothing to do and slept, and so was woken: not how often it was taken off a processor.
     pub wakeups: u64,
 }
 
@@ -109,23 +119,42 @@ impl Cost {
     /// Of a running process; nothing of one that has ended.
     #[must_use]
     pub fn of(process: Pid) -> Self {
-        let mut cost = Self::default();
+        let mut cost = Self { nanos: processor_time(process).unwrap_or(0), wakeups: 0 };
         let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else { return cost };
         for task in tasks.flatten() {
-            let read = |name| fs::read_to_string(task.path().join(name)).unwrap_or_default();
-            // Documentation/scheduler/sched-stats.rst: time on a processor, time waiting for one, slices.
-            let schedstat = read("schedstat");
-            cost.nanos += schedstat.split_whitespace().next().and_then(|field| field.parse().ok()).unwrap_or(0);
-            let status = read("status");
+            let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
             let slept = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
             cost.wakeups += slept.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or(0);
         }
         cost
     }
 
+    /// Waits until a process has come to rest: none of its threads ran, began or ended for [`REST`].
+    ///
+    /// # Errors
+    /// When that does not come to be.
+    pub fn at_rest(process: Pid) -> Result<(), BenchError> {
+        let threads = || fs::read_dir(format!("/proc/{process}/task")).map_or(0, Iterator::count);
+        let look = || (Self::of(process).wakeups, threads());
+        let watch = Stopwatch::start();
+        let (mut seen, mut since) = (look(), watch.elapsed());
+        while watch.elapsed() < since + REST {
+            if since > PATIENCE {
+                return Err(BenchError::program("tokend", "it does not come to rest"));
+            }
+            std::thread::sleep(LOOK);
+            let now = look();
+            if now != seen {
+                (seen, since) = (now, watch.elapsed());
+            }
+        }
+        Ok(())
+    }
+
     /// Processor time of the calling thread so far, in ns.
     #[must_use]
     pub fn of_this_thread() -> u64 {
+        // Documentation/scheduler/sched-stats.rst: time on a processor, time waiting for one, slices.
         let schedstat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
         schedstat.split_whitespace().next().and_then(|field| field.parse().ok()).unwrap_or(0)
     }
@@ -134,5 +163,32 @@ impl Cost {
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self { nanos: self.nanos.saturating_sub(earlier.nanos), wakeups: self.wakeups.saturating_sub(earlier.wakeups) }
+    }
+}
+
+/// The sum of `/proc/PID/task/*/schedstat`, with what threads took that have ended: clock_getcpuclockid(3).
+fn processor_time(process: Pid) -> Option<u64> {
+    let time = clock_gettime(clock_getcpuclockid(process).ok()?).ok()?;
+    Some(u64::try_from(time.tv_sec()).ok()? * 1_000_000_000 + u64::try_from(time.tv_nsec()).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_threads_that_have_ended_counts() {
+        let own = Pid::this();
+        let before = Cost::of(own).nanos;
+        let spent = std::thread::spawn(|| {
+            let mut sum = 0_u64;
+            while Cost::of_this_thread() < 20_000_000 {
+                sum = (0..100_000).fold(sum, |sum, at| std::hint::black_box(sum ^ at));
+            }
+            Cost::of_this_thread()
+        });
+        let spent = spent.join().expect("it does not panic");
+        // The scheduler adds up what a thread took at its end a moment later.
+        crate::harness::until("it is counted", || (Cost::of(own).nanos - before >= spent).then_some(()));
     }
 }

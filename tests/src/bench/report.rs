@@ -8,11 +8,14 @@ use std::path::Path;
 use super::aims::AIMS;
 use super::machine::Machine;
 use super::plot::Plot;
-use super::stats::Spread;
-use super::{BenchError, Case};
+use super::stats::{Spread, number};
+use super::{BenchError, Case, Settings};
 
 /// What stands before the figures.
 const PREAMBLE: &str = include_str!("preamble.md");
+
+/// What was found out about aims that are missed, if there is any; from their figures.
+const REASONS: &str = include_str!("reasons.md");
 
 /// One table, what is to be said of it, and its plots.
 #[derive(Debug, Clone)]
@@ -49,13 +52,23 @@ impl Section {
 pub struct Report {
     machine: Machine,
     command: String,
+    /// How much was measured, in words.
+    amount: String,
     sections: Vec<(Case, Section)>,
     found: BTreeMap<&'static str, Result<Spread, String>>,
 }
 
 impl Report {
-    pub(super) fn new(machine: Machine, command: String) -> Self {
-        Self { machine, command, sections: Vec::new(), found: BTreeMap::new() }
+    pub(super) fn new(machine: Machine, settings: &Settings) -> Self {
+        let amount = format!(
+            "{} rounds count. A slice is {} ms long, {} ms at {} connections and {} ms on two processors.",
+            settings.rounds,
+            settings.slice.as_millis(),
+            settings.slice.as_millis() * u128::from(Settings::AT_MANY),
+            number(Settings::MANY as f64),
+            settings.slice.as_millis() * u128::from(Settings::ON_TWO),
+        );
+        Self { machine, command: settings.command.clone(), amount, sections: Vec::new(), found: BTreeMap::new() }
     }
 
     pub(super) fn add(&mut self, case: Case, section: Section) {
@@ -90,19 +103,9 @@ impl Report {
     /// All of it as Markdown; plots are links to files beside it.
     #[must_use]
     pub fn markdown(&self) -> String {
-        let mut text = format!("{PREAMBLE}\n## The run\n\n```sh\n{}\n```\n\n{}\n", self.command, self.machine);
-        text += "\n## What is to be reached\n\n| what | reach | found (quartiles) | |\n| --- | --- | --- | --- |\n";
-        for aim in &AIMS {
-            let (found, verdict) = match self.found.get(aim.key) {
-                Some(Ok(found)) if aim.is_reached_by(*found) => (found.to_string(), "reached"),
-                Some(Ok(found)) => (found.to_string(), "**not reached**"),
-                Some(Err(why)) => (format!("not measured: {why}"), ""),
-                None => (format!("not in this run (case {})", &aim.key[..1]), ""),
-            };
-            let unit = if found.starts_with("not") { "" } else { aim.unit };
-            let found = format!("{found} {unit}");
-            let _ = writeln!(text, "| {} | {} | {} | {verdict} |", aim.what, aim.wanted(), found.trim_end());
-        }
+        let mut text = format!("{PREAMBLE}\n## The run\n\n```sh\n{}\n```\n\n", self.command);
+        let _ = write!(text, "{}\n\n{}", self.amount, self.machine);
+        self.write_aims(&mut text);
         let mut before = None;
         for (case, section) in &self.sections {
             if before != Some(case) {
@@ -112,6 +115,41 @@ impl Report {
             write_section(&mut text, section);
         }
         text
+    }
+
+    fn write_aims(&self, text: &mut String) {
+        let (mut reached, mut missed) = (0, 0);
+        let mut rows = String::new();
+        for aim in &AIMS {
+            let _ = write!(rows, "| {} | {} | ", aim.what, aim.wanted());
+            let _ = match self.found.get(aim.key) {
+                Some(Ok(found)) => {
+                    let good = aim.is_reached_by(found.middle);
+                    *(if good { &mut reached } else { &mut missed }) += 1;
+                    let verdict = if good { "reached" } else { "**missed**" };
+                    let sides = found.interval.map(|(from, to)| [from, to].map(|end| aim.is_reached_by(end)));
+                    let unsure = if sides.is_some_and(|[from, to]| from != to) { ", uncertain" } else { "" };
+                    let interval = found.interval.map(|(from, to)| format!("{}–{}", number(from), number(to)));
+                    let found = format!("{} {}", number(found.middle), aim.unit);
+                    let interval = interval.as_deref().unwrap_or("–");
+                    writeln!(rows, "{} | {interval} | {verdict}{unsure} |", found.trim_end())
+                }
+                Some(Err(why)) => writeln!(rows, "– | | not measured: {why} |"),
+                None => writeln!(rows, "– | | not in this run (case {}) |", &aim.key[..1]),
+            };
+        }
+        let _ = write!(
+            text,
+            "\n## What is to be reached\n\nOf {} aims {reached} were reached, {missed} were missed and {} were not measured. \
+             The median counts; *uncertain* is where its 95 % interval reaches over to the other side. There is no interval of \
+             fewer than six measurements.\n\n\
+             | what | reach | found | 95 % interval | |\n| --- | --- | --- | --- | --- |\n{rows}",
+            AIMS.len(),
+            AIMS.len() - reached - missed
+        );
+        if !REASONS.trim().is_empty() {
+            let _ = write!(text, "\n{REASONS}");
+        }
     }
 
     /// Writes `README.md` and the plots into this folder.
@@ -149,5 +187,31 @@ fn write_section(text: &mut String, section: &Section) {
     }
     while text.ends_with("\n\n") {
         text.pop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn each_aim_is_reached_or_missed_or_is_said_not_to_be_measured() {
+        let mut report = Report::new(Machine::here(1), &Settings::smoke(PathBuf::new()));
+        report.found("a.tokio.1", Ok(Spread::single(0.96)));
+        report.found("a.tokio.64", Ok(Spread::single(0.94)));
+        report.found_or("a.p99", Spread::of([1.2, 1.25, 1.28, 1.29, 1.3, 1.31]), "");
+        report.found("e.read", Err("nobody asked".to_owned()));
+        let text = report.markdown();
+        let row = |what: &str| text.lines().find(|line| line.starts_with(&format!("| {what}"))).expect("it has a row");
+        assert!(row("throughput against bare tokio, 1 connection").ends_with("| ≥ 0.95 | 0.960 | – | reached |"));
+        assert!(row("throughput against bare tokio, 64").ends_with("| ≥ 0.95 | 0.940 | – | **missed** |"));
+        assert!(row("p99 at 1,000").ends_with("| ≤ 1.3 | 1.29 | 1.20–1.31 | reached, uncertain |"), "{text}");
+        assert!(row("cached read").ends_with("| ≤ 20 ns | – | | not measured: nobody asked |"), "{text}");
+        assert!(AIMS.iter().all(|aim| row(aim.what).contains(&aim.wanted())));
+        let all = AIMS.len();
+        let sum = format!("Of {all} aims 2 were reached, 1 were missed and {} were not measured.", all - 3);
+        assert!(text.contains(&sum), "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! Rounds: every server has its turn in each, in another order each time.
 
-use super::BenchError;
+use super::{BenchError, interrupt};
 
 /// A source of orders; the same ones in each run.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ impl Shuffle {
 /// server did stands under its number, a round after the other.
 ///
 /// # Errors
-/// The first one of a slice.
+/// The first one of a slice, or when the run is to end.
 pub(super) fn rounds<T>(
     rounds: usize,
     servers: usize,
@@ -45,6 +45,7 @@ pub(super) fn rounds<T>(
     let mut all: Vec<Vec<T>> = (0..servers).map(|_| Vec::with_capacity(rounds)).collect();
     for round in 0..=rounds {
         for server in shuffle.order(servers) {
+            interrupt::check()?;
             let taken = slice(server)?;
             if round > 0 {
                 all[server].push(taken);

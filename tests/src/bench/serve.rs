@@ -11,6 +11,8 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::spread;
+
 /// The word on the command line that makes this program such a server.
 pub const SERVE: &str = "serve";
 
@@ -23,9 +25,15 @@ pub enum Kind {
     Tokio,
     /// Blocking, and it reads until an empty line: enough of HTTP for one request.
     Http,
+    /// [`super::spread`] on a current-thread runtime.
+    SpreadTokio,
+    /// The same without one.
+    SpreadBlocking,
 }
 
 impl Kind {
+    const ALL: [Self; 5] = [Self::Blocking, Self::Tokio, Self::Http, Self::SpreadTokio, Self::SpreadBlocking];
+
     /// As on the command line.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -33,6 +41,8 @@ impl Kind {
             Self::Blocking => "blocking",
             Self::Tokio => "tokio",
             Self::Http => "http",
+            Self::SpreadTokio => "spread-tokio",
+            Self::SpreadBlocking => "spread",
         }
     }
 }
@@ -47,7 +57,7 @@ pub fn run(arguments: &mut dyn Iterator<Item = OsString>) -> Option<ExitCode> {
     let served = (|| {
         let [kind, socket, length, reply] =
             [arguments.next()?, arguments.next()?, arguments.next()?, arguments.next()?];
-        let kind = [Kind::Blocking, Kind::Tokio, Kind::Http].into_iter().find(|known| kind == known.word())?;
+        let kind = Kind::ALL.into_iter().find(|known| kind == known.word())?;
         Some(serve(kind, &PathBuf::from(socket), length.to_str()?.parse().ok()?, &PathBuf::from(reply)))
     })();
     match served {
@@ -67,11 +77,12 @@ fn serve(kind: Kind, socket: &Path, length: usize, reply: &Path) -> io::Result<(
     // Whoever started it may be killed.
     set_pdeathsig(Signal::SIGKILL)?;
     let reply: Arc<[u8]> = std::fs::read(reply)?.into();
-    if kind == Kind::Tokio {
-        return tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()?
-            .block_on(on_tokio(socket, length, reply));
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_io().build();
+    match kind {
+        Kind::Tokio => return runtime()?.block_on(on_tokio(socket, length, reply)),
+        Kind::SpreadTokio => return runtime()?.block_on(spread::on_tokio(socket, reply)),
+        Kind::SpreadBlocking => return spread::blocking(socket, &reply),
+        Kind::Blocking | Kind::Http => {}
     }
     let listener = UnixListener::bind(socket)?;
     loop {

@@ -16,12 +16,15 @@ pub struct Settings {
     pub command: String,
     /// Rounds that count; one more goes before.
     pub rounds: usize,
-    /// What a server gets of a round. Twice that from [`Settings::MANY`] connections on, eight times on two processors.
+    /// What a server gets of a round. [`Settings::AT_MANY`] times that from [`Settings::MANY`] connections on,
+    /// [`Settings::ON_TWO`] times on two processors.
     pub slice: Duration,
     /// The most connections under load.
     pub most_connections: usize,
     /// Connections that do nothing.
     pub idle_connections: usize,
+    /// Connections that watch one name.
+    pub watchers: usize,
     /// How long an idle daemon is watched.
     pub idle: Duration,
     /// Numbers of warm tenants, each of a daemon of its own.
@@ -36,6 +39,12 @@ impl Settings {
     /// Connections that need longer slices: each should have several requests in one.
     pub const MANY: usize = 1_000;
 
+    /// How much longer.
+    pub const AT_MANY: u32 = 2;
+
+    /// How much longer slices are on two processors: tails need many requests, and the scheduler has its moods there.
+    pub const ON_TWO: u32 = 8;
+
     /// What the figures in the repository were made with.
     #[must_use]
     pub fn full(program: PathBuf) -> Self {
@@ -47,6 +56,7 @@ impl Settings {
             slice: Duration::from_millis(40),
             most_connections: 1_000,
             idle_connections: 10_000,
+            watchers: 1_000,
             idle: Duration::from_secs(120),
             tenants: vec![10, 1_000, 10_000],
             growth: Duration::from_secs(450),
@@ -62,6 +72,7 @@ impl Settings {
             slice: Duration::from_millis(2),
             most_connections: 64,
             idle_connections: 100,
+            watchers: 50,
             idle: Duration::from_millis(200),
             tenants: vec![2, 20],
             growth: Duration::from_secs(2),

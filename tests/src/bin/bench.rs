@@ -5,13 +5,22 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use tokend_tests::bench::{BenchError, Case, Settings, run, serve};
+use tokend_tests::bench::{BenchError, Case, Settings, caught, listen, run, serve};
+
+const EXAMPLES: &str = "
+
+Examples:
+  bench --out tests/benches    all of it, for the repository
+  bench a c                    two cases
+  bench --rounds 5 --slice 20 --idle 10 --growth 20 --unpackaged
+                               a little of everything";
 
 /// Measures tokend and its peers in turn and prints a report.
 ///
 /// Builds the daemon in its own profile: to be run with --release. Redis, memcached, oidc-agent and curl are taken from
 /// the system; what is missing is said.
 #[derive(Parser)]
+#[command(after_help = format!("Cases:{}{EXAMPLES}", cases()))]
 struct Options {
     /// Which cases, by their letters [default: all]
     #[arg(value_name = "CASE", value_parser = case)]
@@ -37,10 +46,12 @@ struct Options {
 }
 
 fn case(letter: &str) -> Result<Case, String> {
-    Case::of_letter(letter).ok_or_else(|| {
-        let cases = Case::ALL.map(|case| format!("\n  {}  {}", case.letter(), case.title()));
-        format!("the cases are:{}", cases.concat())
-    })
+    Case::of_letter(letter).ok_or_else(|| format!("the cases are:{}", cases()))
+}
+
+/// A line for each.
+fn cases() -> String {
+    Case::ALL.map(|case| format!("\n  {}  {}", case.letter(), case.title())).concat()
 }
 
 fn main() -> ExitCode {
@@ -49,6 +60,8 @@ fn main() -> ExitCode {
     }
     match measure(Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whatever did not work then: the signal may have been to what was measured too.
+        Err(_) if let Some(caught) = caught() => ExitCode::from(caught.exit_status()),
         Err(error) => {
             eprintln!("bench: {}", tokend::causes(&error));
             ExitCode::FAILURE
@@ -74,6 +87,7 @@ fn measure(options: Options) -> Result<(), BenchError> {
     settings.idle = Duration::from_secs(options.idle);
     settings.growth = Duration::from_secs(options.growth);
     settings.packaged = !options.unpackaged;
+    listen()?;
     let report = run(settings)?;
     println!("{}", report.markdown());
     match options.out {

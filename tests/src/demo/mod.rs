@@ -12,7 +12,6 @@ mod live;
 mod names;
 mod out;
 mod stage;
-mod stop;
 mod table;
 
 use std::process::ExitCode;
@@ -21,13 +20,13 @@ use clap::Parser;
 
 use crate::harness::{Binaries, World};
 use crate::sandbox::Lives;
+use crate::stop::Stop;
 
 pub use error::DemoError;
 pub use live::{Live, Tally};
 pub use names::{Shown, cast};
 pub use out::Out;
 pub use stage::Stage;
-pub use stop::{Caught, Stop};
 pub use table::{Answer, Row, exit_status, table};
 
 /// The seed of the demo's sandbox.

@@ -11,11 +11,13 @@ use nix::sys::signal::Signal;
 use tokend_client::Client;
 use tokio::process::Command;
 
+use super::DemoError;
 use super::error::{causes, tail};
 use super::names::{self, Shown, cast};
-use super::{DemoError, Stop};
 use crate::harness::{Binaries, Daemon, PATIENCE, World};
+use crate::load::Stopwatch;
 use crate::sandbox::Now;
+use crate::stop::Stop;
 
 /// How long a call of the provider's API may take.
 const CALL: Duration = Duration::from_secs(10);
@@ -64,8 +66,8 @@ impl Stage {
     /// # Errors
     /// When it ends before, or it takes too long.
     pub async fn listening(&self) -> Result<(), DemoError> {
-        let looks = PATIENCE.as_millis() / LOOK.as_millis();
-        for _ in 0..looks {
+        let watch = Stopwatch::start();
+        while watch.elapsed() < PATIENCE {
             self.check()?;
             if UnixStream::connect(self.world.socket()).is_ok() {
                 return Ok(());
@@ -154,8 +156,8 @@ impl Stage {
 }
 
 async fn ended(daemon: &mut Daemon) -> bool {
-    let looks = FAREWELL.as_millis() / LOOK.as_millis();
-    for _ in 0..looks {
+    let watch = Stopwatch::start();
+    while watch.elapsed() < FAREWELL {
         if !daemon.is_running() {
             return true;
         }

@@ -29,7 +29,7 @@ static ENVIRONMENT: LazyLock<Environment> = LazyLock::new(|| {
     Environment {
         surroundings: Arc::new(Surroundings::new(variables, uid, gid)),
         accounts: Arc::new(SomeAccounts),
-        unit_sight: UnitSight::Clear,
+        unit_sight: || UnitSight::Clear,
     }
 });
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokend::audit::Audit;
 use tokend::board::Board;
-use tokend::config::SocketGroup;
+use tokend::config::{SocketGroup, SystemAccounts};
 use tokend::core::access::Access;
 use tokend::core::effect::{Issued, ReadMode};
 use tokend::socket::{CORE_QUEUE, Context, Limits, Listener, Rules, SocketThread};
@@ -204,7 +204,7 @@ impl Daemon {
             to_core,
             limits: Limits { max_connections_per_uid: 4_096, frame_time: PATIENCE, ..Limits::default() },
         };
-        let listener = Listener::bind(&path, SocketGroup::Own).expect("a folder of our own");
+        let listener = Listener::bind(&path, SocketGroup::Own, &SystemAccounts).expect("a folder of our own");
         let thread = SocketThread::spawn(listener, context).expect("a thread");
         Self { path, _thread: thread, _folder: folder }
     }

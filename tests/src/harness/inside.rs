@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::unistd::{Pid, SysconfVar, sysconf};
@@ -71,6 +72,21 @@ impl Inside {
         Duration::from_millis(ticks.sum::<u64>() * 1000 / u64::try_from(per_second).expect("some"))
     }
 
+    /// The ids of its threads, with their names. The first thread has the process's.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn threads(self) -> Vec<(Pid, String)> {
+        let tasks = fs::read_dir(self.path("task")).expect("the process runs").flatten();
+        let named = |task: fs::DirEntry| {
+            // One that has ended meanwhile has no name any more.
+            let name = fs::read_to_string(task.path().join("comm")).ok()?;
+            Some((Pid::from_raw(task.file_name().to_str()?.parse().ok()?), name.trim_end().to_owned()))
+        };
+        tasks.filter_map(named).collect()
+    }
+
     /// How many descriptors it has open.
     ///
     /// # Panics
@@ -110,6 +126,23 @@ impl Inside {
         }
         Ok(all)
     }
+}
+
+/// The processes that have a folder in their environment or among their arguments: all that was started with it as its
+/// TMPDIR, and what those have started.
+///
+/// # Panics
+/// Without /proc.
+#[must_use]
+pub fn processes_of(folder: &Path) -> Vec<Pid> {
+    let folder = folder.as_os_str().as_bytes();
+    let named = |pid: &i32| {
+        let of = |file| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        [of("cmdline"), of("environ")].iter().any(|text| text.windows(folder.len()).any(|part| part == folder))
+    };
+    let entries = fs::read_dir("/proc").expect("proc(5)").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(named).map(Pid::from_raw).collect()
 }
 
 /// Bytes of a secret that are looked for: an allocator overwrites the first 16 of what was freed, and what is left of

@@ -224,13 +224,17 @@ impl World {
     }
 }
 
-/// In memory where the system has such a place. A disk that is busy with somebody's build takes ten seconds and more
+/// In memory where the system has such a place and nobody has named another (TMPDIR). A disk that is busy with somebody's build takes ten seconds and more
 /// for an fsync, and tokend waits for two of them in each rotation: with lives of seconds a test would say something
 /// about the disk.
 fn temporary_folder() -> TempDir {
     let mut named = tempfile::Builder::new();
     named.prefix("tokend-");
-    named.tempdir_in("/dev/shm").or_else(|_| named.tempdir()).expect("a temporary folder")
+    let folder = match std::env::var_os("TMPDIR") {
+        Some(_) => named.tempdir(),
+        None => named.tempdir_in("/dev/shm").or_else(|_| named.tempdir()),
+    };
+    folder.expect("a temporary folder")
 }
 
 /// A provider that is off the net.

@@ -5,8 +5,8 @@
 //! Classic names; peers read them all the while through the client, which reconnects by itself. The daemon is killed
 //! at random moments: while it starts, while nothing special happens, a moment after a refresh has reached the
 //! provider, amid an import; and of those that had come up some amid or after reloads, by signal and by a peer, of the
-//! same file and of one with a change that concerns nobody. After each kill a copy of the state folder is read, and after each restart it is waited
-//! for until every peer has a working token again.
+//! same file and of one with a change that concerns nobody. After each kill a copy of the state folder is read, and
+//! after each restart it is waited for until every peer has a working token again.
 //!
 //! What must hold: no peer's call fails within its wait, but for a Classic name that is without a chain; no token is
 //! dead when it is given, unless flagged; a chain is only lost when the provider issued a pair that no daemon had

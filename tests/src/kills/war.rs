@@ -15,7 +15,7 @@ use super::image::Image;
 use super::ledger::{Ledger, Life};
 use super::peers::Sightings;
 use super::report::Report;
-use crate::harness::{Daemon, PATIENCE, World, until};
+use crate::harness::{Daemon, PATIENCE, World, until, within};
 use crate::sandbox::{Endpoint, Fault, FaultRule, Lives, Now, Population};
 
 /// Names that need nobody's help.
@@ -188,11 +188,10 @@ impl War<'_> {
     fn settle(&mut self, daemon: &mut Daemon, names: &[String], started: Now, cuts: bool) -> Result<Settled, Broken> {
         let life = self.sightings.life.load(Ordering::SeqCst);
         let client = Client::builder().socket(self.world.socket()).wait_for_daemon(true).build();
-        let looks = PATIENCE.as_millis() / LOOK.as_millis();
         let mut waiting: Vec<&String> = names.iter().collect();
-        for _ in 0..looks {
+        let settled = within(PATIENCE, LOOK, || {
             if !daemon.is_running() {
-                return self.broken("the daemon ended by itself".to_owned());
+                return Some(self.broken("the daemon ended by itself".to_owned()));
             }
             self.read_log();
             for classic in &mut self.classics {
@@ -206,17 +205,21 @@ impl War<'_> {
             if waiting.is_empty() {
                 let took = self.world.provider().now() - started;
                 self.report.slowest_recovery = self.report.slowest_recovery.max(took);
-                return Ok(Settled::Well);
+                return Some(Ok(Settled::Well));
             }
             if waiting.iter().any(|name| self.classics.iter().any(|c| c.name == **name))
                 && UnixStream::connect(self.world.socket()).is_ok()
-                && self.tend(&client, life, cuts)?
             {
-                return Ok(Settled::AmidImport);
+                match self.tend(&client, life, cuts) {
+                    Ok(false) => {}
+                    Ok(true) => return Some(Ok(Settled::AmidImport)),
+                    Err(broken) => return Some(Err(broken)),
+                }
             }
-            thread::sleep(LOOK);
-        }
-        self.broken(format!("in {PATIENCE:?} no peer of {waiting:?} had a working token again"))
+            None
+        });
+        settled
+            .unwrap_or_else(|| self.broken(format!("in {PATIENCE:?} no peer of {waiting:?} had a working token again")))
     }
 
     /// Looks at the chains that are not there, and does what an operator would. Whether it was cut off.
@@ -299,16 +302,16 @@ impl War<'_> {
 
     /// In the end every chain rotates once more: what was restored is not only there, it is alive.
     fn await_rotations(&mut self, started: Now) -> Result<(), Broken> {
-        let looks = PATIENCE.as_millis() / LOOK.as_millis();
-        for _ in 0..looks {
+        let rotated = within(PATIENCE, LOOK, || {
             self.read_log();
             let mut alive = self.classics.iter().filter(|classic| !classic.spent);
-            if alive.all(|classic| self.ledger.client(&classic.client.client_id).last_pair > Some(started)) {
-                return Ok(());
-            }
-            thread::sleep(LOOK);
+            let client = |classic: &Classic| self.ledger.client(&classic.client.client_id);
+            alive.all(|classic| client(classic).last_pair > Some(started)).then_some(())
+        });
+        match rotated {
+            Some(()) => Ok(()),
+            None => self.broken("not every chain was rotated in the last life".to_owned()),
         }
-        self.broken("not every chain was rotated in the last life".to_owned())
     }
 
     fn read_log(&mut self) {

@@ -1,4 +1,4 @@
-//! The one place where the load generator reads a clock.
+//! The one place where tests and their tools read a clock of this process.
 
 use std::time::{Duration, Instant};
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use nix::sched::{CloneFlags, setns};
+use nix::unistd::Pid;
 
 use super::Machine;
 use crate::harness::Ran;
@@ -105,6 +106,26 @@ impl Machine {
     pub fn put_file(&self, from: &Path, path: &str, mode: u32) {
         let content = fs::read(from).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
         self.put(path, content, mode);
+    }
+
+    /// What a process inside is called outside.
+    ///
+    /// # Panics
+    /// When there is no such process on the machine.
+    #[must_use]
+    pub fn outside(&self, pid: &str) -> Pid {
+        let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let own = namespace(&self.init.to_string());
+        let is_it = |outside: &String| {
+            let status = fs::read_to_string(format!("/proc/{outside}/status")).unwrap_or_default();
+            // Its id in each namespace, from the outermost in, proc_pid_status(5).
+            let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+            ids.split_whitespace().last() == Some(pid) && namespace(outside) == own
+        };
+        let entries = fs::read_dir("/proc").expect("proc(5)").flatten();
+        let found = entries.filter_map(|entry| entry.file_name().into_string().ok()).find(is_it);
+        let found = found.unwrap_or_else(|| panic!("there is no process {pid} on the machine"));
+        Pid::from_raw(found.parse().expect("a number"))
     }
 
     /// A TCP connection to the machine's own 127.0.0.1, which nothing outside can reach otherwise.

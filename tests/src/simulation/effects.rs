@@ -15,6 +15,7 @@ use super::access::Act;
 use super::daemon::{OpenKind, Slot};
 use super::disk::{DiskFault, Ended, Pending};
 use super::journal::Entry;
+use super::life::REBOOT;
 use super::machine::SECOND;
 use super::play::{Event, Simulation};
 
@@ -37,7 +38,7 @@ impl Simulation {
             self.totals.effects += 1;
             self.carry_out(effect);
             if self.crash_is_due() {
-                return self.crash("after an effect");
+                return self.crash("after an effect", REBOOT);
             }
         }
         if let Some(daemon) = &mut self.daemon {
@@ -77,7 +78,7 @@ impl Simulation {
             Effect::Notice(notice) => {
                 let (subject, message) = (notice.subject, notice.message);
                 if message.contains("dies in") {
-                    self.watch.warned(&subject, self.machine.stepped(), self.at);
+                    self.watch.warned(&subject, self.machine.misdated(), self.at);
                 }
                 self.journal.note(self.at, Entry::Notice { subject, message });
             }
@@ -121,6 +122,9 @@ impl Simulation {
                 if let Some(name) = open.name.clone().filter(|name| self.lets(open.uid, name, Act::Read)) {
                     if open.kind == OpenKind::Reject(token.fingerprint) {
                         self.watch.fail(format!("{name}: a peer rejected {} and got it again", token.fingerprint));
+                    }
+                    if flags.contains(Flags::FALLS_SHORT) {
+                        self.watch.wants_more(&name, token.fingerprint); // it asked before there was this one
                     }
                     self.give(open.uid, &name, token, *flags, open.min_ttl);
                 }
@@ -267,7 +271,7 @@ impl Simulation {
             ("names", sizes.names, profiles + tenants + self.peers.strangers()),
             ("chains", sizes.chains, self.disk.records() + profiles + 1),
             ("queued", sizes.queued, sizes.names + profiles + sizes.chains),
-            ("alarms", sizes.alarms, sizes.names + profiles + sizes.chains + sizes.waiters),
+            ("alarms", sizes.alarms, sizes.names + profiles + sizes.chains + sizes.waiters + 1),
         ];
         for (what, held, most) in bounds {
             if held > most {

@@ -48,7 +48,7 @@ impl Simulation {
         let chains: Vec<ChainKey> = configured.collect();
         for key in chains {
             let Some(token) = self.disk.chain(&key).and_then(|record| record.refresh_token.clone()) else { continue };
-            self.watch.warnings(&key, &token, self.phase.started, self.machine.stepped(), self.at);
+            self.watch.warnings(&key, &token, self.phase.started, self.machine.misdated(), self.at);
         }
     }
 

@@ -10,10 +10,12 @@ use tokend_proto::{Fingerprint, TokenName};
 use super::Kept;
 use super::access;
 use super::daemon::{Daemon, OpenKind};
-use super::disk::DiskFault;
 use super::journal::{Entry, moment};
-use super::machine::{DAY, HOUR, MINUTE, SECOND, Time};
+use super::machine::{DAY, HOUR, MINUTE, SECOND, Time, UPTIME_AT_START};
 use super::play::{Event, Simulation};
+
+/// The machine is booted anew after a crash with this chance.
+pub(super) const REBOOT: f64 = 0.25;
 
 /// A record is found damaged with this chance, in rough weather.
 const ROT: f64 = 0.01;
@@ -33,10 +35,6 @@ const LONGEST_PROBE: Time = HOUR;
 
 /// A pair that was received is durable within this time, unless the disk is at fault: a backoff of half a minute.
 const LONGEST_WRITE: Time = MINUTE;
-
-/// What is recorded follows a step of the wall clock within this time, unless the disk is at fault: a minute until it
-/// is tried again, and a slow write before and after.
-const LONGEST_RESTAMP: Time = 110 * SECOND;
 
 /// In calm weather everything is looked at this often.
 const INSPECTION: Time = MINUTE;
@@ -81,6 +79,11 @@ impl Phase {
 
     pub(super) fn is_calm(&self) -> bool {
         self.calm
+    }
+
+    /// The machine is off.
+    pub(super) fn is_off(&self) -> bool {
+        self.reboot
     }
 
     /// Calm, and long enough for everything to be well.
@@ -150,6 +153,7 @@ impl Simulation {
         self.end_troubles();
         self.world.provider.clear_faults();
         self.network.calm();
+        self.records_may_have_followed();
         self.disk.fault = None;
         if self.machine.asleep(self.at).is_some() {
             self.resume();
@@ -225,9 +229,10 @@ impl Simulation {
         }
         let by = std::mem::take(&mut self.phase.step_while_off);
         if by != 0 {
-            self.machine.step_wall(self.at, by);
-            self.watch.forgive_logins();
+            self.machine.step_wall(by);
+            self.records_are_misdated();
         }
+        self.clock_at_start(reboot);
         self.life += 1;
         // A stop and a later start lose it; so does a manager without a place for it.
         let handed_on = self.handed_on.take().filter(|_| self.dice.chance(0.7));
@@ -253,15 +258,15 @@ impl Simulation {
         self.tell(Input::Configure(self.world.file.settings()));
     }
 
-    /// The daemon is gone between one instruction and the next.
-    pub(super) fn crash(&mut self, why: &'static str) {
+    /// The daemon is gone between one instruction and the next, and the machine is booted anew with this chance.
+    pub(super) fn crash(&mut self, why: &'static str, reboot: f64) {
         if self.daemon.is_none() {
             return;
         }
         self.totals.crashes += 1;
         let reboot = match (self.plan.kept, self.plan.crash_after) {
             (Kept::One, Some((_, reboot))) => reboot,
-            _ => self.dice.chance(0.25),
+            _ => self.dice.chance(reboot),
         };
         self.end_life(why, reboot);
         let down = match (self.plan.kept, self.dice.between(0, 99)) {
@@ -281,20 +286,17 @@ impl Simulation {
         if self.phase.reboot && !self.phase.calm && self.dice.chance(0.3) {
             self.phase.step_while_off = self.some_step();
         }
-        self.after(down, Event::Start);
+        let booting = if self.phase.reboot { UPTIME_AT_START } else { 0 };
+        self.after(down + booting, Event::Start);
     }
 
     pub(super) fn end_life(&mut self, why: &'static str, reboot: bool) {
         let effects = self.totals.effects;
         self.journal.note(self.at, Entry::Crashed { effects, why });
+        self.records_may_have_followed();
         self.handed_on = self.daemon.take().map(|daemon| daemon.core.held(self.machine.boot(self.at)));
         self.phase.reboot |= reboot;
-        // As though it had been stepped while the machine was off.
-        let disk_is_bad = matches!(self.disk.fault, Some(DiskFault::Full | DiskFault::ReadOnly));
-        let since = self.at - if disk_is_bad { LOGIN_WINDOW } else { LONGEST_RESTAMP };
-        if reboot && self.machine.stepped_since(since) {
-            self.watch.forgive_logins();
-        }
+        self.clock_at_end(reboot);
         if self.machine.asleep(self.at).is_some() {
             self.resume();
         }

@@ -17,7 +17,7 @@ pub(super) const DAY: Time = 24 * HOUR;
 pub(super) const BEGIN: Time = 1_790_000_000_000;
 
 /// How long a boot takes until the daemon is started.
-const UPTIME_AT_START: Time = 7 * SECOND;
+pub(super) const UPTIME_AT_START: Time = 7 * SECOND;
 
 pub(super) struct Machine {
     /// When the boot clock stood at zero.
@@ -27,13 +27,13 @@ pub(super) struct Machine {
     wall_offset: i64,
     /// It sleeps until then.
     asleep_until: Option<Time>,
-    /// When the wall clock was last stepped, by whatever.
-    stepped: Option<Time>,
+    /// When what is recorded last lost the wall clock: it was stepped, and nobody could write that down.
+    misdated: Option<Time>,
 }
 
 impl Machine {
     pub(super) fn new(now: Time) -> Self {
-        Self { booted: now - UPTIME_AT_START, boots: 1, wall_offset: 0, asleep_until: None, stepped: None }
+        Self { booted: now - UPTIME_AT_START, boots: 1, wall_offset: 0, asleep_until: None, misdated: None }
     }
 
     pub(super) fn now(&self, at: Time) -> Now {
@@ -50,10 +50,6 @@ impl Machine {
         self.booted.saturating_add(boot.0)
     }
 
-    pub(super) fn booted(&self) -> Time {
-        self.booted
-    }
-
     pub(super) fn boot_id(&self) -> BootId {
         let mut id = [0; 16];
         id[..8].copy_from_slice(&self.boots.to_le_bytes());
@@ -66,19 +62,23 @@ impl Machine {
         self.asleep_until = None;
     }
 
-    pub(super) fn step_wall(&mut self, now: Time, by: i64) {
+    pub(super) fn step_wall(&mut self, by: i64) {
         self.wall_offset += by;
-        self.stepped = Some(now);
     }
 
-    /// When the wall clock was last stepped.
-    pub(super) fn stepped(&self) -> Option<Time> {
-        self.stepped
+    /// What was recorded before does not tell any more, after a reboot, how long ago it was.
+    pub(super) fn misdate(&mut self, now: Time) {
+        self.misdated = Some(now);
     }
 
-    /// Whether the wall clock has been stepped since.
-    pub(super) fn stepped_since(&self, at: Time) -> bool {
-        self.stepped.is_some_and(|stepped| stepped >= at)
+    /// When that was last so.
+    pub(super) fn misdated(&self) -> Option<Time> {
+        self.misdated
+    }
+
+    /// Whether how long ago that was can be told only by a wall clock that was stepped while nobody saw it.
+    pub(super) fn has_misdated(&self, at: Time) -> bool {
+        at < self.booted && self.misdated.is_some_and(|misdated| misdated >= at)
     }
 
     pub(super) fn sleep(&mut self, until: Time) {

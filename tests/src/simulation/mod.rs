@@ -9,9 +9,10 @@
 //!
 //! Real here: the core with its access rules, the sandbox's provider, and the code that reads the provider's answers.
 //! Played: HTTP, the file store (by the contract of its trait), the board, the driver's loop and the socket. Not here
-//! at all: watches and the wire format, which the core knows nothing of.
+//! at all: watches, `explain`, and the wire format.
 
 mod access;
+mod clockwork;
 mod daemon;
 mod dice;
 mod disk;

@@ -7,6 +7,7 @@ use tokend::core::held::Held;
 use tokend::core::input::{Input, WriteId};
 use tokend_proto::{ProfileName, TokenName};
 
+use super::clockwork::Clockwork;
 use super::daemon::Daemon;
 use super::dice::Dice;
 use super::disk::Disk;
@@ -69,6 +70,8 @@ pub(super) enum Event {
     Mischief,
     /// The daemon is killed.
     Kill,
+    /// The machine goes off, for long.
+    PowerCut,
     /// A chapter of the small world's story.
     Small(u32),
 }
@@ -92,6 +95,7 @@ pub(super) struct Simulation {
     /// Lives of the daemon so far.
     pub(super) life: u64,
     pub(super) phase: Phase,
+    pub(super) clockwork: Clockwork,
     pub(super) waiters: u64,
     pub(super) peers: Peers,
     pub(super) watch: Watch,
@@ -116,6 +120,7 @@ impl Simulation {
             handed_on: None,
             life: 0,
             phase: Phase::default(),
+            clockwork: Clockwork::default(),
             waiters: 0,
             peers: Peers::default(),
             watch: Watch::new(),
@@ -180,6 +185,7 @@ impl Simulation {
                     | Event::Machine
                     | Event::Mischief
                     | Event::Kill
+                    | Event::PowerCut
             )
         };
         self.events.retain(|_, event| !trouble(event) && !matches!(event, Event::Inspect));
@@ -245,7 +251,8 @@ impl Simulation {
             Event::Resume => self.resume(),
             Event::Absence => self.absence(),
             Event::Mischief => self.mischief(),
-            Event::Kill => self.crash("killed after a login"),
+            Event::Kill => self.crash("killed after a login", 0.5),
+            Event::PowerCut => self.power_cut(),
             Event::Small(chapter) => self.small(chapter),
         }
     }

@@ -1,11 +1,11 @@
 //! What goes wrong outside of the daemon, for a while: provider, network, disk, and the machine itself.
 
 use serde_json::json;
-use tokend::core::input::Input;
 
 use super::disk::DiskFault;
 use super::journal::Entry;
-use super::machine::{DAY, HOUR, MINUTE, SECOND, Time};
+use super::life::REBOOT;
+use super::machine::{HOUR, MINUTE, SECOND, Time};
 use super::play::{Event, Simulation};
 use crate::sandbox::{Endpoint, Fault, FaultRule, RetryHint, RuleId, Times};
 
@@ -46,6 +46,7 @@ impl Simulation {
             _ => {
                 let faults = [DiskFault::Full, DiskFault::ReadOnly, DiskFault::Slow];
                 let fault = *self.dice.pick(&faults).expect("some");
+                self.records_may_have_followed();
                 self.disk.fault = Some(fault);
                 let what = match fault {
                     DiskFault::Full => "disk full",
@@ -94,7 +95,7 @@ impl Simulation {
     fn some_fault(&mut self) -> (Fault, bool) {
         let status = |status| Fault::Status { status, retry_after: None };
         let either = self.dice.chance(0.5);
-        match self.dice.between(0, 15) {
+        match self.dice.between(0, 17) {
             0 => (status(500), either),
             1 => (Fault::Status { status: 503, retry_after: Some(self.dice.between(1, 90).to_string()) }, false),
             2 => (status(502), either),
@@ -115,6 +116,7 @@ impl Simulation {
                 }
                 (Fault::ExpiresIn(Some(text.to_owned())), true)
             }
+            15 | 16 => (status(500), true),
             _ => (Fault::Redirect("https://elsewhere.example.net/".to_owned()), false),
         }
     }
@@ -139,7 +141,10 @@ impl Simulation {
             Trouble::Loss => (self.network.loss_before, self.network.loss_after) = (0.0, 0.0),
             Trouble::Partition => self.network.partition = false,
             Trouble::Slowness => self.network.slowness = 200,
-            Trouble::Disk => self.disk.fault = None,
+            Trouble::Disk => {
+                self.records_may_have_followed();
+                self.disk.fault = None;
+            }
         }
         self.journal.note(self.at, Entry::Weather("better".to_owned()));
     }
@@ -157,8 +162,29 @@ impl Simulation {
                 let by = self.some_step();
                 self.step_clock(by);
             }
-            140..180 => self.crash("killed"),
+            140..172 => self.crash("killed", REBOOT),
+            172..186 => self.set_back(),
             _ => self.stop(),
+        }
+    }
+
+    /// The clock is set back, and later the power fails for so long that tokens die.
+    fn set_back(&mut self) {
+        let by = i64::try_from(self.dice.between(20 * MINUTE, 110 * MINUTE)).expect("two hours");
+        if self.dice.chance(0.5) {
+            self.crash("killed before a step", 0.0);
+        }
+        self.step_clock(-by);
+        let later = self.dice.between(MINUTE, 30 * MINUTE);
+        self.after(later, Event::PowerCut);
+    }
+
+    pub(super) fn power_cut(&mut self) {
+        if self.daemon.is_some() {
+            self.totals.crashes += 1;
+            self.end_life("power cut", true);
+            let down = self.dice.between(20 * MINUTE, 3 * HOUR);
+            self.after(down, Event::Start);
         }
     }
 
@@ -166,17 +192,11 @@ impl Simulation {
         if self.machine.asleep(self.at).is_some() {
             return;
         }
+        self.records_may_have_followed();
         self.totals.sleeps += 1;
         self.journal.note(self.at, Entry::Machine(format!("sleeps for {} s", length / SECOND)));
         self.machine.sleep(self.at + length);
         self.after(length, Event::Resume);
-    }
-
-    fn step_clock(&mut self, by: i64) {
-        self.totals.steps += 1;
-        self.journal.note(self.at, Entry::Machine(format!("steps its wall clock by {by} ms")));
-        self.machine.step_wall(self.at, by);
-        self.tell(Input::Tick); // the driver hears of it
     }
 
     /// A login is between two of its steps: now and then the machine sleeps, and the daemon dies soon after.
@@ -184,7 +204,7 @@ impl Simulation {
         if !self.phase.is_calm() && self.dice.chance(0.05) {
             let length = self.dice.between(10 * MINUTE, 90 * MINUTE);
             self.sleep(length);
-            let later = length + self.dice.between(1, SECOND);
+            let later = length + self.dice.between(SECOND / 2, 3 * SECOND);
             self.after(later, Event::Kill);
         }
     }
@@ -202,23 +222,21 @@ impl Simulation {
         self.revoke();
         if self.dice.chance(0.5) {
             let by = self.some_step();
+            if self.dice.chance(0.5) {
+                self.crash("killed before a step", 0.0);
+            }
             self.step_clock(by);
         }
         if self.dice.chance(0.7) {
-            let later = self.dice.between(1, 5 * MINUTE);
+            // Late enough for what is recorded to have followed the step.
+            let later = self.dice.between(1, 9 * MINUTE);
             self.after(later, Event::Kill);
         }
     }
 
-    /// A step of the wall clock, up to a day either way.
-    pub(super) fn some_step(&mut self) -> i64 {
-        let most = *self.dice.pick(&[SECOND, MINUTE, HOUR, DAY]).expect("some");
-        let by = i64::try_from(self.dice.between(1, most)).expect("a day");
-        if self.dice.chance(0.5) { by } else { -by }
-    }
-
     /// The machine wakes: what was put off happens now.
     pub(super) fn resume(&mut self) {
+        self.records_may_have_followed();
         self.machine.wake_up();
         self.journal.note(self.at, Entry::Machine("wakes".to_owned()));
         for event in std::mem::take(&mut self.put_off) {

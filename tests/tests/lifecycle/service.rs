@@ -3,11 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use nix::sys::ptrace;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
-use tokend_tests::harness::{Daemon, Inside, PATIENCE, World, until};
+use tokend_tests::harness::{Daemon, Frozen, Inside, PATIENCE, World, until};
 use tokend_tests::sandbox::{Endpoint, Fault, FaultRule};
 
 use super::manager::Manager;
@@ -121,45 +119,13 @@ fn pings_go_on(manager: &Manager<'_>) {
     until("it is alive", || (manager.count("WATCHDOG=1") >= before + 2).then_some(()));
 }
 
-/// The ids of the daemon's threads, with their names.
-fn threads(daemon: &Daemon) -> Vec<(Pid, String)> {
-    let folder = format!("/proc/{}/task", daemon.pid());
-    let ids = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    ids.filter_map(|id| {
-        Some((Pid::from_raw(id.parse().ok()?), fs::read_to_string(format!("{folder}/{id}/comm")).ok()?))
-    })
-    .collect()
-}
-
-/// A thread that stands still until this is dropped, while the others go on.
-struct Frozen(Pid);
-
-impl Frozen {
-    /// `None` where this process may not trace that one.
-    fn freeze(thread: Pid) -> Option<Self> {
-        match ptrace::seize(thread, ptrace::Options::empty()) {
-            Err(nix::errno::Errno::EPERM) => return None,
-            other => other.unwrap(),
-        }
-        ptrace::interrupt(thread).unwrap();
-        waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
-        Some(Self(thread))
-    }
-}
-
-impl Drop for Frozen {
-    fn drop(&mut self) {
-        let _ = ptrace::detach(self.0, None);
-    }
-}
-
 #[test]
 fn either_thread_that_is_stuck_stops_the_signs_of_life() {
     let world = World::new(1405);
     let (manager, daemon) = watched(&world);
     pings_go_on(&manager);
-    let all = threads(&daemon);
-    let socket = all.iter().find(|(_, name)| name.trim() == "socket").expect("it has a thread of its own").0;
+    let all = Inside::of(daemon.pid()).threads();
+    let socket = all.iter().find(|(_, name)| name == "socket").expect("it has a thread of its own").0;
     for (thread, which) in [(socket, "the socket's"), (daemon.pid(), "the core's")] {
         let Some(frozen) = Frozen::freeze(thread) else {
             eprintln!("not shown: this user may not stop a single thread of another process, ptrace(2)");
@@ -181,7 +147,7 @@ fn wakes(daemon: &Daemon) -> u64 {
         let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:").map(str::to_owned));
         line.map_or(0, |count| count.trim().parse::<u64>().unwrap())
     };
-    threads(daemon).iter().map(|(thread, _)| of(thread)).sum()
+    Inside::of(daemon.pid()).threads().iter().map(|(thread, _)| of(thread)).sum()
 }
 
 #[test]

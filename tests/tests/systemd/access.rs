@@ -7,6 +7,8 @@ use crate::checks::Checks;
 use crate::scene::Scene;
 
 const RULES: &str = r#"
+[audit]
+reads = true
 [[access]]
 profiles = ["campus"]
 users = ["netops"]
@@ -85,6 +87,8 @@ pub(crate) fn by_unit(scene: &mut Scene, checks: &mut Checks) {
     checks.ends("and no other", &ran, 4);
     let seen: Value = serde_json::from_str(&in_service(scene, "aruba-exporter.service", &[], &whoami).stdout).unwrap();
     checks.equal("whoami tells its unit", seen["unit"].as_str(), Some("aruba-exporter.service"));
+    checks.equal("and which names it may have", names(&seen), vec!["lab"]);
+    is_recorded(scene, checks);
     checks.ends("the same program of the same user outside does not", &scene.run_as("exporter", &get("lab")), 4);
     checks.ends("nor in another service", &in_service(scene, "other.service", &[], &get("lab")), 4);
     let ran = in_service(scene, "aruba-exporter.service", &["--slice=automation.slice"], &get("lab"));
@@ -96,6 +100,29 @@ pub(crate) fn by_unit(scene: &mut Scene, checks: &mut Checks) {
     let ran = in_service(scene, "any.service", &["--slice=automation-night.slice"], &get("plant"));
     checks.ends("a slice in that slice", &ran, 0);
     checks.ends("not a service beside it", &in_service(scene, "any.service", &[], &get("plant")), 4);
+}
+
+/// What `whoami` says may be read.
+fn names(seen: &Value) -> Vec<&str> {
+    seen["names"].as_array().unwrap().iter().map(|name| name["name"].as_str().unwrap()).collect()
+}
+
+/// What the service was given and refused stands in the journal, with its unit.
+fn is_recorded(scene: &Scene, checks: &mut Checks) {
+    let token = scene.token("lab");
+    scene.machine.does(&["journalctl", "--sync"]);
+    let of = |outcome: &str| {
+        let outcome = format!("F_OUTCOME={outcome}");
+        let unit = "F_UNIT=aruba-exporter.service";
+        scene.machine.says(&["journalctl", "--output=json", "TARGET=audit", unit, &outcome])
+    };
+    let ran = scene.ctl(&["get", "lab", "--output", "json"]);
+    let lab: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let fingerprint = format!("\"F_FINGERPRINT\":{}", lab["fingerprint"]);
+    let given = ["\"F_UID\":\"2002\"", "\"F_REQUEST\":\"get\"", "\"F_NAME\":\"lab\"", &fingerprint];
+    checks.holds("what it was given is in the journal, with its unit", &of("served"), &given);
+    checks.equal("by its fingerprint and not as it is", of("served").contains(&token), false);
+    checks.holds("what it was refused too", &of("refused"), &["\"F_NAME\":\"campus\"", "\"F_UID\":\"2002\""]);
 }
 
 /// What a delegated cgroup calls itself does not count.

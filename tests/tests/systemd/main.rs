@@ -32,7 +32,7 @@ use tokend_tests::machine;
 
 type Scenario = fn(&mut Scene, &mut Checks);
 
-const SCENARIOS: [(&str, Scenario); 22] = [
+const SCENARIOS: [(&str, Scenario); 23] = [
     ("activation_on_first_connect", activation::on_first_connect),
     ("renewal_without_a_peer_after_a_boot", boot::renewal_without_a_peer),
     ("a_boot_without_a_network", boot::without_a_network),
@@ -45,6 +45,7 @@ const SCENARIOS: [(&str, Scenario); 22] = [
     ("a_crash_under_load", restarts::a_crash),
     ("a_restart_under_load", restarts::a_restart),
     ("a_hang_under_load", restarts::a_hang),
+    ("a_stuck_thread_under_load", restarts::a_stuck_thread),
     ("credentials", credentials::plain),
     ("encrypted_credentials", credentials::encrypted),
     ("access_by_user_and_group", access::by_user_and_group),

@@ -58,20 +58,25 @@ pub(crate) fn never_ready(scene: &mut Scene, checks: &mut Checks) {
 /// What goes to the journal holds no secret, at any level.
 pub(crate) fn journal(scene: &mut Scene, checks: &mut Checks) {
     scene.drop_in("tokend.service", "log", "[Service]\nEnvironment=TOKEND_LOG=trace\n");
-    scene.configure("", &[scene.central("campus"), scene.classic("legacy")]);
+    scene.configure(
+        "[audit]\nreads = true",
+        &[scene.central("campus"), scene.central("office"), scene.classic("legacy")],
+    );
     scene.enable();
     let client = format!("{{\"client_id\": \"{}\"}}", scene.population.classic.client_id);
     let download = scene.operator("POST", "download-token", &client);
     let first = download["refresh_token"].as_str().unwrap().to_owned();
     let ran = scene.machine.run_with(&["tokenctl", "import", "legacy", "-"], download.to_string().as_bytes());
     checks.ends("tokenctl import", &ran, 0);
-    let tokens = [scene.token("campus"), scene.token("legacy")];
-    let ran = scene.ctl(&["refresh", "campus"]);
-    checks.ends("tokenctl refresh", &ran, 0);
+    let mut tokens = vec![scene.token("campus"), scene.token("office"), scene.token("legacy")];
+    for name in ["campus", "legacy"] {
+        checks.ends(&format!("tokenctl refresh {name}"), &scene.ctl(&["refresh", name]), 0);
+        tokens.push(scene.token(name));
+    }
     scene.operator("POST", "reset", &format!("{{\"client_id\": \"{}\"}}", scene.population.central.client_id));
     let ran =
-        scene.machine.run_with(&["tokenctl", "reject", "campus", "--token-stdin"], scene.token("campus").as_bytes());
-    checks.check("a refused secret", ran.status != 0, format!("status {}", ran.status));
+        scene.machine.run_with(&["tokenctl", "reject", "office", "--token-stdin"], scene.token("office").as_bytes());
+    checks.ends("a secret that the provider refuses", &ran, 7);
     scene.machine.does(&["systemctl", "restart", "tokend.service"]);
     let _ = scene.ctl(&["get", "campus", "--wait", "2s"]);
 
@@ -82,9 +87,12 @@ pub(crate) fn journal(scene: &mut Scene, checks: &mut Checks) {
     checks.holds("journald's own fields are there", &journal, &fields);
     let people = &scene.population;
     let secrets = [&people.central.client_secret, &people.classic.client_secret, &people.password, &first];
-    let found = secrets.into_iter().chain(&tokens).filter(|secret| journal.contains(secret.as_str())).count();
-    let bytes = journal.len();
-    checks.check("no secret and no token is in the journal", found == 0, format!("{found} of 6 in {bytes} bytes"));
+    let all: Vec<&String> = secrets.into_iter().chain(&tokens).collect();
+    let found = all.iter().filter(|secret| journal.contains(secret.as_str())).count();
+    let seen = format!("{found} of {} in {} bytes", all.len(), journal.len());
+    checks.check("no secret and no token is in the journal", found == 0, seen);
+    let served = journal.matches("F_OUTCOME=served").count();
+    checks.check("in which each read is recorded", served > 1, format!("{served} records"));
     let names = journal.matches("campus").count();
     checks.check("which does tell of the names", names > 0, format!("{names} times"));
 }

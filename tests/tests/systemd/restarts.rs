@@ -1,6 +1,7 @@
 //! Restarts under load: peers see no error, and the provider no request for a name that is still good.
 
-use tokend_tests::harness::until;
+use nix::unistd::Pid;
+use tokend_tests::harness::{Frozen, Inside, until};
 
 use crate::checks::Checks;
 use crate::scene::{Reader, Scene};
@@ -65,6 +66,46 @@ pub(crate) fn a_restart(scene: &mut Scene, checks: &mut Checks) {
     checks.equal("the token is the same", scene.token("campus") == token, true);
     checks.equal("the provider was asked for nothing", scene.requests(), requests);
     ends_well(checks, load);
+}
+
+/// One thread that hangs is as good as all of them: either is missed by the watchdog, though the other one goes on.
+pub(crate) fn a_stuck_thread(scene: &mut Scene, checks: &mut Checks) {
+    scene.drop_in("tokend.service", "watchdog", "[Service]\nWatchdogSec=2\n");
+    let (token, requests) = started(scene);
+    let load = load(scene);
+    for which in ["socket", "core"] {
+        reads(scene);
+        let pid = scene.main_pid();
+        let process = Inside::of(scene.machine.outside(&pid));
+        let threads = process.threads();
+        let thread = match which {
+            "socket" => threads.iter().find(|(_, name)| name == which).expect("it has a thread of its own").0,
+            // The core's is the one that began.
+            _ => scene.machine.outside(&pid),
+        };
+        let log = scene.log();
+        let Some(frozen) = Frozen::freeze(thread) else {
+            eprintln!("not shown: this user may not stop a single thread of another process, ptrace(2)");
+            break;
+        };
+        let standing: Vec<Pid> = threads.into_iter().map(|(id, _)| id).filter(|id| is_traced(*id)).collect();
+        checks.equal(&format!("of its threads the {which}'s alone stands still"), standing, vec![thread]);
+        let new = scene.another_than(&pid);
+        drop(frozen);
+        checks.check("it is replaced", new != pid, format!("{pid}, {new}"));
+        let more = scene.log()[log.len()..].to_owned();
+        checks.holds("by the watchdog", &more, &["Watchdog timeout", "killed, status=6/ABRT"]);
+    }
+    reads(scene);
+    checks.equal("the token is the same", scene.token("campus") == token, true);
+    checks.equal("the provider was asked for nothing", scene.requests(), requests);
+    ends_well(checks, load);
+}
+
+/// Whether a thread has been stopped by a tracer, proc_pid_stat(5).
+fn is_traced(thread: Pid) -> bool {
+    let stat = Inside::of(thread).file("stat");
+    stat.rsplit_once(") ").expect("a name in parentheses").1.starts_with('t')
 }
 
 /// A daemon that hangs is ended by the watchdog and followed by another.

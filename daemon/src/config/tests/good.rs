@@ -115,7 +115,7 @@ fn every_key_that_can_be_left_out_has_its_default() {
         config.server,
         Server {
             socket: "/run/tokend/tokend.sock".into(),
-            group: SocketGroup::Usual(2002),
+            group: SocketGroup::Usual,
             state_dir: "/var/lib/private/tokend".into(),
             max_connections: 4096,
             max_connections_per_uid: 256,
@@ -201,14 +201,14 @@ fn what_is_odd_is_a_warning_with_its_place() {
 #[test]
 fn rules_by_units_that_cannot_be_known_here_are_a_warning() {
     let text = format!("{CAMPUS}[[access]]\nprofiles = ['campus']\nunits = ['x.service',\n  'y.slice']");
-    let problems = [
-        (UnitSight::Clear, None),
+    let problems: [(fn() -> UnitSight, _); 3] = [
+        (|| UnitSight::Clear, None),
         (
-            UnitSight::NoPeerPidfd,
+            || UnitSight::NoPeerPidfd,
             Some("this kernel does not say which process connected (SO_PEERPIDFD); right is Linux 6.5 or later"),
         ),
         (
-            UnitSight::ProcHidden,
+            || UnitSight::ProcHidden,
             Some(
                 "/proc does not show other users' processes; right is a mount without hidepid, and ProtectProc=default in \
                  the unit",
@@ -222,7 +222,7 @@ fn rules_by_units_that_cannot_be_known_here_are_a_warning() {
             .map(|problem| format!("tokend.toml:8: access.units: match nobody: {problem}"))
             .into_iter()
             .collect();
-        assert_eq!(machine.warnings(&text), expected, "{unit_sight:?}");
+        assert_eq!(machine.warnings(&text), expected, "{:?}", unit_sight());
         assert_eq!(machine.warnings(CAMPUS), Vec::<String>::new(), "without such rules it does not matter");
     }
 }

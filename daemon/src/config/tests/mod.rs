@@ -1,6 +1,8 @@
 //! The whole configuration, from text to values and to messages.
 
 mod bad;
+mod bad_profiles;
+mod bad_rules;
 mod bad_secrets;
 mod beginnings;
 mod documented;
@@ -37,7 +39,6 @@ impl Accounts for Directory {
     fn group(&self, name: &str) -> io::Result<Option<u32>> {
         Ok(match name {
             "automation" => Some(2001),
-            "tokend-users" => Some(2002),
             _ => None,
         })
     }
@@ -59,7 +60,7 @@ impl Machine {
         let environment = Environment {
             surroundings: Arc::new(Surroundings::new(all, uid, gid)),
             accounts: Arc::new(Directory),
-            unit_sight: UnitSight::Clear,
+            unit_sight: || UnitSight::Clear,
         };
         let machine = Self { folder, environment };
         machine.file("credentials/campus", "hunter2\n", 0o400);
@@ -192,4 +193,24 @@ fn whole_machine() -> Machine {
     machine.file("state.key", &"0a".repeat(32), 0o600);
     machine.file("authority.pem", include_str!("authority.pem"), 0o644);
     machine
+}
+
+/// Texts and the one message that each of them brings.
+fn each_brings(table: &[(String, &str)]) {
+    let machine = whole_machine();
+    for (text, message) in table {
+        assert_eq!(machine.errors(text), [*message], "{text}");
+    }
+}
+
+fn campus(lines: &str) -> String {
+    format!("{CAMPUS}{lines}")
+}
+
+fn msp(lines: &str) -> String {
+    format!("{MSP}{lines}")
+}
+
+fn legacy(lines: &str) -> String {
+    format!("{LEGACY}{lines}")
 }

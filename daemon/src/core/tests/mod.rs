@@ -1,11 +1,13 @@
 //! The core from outside: inputs in, effects out, time as a number.
 
 mod chains;
+mod clock;
 mod explain;
 mod held;
 mod imports;
 mod logins;
 mod peers;
+mod queue;
 mod reload;
 mod renewal;
 mod ruins;
@@ -19,6 +21,7 @@ use std::time::Duration;
 
 use tokend_proto::{ErrorCode, ErrorReply, Fingerprint, Flags, HealthReport, NameStatus, Secret, TokenName, TokenRef};
 
+use super::chain_state::Work;
 use super::effect::{Effect, Issued, Notice, Outcome, ReadMode};
 use super::exchange::{
     Answer, Failure, FailureKind, Grant, ProviderRequest, RequestId, SecretVersion, SecretVersions, TokenResponse,
@@ -117,7 +120,7 @@ impl Rig {
     fn restart(self, profiles: &[Profile], down: Duration, reboot: bool) -> Self {
         let wall = Wall(self.now.wall.0 + i64::try_from(down.as_millis()).expect("short"));
         let (boot, boot_id) =
-            if reboot { (Boot(5_000), BootId([2; 16])) } else { (self.now.boot + down, BootId([1; 16])) };
+            if reboot { (Boot(5_000), another(self.core.boot_id)) } else { (self.now.boot + down, self.core.boot_id) };
         let mut rig = Self::with_disk(profiles, self.disk, Now { boot, wall }, boot_id);
         rig.tokens = self.tokens + 1000;
         rig
@@ -344,6 +347,10 @@ impl Rig {
     fn requests(&self) -> usize {
         self.log.len()
     }
+}
+
+fn another(boot_id: BootId) -> BootId {
+    BootId(boot_id.0.map(|byte| byte + 1))
 }
 
 fn failed(kind: FailureKind, retry_after: Option<Duration>) -> Answer {

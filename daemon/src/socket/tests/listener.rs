@@ -1,9 +1,30 @@
+//! The path of a socket of our own: made, taken over, left alone.
+
 use super::*;
 
 use std::os::unix::net::UnixStream;
 
 fn listener(path: &Path) -> Result<Listener, ListenError> {
-    Listener::bind(path, SocketGroup::Own)
+    bind(path, SocketGroup::Own)
+}
+
+fn bind(path: &Path, group: SocketGroup) -> Result<Listener, ListenError> {
+    Listener::bind(path, group, &Usual)
+}
+
+/// A machine that has the usual group, which is not ours.
+struct Usual;
+
+const FOREIGN: u32 = 54_321;
+
+impl Accounts for Usual {
+    fn user(&self, _name: &str) -> io::Result<Option<u32>> {
+        Ok(None)
+    }
+
+    fn group(&self, name: &str) -> io::Result<Option<u32>> {
+        Ok((name == "tokend-users").then_some(FOREIGN))
+    }
 }
 
 /// A socket file whose listener has died.
@@ -123,15 +144,14 @@ fn the_group_is_set_and_one_that_is_not_ours_to_give_to_is_an_error_only_if_it_w
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokend.sock");
     let own = nix::unistd::getegid().as_raw();
-    let bound = Listener::bind(&path, SocketGroup::Asked(own)).unwrap();
+    let bound = bind(&path, SocketGroup::Asked(own)).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().gid(), own);
     drop(bound);
-    let foreign = 54_321;
-    let usual = Listener::bind(&path, SocketGroup::Usual(foreign)).unwrap();
+    let usual = bind(&path, SocketGroup::Usual).unwrap();
     let is_root = nix::unistd::geteuid().is_root();
-    assert_eq!(fs::metadata(&path).unwrap().gid(), if is_root { foreign } else { own });
+    assert_eq!(fs::metadata(&path).unwrap().gid(), if is_root { FOREIGN } else { own });
     drop(usual);
-    match Listener::bind(&path, SocketGroup::Asked(foreign)) {
+    match bind(&path, SocketGroup::Asked(FOREIGN)) {
         Ok(_) => assert!(is_root),
         Err(error) => assert!(error.to_string().contains("root or a member"), "{error}"),
     }

@@ -1,3 +1,5 @@
+//! Lists in pages: each fits into a frame, however long its entries are.
+
 use tokend_proto::{ChainStatus, ErrorReply, Fingerprint, Flags, Health, Reply, Stamp, codec};
 
 use super::*;

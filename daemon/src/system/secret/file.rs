@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path, rules: Rules) -> Result<Secret, SecretProblem> {
         .map_err(|error| cannot_open(&error, path, rules))?;
     let metadata = file.metadata().map_err(|error| SecretProblem::Io { why: error.kind().to_string() })?;
     check(&Facts::of(&metadata), path, rules)?;
-    secret_from(read_capped(file)?)
+    secret_from(read_capped(file, metadata.len())?)
 }
 
 fn cannot_open(error: &io::Error, path: &Path, rules: Rules) -> SecretProblem {
@@ -96,11 +96,25 @@ fn check(facts: &Facts, path: &Path, rules: Rules) -> Result<(), SecretProblem> 
     Ok(())
 }
 
-/// At most one byte more than is accepted. The buffer is not moved while it fills: no unwiped copy is left behind.
-fn read_capped(file: File) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET + 1));
-    let most = u64::try_from(MAX_SECRET).expect("64 KiB fit") + 1;
-    file.take(most).read_to_end(&mut bytes).map_err(|error| SecretProblem::Io { why: error.kind().to_string() })?;
+/// At most one byte more than is accepted. A buffer is not moved while it fills: no unwiped copy is left behind. As a
+/// rule the first is as large as the file, and what is wiped is not a thousand times the secret.
+fn read_capped(mut file: File, length: u64) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
+    let length = usize::try_from(length).unwrap_or(MAX_SECRET).clamp(SHORTEST_BUFFER, MAX_SECRET) + 1;
+    let bytes = read_up_to(&mut file, length, &[])?;
+    // It has grown meanwhile, or is of a file system that does not know how long a file is.
+    let unfinished = bytes.len() == length && length <= MAX_SECRET;
+    if unfinished { read_up_to(&mut file, MAX_SECRET + 1, &bytes) } else { Ok(bytes) }
+}
+
+/// `Read::read_to_end` looks for more with a buffer on the stack when the one that it is given is shorter.
+const SHORTEST_BUFFER: usize = 64;
+
+/// What was `read` and what follows, this many bytes in all at most.
+fn read_up_to(file: &mut File, most: usize, read: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
+    bytes.extend_from_slice(read);
+    let rest = u64::try_from(most - read.len()).expect("64 KiB fit");
+    file.take(rest).read_to_end(&mut bytes).map_err(|error| SecretProblem::Io { why: error.kind().to_string() })?;
     Ok(bytes)
 }
 
@@ -113,6 +127,28 @@ pub(super) fn chmod(path: &Path, mode: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_longer_than_was_said_is_read_whole_and_one_that_is_too_long_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("secret");
+        let read = |length: usize, said: u64| {
+            let text: Vec<u8> = (0..length).map(|at| b'a' + (at % 23) as u8).collect();
+            std::fs::write(&path, &text).expect("written");
+            let read = read_capped(File::open(&path).expect("opened"), said).expect("read");
+            assert!(
+                text.starts_with(&read) && read.capacity() > read.len(),
+                "{length} bytes, of which {said} were said"
+            );
+            read.len()
+        };
+        for said in [0, 1, 64, 65, 300, 301, 10_000, u64::MAX] {
+            assert_eq!(read(0, said), 0);
+            assert_eq!(read(300, said), 300, "{said}");
+            assert_eq!(read(MAX_SECRET, said), MAX_SECRET, "{said}");
+            assert_eq!(read(MAX_SECRET + 9, said), MAX_SECRET + 1, "{said}");
+        }
+    }
 
     const DAEMON: Rules = Rules::Strict { uid: 990, gid: 991 };
 

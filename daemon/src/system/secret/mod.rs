@@ -68,27 +68,31 @@ impl fmt::Display for SecretSource {
 /// What reading a secret depends on: the daemon's environment and who it runs as.
 #[derive(Clone, Default)]
 pub struct Surroundings {
-    variables: BTreeMap<OsString, OsString>,
+    /// `None` stands for those of this process, which never change: a copy would be one more of the secrets in them.
+    variables: Option<BTreeMap<OsString, OsString>>,
     uid: u32,
     gid: u32,
 }
 
 impl Surroundings {
-    /// Of this process, now.
+    /// Of this process.
     #[must_use]
     pub fn of_this_process() -> Self {
-        Self::new(std::env::vars_os(), nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw())
+        Self { variables: None, uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() }
     }
 
     /// With these variables, as this user whose primary group is `gid`.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>, uid: u32, gid: u32) -> Self {
-        Self { variables: variables.into_iter().collect(), uid, gid }
+        Self { variables: Some(variables.into_iter().collect()), uid, gid }
     }
 
     /// An environment variable.
     #[must_use]
-    pub fn variable(&self, name: &str) -> Option<&OsStr> {
-        self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
+    pub fn variable(&self, name: &str) -> Option<OsString> {
+        match &self.variables {
+            None => std::env::var_os(name),
+            Some(variables) => variables.get(OsStr::new(name)).cloned(),
+        }
     }
 
     /// The daemon's user.
@@ -107,9 +111,9 @@ impl Surroundings {
 impl fmt::Debug for Surroundings {
     /// Without the variables' values: some of them are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.variables.keys().collect();
+        let names: Option<Vec<_>> = self.variables.as_ref().map(|variables| variables.keys().collect());
         f.debug_struct("Surroundings")
-            .field("variables", &names)
+            .field("variables", &names.unwrap_or_default())
             .field("uid", &self.uid)
             .field("gid", &self.gid)
             .finish()
@@ -148,17 +152,17 @@ fn read_credential(name: &str, surroundings: &Surroundings) -> Result<Secret, Se
         .variable(CREDENTIALS_DIRECTORY)
         .filter(|folder| !folder.is_empty())
         .ok_or_else(|| SecretProblem::NoCredentials { name: name.to_owned() })?;
-    file::read(&Path::new(folder).join(name), file::Rules::Credential).map_err(|problem| match problem {
+    file::read(&Path::new(&folder).join(name), file::Rules::Credential).map_err(|problem| match problem {
         SecretProblem::NoFile { .. } => SecretProblem::NoCredential { name: name.to_owned() },
         other => other,
     })
 }
 
 fn read_variable(variable: &str, surroundings: &Surroundings) -> Result<Secret, SecretProblem> {
-    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::ffi::OsStringExt;
     let text =
         surroundings.variable(variable).ok_or_else(|| SecretProblem::NoVariable { variable: variable.to_owned() })?;
-    secret_from(Zeroizing::new(text.as_bytes().to_vec()))
+    secret_from(Zeroizing::new(text.into_vec()))
 }
 
 /// The secret in what was read: UTF-8, without its trailing newlines, and not empty.

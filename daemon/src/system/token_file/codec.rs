@@ -9,13 +9,14 @@
 //!          issued, expires, refresh (u64 each) · token type · access token
 //! ```
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokend_proto::{Fingerprint, Secret, WorkspaceId};
 use zeroize::Zeroizing;
 
-use crate::core::effect::Issued;
+use crate::core::effect::{self, Issued};
 use crate::core::held::{Binding, Held, HeldKind, HeldListing, HeldName, HeldProfile};
 use crate::core::time::{Boot, BootId};
 
@@ -26,8 +27,8 @@ const WAS_FORCED: u8 = 1;
 const REJECTED: u8 = 2;
 const DISTRUSTED: u8 = 4;
 
-/// At least as many bytes as a name, a profile and the whole take besides their texts.
-const FIXED: usize = 128;
+/// Longest piece, unless a text is longer.
+const PIECE: usize = 64 * 1024;
 
 /// A content that says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -40,9 +41,10 @@ pub(super) enum DecodeError {
     Malformed,
 }
 
-pub(super) fn encode(held: &Held) -> Zeroizing<Vec<u8>> {
+/// In pieces, one after the other, to whoever takes them: in one piece ten thousand names would take 16 MB each time.
+pub(super) fn encode(held: &Held, sink: Sink<'_>) -> io::Result<()> {
     // Allocated once: a growing buffer would leave copies behind.
-    let mut out = Writer(Zeroizing::new(Vec::with_capacity(room(held))));
+    let mut out = Writer { buffer: Zeroizing::new(Vec::with_capacity(PIECE)), sink, result: Ok(()) };
     out.bytes(&VERSION.to_be_bytes());
     out.bytes(&held.boot_id.0);
     out.moment(held.at);
@@ -50,28 +52,21 @@ pub(super) fn encode(held: &Held) -> Zeroizing<Vec<u8>> {
     for profile in &held.profiles {
         out.profile(profile);
     }
-    debug_assert!(out.0.len() <= room(held));
-    out.0
+    out.flush();
+    out.result
 }
 
-fn room(held: &Held) -> usize {
-    let of_name = |name: &HeldName| FIXED + name.token.token_type.len() + name.token.access_token.expose().len();
-    let of_profile = |profile: &HeldProfile| {
-        let Binding { profile: name, endpoint, client_id, .. } = &profile.binding;
-        let tenants = profile.listing.iter().flat_map(|listing| &listing.tenants);
-        FIXED
-            + name.as_str().len()
-            + endpoint.len()
-            + client_id.len()
-            + tenants.map(|(_, name)| 20 + name.len()).sum::<usize>()
-            + profile.names.iter().map(of_name).sum::<usize>()
-    };
-    FIXED + held.profiles.iter().map(of_profile).sum::<usize>()
+/// Takes what is encoded.
+pub(super) type Sink<'s> = &'s mut dyn FnMut(&[u8]) -> io::Result<()>;
+
+struct Writer<'s> {
+    buffer: Zeroizing<Vec<u8>>,
+    sink: Sink<'s>,
+    /// After a failure nothing more is taken.
+    result: io::Result<()>,
 }
 
-struct Writer(Zeroizing<Vec<u8>>);
-
-impl Writer {
+impl Writer<'_> {
     fn profile(&mut self, profile: &HeldProfile) {
         let Binding { profile: name, kind, endpoint, client_id } = &profile.binding;
         self.text(name.as_str());
@@ -118,7 +113,27 @@ impl Writer {
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        if self.buffer.len() + bytes.len() > PIECE {
+            self.flush();
+        }
+        if bytes.len() > PIECE {
+            self.take(|sink| sink(bytes));
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+    }
+
+    fn flush(&mut self) {
+        let piece = std::mem::take(&mut *self.buffer);
+        self.take(|sink| sink(&piece));
+        *self.buffer = piece;
+        self.buffer.clear();
+    }
+
+    fn take(&mut self, how: impl FnOnce(Sink<'_>) -> io::Result<()>) {
+        if self.result.is_ok() {
+            self.result = how(&mut *self.sink);
+        }
     }
 
     fn moment(&mut self, moment: Boot) {
@@ -183,7 +198,7 @@ impl<'a> Reader<'a> {
         let throttled_until = self.moment()?;
         let throttle = Duration::from_millis(u64::from_be_bytes(self.array()?));
         let [issued, expires, refresh] = [self.moment()?, self.moment()?, self.moment()?];
-        let token_type = self.text()?.to_owned();
+        let token_type = effect::token_type(self.text()?);
         let access_token = Secret::from(self.text()?);
         let fingerprint = Fingerprint::of(&access_token);
         Some(HeldName {

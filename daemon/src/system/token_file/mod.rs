@@ -32,6 +32,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use tokend_proto::Fingerprint;
 use zeroize::Zeroizing;
 
+use codec::Sink;
 pub use keeper::TokenKeeper;
 
 /// What the service manager knows it as (`FDNAME=`).
@@ -137,21 +138,29 @@ impl TokenFile {
         Ok((this, found))
     }
 
-    /// Puts this in the place of the older content.
-    fn write(&mut self, content: &[u8]) -> io::Result<()> {
-        let length = content.len() as u64;
-        if length > SLOT_SPACE - CONTENT as u64 {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
+    /// Puts what `content` gives away, piece by piece, in the place of the older content: so many bytes.
+    fn write(&mut self, content: impl FnOnce(Sink<'_>) -> io::Result<()>) -> io::Result<u64> {
         let slot = self.newest.map_or(0, |newest| 1 - newest);
         let generation = self.generation.saturating_add(1);
         self.file.write_all_at(&[0; CONTENT], base(slot))?;
-        self.file.write_all_at(content, base(slot) + CONTENT as u64)?;
+        let (mut length, mut check) = (0, crc32fast::Hasher::new());
+        let (file, extent) = (&self.file, &mut self.extents[slot]);
+        content(&mut |piece| {
+            let end = length + piece.len() as u64;
+            if end > SLOT_SPACE - CONTENT as u64 {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            *extent = (*extent).max(end);
+            file.write_all_at(piece, base(slot) + CONTENT as u64 + length)?;
+            check.update(piece);
+            length = end;
+            Ok(())
+        })?;
         self.zero(slot, length)?;
         self.extents[slot] = length;
-        self.file.write_all_at(&head(generation, content), base(slot))?;
+        self.file.write_all_at(&head(generation, length, &check), base(slot))?;
         (self.generation, self.newest, self.marks) = (generation, Some(slot), 0);
-        Ok(())
+        Ok(length)
     }
 
     /// This token is bad, if it is in here. Whether there was room to say so.
@@ -183,7 +192,9 @@ impl TokenFile {
         }
         let mut content = Zeroizing::new(vec![0; usize::try_from(length).expect("not over 256 MiB")]);
         self.file.read_exact_at(&mut content, base(slot) + CONTENT as u64)?;
-        Ok(if head(generation, &content) == bytes {
+        let mut check = crc32fast::Hasher::new();
+        check.update(&content);
+        Ok(if head(generation, length, &check) == bytes {
             Slot::Whole { generation, content }
         } else {
             Slot::Damaged("is damaged or was not written to its end")
@@ -253,14 +264,15 @@ fn libc_offset(at: u64) -> nix::libc::off_t {
     nix::libc::off_t::try_from(at).expect("not over 512 MiB")
 }
 
-fn head(generation: u64, content: &[u8]) -> [u8; HEAD] {
+/// `content` is the check of the content alone.
+fn head(generation: u64, length: u64, content: &crc32fast::Hasher) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..8].copy_from_slice(&MAGIC);
     head[8..16].copy_from_slice(&generation.to_be_bytes());
-    head[16..24].copy_from_slice(&(content.len() as u64).to_be_bytes());
+    head[16..24].copy_from_slice(&length.to_be_bytes());
     let mut check = crc32fast::Hasher::new();
     check.update(&head[..24]);
-    check.update(content);
+    check.combine(content);
     head[24..].copy_from_slice(&check.finalize().to_be_bytes());
     head
 }

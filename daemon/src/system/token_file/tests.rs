@@ -41,7 +41,7 @@ impl Dice {
             token: Arc::new(Issued {
                 fingerprint: Fingerprint::of(&access_token),
                 access_token,
-                token_type: self.text(8),
+                token_type: self.text(8).into(),
                 issued: Boot(self.next()),
                 expires: Boot(self.next()),
                 refresh: Boot(self.next()),
@@ -85,20 +85,75 @@ fn fingerprint(number: u8) -> Fingerprint {
     Fingerprint::from_bytes([number; 16])
 }
 
+fn put(file: &mut TokenFile, content: &[u8]) -> io::Result<u64> {
+    file.write(|sink| sink(content))
+}
+
+fn pieces(held: &Held) -> Vec<Vec<u8>> {
+    let mut pieces = Vec::new();
+    let taken = codec::encode(held, &mut |piece| {
+        pieces.push(piece.to_vec());
+        Ok(())
+    });
+    taken.unwrap();
+    pieces
+}
+
+fn encoded(held: &Held) -> Vec<u8> {
+    pieces(held).concat()
+}
+
 #[test]
-fn whatever_is_encoded_is_decoded_and_takes_no_more_room_than_was_allocated() {
+fn whatever_is_encoded_is_decoded() {
     let mut dice = Dice(1);
     for _ in 0..500 {
         let held = dice.held();
-        assert_eq!(codec::decode(&codec::encode(&held)).as_ref(), Ok(&held));
+        assert_eq!(codec::decode(&encoded(&held)).as_ref(), Ok(&held));
     }
+}
+
+#[test]
+fn very_many_names_come_in_pieces_none_of_which_is_large() {
+    let mut dice = Dice(4);
+    let mut held = dice.held();
+    while held.profiles.is_empty() {
+        held = dice.held();
+    }
+    held.profiles[0].names = (0..3_000).map(|_| dice.name(true)).collect();
+    let token = Secret::new("t".repeat(100 * 1024));
+    let large = Issued { access_token: token, ..Issued::clone(&held.profiles[0].names[7].token) };
+    let fingerprint = Fingerprint::of(&large.access_token);
+    held.profiles[0].names[7].token = Arc::new(Issued { fingerprint, ..large });
+    let pieces = pieces(&held);
+    let lengths: Vec<usize> = pieces.iter().map(Vec::len).collect();
+    assert!(lengths.len() > 3 && lengths.iter().all(|length| *length <= 100 * 1024), "{lengths:?}");
+    assert_eq!(lengths.iter().filter(|length| **length > 64 * 1024).count(), 1, "the one text that is longer");
+    assert_eq!(codec::decode(&pieces.concat()).as_ref(), Ok(&held));
+}
+
+#[test]
+fn what_fails_half_way_leaves_the_newest_content_and_is_wiped_by_the_next() {
+    let mut file = TokenFile::new().unwrap();
+    put(&mut file, b"older").unwrap();
+    put(&mut file, b"newest").unwrap();
+    let failed = file.write(|sink| {
+        sink(&[b's'; 10_000])?;
+        Err(io::ErrorKind::StorageFull.into())
+    });
+    assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(contents(&file), [b"newest"]);
+    put(&mut file, b"next").unwrap();
+    assert_eq!(contents(&file), [&b"next"[..], b"newest"]);
+    let mut bytes = vec![0; CONTENT + 20_000];
+    handed_on(&file).read_exact_at(&mut bytes, 0).unwrap();
+    assert!(!bytes.windows(8).any(|window| window == b"ssssssss"));
 }
 
 #[test]
 fn a_content_that_is_cut_or_longer_is_refused_and_any_bytes_do_no_harm() {
     let mut dice = Dice(2);
     let held = dice.held();
-    let bytes = codec::encode(&held).to_vec();
+    let bytes = encoded(&held).to_vec();
     for length in 0..bytes.len() {
         assert!(codec::decode(&bytes[..length]).is_err(), "{length}");
     }
@@ -119,11 +174,11 @@ fn the_newest_content_comes_first_and_the_one_before_stays() {
     let mut file = TokenFile::new().unwrap();
     assert_eq!(contents(&file), [b""; 0]);
     for (write, expected) in [(&b"one"[..], &[&b"one"[..]][..]), (b"two", &[b"two", b"one"]), (b"3", &[b"3", b"two"])] {
-        file.write(write).unwrap();
+        put(&mut file, write).unwrap();
         assert_eq!(contents(&file), expected);
     }
     let (mut next, _) = TokenFile::adopt(handed_on(&file)).unwrap();
-    next.write(b"four").unwrap();
+    put(&mut next, b"four").unwrap();
     assert_eq!(contents(&file), [&b"four"[..], b"3"], "the next daemon goes on where this one was");
 }
 
@@ -131,8 +186,8 @@ fn the_newest_content_comes_first_and_the_one_before_stays() {
 fn each_flipped_byte_of_a_slot_is_noticed_and_the_other_slot_counts() {
     for (slot, left) in [(0, "the newer one"), (1, "the older one")] {
         let mut file = TokenFile::new().unwrap();
-        file.write(b"the older one").unwrap();
-        file.write(b"the newer one").unwrap();
+        put(&mut file, b"the older one").unwrap();
+        put(&mut file, b"the newer one").unwrap();
         for at in (0..HEAD).chain(CONTENT..CONTENT + 13) {
             for bit in 0..8 {
                 let mut byte = [0];
@@ -165,10 +220,10 @@ fn restore(file: &TokenFile, slot: usize, bytes: &[u8]) {
 #[test]
 fn a_write_that_is_cut_short_anywhere_leaves_the_content_before() {
     let mut file = TokenFile::new().unwrap();
-    file.write(b"first").unwrap();
-    file.write(b"whole").unwrap();
+    put(&mut file, b"first").unwrap();
+    put(&mut file, b"whole").unwrap();
     let before = snapshot(&file, 0);
-    file.write(b"never finished").unwrap();
+    put(&mut file, b"never finished").unwrap();
     let after = snapshot(&file, 0);
     // In the order in which it is written: the head is zeroed, then content, then the head.
     let zeroed = [vec![0; CONTENT], before[CONTENT..].to_vec()].concat();
@@ -192,12 +247,12 @@ fn the_bytes_of_a_stranger_are_nothing_and_its_file_can_be_used() {
         let (mut file, found) = TokenFile::adopt(handed_on(&file)).unwrap();
         assert_eq!((found.contents.len(), found.condemned.len()), (0, 0));
         assert_eq!(found.problems.is_empty(), length < HEAD, "{length}");
-        file.write(b"ours").unwrap();
+        put(&mut file, b"ours").unwrap();
         assert_eq!(contents(&file), [b"ours"]);
     }
     // A head that promises more than there is.
     let file = TokenFile::new().unwrap();
-    let mut lying = head(1, b"");
+    let mut lying = head(1, 0, &crc32fast::Hasher::new());
     lying[16..24].copy_from_slice(&u64::MAX.to_be_bytes());
     file.file.write_all_at(&lying, 0).unwrap();
     let (_, found) = TokenFile::adopt(handed_on(&file)).unwrap();
@@ -219,7 +274,7 @@ fn what_was_replaced_is_overwritten() {
     let mut file = TokenFile::new().unwrap();
     let long = vec![b'#'; 3 * 1024 * 1024];
     for content in [&long[..], &long, b"short", b"shorter"] {
-        file.write(content).unwrap();
+        put(&mut file, content).unwrap();
     }
     for slot in 0..2 {
         let mut rest = vec![0xff; long.len()];
@@ -234,11 +289,11 @@ fn tokens_that_became_bad_are_known_at_once_and_forgotten_with_the_content() {
     let mut file = TokenFile::new().unwrap();
     let condemned = |file: &TokenFile| TokenFile::adopt(handed_on(file)).unwrap().1.condemned;
     assert!(file.condemn(fingerprint(1)).unwrap(), "nothing is in here yet");
-    file.write(b"one").unwrap();
+    put(&mut file, b"one").unwrap();
     file.condemn(fingerprint(2)).unwrap();
     file.condemn(fingerprint(3)).unwrap();
     assert_eq!(condemned(&file), BTreeSet::from([2, 3].map(fingerprint)));
-    file.write(b"two").unwrap();
+    put(&mut file, b"two").unwrap();
     assert_eq!(condemned(&file).len(), 2, "the content before still holds them");
     let (mut next, _) = TokenFile::adopt(handed_on(&file)).unwrap();
     next.condemn(fingerprint(4)).unwrap();
@@ -246,8 +301,8 @@ fn tokens_that_became_bad_are_known_at_once_and_forgotten_with_the_content() {
     assert_eq!(found.condemned, BTreeSet::from([2, 3, 4].map(fingerprint)));
     next.condemn(fingerprint(0)).unwrap();
     assert_eq!(condemned(&next).len(), 4, "the next daemon overwrites none of them");
-    next.write(b"three").unwrap();
-    next.write(b"four").unwrap();
+    put(&mut next, b"three").unwrap();
+    put(&mut next, b"four").unwrap();
     assert_eq!(condemned(&next).len(), 0);
     for number in 0..MAX_MARKS {
         assert!(next.condemn(fingerprint(u8::try_from(number % 251).unwrap())).unwrap());
@@ -272,7 +327,7 @@ fn ten_thousand_tokens_of_the_usual_length_fit() {
     held.profiles = vec![HeldProfile { binding, next_distrust: Boot(0), listing: None, names }];
     let mut file = TokenFile::new().unwrap();
     for _ in 0..3 {
-        file.write(&codec::encode(&held)).unwrap();
+        put(&mut file, &encoded(&held)).unwrap();
     }
     let (_, found) = TokenFile::adopt(handed_on(&file)).unwrap();
     assert_eq!(codec::decode(&found.contents[0]).unwrap().profiles[0].names.len(), 10_000);

@@ -3,6 +3,7 @@
 use super::super::generator::Lines;
 use super::super::peers::{BLOCKING, MEMCACHED, Peers, REDIS, TOKEND, TOKIO};
 use super::super::plot::{Plot, Shape};
+use super::super::stats::grouped;
 use super::{Bench, BenchError, Case, Done, Layout, NOT_THERE, ONE, Spread, compare, note_missing, ratio, table};
 use crate::bench::Settings;
 
@@ -44,7 +45,7 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
             note_missing(&mut section, &peers.missing);
         }
         if at + 1 == sizes.len() {
-            let places: Vec<String> = sizes.iter().map(usize::to_string).collect();
+            let places: Vec<String> = sizes.iter().map(|size| grouped(*size as f64)).collect();
             let lines = |name: &str, title: &str, axis: &str, series: &[_], logarithmic| Plot {
                 name: name.to_owned(),
                 title: title.to_owned(),
@@ -78,7 +79,7 @@ fn tail(bench: &mut Bench, peers: &Peers) -> Result<(), BenchError> {
     if size == Settings::MANY {
         bench.report.found_or("a.p99", found, NOT_THERE);
     }
-    let mut section = table(format!("{size} connections, server and load on a processor each"), &all, TOKIO);
+    let mut section = table(format!("{}, server and load on a processor each", connections(size)), &all, TOKIO);
     if let Some(found) = found {
         section.note(format!("p99 against bare tokio: {found}"));
     }
@@ -95,8 +96,8 @@ fn ask(bench: &Bench, peers: &Peers, size: usize, layout: Layout) -> Result<Vec<
         lines.push(Lines::open(&peer.exchange, &peer.socket, size)?);
     }
     let factor = match layout {
-        Layout::Two => 8,
-        Layout::One if size >= Settings::MANY => 2,
+        Layout::Two => Settings::ON_TWO,
+        Layout::One if size >= Settings::MANY => Settings::AT_MANY,
         Layout::One => 1,
     };
     let span = bench.settings.slice * factor;
@@ -111,5 +112,8 @@ fn add(series: &mut Vec<(String, Vec<(f64, f64)>)>, name: &str, point: (f64, f64
 }
 
 fn connections(number: usize) -> String {
-    format!("{number} {}", if number == 1 { "connection" } else { "connections" })
+    match number {
+        1 => "1 connection".to_owned(),
+        _ => format!("{} connections", grouped(number as f64)),
+    }
 }

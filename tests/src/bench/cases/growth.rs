@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokend_proto::{Millis, Request, codec};
 
-use super::super::Exchange;
 use super::super::peers::{self, TOKEN_LENGTH, TOKEND};
 use super::super::plot::{Plot, Shape};
+use super::super::{Exchange, interrupt};
 use super::{Bench, BenchError, Case, Cost, Section, Spread, number};
 use crate::harness::{Daemon, Inside, World};
 use crate::load::Stopwatch;
@@ -59,7 +59,7 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
         for grown in &mut all {
             grown.look(watch.elapsed().as_secs_f64());
         }
-        std::thread::sleep(LOOK);
+        interrupt::sleep(LOOK)?;
     }
     let seconds = watch.elapsed().as_secs_f64();
     let head = [

@@ -1,8 +1,10 @@
 //! What is there when nothing happens: memory of connections, and wake-ups.
 
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 use super::super::generator::Lines;
+use super::super::interrupt;
 use super::super::peers::{self, MEMCACHED, REDIS, TOKEND, TOKIO};
 use super::super::plot::{Plot, Shape};
 use super::{Bench, BenchError, Case, Cost, Section, Spread, note_missing, number};
@@ -11,6 +13,9 @@ use crate::load::Stopwatch;
 
 /// `WatchdogSec=` of the unit, in seconds.
 const WATCHDOG: u64 = 60;
+
+/// What wake-ups are counted for: less says nothing about so few.
+const MINUTE: Duration = Duration::from_secs(60);
 
 pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
     connections(bench)?;
@@ -23,7 +28,8 @@ fn connections(bench: &mut Bench) -> Result<(), BenchError> {
     let peers = bench.take_peers()?;
     let number_of = bench.settings.idle_connections;
     let head = ["server", "KiB per connection", "KiB before", "KiB with them"];
-    let mut section = Section::new(format!("Memory of {number_of} connections that have asked once"), &head);
+    let mut section =
+        Section::new(format!("Memory of {} connections that have asked once", number(number_of as f64)), &head);
     let mut bars = Vec::new();
     for peer in peers.named(&[TOKEND, TOKIO, REDIS, MEMCACHED]) {
         let inside = Inside::of(peer.pid());
@@ -58,15 +64,17 @@ fn wake_ups(bench: &mut Bench) -> Result<(), BenchError> {
     });
     daemon.listens(&world.socket());
     let _ = world.ctl().token(peers::NAME);
-    let span = bench.settings.idle;
     // What follows a token: its record for the next start, the status line.
-    std::thread::sleep(span.min(std::time::Duration::from_secs(5)));
+    Cost::at_rest(daemon.pid())?;
+    let span = bench.settings.idle;
     let (watch, before) = (Stopwatch::start(), Cost::of(daemon.pid()));
-    std::thread::sleep(span);
+    // Nothing is waited for: this is the time in which wake-ups are counted.
+    interrupt::sleep(span)?;
     let cost = Cost::of(daemon.pid()).since(before);
     let minutes = watch.elapsed().as_secs_f64() / 60.0;
     let wakeups = cost.wakeups as f64 / minutes;
-    bench.report.found("f.wakeups", Ok(Spread::single(wakeups)));
+    let found = Some(Spread::single(wakeups)).filter(|_| span >= MINUTE);
+    bench.report.found_or("f.wakeups", found, "it was watched for less than a minute");
     let mut section = Section::new("An idle daemon", &["wake-ups a minute", "processor time a minute, µs"]);
     section.row([number(wakeups), number(cost.nanos as f64 / 1_000.0 / minutes)]);
     section.note(format!(

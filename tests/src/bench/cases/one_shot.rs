@@ -4,6 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
 use super::super::peers::{ACCOUNT, Echo, NAME, OIDC_AGENT, Peers, REDIS, TOKEND};
 use super::super::plot::{Plot, Shape};
 use super::super::serve::Kind;
@@ -32,7 +35,7 @@ struct Program {
 pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
     let peers = bench.take_peers()?;
     let token = peers.tokend.token.clone();
-    let mut missing = Vec::new();
+    let mut missing = without_server(&peers);
     // It serves curl for as long as this case takes.
     let folder = peers.tokend.world.folder();
     let echo = Echo { program: &bench.settings.program, folder, request: &[], reply: token.as_bytes() };
@@ -53,12 +56,22 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
     let took = rounds::rounds(bench.settings.rounds * TIMES, programs.len(), |at| once(&programs[at], &token))?;
     drop(pinned);
 
-    let of = |name| programs.iter().position(|program| program.name == name).map(|at| &took[at]);
-    let ratio = |of_name, to| Spread::ratio(of(of_name)?, of(to)?);
-    bench.report.found_or("d.minimal", ratio(TOKENCTL, MINIMAL), NOT_THERE);
-    bench.report.found_or("d.oidc", ratio(TOKENCTL, OIDC_TOKEN), NOT_THERE);
-    bench.report.found_or("d.redis", ratio(TOKENCTL, REDIS_CLI), NOT_THERE);
-    let mut section = Section::new("One processor", &["program", "time against the minimal program", "µs"]);
+    let part = |name, which: fn(&Took) -> f64| {
+        let at = programs.iter().position(|program| program.name == name)?;
+        Some(took[at].iter().map(which).collect::<Vec<f64>>())
+    };
+    let ratio_of = |which, of, to| Spread::ratio(&part(of, which)?, &part(to, which)?);
+    let ratio = |of, to| ratio_of(|took| took.time, of, to);
+    for (key, to) in [("d.minimal", MINIMAL), ("d.oidc", OIDC_TOKEN), ("d.redis", REDIS_CLI)] {
+        match bench.settings.packaged {
+            true => bench.report.found_or(key, ratio(TOKENCTL, to), NOT_THERE),
+            false => bench.report.found(key, Err("this is not the packaged `tokenctl`".to_owned())),
+        }
+    }
+    let mut section = Section::new(
+        "One processor",
+        &["program", "time against the minimal program", "the same by processor time", "µs", "its processor time, µs"],
+    );
     let mut bars = Vec::new();
     for (program, took) in programs.iter().zip(&took) {
         let against = ratio(program.name, MINIMAL);
@@ -66,18 +79,37 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
         section.row([
             program.name.to_owned(),
             text(against),
-            text(Spread::of(took.iter().map(|nanos| nanos / 1_000.0))),
+            text(ratio_of(|took| took.processor, program.name, MINIMAL)),
+            text(Spread::of(took.iter().map(|took| took.time / 1_000.0))),
+            text(Spread::of(took.iter().map(|took| took.processor / 1_000.0))),
         ]);
         bars.extend(against.map(|against| (program.name.to_owned(), against)));
     }
     let how = if bench.settings.packaged { "as it is packaged: static" } else { "**not the packaged one**: dynamic" };
-    section.note(format!("`tokenctl` is {how}. curl asks an HTTP server of ours that does nothing else."));
+    section.note(format!(
+        "`tokenctl` is {how}. curl asks an HTTP server of ours that does nothing else. \
+         Processor time is the program's own, from its start to its end; what it waits for is not in it."
+    ));
     note_missing(&mut section, &missing);
     let title = "A process for each request: time against the minimal program".to_owned();
     section.plots.push(Plot { name: "d-one-shot".to_owned(), title, shape: Shape::Bars { bars, mark: Some(1.0) } });
     bench.report.add(Case::OneShot, section);
     bench.peers = Some(peers);
     Ok(())
+}
+
+/// Programs that cannot be asked because the server that they ask is missing.
+fn without_server(peers: &Peers) -> Vec<(&'static str, String)> {
+    let of = |server: &str| match server {
+        REDIS => Some(REDIS_CLI),
+        OIDC_AGENT => Some(OIDC_TOKEN),
+        _ => None,
+    };
+    peers
+        .missing
+        .iter()
+        .filter_map(|(server, why)| Some((of(server)?, format!("{server} is missing ({why})"))))
+        .collect()
 }
 
 fn programs(bench: &Bench, peers: &Peers, http: &Path) -> Result<Vec<Program>, BenchError> {
@@ -114,8 +146,15 @@ fn programs(bench: &Bench, peers: &Peers, http: &Path) -> Result<Vec<Program>, B
     Ok(programs)
 }
 
-/// Runs a program to its end; says how long that took, in ns.
-fn once(program: &Program, token: &str) -> Result<f64, BenchError> {
+/// What a process took from its start to its end, in ns.
+struct Took {
+    time: f64,
+    /// Its own processor time.
+    processor: f64,
+}
+
+/// Runs a program to its end.
+fn once(program: &Program, token: &str) -> Result<Took, BenchError> {
     let failed = |problem: String| BenchError::program(program.name, problem);
     let mut command = Command::new(&program.command[0]);
     // What else stands in the environment is nothing that they should have to read.
@@ -123,16 +162,23 @@ fn once(program: &Program, token: &str) -> Result<f64, BenchError> {
     command.envs(program.environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut printed = Vec::with_capacity(4096);
+    let before = of_children()?;
     let watch = Stopwatch::start();
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
     let read = child.stdout.take().expect("it is piped").read_to_end(&mut printed);
     let status = child.wait().map_err(|error| failed(error.to_string()))?;
-    let took = watch.elapsed();
+    let time = watch.elapsed().as_nanos() as f64;
     read.map_err(|error| failed(error.to_string()))?;
     if !status.success() || printed.trim_ascii() != token.as_bytes() {
         return Err(failed(format!("it ended with {status} and did not print the token")));
     }
-    Ok(took.as_nanos() as f64)
+    Ok(Took { time, processor: of_children()? - before })
+}
+
+/// Processor time of all children that have ended, in ns: getrusage(2). Nobody else starts any.
+fn of_children() -> Result<f64, BenchError> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(BenchError::system("reading the time of processes"))?;
+    Ok([usage.user_time(), usage.system_time()].iter().map(|time| time.num_microseconds() as f64 * 1_000.0).sum())
 }
 
 /// rustc alone, as the package's programs are compiled: optimised, static, stripped.

@@ -7,6 +7,7 @@ mod redis;
 mod tokend;
 
 use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -18,7 +19,7 @@ use crate::load::Stopwatch;
 
 pub(super) use echo::Echo;
 pub(super) use oidc_agent::ACCOUNT;
-pub(super) use tokend::{NAME, TOKEN_LENGTH, Tokend, is_whole, start, world};
+pub(super) use tokend::{NAME, TOKEN_LENGTH, Tokend, is_whole, known_group, limits, start, token_frame, world};
 
 /// tokend's name in tables.
 pub(super) const TOKEND: &str = "tokend";
@@ -65,10 +66,10 @@ impl Peer {
 
 /// What is to be compared, and what is not there.
 pub(super) struct Peers {
+    /// In the order of tables: tokend first. They end before the folder goes that they work in.
+    pub(super) all: Vec<Peer>,
     /// tokend's surroundings and its token.
     pub(super) tokend: Tokend,
-    /// In the order of tables: tokend first.
-    pub(super) all: Vec<Peer>,
     /// Who is missing, and why, in words.
     pub(super) missing: Vec<(&'static str, String)>,
 }
@@ -86,7 +87,7 @@ impl Peers {
         let mut all =
             vec![echo.start(super::serve::Kind::Blocking, BLOCKING)?, echo.start(super::serve::Kind::Tokio, TOKIO)?];
         all.insert(0, first);
-        let mut peers = Self { tokend, all, missing: Vec::new() };
+        let mut peers = Self { all, tokend, missing: Vec::new() };
         let token = peers.tokend.token.clone();
         peers.add(REDIS, redis::start(&folder, &token, connections))?;
         peers.add(MEMCACHED, memcached::start(&folder, &token, connections))?;
@@ -120,7 +121,8 @@ impl Server {
         let log = socket.with_extension("log");
         let said = File::create(&log).map_err(BenchError::file(&log))?;
         let also = said.try_clone().map_err(BenchError::file(&log))?;
-        let child = command.stdin(Stdio::null()).stdout(said).stderr(also).spawn();
+        // Ctrl-C is for us, and the servers end when we are done with them.
+        let child = command.stdin(Stdio::null()).stdout(said).stderr(also).process_group(0).spawn();
         let mut server = Self(child.map_err(|error| BenchError::program(&program, error))?);
         let watch = Stopwatch::start();
         while std::os::unix::net::UnixStream::connect(socket).is_err() {

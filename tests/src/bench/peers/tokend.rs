@@ -1,6 +1,8 @@
 //! The daemon itself, in front of a provider, as users have it.
 
-use tokend_proto::{LENGTH_PREFIX, Millis, Request, codec};
+use std::os::unix::process::CommandExt;
+
+use tokend_proto::{Fingerprint, Flags, LENGTH_PREFIX, Millis, Reply, Request, Secret, Stamp, Token, codec};
 
 use super::{BenchError, Exchange, Peer, Process, TOKEND};
 use crate::harness::{Daemon, World};
@@ -30,20 +32,50 @@ pub(in super::super) fn world() -> World {
 }
 
 /// The limits of so many connections, and some more, in the `[server]` section.
-fn limits(connections: usize) -> String {
+pub(in super::super) fn limits(connections: usize) -> String {
     let most = connections + 100;
     format!("max_connections = {most}\nmax_connections_per_uid = {most}")
 }
 
+/// The socket's group in the `[server]` section: one that this machine knows, as it knows tokend's where that is
+/// installed.
+pub(in super::super) fn known_group() -> String {
+    let group = nix::unistd::getegid();
+    match nix::unistd::Group::from_gid(group) {
+        Ok(Some(known)) => format!("group = {:?}", known.name),
+        _ => format!("group = {:?}", group.to_string()),
+    }
+}
+
 /// A daemon with the log that it has when nobody asks for another one.
 pub(in super::super) fn start(world: &World) -> Daemon {
-    Daemon::start(&world.config(), &world.socket(), &world.log(), "info")
+    let mut daemon = Daemon::spawn_with(&world.config(), &world.log(), |command| {
+        // Ctrl-C is for us, and the daemon ends when we are done with it.
+        command.args(["--log", "info"]).process_group(0)
+    });
+    daemon.listens(&world.socket());
+    daemon
 }
 
 /// A read of [`NAME`], as a frame.
 fn request() -> Vec<u8> {
     let get = Request::Get { name: NAME, min_ttl: Millis(0), wait: WAIT };
     codec::encode_request(1, &get).expect("a name fits into a frame")
+}
+
+/// A reply to such a read, as a frame.
+pub(in super::super) fn token_frame(token: &str) -> Vec<u8> {
+    let access_token = Secret::from(token);
+    let stamp = Stamp { boot_ms: u64::from(u32::MAX), unix_ms: i64::from(u32::MAX) };
+    let token = Token {
+        fingerprint: Fingerprint::of(&access_token),
+        access_token,
+        token_type: "Bearer".to_owned(),
+        issued_at: stamp,
+        expires_at: stamp,
+        refresh_at: stamp,
+    };
+    codec::encode_reply(1, Flags::NONE, &Reply::Token(token)).expect("a token fits into a frame")
 }
 
 /// Whether these bytes are a whole frame.

@@ -1,3 +1,5 @@
+//! Faults, each against the provider without HTTP.
+
 use serde_json::json;
 
 use super::super::{Ending, Now, Outcome, Population, Provider, Request, Response};

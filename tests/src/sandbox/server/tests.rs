@@ -1,3 +1,5 @@
+//! The sandbox over HTTP, faults of the connection included.
+
 use std::error::Error as _;
 
 use serde_json::{Value, json};

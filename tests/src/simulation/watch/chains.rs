@@ -145,11 +145,11 @@ impl Watch {
     }
 
     /// The operator is warned of a chain's end.
-    pub(in crate::simulation) fn warned(&mut self, profile: &str, stepped: Option<Time>, at: Time) {
+    pub(in crate::simulation) fn warned(&mut self, profile: &str, misdated: Option<Time>, at: Time) {
         self.warned.insert(profile.to_owned(), at);
         let last = |view: &ChainView| self.fates.get(&view.last.as_ref()?.0).map(|fate| fate.issued);
         let of_profile = self.chains.iter().filter(|(key, _)| key.profile.as_str() == profile);
-        let due = |issued: Time| issued + WARNINGS[0] < at + TOLERANCE || stepped >= Some(issued);
+        let due = |issued: Time| issued + WARNINGS[0] < at + TOLERANCE || misdated >= Some(issued);
         if !of_profile.filter_map(|(_, view)| last(view)).any(due) {
             self.fail(format!("{profile}: warned of the end of its chain, which is not near"));
         }
@@ -161,14 +161,14 @@ impl Watch {
         key: &ChainKey,
         token: &Secret,
         started: Time,
-        stepped: Option<Time>,
+        misdated: Option<Time>,
         at: Time,
     ) {
         let Some(issued) = self.fates.get(&Fingerprint::of(token)).map(|fate| fate.issued) else { return };
         let due = WARNINGS.iter().map(|age| issued + age).filter(|due| due + TOLERANCE < at).max();
         let Some(due) = due.map(|due| due.max(started)).filter(|due| due + TOLERANCE < at) else { return };
         let warned = self.warned.get(key.profile.as_str()).copied().unwrap_or_default();
-        if stepped < Some(issued) && warned + TOLERANCE < due {
+        if misdated < Some(issued) && warned + TOLERANCE < due {
             self.fail(format!("{}: nobody was warned that its chain ends", key.profile));
         }
     }
@@ -279,8 +279,8 @@ impl Watch {
         let causes = if old { &[causes, &[LostCause::Expired]].concat() } else { causes };
         let doubted = fate.doubtful && why == Some(LostCause::ReplyLost);
         // Its age in days is the wall clock's, once the machine has been booted anew.
-        let aged = machine.stepped_since(fate.issued) && fate.issued < machine.booted();
-        let misdated = aged && matches!(why, Some(LostCause::Expired | LostCause::Revoked));
+        let misdated =
+            machine.has_misdated(fate.issued) && matches!(why, Some(LostCause::Expired | LostCause::Revoked));
         if let Some(why) = why
             && !causes.contains(&why)
             && !doubted

@@ -228,6 +228,11 @@ impl Watch {
         if count > ATTEMPTS {
             self.fail(format!("client {client}: {count} logins within half an hour"));
         }
+        // The provider would refuse it; the daemon must not even try.
+        if let Some(before) = self.minted.get(client).copied().filter(|before| before + QUOTA_WINDOW > at) {
+            let seconds = (at - before) / 1000;
+            self.fail(format!("client {client}: a login {seconds} s after one that brought a token"));
+        }
     }
 
     /// A login has given a token, whether or not anybody hears of it.

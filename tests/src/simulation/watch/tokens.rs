@@ -58,8 +58,7 @@ impl Watch {
             Some((_, issued)) => {
                 let expired = provider.expires_at(token.access_token.expose()).is_some_and(|until| until <= at);
                 // A record's age is known by the wall clock alone once the machine has been booted anew.
-                let forgiven = *issued < machine.booted() && machine.stepped_since(*issued);
-                if expired && !forgiven {
+                if expired && !machine.has_misdated(*issued) {
                     self.fail(format!("{name}: a peer got token {}, dead by the provider", token.fingerprint));
                 }
             }

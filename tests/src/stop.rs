@@ -1,4 +1,4 @@
-//! What ends the demo from outside.
+//! What ends a program from outside, when it has to clear up.
 
 use std::io;
 

@@ -1,0 +1,165 @@
+//! What waits for a slot of one host.
+//!
+//! There may be ten thousand tenants among it, so they stand in the order in which they are due, and a slot costs the
+//! same however many they are. Of what is a profile's own there are three jobs at most, and what they deserve hangs on
+//! the tenants that wait for them: they are looked at anew each time.
+//!
+//! Not here: who gets the slot ([`super::limiter`]), and when a place changes (`dispatch`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokend_proto::{ProfileName, TokenName, WorkspaceId};
+
+use super::state::Job;
+use super::time::Boot;
+
+/// By profile, because a provider may want one left alone for a while. No lane is empty.
+#[derive(Debug, Default)]
+pub(super) struct Queue(BTreeMap<ProfileName, Lane>);
+
+/// One profile's.
+#[derive(Debug, Default)]
+struct Lane {
+    /// Its own token, the list of its tenants, its chain: with their arrival.
+    own: Vec<(u64, Job)>,
+    tenants: BTreeMap<WorkspaceId, (u64, Place)>,
+    background: BTreeSet<(Boot, u64, WorkspaceId)>,
+    needed: BTreeMap<u32, BTreeSet<(u64, WorkspaceId)>>,
+}
+
+/// What a tenant's turn goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// When its token expires.
+    Background(Boot),
+    /// The users who wait for it; there is one at least.
+    Needed(BTreeSet<u32>),
+}
+
+impl Queue {
+    /// Of a profile's own.
+    pub(super) fn push_own(&mut self, arrival: u64, job: Job) {
+        self.0.entry(job.profile().clone()).or_default().own.push((arrival, job));
+    }
+
+    pub(super) fn push_tenant(&mut self, arrival: u64, profile: &ProfileName, tenant: WorkspaceId, place: Place) {
+        let lane = self.0.entry(profile.clone()).or_default();
+        debug_assert!(!lane.tenants.contains_key(&tenant), "a name has one request at most");
+        lane.stand(arrival, tenant, place);
+    }
+
+    /// What a tenant's turn goes by is another thing now.
+    pub(super) fn move_tenant(&mut self, profile: &ProfileName, tenant: WorkspaceId, place: Place) {
+        let Some(lane) = self.0.get_mut(profile) else { return };
+        let Some((arrival, before)) = lane.tenants.get(&tenant) else { return };
+        if *before != place {
+            let arrival = *arrival;
+            lane.leave(tenant);
+            lane.stand(arrival, tenant, place);
+        }
+    }
+
+    pub(super) fn remove(&mut self, job: &Job) {
+        let profile = job.profile();
+        let Some(lane) = self.0.get_mut(profile) else { return };
+        match job.tenant() {
+            Some(tenant) => lane.leave(tenant),
+            None => lane.own.retain(|(_, queued)| queued != job),
+        }
+        if lane.own.is_empty() && lane.tenants.is_empty() {
+            self.0.remove(profile);
+        }
+    }
+
+    /// Among these, with their arrival, is whatever deserves the next slot most: of each profile what is its own, the
+    /// tenant whose token expires first of those that nobody waits for, and of the others the one whose turn it is.
+    /// The lower what `last_turn` says of a user, the better its claim.
+    pub(super) fn foremost(&self, last_turn: impl Fn(u32) -> u64) -> impl Iterator<Item = (u64, Job)> {
+        self.0.iter().flat_map(move |(profile, lane)| {
+            let background = lane.background.first().map(|(_, arrival, tenant)| (*arrival, *tenant));
+            let first_of = |(uid, of_user): (&u32, &BTreeSet<(u64, WorkspaceId)>)| {
+                of_user.first().map(|(arrival, tenant)| (last_turn(*uid), *arrival, *tenant))
+            };
+            let needed = lane.needed.iter().filter_map(first_of).min().map(|(_, arrival, tenant)| (arrival, tenant));
+            let tenant = |(arrival, id): (u64, WorkspaceId)| {
+                (arrival, Job::Name(TokenName { profile: profile.clone(), tenant: Some(id) }))
+            };
+            lane.own.iter().cloned().chain(background.into_iter().chain(needed).map(tenant)).collect::<Vec<_>>()
+        })
+    }
+
+    /// All that waits, for comparison.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Vec<(u64, Job)> {
+        let of_lane = |(profile, lane): (&ProfileName, &Lane)| {
+            let name = |id: &WorkspaceId| TokenName { profile: profile.clone(), tenant: Some(*id) };
+            let tenants = lane.tenants.iter().map(|(id, (arrival, _))| (*arrival, Job::Name(name(id))));
+            lane.own.iter().cloned().chain(tenants).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(of_lane).collect()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.values().map(|lane| lane.own.len() + lane.tenants.len()).sum()
+    }
+}
+
+impl Lane {
+    fn stand(&mut self, arrival: u64, tenant: WorkspaceId, place: Place) {
+        match &place {
+            Place::Background(expires) => {
+                self.background.insert((*expires, arrival, tenant));
+            }
+            Place::Needed(by) => {
+                for uid in by {
+                    self.needed.entry(*uid).or_default().insert((arrival, tenant));
+                }
+            }
+        }
+        self.tenants.insert(tenant, (arrival, place));
+    }
+
+    fn leave(&mut self, tenant: WorkspaceId) {
+        let Some((arrival, place)) = self.tenants.remove(&tenant) else { return };
+        match place {
+            Place::Background(expires) => {
+                self.background.remove(&(expires, arrival, tenant));
+            }
+            Place::Needed(by) => {
+                for uid in by {
+                    if let Some(of_user) = self.needed.get_mut(&uid) {
+                        of_user.remove(&(arrival, tenant));
+                        if of_user.is_empty() {
+                            self.needed.remove(&uid);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Job {
+    fn profile(&self) -> &ProfileName {
+        match self {
+            Self::Name(name) => &name.profile,
+            Self::Listing(profile) => profile,
+            Self::Chain(key) => &key.profile,
+        }
+    }
+
+    fn tenant(&self) -> Option<WorkspaceId> {
+        match self {
+            Self::Name(name) => name.tenant,
+            Self::Listing(_) | Self::Chain(_) => None,
+        }
+    }
+}
