@@ -62,7 +62,7 @@ pub use builder::Builder;
 pub use cache::{Cache, Cached, CachedToken};
 #[cfg(feature = "async")]
 pub use client::Client;
-pub use error::{DaemonError, Error, ProtocolError};
+pub use error::{ConnectError, DaemonError, Error, InvalidName, ProtocolError, UnsupportedError};
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::BearerToken;
 pub use paging::{Rights, Status};

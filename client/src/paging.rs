@@ -156,7 +156,7 @@ impl Question for TenantsOf<'_> {
 /// Whether there is another page to ask for.
 fn goes_on(pages: &mut usize, more: bool) -> Result<bool, Error> {
     *pages += 1;
-    if more && *pages >= MAX_PAGES { Err(Error::Protocol(ProtocolError::EndlessPages)) } else { Ok(more) }
+    if more && *pages >= MAX_PAGES { Err(ProtocolError::EndlessPages.into()) } else { Ok(more) }
 }
 
 /// Each page has to go on where the last one ended; one that promises more has to hold something.
@@ -165,9 +165,9 @@ fn advances<'a>(after: Option<&str>, keys: impl Iterator<Item = &'a str>, more: 
     let mut any = false;
     for key in keys {
         if last.is_some_and(|last| key <= last) {
-            return Err(Error::Protocol(ProtocolError::EndlessPages));
+            return Err(ProtocolError::EndlessPages.into());
         }
         (last, any) = (Some(key), true);
     }
-    if more && !any { Err(Error::Protocol(ProtocolError::EndlessPages)) } else { Ok(()) }
+    if more && !any { Err(ProtocolError::EndlessPages.into()) } else { Ok(()) }
 }

@@ -9,7 +9,7 @@ use tokend_proto::{
 
 use crate::plan::Plan;
 use crate::wire::Answer;
-use crate::{Error, Token, TokenOptions};
+use crate::{Error, InvalidName, Token, TokenOptions};
 
 /// A question to the daemon, of one request or, where its answer comes in pages, of several.
 pub(crate) trait Question {
@@ -154,19 +154,19 @@ pub(crate) fn ping(wait: Duration) -> impl Question<Answer = String> {
 fn token(name: &str, min_ttl: Duration, answer: Answer) -> Result<Token, Error> {
     let flags = answer.flags;
     let token = answer.expect("Get", |reply| if let Reply::Token(it) = reply { Some(it) } else { None })?;
-    Token::new(name, min_ttl, flags, token).map_err(Error::Protocol)
+    Token::new(name, min_ttl, flags, token).map_err(Error::from)
 }
 
 pub(crate) fn token_name(name: &str) -> Result<(), Error> {
     match name.parse::<TokenRef>() {
         Ok(_) => Ok(()),
-        Err(source) => Err(Error::InvalidName { name: name.to_owned(), source }),
+        Err(source) => Err(InvalidName { name: name.to_owned(), source }.into()),
     }
 }
 
 pub(crate) fn profile_name(name: &str) -> Result<(), Error> {
     match name.parse::<ProfileName>() {
         Ok(_) => Ok(()),
-        Err(source) => Err(Error::InvalidName { name: name.to_owned(), source }),
+        Err(source) => Err(InvalidName { name: name.to_owned(), source }.into()),
     }
 }

@@ -158,7 +158,7 @@ impl Watch {
                 Ok(Some(Change::Health(health)))
             }
             // Whatever it is, the daemon has ended the watch with it.
-            Ok(_) | Err(Error::Protocol(_)) => self.over(Error::Protocol(ProtocolError::WrongReply("Watch"))),
+            Ok(_) | Err(Error::Protocol(_)) => self.over(ProtocolError::WrongReply("Watch").into()),
             Err(error) if is_final(&error) => self.over(error),
             Err(error) => {
                 self.ended();
@@ -172,7 +172,7 @@ impl Watch {
         self.interrupted = false;
         let token = match Token::new(&self.name, Duration::ZERO, flags, token) {
             Ok(token) => token,
-            Err(error) => return self.over(Error::Protocol(error)),
+            Err(error) => return self.over(error.into()),
         };
         let told = (token.fingerprint(), token.expires_at().boot_ms, token.renewing());
         if self.token.replace(told) == Some(told) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokend_proto::limits::IDLE_TIME;
 use tokend_proto::{ErrorReply, Flags, Header, Reply, Unsupported, VERSION, codec};
 
-use crate::{DaemonError, Error, ProtocolError};
+use crate::{ConnectError, DaemonError, Error, ProtocolError, UnsupportedError};
 
 /// Errors about the connection as a whole carry this id, which no request has.
 const CONNECTION_ID: u64 = 0;
@@ -28,9 +28,9 @@ impl Answer {
     /// The reply that belongs to the request, or the daemon's refusal.
     pub(crate) fn expect<T>(self, request: &'static str, pick: impl FnOnce(Reply) -> Option<T>) -> Result<T, Error> {
         match self.reply {
-            Reply::Error(error) => Err(Error::Daemon(error.into())),
-            Reply::Unsupported(it) => Err(Error::Unsupported { versions: it.versions, message: it.message }),
-            reply if self.version == VERSION => pick(reply).ok_or(Error::Protocol(ProtocolError::WrongReply(request))),
+            Reply::Error(error) => Err(DaemonError::from(error).into()),
+            Reply::Unsupported(it) => Err(UnsupportedError { versions: it.versions, message: it.message }.into()),
+            reply if self.version == VERSION => pick(reply).ok_or(ProtocolError::WrongReply(request).into()),
             _ => Err(other_version(self.version)),
         }
     }
@@ -57,17 +57,17 @@ impl Failure {
     /// As the caller sees it.
     pub(crate) fn describe(self, socket: &Path) -> Error {
         match self {
-            Self::Connect(source) => Error::Connect { path: socket.to_owned(), source },
+            Self::Connect(source) => ConnectError { path: socket.to_owned(), source }.into(),
             Self::NotSent | Self::Broken => Error::Disconnected,
-            Self::Refused(reply) => Error::Daemon(DaemonError::from(reply)),
-            Self::Protocol(error) => Error::Protocol(error),
+            Self::Refused(reply) => DaemonError::from(reply).into(),
+            Self::Protocol(error) => error.into(),
             Self::Version(version) => other_version(version),
         }
     }
 }
 
 fn other_version(version: u8) -> Error {
-    Error::Unsupported { versions: vec![version], message: "its answer is of another version".to_owned() }
+    UnsupportedError { versions: vec![version], message: "its answer is of another version".to_owned() }.into()
 }
 
 /// What follows a length prefix: to which request it belongs and what it says. An error ends the connection.

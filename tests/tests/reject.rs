@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokend_client::{Client, DaemonError, Error, ErrorCode, Fingerprint, Secret, Token};
+use tokend_client::{Client, Error, ErrorCode, Fingerprint, Secret, Token};
 use tokend_tests::harness::reading::{Stop, Tally, read_frames, read_with_client};
 use tokend_tests::harness::{Daemon, PATIENCE, Ran, World, boot_ms, until};
 use tokend_tests::sandbox::{Endpoint, Provider};
@@ -52,7 +52,7 @@ fn tokens_issued(world: &World) -> u64 {
 
 fn throttled(error: &Error) -> Option<Duration> {
     match error {
-        Error::Daemon(DaemonError { code: ErrorCode::Throttled, retry_after, .. }) => *retry_after,
+        Error::Daemon(refusal) if refusal.code == ErrorCode::Throttled => refusal.retry_after,
         _ => None,
     }
 }

@@ -101,7 +101,7 @@ fn a_restart_of_the_daemon_is_waited_out_and_no_longer_than_the_wait() {
     peer.stop();
     let soon = TokenOptions { wait: Some(Duration::from_millis(200)), ..TokenOptions::default() };
     let error = client.token_with("campus", soon).unwrap_err();
-    assert!(matches!(error, Error::Connect { .. }), "{error:?}");
+    assert!(matches!(error, Error::Connect(_)), "{error:?}");
     let caller = gettid();
     let script = |peer: &mut Peer| {
         has_found_nobody(caller);
@@ -116,7 +116,7 @@ fn a_daemon_that_was_never_there_is_an_error_at_once_unless_it_is_to_be_waited_f
     let mut peer = Peer::absent();
     let patient = TokenOptions { wait: Some(Duration::from_secs(600)), ..TokenOptions::default() };
     let error = peer.client().token_with("campus", patient).unwrap_err();
-    assert!(matches!(error, Error::Connect { .. }) && error.is_retryable(), "{error:?}");
+    assert!(matches!(error, Error::Connect(_)) && error.is_retryable(), "{error:?}");
 
     let client = Client::builder().socket(peer.path()).wait_for_daemon(true).build_blocking();
     let caller = gettid();
@@ -142,7 +142,7 @@ fn a_backlog_that_is_full_is_waited_for_no_longer_than_the_wait() {
     let _full = full_backlog(&peer);
     let soon = TokenOptions { wait: Some(Duration::from_millis(50)), ..TokenOptions::default() };
     let error = peer.client().token_with("campus", soon).unwrap_err();
-    assert!(matches!(error, Error::Connect { .. }) && error.is_retryable(), "{error:?}");
+    assert!(matches!(error, Error::Connect(_)) && error.is_retryable(), "{error:?}");
 }
 
 fn full() -> Reply {

@@ -19,7 +19,7 @@ fn fails(bytes: impl Fn(u64) -> Vec<u8> + Send, expected: ProtocolError) {
     };
     let calls = || {
         let error = client.token("a").unwrap_err();
-        assert!(matches!(&error, Error::Protocol(why) if *why == expected), "{error:?}");
+        assert!(matches!(&error, Error::Protocol(why) if **why == expected), "{error:?}");
         client.ping().unwrap()
     };
     assert_eq!(peer.play(script, calls).0, "1.2.3");

@@ -25,7 +25,7 @@ async fn fails_all(bytes: impl Fn(u64) -> Vec<u8>, expected: ProtocolError) {
     let calls = async {
         let (a, b) = tokio::join!(client.token("a"), client.refresh("b"));
         for error in [a.unwrap_err(), b.unwrap_err()] {
-            assert!(matches!(&error, Error::Protocol(why) if *why == expected), "{error:?}");
+            assert!(matches!(&error, Error::Protocol(why) if **why == expected), "{error:?}");
             assert!(!error.is_retryable());
         }
         client.ping().await.unwrap()

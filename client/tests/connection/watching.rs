@@ -139,14 +139,14 @@ async fn a_daemon_that_stops_is_watched_again_and_one_that_refuses_is_not() {
         connection.reply(id, &older).await;
     };
     let (refused, ()) = tokio::join!(watch.next(), script);
-    assert!(matches!(refused, Err(Error::Unsupported { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Unsupported(_))), "{refused:?}");
 }
 
 #[tokio::test]
 async fn a_daemon_that_was_never_there_is_not_waited_for() {
     let peer = Peer::absent();
     let refused = peer.client().watch("campus").unwrap().next().await;
-    assert!(matches!(refused, Err(Error::Connect { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Connect(_))), "{refused:?}");
 }
 
 #[tokio::test]
@@ -181,5 +181,5 @@ async fn so_many_names_are_watched_that_calls_have_room() {
     assert!(matches!(client.watch("campus"), Err(Error::TooManyWatches(192))));
     drop(watches);
     client.watch("campus").unwrap();
-    assert!(matches!(client.watch("no name"), Err(Error::InvalidName { .. })));
+    assert!(matches!(client.watch("no name"), Err(Error::InvalidName(_))));
 }

@@ -104,6 +104,6 @@ async fn a_daemon_that_is_not_there_is_the_callers_error_and_nothing_is_sent() {
     let (peer, api) = (Peer::absent(), Api::taking("good").await);
     let http = http(BearerToken::new(peer.client(), "campus"));
     let Err(reqwest_middleware::Error::Middleware(error)) = http.get(&api.url).send().await else { panic!() };
-    assert!(matches!(error.downcast_ref(), Some(Error::Connect { .. })), "{error:?}");
+    assert!(matches!(error.downcast_ref(), Some(Error::Connect(_))), "{error:?}");
     assert_eq!(api.seen(), []);
 }

@@ -147,14 +147,14 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let message = with_sources(&error);
         match error {
-            Error::Connect { path, source } if source.kind() == std::io::ErrorKind::PermissionDenied => {
-                Self::new(Exit::Denied, "permission_denied", denied::explain(&path))
+            Error::Connect(error) if error.source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Self::new(Exit::Denied, "permission_denied", denied::explain(&error.path))
             }
-            Error::Connect { .. } => Self::new(Exit::Unreachable, "unreachable", message),
+            Error::Connect(_) => Self::new(Exit::Unreachable, "unreachable", message),
             Error::Disconnected => Self::new(Exit::Unreachable, "disconnected", message),
             Error::Timeout(_) => Self::new(Exit::Unreachable, "timeout", message),
-            Error::InvalidName { .. } | Error::TooLong(_) => Self::usage(message),
-            Error::Unsupported { .. } => Self::new(Exit::Other, "unsupported", message),
+            Error::InvalidName(_) | Error::TooLong(_) => Self::usage(message),
+            Error::Unsupported(_) => Self::new(Exit::Other, "unsupported", message),
             Error::Daemon(refusal) => Self {
                 exit: Exit::of(refusal.code),
                 code: refusal.code.as_str(),

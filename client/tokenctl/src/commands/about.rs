@@ -30,7 +30,7 @@ pub(crate) fn reload(client: &Client, format: Format) -> Result<Report, Failure>
 pub(crate) fn whoami(client: &Client, format: Format, style: Style) -> Result<Report, Failure> {
     let (you, notes) = match client.rights() {
         Ok(Rights { peer, slices, no_unit, names }) => (You { peer, slices, no_unit, names: Some(names) }, vec![]),
-        Err(Error::Unsupported { .. }) => {
+        Err(Error::Unsupported(_)) => {
             let peer = client.whoami()?;
             let note = "this tokend is older than tokenctl and does not say which names you may have";
             (You { peer, slices: Vec::new(), no_unit: None, names: None }, vec![note.to_owned()])
