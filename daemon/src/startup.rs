@@ -96,6 +96,10 @@ fn begin(path: &Path, warnings: &mut Vec<String>) -> Result<(Begun, Option<Works
             (Some(works.runtime.block_on(state_key(source, &environment))?), Some(works))
         }
     };
+    if works.is_none() {
+        // Whoever sees the socket may send one, and there is nobody yet to take it.
+        process::hold_signals()?;
+    }
     let folder = LockedFolder::take(&server.state_dir, key)?;
     let listener = match Listener::from_systemd(sockets)? {
         Some(handed_over) => handed_over,
@@ -108,7 +112,8 @@ fn begin(path: &Path, warnings: &mut Vec<String>) -> Result<(Begun, Option<Works
 /// holds some memory, and there is none for minutes.
 const IDLE_THREAD: Duration = Duration::from_secs(1);
 
-/// What the core's thread works in. Until it is there, a signal ends the process as it ends any other.
+/// What the core's thread works in. Until there is a socket, a signal ends the process as it ends any other; from then on
+/// it waits for this.
 struct Works {
     runtime: Runtime,
     signals: Signals,
@@ -125,6 +130,7 @@ impl Works {
             let _entered = runtime.enter();
             signals().map_err(|error| StartupError::System("watch for signals", error))?
         };
+        process::take_signals()?;
         Ok(Self { runtime, signals })
     }
 }
@@ -231,4 +237,22 @@ fn signals() -> std::io::Result<Signals> {
         interrupt: signal(SignalKind::interrupt())?,
         hangup: signal(SignalKind::hangup())?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::signal::{Signal, raise};
+
+    use super::*;
+
+    #[test]
+    fn a_signal_that_comes_before_there_is_anybody_to_take_it_waits() {
+        process::hold_signals().unwrap();
+        raise(Signal::SIGHUP).unwrap(); // it would end this process
+        let mut works = Works::new().unwrap();
+        let taken = works
+            .runtime
+            .block_on(async { tokio::time::timeout(Duration::from_secs(20), works.signals.hangup.recv()).await });
+        assert_eq!(taken.expect("it has waited"), Some(()));
+    }
 }

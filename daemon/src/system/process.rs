@@ -7,6 +7,7 @@ use std::panic::PanicHookInfo;
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, Signal};
 
 /// Descriptors beside those of connections: listeners, provider connections, files, pipes of secret commands.
 const RESERVED_DESCRIPTORS: u64 = 256;
@@ -35,6 +36,28 @@ pub enum ProcessError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// The signals that mean something to the daemon.
+fn meaningful() -> SigSet {
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect()
+}
+
+/// Has the signals that mean something wait until [`take_signals`], instead of ending the process. To be called before
+/// there is a second thread, which would get them all the same.
+///
+/// # Errors
+/// When the system refuses.
+pub fn hold_signals() -> Result<(), ProcessError> {
+    meaningful().thread_block().map_err(system("hold signals back"))
+}
+
+/// Lets them arrive, those that have waited too.
+///
+/// # Errors
+/// When the system refuses.
+pub fn take_signals() -> Result<(), ProcessError> {
+    meaningful().thread_unblock().map_err(system("take signals"))
 }
 
 /// Raises the soft limit of descriptors to the hard one; returns it. `connections`: as many as there may be in all,
