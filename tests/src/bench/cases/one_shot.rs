@@ -11,7 +11,7 @@ use super::super::peers::{ACCOUNT, Echo, NAME, OIDC_AGENT, Peers, REDIS, TOKEND}
 use super::super::plot::{Plot, Shape};
 use super::super::serve::Kind;
 use super::super::{Layout, rounds};
-use super::{Bench, BenchError, Case, NOT_THERE, Section, Spread, note_missing};
+use super::{Bench, BenchError, Case, NOT_THERE, Section, Spread, note_missing, number};
 use crate::harness::Binaries;
 use crate::load::Stopwatch;
 use crate::package;
@@ -86,8 +86,14 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
         bars.extend(against.map(|against| (program.name.to_owned(), against)));
     }
     let how = if bench.settings.packaged { "as it is packaged: static" } else { "**not the packaged one**: dynamic" };
+    let size_of = |name| {
+        let program = programs.iter().find(|program| program.name == name)?;
+        Some(std::fs::metadata(&program.command[0]).ok()?.len() as f64 / 1024.0 / 1024.0)
+    };
+    let size = |name| size_of(name).map_or_else(String::new, |size| format!(", {} MiB on disk", number(size)));
+    let (own, minimal) = (size(TOKENCTL), size(MINIMAL));
     section.note(format!(
-        "`tokenctl` is {how}. curl asks an HTTP server of ours that does nothing else. \
+        "`tokenctl` is {how}{own}; the minimal program is static too{minimal}. curl asks an HTTP server of ours that does nothing else. \
          Processor time is the program's own, from its start to its end; what it waits for is not in it."
     ));
     note_missing(&mut section, &missing);
