@@ -138,6 +138,24 @@ fn an_import_refused_while_its_profile_is_away_is_tried_when_it_is_back() {
 }
 
 #[test]
+fn an_import_refused_while_its_profile_has_another_client_and_secret_is_tried_when_it_is_back() {
+    let classic = fixture::classic(CLASSIC, true);
+    let mut rig = Rig::new(&[]);
+    let settings = fixture::settings(std::slice::from_ref(&classic));
+    rig.core.handle(rig.now, Input::Configure(Arc::new(settings)));
+    rig.import(CLASSIC, "downloaded");
+    let mut other = classic.clone();
+    other.client_id = "somebody-else".into();
+    rig.roll_over(&other, &[2]);
+    rig.refuse(1);
+    let login = rig.sent.remove(0);
+    assert!(matches!(login.grant, Grant::Login { secret: SecretVersion(2), .. }));
+    rig.roll_over(&classic, &[3]);
+    let request = rig.grant(7200);
+    assert_eq!((secret_of(&request), refresh_token_of(&request)), (3, "downloaded"));
+}
+
+#[test]
 fn an_import_that_was_put_off_is_tried_with_the_first_of_a_new_list() {
     let classic = fixture::classic(CLASSIC, false);
     let mut rig = Rig::new(&[]);
