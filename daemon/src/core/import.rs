@@ -6,7 +6,7 @@ use super::Core;
 use super::alarm::Alarm;
 use super::chain_state::{Candidate, Send, Work, Written, chain_key};
 use super::effect::{Outcome, Severity};
-use super::exchange::{Failure, FailureKind};
+use super::exchange::{Failure, FailureKind, SecretVersion};
 use super::failure;
 use super::input::WaiterId;
 use super::record::{CandidateRecord, ChainKey, Record, RecordKey, Revision};
@@ -93,19 +93,21 @@ impl Core {
         }
     }
 
-    pub(super) fn candidate_failed(&mut self, now: Now, key: &ChainKey, failure: &Failure) {
+    pub(super) fn candidate_failed(&mut self, now: Now, key: &ChainKey, secret: SecretVersion, failure: &Failure) {
         let state = self.profiles.get(&key.profile);
         let Some(candidate) = self.chains.get_mut(key).and_then(|chain| chain.candidate.as_mut()) else {
             return self.rest(key);
         };
         match failure.kind {
             FailureKind::InvalidClient => {
-                candidate.secrets_refused += 1;
-                let refused = candidate.secrets_refused;
-                if state.is_some_and(|state| state.secret(refused).is_some()) {
-                    return self.rest(key); // begins again, with the next secret
+                // While its profile is away, its secret may be changing.
+                match state.map_or(Some(0), |state| state.refused(secret, candidate.secrets_refused)) {
+                    Some(refused) => {
+                        candidate.secrets_refused = refused;
+                        self.rest(key); // begins again, with the next secret
+                    }
+                    None => self.candidate_refused(key, &failure.message),
                 }
-                self.candidate_refused(key, &failure.message);
             }
             FailureKind::InvalidGrant => self.candidate_refused(key, &failure.message),
             FailureKind::RateLimited => {
@@ -127,6 +129,7 @@ impl Core {
         let roll = self.random.roll();
         let Some(candidate) = self.chains.get_mut(key).and_then(|chain| chain.candidate.as_mut()) else { return };
         candidate.failures = candidate.failures.saturating_add(1);
+        candidate.secrets_refused = 0; // as of a name: until then there may be others
         let wait = schedule::backoff(candidate.failures, None, true, roll)
             .max(asked.unwrap_or_default().min(schedule::MAX_PAUSE));
         candidate.retry_at = Some(now.boot + wait);

@@ -8,7 +8,7 @@ use tokend_proto::{LoginQuota, TokenName};
 use super::Core;
 use super::chain_state::{Quota, Send, Sent, Work, Written, quota_key};
 use super::effect::Severity;
-use super::exchange::{Failure, FailureKind};
+use super::exchange::{Failure, FailureKind, SecretVersion};
 use super::record::{ChainKey, ChainState, LoginAttempt, LoginOutcome, QuotaKey, QuotaRecord, Record, RecordKey};
 use super::state::{Activity, Trouble, TroubleKind};
 use super::time::{Boot, BootId, Mark, Now};
@@ -237,7 +237,14 @@ impl Core {
         }
     }
 
-    pub(super) fn login_failed(&mut self, now: Now, key: &ChainKey, of: &Sent, failure: &Failure) {
+    pub(super) fn login_failed(
+        &mut self,
+        now: Now,
+        key: &ChainKey,
+        secret: SecretVersion,
+        of: &Sent,
+        failure: &Failure,
+    ) {
         let outcome = match failure.kind {
             FailureKind::Unknown => LoginOutcome::Open,
             _ => LoginOutcome::Failed,
@@ -247,12 +254,15 @@ impl Core {
         let Some(name) = self.name_of(key) else { return };
         match (failure.kind, of) {
             (FailureKind::LoginRefused, Sent::Password(password)) => {
-                if let Some(state) = self.profiles.get_mut(&name.profile) {
-                    state.refused_password = Some(*password);
+                let Some(state) = self.profiles.get_mut(&name.profile) else { return };
+                state.refused_password = Some(*password);
+                if state.secrets.as_ref().and_then(|secrets| secrets.password) == Some(*password) {
+                    self.rejected(now, &name, &failure.message);
+                } else {
+                    self.mark(name); // it may have been replaced since
                 }
-                self.rejected(now, &name, &failure.message);
             }
-            _ => self.client_failed(now, &name, failure),
+            _ => self.client_failed(now, &name, Some(secret), failure),
         }
     }
 }

@@ -198,7 +198,7 @@ impl Core {
         let name = TokenName::from(profile.name.clone());
         let Some(state) = self.profiles.get_mut(&profile.name) else { return };
         state.profile = Arc::clone(profile);
-        state.secrets = None;
+        state.forget_secrets();
         let Kind::Glp { tenants, .. } = &profile.kind else {
             if let Some(entry) = self.names.get_mut(&name) {
                 entry.profile = Arc::clone(profile);

@@ -70,7 +70,10 @@ impl Core {
 
     pub(super) fn secrets_read(&mut self, now: Now, profile: &ProfileName, versions: SecretVersions) {
         let Some(state) = self.profiles.get_mut(profile) else { return };
-        state.reading = false;
+        state.reading = std::mem::take(&mut state.reads_again);
+        if state.reading {
+            return self.effects.push_back(Effect::ReadSecrets(profile.clone()));
+        }
         let missing = versions.client_secrets.is_empty().then(|| versions.problems.join("; "));
         for problem in versions.problems.clone() {
             self.notice(Severity::Warning, profile, problem);
@@ -110,7 +113,7 @@ impl Core {
     /// The next attempt reads the secrets again.
     pub(super) fn forget_secrets(&mut self, name: &TokenName) {
         if let Some(state) = self.profiles.get_mut(&name.profile) {
-            state.secrets = None;
+            state.forget_secrets();
         }
     }
 
@@ -170,7 +173,7 @@ impl Core {
             Answer::Tenants(_) => self.failed_transiently(now, name, "a list came where a token was asked for", None),
             Answer::Failed(failure) => match subject {
                 Some(subject) => self.exchange_failed(now, name, subject, &failure),
-                None => self.client_failed(now, name, &failure),
+                None => self.client_failed(now, name, secret, &failure),
             },
         }
     }
@@ -220,15 +223,23 @@ impl Core {
     }
 
     /// A request with a client secret failed: a refused secret makes way for the next in its list.
-    pub(super) fn client_failed(&mut self, now: Now, name: &TokenName, failure: &Failure) {
+    pub(super) fn client_failed(
+        &mut self,
+        now: Now,
+        name: &TokenName,
+        secret: Option<SecretVersion>,
+        failure: &Failure,
+    ) {
         match failure.kind {
             FailureKind::InvalidClient => {
                 let Some(entry) = self.names.get_mut(name) else { return };
-                self.marked.insert(name.clone());
-                entry.secrets_refused += 1;
-                let refused = entry.secrets_refused;
-                if self.profiles.get(&name.profile).is_none_or(|state| state.secret(refused).is_none()) {
-                    self.rejected(now, name, &failure.message);
+                let state = self.profiles.get(&name.profile);
+                match state.zip(secret).and_then(|(state, secret)| state.refused(secret, entry.secrets_refused)) {
+                    Some(refused) => {
+                        entry.secrets_refused = refused;
+                        self.mark(name.clone());
+                    }
+                    None => self.rejected(now, name, &failure.message),
                 }
             }
             FailureKind::SecretUnavailable => self.secret_unavailable(now, name, failure.message.clone()),

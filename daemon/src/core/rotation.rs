@@ -87,9 +87,9 @@ impl Core {
             Answer::Token(_) | Answer::Tenants(_) => {
                 let kind = FailureKind::Unknown;
                 let message = "the answer holds no refresh token".to_owned();
-                self.chain_failed(now, key, send, of, &Failure { kind, retry_after: None, message });
+                self.chain_failed(now, key, send, secret, of, &Failure { kind, retry_after: None, message });
             }
-            Answer::Failed(failure) => self.chain_failed(now, key, send, of, &failure),
+            Answer::Failed(failure) => self.chain_failed(now, key, send, secret, of, &failure),
         }
     }
 
@@ -209,15 +209,23 @@ impl Core {
         self.chain_alarm(now, key);
     }
 
-    fn chain_failed(&mut self, now: Now, key: &ChainKey, send: Send, of: &Sent, failure: &Failure) {
+    fn chain_failed(
+        &mut self,
+        now: Now,
+        key: &ChainKey,
+        send: Send,
+        secret: SecretVersion,
+        of: &Sent,
+        failure: &Failure,
+    ) {
         match send {
-            Send::Candidate => self.candidate_failed(now, key, failure),
-            Send::Login => self.login_failed(now, key, of, failure),
-            Send::Refresh => self.refresh_failed(now, key, of, failure),
+            Send::Candidate => self.candidate_failed(now, key, secret, failure),
+            Send::Login => self.login_failed(now, key, secret, of, failure),
+            Send::Refresh => self.refresh_failed(now, key, secret, of, failure),
         }
     }
 
-    fn refresh_failed(&mut self, now: Now, key: &ChainKey, of: &Sent, failure: &Failure) {
+    fn refresh_failed(&mut self, now: Now, key: &ChainKey, secret: SecretVersion, of: &Sent, failure: &Failure) {
         let Some(chain) = self.chains.get_mut(key) else { return };
         let current = chain.record.refresh_token.as_ref().map(Fingerprint::of);
         let Sent::RefreshToken(sent) = of else { return };
@@ -229,7 +237,7 @@ impl Core {
         self.rest(key);
         self.release(key);
         let Some(name) = self.name_of(key) else { return };
-        self.client_failed(now, &name, failure);
+        self.client_failed(now, &name, Some(secret), failure);
     }
 
     /// The provider surely refuses the refresh token.

@@ -211,6 +211,8 @@ pub(super) struct ProfileState {
     /// `None` until they were read, and again when they have to be read anew.
     pub(super) secrets: Option<SecretVersions>,
     pub(super) reading: bool,
+    /// They may have changed since that reading began: another one follows.
+    pub(super) reads_again: bool,
     /// The client secret that worked last.
     pub(super) worked: Option<SecretVersion>,
     /// The password that the provider refused.
@@ -230,6 +232,7 @@ impl ProfileState {
             profile,
             secrets: None,
             reading: false,
+            reads_again: false,
             worked: None,
             refused_password: None,
             listing: tenants.then(Listing::default),
@@ -238,11 +241,26 @@ impl ProfileState {
         }
     }
 
+    /// They are read anew before they are used again.
+    pub(super) fn forget_secrets(&mut self) {
+        self.secrets = None;
+        self.reads_again = self.reading;
+    }
+
     /// The client secret to try after `refused` were refused: the one that worked last first.
     pub(super) fn secret(&self, refused: usize) -> Option<SecretVersion> {
         let all = &self.secrets.as_ref()?.client_secrets;
         let worked = self.worked.filter(|version| all.contains(version));
         worked.into_iter().chain(all.iter().copied().filter(|v| Some(*v) != worked)).nth(refused)
+    }
+
+    /// The provider refuses this secret, which was sent after `refused` others: how many are refused now, `None` if all
+    /// are. If the secrets were forgotten or read anew since it was sent, that says nothing about those that there are now.
+    pub(super) fn refused(&self, secret: SecretVersion, refused: usize) -> Option<usize> {
+        if self.secret(refused) != Some(secret) {
+            return Some(0);
+        }
+        self.secret(refused + 1).map(|_| refused + 1)
     }
 }
 

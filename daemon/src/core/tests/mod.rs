@@ -11,6 +11,7 @@ mod queue;
 mod reload;
 mod renewal;
 mod ruins;
+mod secrets;
 mod sources;
 mod tenants;
 mod watch;
