@@ -59,7 +59,7 @@ impl Board {
         match self.slot(&text) {
             Some(slot) => slot.post(posted),
             None => {
-                let slot = Slot::new(name.clone(), &text);
+                let slot = Slot::new(&text);
                 slot.post(posted);
                 self.names.insert(Arc::new(slot));
             }

@@ -96,13 +96,7 @@ impl Eq for Entry {}
 
 #[cfg(test)]
 mod tests {
-    use tokend_proto::{TokenName, TokenRef};
-
     use super::*;
-
-    fn name(text: &str) -> TokenName {
-        text.parse::<TokenRef>().unwrap().canonical().unwrap()
-    }
 
     fn tenant(at: u32) -> String {
         format!("msp/{:032x}", u128::from(at).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
@@ -114,7 +108,7 @@ mod tests {
         let all: Vec<String> = (0..1_000).map(tenant).chain(["msp".to_owned(), "a".to_owned()]).collect();
         for (at, text) in all.iter().enumerate() {
             assert!(names.get(text).is_none());
-            names.insert(Arc::new(Slot::new(name(text), text)));
+            names.insert(Arc::new(Slot::new(text)));
             assert!(all[..=at].iter().rev().step_by(97).all(|there| names.get(there).unwrap().text() == there));
         }
         for (at, text) in all.iter().enumerate() {
@@ -128,7 +122,7 @@ mod tests {
     fn no_part_holds_much_more_than_its_share() {
         let names = Names::default();
         for text in (0..6_400).map(tenant) {
-            names.insert(Arc::new(Slot::new(name(&text), &text)));
+            names.insert(Arc::new(Slot::new(&text)));
         }
         let most = names.0.iter().map(|part| part.load().len()).max().unwrap();
         assert!(most < 200, "one of {PARTS} parts holds {most} of 6,400 names");

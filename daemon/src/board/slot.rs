@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokend_proto::{Fingerprint, Flags, Reply, TokenName, codec};
+use tokend_proto::{Fingerprint, Flags, Reply, codec};
 use zeroize::Zeroizing;
 
 use crate::core::effect::{Issued, ReadMode};
@@ -15,7 +15,7 @@ use crate::core::time::{Boot, Now};
 /// A name, its current token, and when that was last read.
 #[derive(Debug)]
 pub struct Slot {
-    name: TokenName,
+    /// Its name. Of very many tenants it is kept once.
     text: Box<str>,
     posted: ArcSwapOption<Posted>,
     /// Of what is posted, and 0 for nothing. Follows it at once.
@@ -64,15 +64,10 @@ pub(super) struct Posted {
 }
 
 impl Slot {
-    pub(super) fn new(name: TokenName, text: &str) -> Self {
+    /// `text`: the name in its canonical spelling.
+    pub(super) fn new(text: &str) -> Self {
         let (posted, number, last_read) = (ArcSwapOption::empty(), AtomicU64::new(0), AtomicU64::new(0));
-        Self { name, text: text.into(), posted, number, last_read }
-    }
-
-    /// Whose it is.
-    #[must_use]
-    pub fn name(&self) -> &TokenName {
-        &self.name
+        Self { text: text.into(), posted, number, last_read }
     }
 
     /// The name in its canonical spelling.

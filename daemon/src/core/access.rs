@@ -78,7 +78,13 @@ impl Access {
     /// Whether the peer may have this name's token and see how it is doing.
     #[must_use]
     pub fn may_read(&self, peer: &PeerIdentity, name: &TokenName) -> bool {
-        self.reads_all(peer) || self.patterns(peer).any(|pattern| pattern.matches(name))
+        self.may_read_everything(peer) || self.patterns(peer).any(|pattern| pattern.matches(name))
+    }
+
+    /// Whether there is no name that the peer may not read: there are no rules, or they do not bind it.
+    #[must_use]
+    pub fn may_read_everything(&self, peer: &PeerIdentity) -> bool {
+        self.rules.is_empty() || self.is_superuser(peer)
     }
 
     /// Whether the peer may refresh this name, or import a chain for it.
@@ -91,30 +97,26 @@ impl Access {
     /// name is looked up: a peer without one is denied whether or not the name exists.
     #[must_use]
     pub fn may_read_some_tenant(&self, peer: &PeerIdentity, profile: &ProfileName) -> bool {
-        self.reads_all(peer) || self.patterns(peer).any(|pattern| pattern.matches_some_tenant(profile))
+        self.may_read_everything(peer) || self.patterns(peer).any(|pattern| pattern.matches_some_tenant(profile))
     }
 
     /// Whether the peer may read every tenant of this profile. Only such a peer may be told that a workspace
     /// name does not exist; to the others it is denied, as one that they may not read is.
     #[must_use]
     pub fn may_read_every_tenant(&self, peer: &PeerIdentity, profile: &ProfileName) -> bool {
-        self.reads_all(peer) || self.patterns(peer).any(|pattern| pattern.matches_every_tenant(profile))
+        self.may_read_everything(peer) || self.patterns(peer).any(|pattern| pattern.matches_every_tenant(profile))
     }
 
     /// Patterns of the names that the peer may read, each once, in the order of the rules.
     #[must_use]
     pub fn readable_patterns(&self, peer: &PeerIdentity) -> Vec<String> {
-        if self.reads_all(peer) { everything() } else { each_once(self.patterns(peer)) }
+        if self.may_read_everything(peer) { everything() } else { each_once(self.patterns(peer)) }
     }
 
     /// Patterns of the names that the peer may refresh and import, each once, in the order of the rules.
     #[must_use]
     pub fn admin_patterns(&self, peer: &PeerIdentity) -> Vec<String> {
         if self.is_superuser(peer) { everything() } else { each_once(self.admin_of(peer)) }
-    }
-
-    fn reads_all(&self, peer: &PeerIdentity) -> bool {
-        self.rules.is_empty() || self.is_superuser(peer)
     }
 
     fn patterns(&self, peer: &PeerIdentity) -> impl Iterator<Item = &Pattern> {

@@ -145,8 +145,8 @@ impl Core {
                 Send::Refresh => refresh(secret, chain.record.refresh_token.clone()?),
                 Send::Candidate => refresh(secret, chain.candidate.as_ref()?.token().clone()),
                 Send::Login => {
-                    let password = state.secrets.as_ref()?.password?;
-                    (Grant::Login { secret, password }, Sent::Password(password))
+                    let credentials = state.credentials()?;
+                    (Grant::Login { secret, password: credentials.password }, Sent::Login(credentials))
                 }
             };
             Some((Arc::clone(&state.profile), secret, grant, of))

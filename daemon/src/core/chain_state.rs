@@ -6,7 +6,7 @@ use super::effect::Issued;
 use super::exchange::SecretVersion;
 use super::input::WriteId;
 use super::record::{CandidateRecord, ChainKey, ChainRecord, ChainState, QuotaKey, QuotaRecord, Revision};
-use super::settings::{Kind, Profile};
+use super::settings::{Kind, Login, Profile};
 use super::time::Boot;
 
 /// One Classic chain. It outlives its profile, so that a rotation is always finished.
@@ -91,7 +91,14 @@ pub(super) struct Quota {
 #[derive(Debug, Clone)]
 pub(super) enum Sent {
     RefreshToken(Fingerprint),
-    Password(SecretVersion),
+    Login(Credentials),
+}
+
+/// What the provider judges a login by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Credentials {
+    pub(super) login: Login,
+    pub(super) password: SecretVersion,
 }
 
 /// What a write was made for.

@@ -37,10 +37,10 @@ impl Core {
     pub(super) fn begin_login(&mut self, now: Now, name: &TokenName, key: &ChainKey) {
         self.rest(key);
         let Some(state) = self.profiles.get(&name.profile) else { return };
-        let Some(password) = state.secrets.as_ref().and_then(|secrets| secrets.password) else {
+        let Some(credentials) = state.credentials() else {
             return self.secret_unavailable(now, name, "the password of its login could not be read".to_owned());
         };
-        if state.refused_password == Some(password) {
+        if state.refused_login.as_ref() == Some(&credentials) {
             let message = "the provider refused user name or password of its login, and they are unchanged since";
             return self.rejected(now, name, message);
         }
@@ -253,10 +253,10 @@ impl Core {
         self.rest(key);
         let Some(name) = self.name_of(key) else { return };
         match (failure.kind, of) {
-            (FailureKind::LoginRefused, Sent::Password(password)) => {
+            (FailureKind::LoginRefused, Sent::Login(refused)) => {
                 let Some(state) = self.profiles.get_mut(&name.profile) else { return };
-                state.refused_password = Some(*password);
-                if state.secrets.as_ref().and_then(|secrets| secrets.password) == Some(*password) {
+                state.refused_login = Some(refused.clone());
+                if state.credentials().as_ref() == Some(refused) {
                     self.rejected(now, &name, &failure.message);
                 } else {
                     self.mark(name); // it may have been replaced since

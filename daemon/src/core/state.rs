@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokend_proto::{Fingerprint, ProfileName, TokenName, WorkspaceId};
 
-use super::chain_state::{Send, Sent};
+use super::chain_state::{Credentials, Send, Sent};
 use super::effect::{Issued, ReadMode};
 use super::exchange::{RequestId, SecretVersion, SecretVersions};
 use super::input::{Question, WaiterId};
@@ -215,8 +215,8 @@ pub(super) struct ProfileState {
     pub(super) reads_again: bool,
     /// The client secret that worked last.
     pub(super) worked: Option<SecretVersion>,
-    /// The password that the provider refused.
-    pub(super) refused_password: Option<SecretVersion>,
+    /// The login that the provider refused.
+    pub(super) refused_login: Option<Credentials>,
     /// Only of a GreenLake profile with tenants.
     pub(super) listing: Option<Listing>,
     /// The workspace's token that an exchange was refused for.
@@ -234,10 +234,19 @@ impl ProfileState {
             reading: false,
             reads_again: false,
             worked: None,
-            refused_password: None,
+            refused_login: None,
             listing: tenants.then(Listing::default),
             distrusted: None,
             next_distrust: Boot::default(),
+        }
+    }
+
+    /// What a login would be made with, if there is one and its password could be read.
+    pub(super) fn credentials(&self) -> Option<Credentials> {
+        let password = self.secrets.as_ref()?.password?;
+        match &self.profile.kind {
+            Kind::Classic { login: Some(login), .. } => Some(Credentials { login: login.clone(), password }),
+            _ => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The login for non-SSO users and its quota.
 
 use super::super::record::{ChainRecord, ChainState, LoginOutcome, QuotaRecord};
+use super::super::settings::Kind;
 use super::super::time::Mark;
 use super::*;
 
@@ -267,6 +268,35 @@ fn a_refused_password_is_not_tried_again_until_it_changed() {
     assert_eq!(logins(&rig), 2);
     rig.grant(7200);
     assert!(rig.board(PROFILE).is_some());
+}
+
+fn with_username(username: &str) -> Profile {
+    let mut profile = fixture::classic(PROFILE, true);
+    if let Kind::Classic { login: Some(login), .. } = &mut profile.kind {
+        login.username = username.to_owned();
+    }
+    profile
+}
+
+#[test]
+fn a_refused_user_name_that_was_corrected_is_tried() {
+    let mut rig = Rig::new(&profiles());
+    rig.fail(FailureKind::LoginRefused);
+    rig.configure(&[with_username("corrected")]);
+    assert_eq!(logins(&rig), 2, "the password is the same");
+    rig.grant(7200);
+    assert!(rig.board(PROFILE).is_some());
+}
+
+#[test]
+fn a_user_name_that_is_corrected_while_the_wrong_one_is_on_the_wire_is_tried() {
+    let mut rig = Rig::new(&profiles());
+    rig.configure(&[with_username("corrected")]);
+    rig.fail(FailureKind::LoginRefused);
+    assert_eq!(logins(&rig), 2);
+    rig.fail(FailureKind::LoginRefused);
+    rig.pass(secs(7_200));
+    assert_eq!(logins(&rig), 2, "and that one is refused, too");
 }
 
 #[test]
