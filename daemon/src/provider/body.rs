@@ -31,9 +31,7 @@ pub(super) enum BodyFault {
 
 /// The whole body, of at most `limit` bytes, in a buffer that is wiped.
 pub(super) async fn read(mut response: Response, limit: usize) -> Result<Zeroizing<Vec<u8>>, BodyFault> {
-    // What it says is no more than a hint, and nothing to reserve a lot of memory for.
-    let said = response.content_length().and_then(|length| usize::try_from(length).ok());
-    let mut body = Zeroizing::new(Vec::with_capacity(said.unwrap_or(FIRST_BUFFER).min(FIRST_BUFFER).min(limit)));
+    let mut body = Zeroizing::new(Vec::with_capacity(FIRST_BUFFER.min(limit)));
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > limit => return Err(BodyFault::TooLong(limit / 1024)),
@@ -45,7 +43,8 @@ pub(super) async fn read(mut response: Response, limit: usize) -> Result<Zeroizi
     }
 }
 
-/// Holds a token response in one piece, as a rule, when its length is not said before.
+/// Holds a token response in one piece, as a rule. A shorter one would leave more behind: the allocator gives this one the
+/// place that the HTTP library has read the last answers into and freed unwiped, and here it is wiped.
 const FIRST_BUFFER: usize = 16 * 1024;
 
 /// Like `extend_from_slice`, but a buffer that was outgrown is wiped too.
