@@ -70,6 +70,17 @@ impl Aim {
         format!("{sign} {} {}", self.reach, self.unit).trim_end().to_owned()
     }
 
+    /// What profiles have shown to stand in its way, as an item of a list.
+    #[must_use]
+    pub(super) fn reason(&self) -> Option<&'static str> {
+        match self.key {
+            "c.redis" => Some(include_str!("reasons/new-connection.md")),
+            "f.before" => Some(include_str!("reasons/resident.md")),
+            "g.memory" => Some(include_str!("reasons/tenant.md")),
+            _ => None,
+        }
+    }
+
     /// Whether this is good enough.
     #[must_use]
     pub fn is_reached_by(&self, found: f64) -> bool {

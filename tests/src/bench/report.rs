@@ -14,8 +14,8 @@ use super::{BenchError, Case, Settings};
 /// What stands before the figures.
 const PREAMBLE: &str = include_str!("preamble.md");
 
-/// What was found out about aims that are missed, if there is any; from their figures.
-const REASONS: &str = include_str!("reasons.md");
+/// What stands before the reasons of those that are missed.
+const REASONS: &str = "**What stands in the way of those that are missed**, from profiles made beside such runs:\n";
 
 /// One table, what is to be said of it, and its plots.
 #[derive(Debug, Clone)]
@@ -119,7 +119,7 @@ impl Report {
 
     fn write_aims(&self, text: &mut String) {
         let (mut reached, mut missed) = (0, 0);
-        let mut rows = String::new();
+        let (mut rows, mut reasons) = (String::new(), String::new());
         for aim in &AIMS {
             let _ = write!(rows, "| {} | {} | ", aim.what, aim.wanted());
             let _ = match self.found.get(aim.key) {
@@ -127,6 +127,7 @@ impl Report {
                     let good = aim.is_reached_by(found.middle);
                     *(if good { &mut reached } else { &mut missed }) += 1;
                     let verdict = if good { "reached" } else { "**missed**" };
+                    reasons.push_str(aim.reason().filter(|_| !good).unwrap_or_default());
                     let sides = found.interval.map(|(from, to)| [from, to].map(|end| aim.is_reached_by(end)));
                     let unsure = if sides.is_some_and(|[from, to]| from != to) { ", uncertain" } else { "" };
                     let interval = found.interval.map(|(from, to)| format!("{}–{}", number(from), number(to)));
@@ -147,8 +148,8 @@ impl Report {
             AIMS.len(),
             AIMS.len() - reached - missed
         );
-        if !REASONS.trim().is_empty() {
-            let _ = write!(text, "\n{REASONS}");
+        if !reasons.is_empty() {
+            let _ = write!(text, "\n{REASONS}\n{reasons}");
         }
     }
 
@@ -213,5 +214,16 @@ mod tests {
         let all = AIMS.len();
         let sum = format!("Of {all} aims 2 were reached, 1 were missed and {} were not measured.", all - 3);
         assert!(text.contains(&sum), "{text}");
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_said_of_those_that_are_missed_alone() {
+        let mut report = Report::new(Machine::here(1), &Settings::smoke(PathBuf::new()));
+        report.found("c.redis", Ok(Spread::single(1.2)));
+        assert!(!report.markdown().contains(REASONS), "it is reached");
+        report.found("g.memory", Ok(Spread::single(1.1)));
+        let text = report.markdown();
+        assert!(text.contains(REASONS) && text.contains("\n\n- *Memory per tenant.*"), "{text}");
+        assert!(!text.contains("- *A new connection"), "{text}");
     }
 }
