@@ -86,6 +86,7 @@ fn has_found_nobody(caller: Pid) {
         let stat = std::fs::read_to_string(format!("/proc/self/task/{caller}/stat")).unwrap();
         stat.rsplit_once(") ").unwrap().1.starts_with('S')
     };
+    // A millisecond from one look to the next, and a bound in the end.
     let looks = STEP.as_millis();
     assert!((0..looks).any(|_| sleeps() || {
         std::thread::sleep(Duration::from_millis(1));

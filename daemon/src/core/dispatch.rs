@@ -10,7 +10,7 @@ use super::Core;
 use super::effect::{Effect, Severity};
 use super::input::WaiterId;
 use super::limiter::{Claim, Limiter};
-use super::queue::{Place as InQueue, Queue};
+use super::queue::{Queue, Turn};
 use super::schedule;
 use super::settings::Profile;
 use super::state::{Activity, Fetch, Host, Job, Name, Place};
@@ -24,7 +24,7 @@ impl Core {
         let arrival = self.next_id();
         let rate = self.settings.max_requests_per_second;
         let tenant = match &job {
-            Job::Name(name) => name.tenant.map(|tenant| (name.profile.clone(), tenant, self.place_in_queue(name))),
+            Job::Name(name) => name.tenant.map(|tenant| (name.profile.clone(), tenant, self.turn_of(name))),
             Job::Listing(_) | Job::Chain(_) => None,
         };
         let host = self.hosts.entry(host.clone()).or_insert_with(|| Host {
@@ -34,7 +34,7 @@ impl Core {
             paused: BTreeMap::new(),
         });
         match tenant {
-            Some((profile, tenant, place)) => host.queue.push_tenant(arrival, &profile, tenant, place),
+            Some((profile, tenant, turn)) => host.queue.push_tenant(arrival, &profile, tenant, turn),
             None => host.queue.push_own(arrival, job),
         }
     }
@@ -49,23 +49,23 @@ impl Core {
     pub(super) fn move_in_queue(&mut self, name: &TokenName) {
         let (Some(tenant), Some(entry)) = (name.tenant, self.names.get(name)) else { return };
         if entry.activity == Activity::Queued {
-            let (place, host) = (self.place_in_queue(name), Arc::clone(&entry.profile.endpoint().host));
+            let (turn, host) = (self.turn_of(name), Arc::clone(&entry.profile.endpoint().host));
             if let Some(host) = self.hosts.get_mut(&host) {
-                host.queue.move_tenant(&name.profile, tenant, place);
+                host.queue.move_tenant(&name.profile, tenant, turn);
             }
         }
     }
 
     /// What a tenant's turn goes by, as it is now.
-    pub(super) fn place_in_queue(&self, name: &TokenName) -> InQueue {
+    pub(super) fn turn_of(&self, name: &TokenName) -> Turn {
         let entry: Option<&Name> = self.names.get(name);
         let waiters = entry.map(|entry| entry.waiters.as_slice()).unwrap_or_default();
         let needed_by: BTreeSet<u32> =
             waiters.iter().filter_map(|id| self.waiters.get(id)).map(|waiter| waiter.uid).collect();
         if needed_by.is_empty() {
-            InQueue::Background(expires(entry))
+            Turn::Background(expires(entry))
         } else {
-            InQueue::Needed(needed_by.into_iter().collect())
+            Turn::Needed(needed_by.into_iter().collect())
         }
     }
 

@@ -4,7 +4,7 @@
 //! same however many they are. Of what is a profile's own there are three jobs at most, and what they deserve hangs on
 //! the tenants that wait for them: they are looked at anew each time.
 //!
-//! Not here: who gets the slot ([`super::limiter`]), and when a place changes (`dispatch`).
+//! Not here: who gets the slot ([`super::limiter`]), and when a turn changes (`dispatch`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,14 +22,14 @@ pub(super) struct Queue(BTreeMap<ProfileName, Lane>);
 struct Lane {
     /// Its own token, the list of its tenants, its chain: with their arrival.
     own: Vec<(u64, Job)>,
-    tenants: BTreeMap<WorkspaceId, (u64, Place)>,
+    tenants: BTreeMap<WorkspaceId, (u64, Turn)>,
     background: BTreeSet<(Boot, u64, WorkspaceId)>,
     needed: BTreeMap<u32, BTreeSet<(u64, WorkspaceId)>>,
 }
 
 /// What a tenant's turn goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Turn {
     /// When its token expires.
     Background(Boot),
     /// The users who wait for it, in order; there is one at least.
@@ -42,20 +42,20 @@ impl Queue {
         self.0.entry(job.profile().clone()).or_default().own.push((arrival, job));
     }
 
-    pub(super) fn push_tenant(&mut self, arrival: u64, profile: &ProfileName, tenant: WorkspaceId, place: Place) {
+    pub(super) fn push_tenant(&mut self, arrival: u64, profile: &ProfileName, tenant: WorkspaceId, turn: Turn) {
         let lane = self.0.entry(profile.clone()).or_default();
         debug_assert!(!lane.tenants.contains_key(&tenant), "a name has one request at most");
-        lane.stand(arrival, tenant, place);
+        lane.stand(arrival, tenant, turn);
     }
 
     /// What a tenant's turn goes by is another thing now.
-    pub(super) fn move_tenant(&mut self, profile: &ProfileName, tenant: WorkspaceId, place: Place) {
+    pub(super) fn move_tenant(&mut self, profile: &ProfileName, tenant: WorkspaceId, turn: Turn) {
         let Some(lane) = self.0.get_mut(profile) else { return };
         let Some((arrival, before)) = lane.tenants.get(&tenant) else { return };
-        if *before != place {
+        if *before != turn {
             let arrival = *arrival;
             lane.leave(tenant);
-            lane.stand(arrival, tenant, place);
+            lane.stand(arrival, tenant, turn);
         }
     }
 
@@ -113,27 +113,27 @@ impl Queue {
 }
 
 impl Lane {
-    fn stand(&mut self, arrival: u64, tenant: WorkspaceId, place: Place) {
-        match &place {
-            Place::Background(expires) => {
+    fn stand(&mut self, arrival: u64, tenant: WorkspaceId, turn: Turn) {
+        match &turn {
+            Turn::Background(expires) => {
                 self.background.insert((*expires, arrival, tenant));
             }
-            Place::Needed(by) => {
+            Turn::Needed(by) => {
                 for uid in by {
                     self.needed.entry(*uid).or_default().insert((arrival, tenant));
                 }
             }
         }
-        self.tenants.insert(tenant, (arrival, place));
+        self.tenants.insert(tenant, (arrival, turn));
     }
 
     fn leave(&mut self, tenant: WorkspaceId) {
-        let Some((arrival, place)) = self.tenants.remove(&tenant) else { return };
-        match place {
-            Place::Background(expires) => {
+        let Some((arrival, turn)) = self.tenants.remove(&tenant) else { return };
+        match turn {
+            Turn::Background(expires) => {
                 self.background.remove(&(expires, arrival, tenant));
             }
-            Place::Needed(by) => {
+            Turn::Needed(by) => {
                 for uid in by {
                     if let Some(of_user) = self.needed.get_mut(&uid) {
                         of_user.remove(&(arrival, tenant));
