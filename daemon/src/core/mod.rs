@@ -7,10 +7,10 @@
 //!
 //! Inside, whatever changes a name marks it, and marked names are considered one by one at the end of each
 //! input: `names` expires tokens, answers waiters and decides whether to begin a renewal, which then goes
-//! through `renewal` (with `parent` for tenants) or, for Classic, `chain` (with `rotation`, `login`, `import` and `clock`), and
-//! through `dispatch`, which owns the hosts' queues. `listing` keeps the tenants of a workspace, `reload` changes the
-//! configuration, `ask`, `watch`, `status`, `explain` and `summary` are for people and peers, `held` hands tokens on to
-//! the next start.
+//! through `renewal` (with `parent` for tenants) or, for Classic, `chain` (with `rotation`, `login`, `import` and
+//! `clock`), and through `dispatch`, which owns what each host has: its `queue` and its `limiter`. `listing` keeps the
+//! tenants of a workspace, `reload` changes the configuration, `ask`, `watch`, `status`, `explain` and `summary` are for
+//! people and peers, `held` hands tokens on to the next start.
 //!
 //! Architecture invariant: only `std` and `tokend-proto` are imported here (a test holds it to that).
 
