@@ -24,7 +24,7 @@ impl Provider {
     ) -> Result<String, Response> {
         let (id, secret) = call.credentials();
         let allowed = self.state.clients.get(id).is_some_and(|client| match &client.kind {
-            ClientKind::Api { workspace } => client.secret == secret && may(workspace.as_deref()),
+            ClientKind::Api { workspace } => client.takes(secret) && may(workspace.as_deref()),
             ClientKind::Classic => false,
         });
         match (allowed, call.param("grant_type")) {
@@ -33,7 +33,7 @@ impl Provider {
                 Err(oauth_error(400, "unsupported_grant_type", "The grant_type is not supported"))
             }
             (false, _) => {
-                let refusal = oauth_error(401, "invalid_client", "Invalid client or client credentials");
+                let refusal = oauth_error(401, "invalid_client", "Invalid client or client credentials.");
                 // RFC 6749, section 5.2: a client that used a scheme is told of it.
                 Err(if call.used_basic() { refusal.with("www-authenticate", "Basic") } else { refusal })
             }
@@ -43,11 +43,24 @@ impl Provider {
 
     /// Mints a bearer token that looks like a JWT.
     pub(super) fn issue(&mut self, now: Now, scope: Scope, life: u64, client_id: String) -> Answer {
+        if let Some((token, left)) = self.same_again(now, &scope, &client_id) {
+            let body = json!({ "access_token": token, "token_type": "Bearer", "expires_in": left });
+            return Answer::issued(no_store(Response::json(200, &body)), &token);
+        }
         let token = self.mint.jwt(self.quirks.token_length);
         let body = json!({ "access_token": token, "token_type": "Bearer", "expires_in": life });
         let answer = Answer::issued(no_store(Response::json(200, &body)), &token);
         self.state.tokens.insert(now, token, later(now, life), AccessToken { scope, client_id });
         answer
+    }
+
+    /// The token that the client has for this, if it is to get it again, and the seconds that are left of its life.
+    fn same_again(&self, now: Now, scope: &Scope, client_id: &str) -> Option<(String, u64)> {
+        if !self.quirks.same_token {
+            return None;
+        }
+        let (token, until) = self.state.tokens.latest(now, |of| of.scope == *scope && of.client_id == client_id)?;
+        Some((token.to_owned(), (until - now) / 1000)).filter(|(_, left)| *left > 0)
     }
 }
 
