@@ -107,4 +107,25 @@ mod tests {
             assert_eq!(provider.handle(0, &Request::get(target)).reply().unwrap().status, 401, "{target}");
         }
     }
+
+    #[test]
+    fn the_first_calls_of_real_clients_are_there() {
+        let (mut provider, world) = Population::settle(5);
+        let classic = provider.download_token(0, &world.classic.client_id).unwrap().access_token;
+        let fields = [("grant_type", "client_credentials")];
+        let request = Request::form("/as/token.oauth2", &fields);
+        let request = request.basic(&world.central.client_id, &world.central.client_secret);
+        let central = provider.handle(0, &request).reply().unwrap().text("access_token");
+        let calls = [
+            (&central, &classic, "/network-monitoring/v1alpha1/sites-health", "items"),
+            (&central, &classic, "/network-monitoring/v1/device-inventory", "items"),
+            (&classic, &central, "/monitoring/v2/aps", "aps"),
+            (&classic, &central, "/configuration/v2/groups", "data"),
+        ];
+        for (good, wrong, target, member) in calls {
+            let reply = get(&mut provider, target, good);
+            assert_eq!((reply.status, reply.value()[member].as_array().map(Vec::len)), (200, Some(1)), "{target}");
+            assert_eq!(get(&mut provider, target, wrong).status, 401, "{target}");
+        }
+    }
 }

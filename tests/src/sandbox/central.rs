@@ -76,7 +76,7 @@ pub(super) fn no_store(response: Response) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Endpoint, Lives, Request};
+    use super::super::{Endpoint, Lives, Quirks, Request};
     use super::*;
 
     const TOKEN: &str = "/as/token.oauth2";
@@ -162,5 +162,44 @@ mod tests {
         assert_eq!(entries[1].client_id, entries[0].client_id);
         let text = serde_json::to_string(&entries).unwrap() + &format!("{provider:?} {entries:?}");
         assert!(!text.contains(&token) && !text.contains(&client.client_secret));
+    }
+
+    #[test]
+    fn the_same_token_comes_again_while_it_lives_with_what_is_left() {
+        let mut provider = Provider::new(1);
+        let client = provider.add_api_client(None);
+        provider.set_quirks(Quirks { same_token: true, ..Quirks::default() });
+        let mut at = |now| {
+            let reply = ask(&mut provider, now, &client.client_id, &client.client_secret);
+            (reply.text("access_token"), reply.value()["expires_in"].as_u64().unwrap())
+        };
+        let (first, life) = at(0);
+        assert_eq!((life, at(7_000_000)), (7199, (first.clone(), 199)));
+        let (next, life) = at(7_199_000);
+        assert!(next != first && life == 7199);
+    }
+
+    #[test]
+    fn a_colon_in_a_token_does_not_keep_it_from_working() {
+        let mut provider = Provider::new(1);
+        let client = provider.add_api_client(None);
+        provider.set_quirks(Quirks { colon_in_tokens: true, ..Quirks::default() });
+        let token = ask(&mut provider, 0, &client.client_id, &client.client_secret).text("access_token");
+        assert!(token.contains(':') && token.len() == 900);
+        assert_eq!(api(&mut provider, 1, &token), 200);
+    }
+
+    #[test]
+    fn a_client_may_have_more_than_one_secret_until_they_are_reset() {
+        let mut provider = Provider::new(1);
+        let client = provider.add_api_client(None);
+        for n in 0..20 {
+            provider.add_secret(&client.client_id, &format!("lease {n}")).unwrap();
+        }
+        let statuses = ["lease 3", "lease 4", "lease 19", client.client_secret.as_str()]
+            .map(|secret| ask(&mut provider, 0, &client.client_id, secret).status);
+        assert_eq!(statuses, [401, 200, 200, 200]);
+        provider.reset_credentials(&client.client_id).unwrap();
+        assert_eq!(ask(&mut provider, 0, &client.client_id, "lease 19").status, 401);
     }
 }

@@ -310,4 +310,51 @@ mod tests {
         }
         assert_eq!(provider.state.chains.len(), 1);
     }
+
+    #[test]
+    fn a_gateway_may_leave_the_refresh_token_as_it_is_and_the_access_token_too() {
+        let (mut provider, client, token) = settled();
+        provider.set_quirks(Quirks { reuse_refresh_token: true, ..Quirks::default() });
+        let other = refresh(&mut provider, 10 * DAY, &client, &token.refresh_token);
+        assert_eq!(other.text("refresh_token"), token.refresh_token);
+        assert_ne!(other.text("access_token"), token.access_token);
+        provider.set_quirks(Quirks { reuse_refresh_token: true, same_token: true, ..Quirks::default() });
+        let same = refresh(&mut provider, 10 * DAY + 200_000, &client, &token.refresh_token);
+        assert_eq!(same.text("access_token"), other.text("access_token"));
+        assert_eq!(same.value()["expires_in"], json!(7000));
+        let late = refresh(&mut provider, 23 * DAY, &client, &token.refresh_token);
+        assert_eq!(late.status, 200, "its 14 days run from the last refresh");
+        assert_ne!(late.text("access_token"), other.text("access_token"));
+    }
+
+    #[test]
+    fn parameters_can_be_refused_by_where_they_are_and_nothing_is_spent() {
+        let (mut provider, client, token) = settled();
+        let fields = [
+            ("client_id", client.client_id.as_str()),
+            ("client_secret", client.client_secret.as_str()),
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token.refresh_token.as_str()),
+        ];
+        let object: serde_json::Map<_, _> = fields.iter().map(|(n, v)| ((*n).to_owned(), json!(v))).collect();
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        // As in the vendor's documentation: all in the query, and a type for a body that is not there.
+        let vendors = Request::new("POST", &format!("{TOKEN}?{query}")).header("content-type", "application/json");
+        let styles = [
+            (RefusedBody::Form, Request::form(TOKEN, &fields)),
+            (RefusedBody::Json, Request::json(TOKEN, &object.into())),
+            (RefusedBody::Query, vendors),
+        ];
+        for (refused_body, request) in &styles {
+            for (refused_status, error) in [(415, ""), (400, "invalid_request")] {
+                provider.set_quirks(Quirks { refused_body: *refused_body, refused_status, ..Quirks::default() });
+                let reply = provider.handle(1, request).reply().unwrap();
+                assert_eq!((reply.status, reply.text("error").as_str()), (refused_status, error));
+            }
+        }
+        provider.set_quirks(Quirks { reuse_refresh_token: true, ..Quirks::default() });
+        for (style, request) in &styles {
+            assert_eq!(provider.handle(1, request).reply().unwrap().status, 200, "{style:?}");
+        }
+    }
 }

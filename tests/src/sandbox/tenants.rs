@@ -206,4 +206,42 @@ mod tests {
         let (mut plain, token) = msp(0);
         assert_eq!(get(&mut plain, &token, "/workspaces/v1/msp-tenants").status, 403);
     }
+
+    #[test]
+    fn a_provider_may_have_small_pages_or_but_one() {
+        let (mut provider, token) = msp(7);
+        let list = |provider: &mut Provider, offset| {
+            names(&get(provider, &token, &format!("/workspaces/v1/msp-tenants?limit=300&offset={offset}")), "id").len()
+        };
+        provider.set_quirks(Quirks { largest_page: 3, ..Quirks::default() });
+        assert_eq!([0, 3, 6, 9].map(|offset| list(&mut provider, offset)), [3, 3, 1, 0]);
+        let pages = Quirks { largest_page: 3, offset_counts: OffsetCounts::Pages, ..Quirks::default() };
+        provider.set_quirks(pages);
+        assert_eq!([0, 1, 2, 3].map(|offset| list(&mut provider, offset)), [3, 3, 1, 0]);
+        provider.set_quirks(Quirks { offset_counts: OffsetCounts::Nothing, ..pages });
+        assert_eq!([0, 1, 300].map(|offset| list(&mut provider, offset)), [3, 3, 3]);
+    }
+
+    #[test]
+    fn a_tenant_is_found_by_its_name_and_by_its_id() {
+        let (mut provider, token) = msp(3);
+        let workspace = provider.state.workspaces.keys().next().unwrap().clone();
+        let id = provider.add_tenant(&workspace, "O'Neill & Sons").unwrap();
+        let filter = |text: &str| {
+            let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+            format!("/workspaces/v1/msp-tenants?filter={encoded}")
+        };
+        let reply = get(&mut provider, &token, &filter("workspaceName eq 'O''Neill & Sons'"));
+        assert_eq!((names(&reply, "id"), &reply.value()["total"]), (vec![with_hyphens(&id)], &json!(1)));
+        for bad in ["workspaceName eq 'O'Neill'", "workspaceName ne 'x'", "x"] {
+            assert_eq!(get(&mut provider, &token, &filter(bad)).status, 400, "{bad}");
+        }
+        for written in [id.clone(), with_hyphens(&id)] {
+            let reply = get(&mut provider, &token, &format!("/workspaces/v1/msp-tenants/{written}"));
+            assert_eq!((reply.status, reply.text("workspaceName").as_str()), (200, "O'Neill & Sons"));
+        }
+        let reply = get(&mut provider, &token, "/workspaces/v1/msp-tenants/0123");
+        assert_eq!((reply.status, reply.text("errorCode").as_str()), (404, "HPE_GL_WORKSPACES_TENANT_NONEXISTANT"));
+        assert_eq!(get(&mut provider, "dead", "/workspaces/v1/msp-tenants/0123").status, 401);
+    }
 }

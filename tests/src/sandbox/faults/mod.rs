@@ -276,4 +276,6 @@ impl super::Provider {
 }
 
 #[cfg(test)]
+mod odd_tests;
+#[cfg(test)]
 mod tests;
