@@ -71,7 +71,7 @@ fn understood(asked: Asked, offset: u64, came: Came<'_>) -> Result<Meaning, Fail
         }
         Asked::Refresh | Asked::LoginCode => {
             let body = classify::success(asked, &reply)?;
-            token_response::token_pair(asked, reply.status, body).map(|pair| Meaning::Answer(Answer::Token(pair)))
+            token_response::token_pair(asked, reply.status, body).map(|pair| Meaning::Answer(Answer::Pair(pair)))
         }
         Asked::ListTenants => tenants::page_of(&reply, offset).map(|page| Meaning::Answer(Answer::Tenants(page))),
         Asked::LoginUser => login::session(&reply).map(|cookies| Meaning::Session {

@@ -13,7 +13,7 @@ use super::form::{self, Form};
 use super::http::{self, Http, Reply, Request};
 use super::refresh;
 use super::token_response::{self, Text};
-use crate::core::exchange::{Failure, FailureKind, TokenResponse};
+use crate::core::exchange::{Failure, FailureKind, PairResponse};
 use crate::core::settings::{Endpoint, Login, ParamStyle, Profile};
 use crate::core::time::Boot;
 
@@ -31,7 +31,7 @@ pub(super) async fn token(
     login: &Login,
     secret: &Secret,
     password: &Secret,
-) -> Result<TokenResponse, Failure> {
+) -> Result<PairResponse, Failure> {
     let began = http.boot();
     let session = sign_in(http, profile, gateway, login, password).await?;
     pause(http, Asked::LoginCustomer, began).await?;

@@ -61,6 +61,7 @@ impl Provider {
         let answer = self.ask(profile, grant, secrets).await.unwrap_or_else(Answer::Failed);
         let outcome = match &answer {
             Answer::Token(_) => "a token",
+            Answer::Pair(_) => "a pair of tokens",
             Answer::Tenants(_) => "a page of tenants",
             Answer::Failed(failure) => &failure.message,
         };
@@ -87,12 +88,12 @@ impl Provider {
             }
             (Grant::Refresh { refresh_token, .. }, Kind::Classic { gateway, param_style, .. }) => {
                 let secret = client_secret(Asked::Refresh, secrets)?;
-                refresh::token(http, profile, (gateway, *param_style), secret, refresh_token).await.map(Answer::Token)
+                refresh::token(http, profile, (gateway, *param_style), secret, refresh_token).await.map(Answer::Pair)
             }
             (Grant::Login { .. }, Kind::Classic { gateway, param_style, login: Some(login), .. }) => {
                 let secret = client_secret(Asked::LoginUser, secrets)?;
                 let password = available(Asked::LoginUser, secrets.password, "the password could not be read")?;
-                login::token(http, profile, (gateway, *param_style), login, secret, password).await.map(Answer::Token)
+                login::token(http, profile, (gateway, *param_style), login, secret, password).await.map(Answer::Pair)
             }
             (grant, _) => Err(not_of_this_kind(grant)),
         }

@@ -7,7 +7,7 @@ use super::classify::{self, Asked};
 use super::form::Form;
 use super::http::{self, Http, Request};
 use super::token_response;
-use crate::core::exchange::{Failure, TokenResponse};
+use crate::core::exchange::{Failure, PairResponse};
 use crate::core::settings::{Endpoint, ParamStyle, Profile};
 
 /// Spends the refresh token.
@@ -17,7 +17,7 @@ pub(super) async fn token(
     (gateway, style): (&Endpoint, ParamStyle),
     secret: &Secret,
     refresh_token: &Secret,
-) -> Result<TokenResponse, Failure> {
+) -> Result<PairResponse, Failure> {
     let form = Form::new(&[
         ("client_id", &profile.client_id),
         ("client_secret", secret.expose()),
@@ -35,7 +35,7 @@ pub(super) async fn token_pair(
     asked: Asked,
     (gateway, style): (&Endpoint, ParamStyle),
     form: Form,
-) -> Result<TokenResponse, Failure> {
+) -> Result<PairResponse, Failure> {
     let mut url = http::url(asked, &gateway.url, format_args!("/oauth2/token"))?;
     let request = match style {
         ParamStyle::Form => Request::post(asked, url).form(form),

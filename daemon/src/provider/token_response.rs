@@ -10,7 +10,7 @@ use tokend_proto::{Secret, limits};
 
 use super::body::{self, BodyFault};
 use super::classify::{self, Asked};
-use crate::core::exchange::{Failure, TokenResponse};
+use crate::core::exchange::{Failure, PairResponse, RefreshToken, TokenResponse};
 
 /// Longest access token, in bytes. GreenLake's are some 1.5 KiB.
 const MAX_ACCESS_TOKEN: usize = 16 * 1024;
@@ -26,8 +26,11 @@ pub(super) fn access_token(asked: Asked, status: StatusCode, body: &[u8]) -> Res
 }
 
 /// Of a Classic grant, which brings a pair: without the refresh token the chain would end with this one.
-pub(super) fn token_pair(asked: Asked, status: StatusCode, body: &[u8]) -> Result<TokenResponse, Failure> {
-    let pair = || Ok(TokenResponse { refresh_token: Some(refresh_token(body)?), ..parse(body)? });
+pub(super) fn token_pair(asked: Asked, status: StatusCode, body: &[u8]) -> Result<PairResponse, Failure> {
+    let pair = || {
+        let refresh_token = RefreshToken::New(refresh_token(body)?);
+        Ok(PairResponse { access: Some(parse(body)?), refresh_token, warnings: Vec::new() })
+    };
     pair().map_err(|fault| classify::unreadable(asked, status, fault))
 }
 
@@ -49,7 +52,7 @@ fn parse(body: &[u8]) -> Result<TokenResponse, BodyFault> {
     if !is_token_type(&token_type) {
         return Err(BodyFault::OtherShape("the token_type is not a word"));
     }
-    Ok(TokenResponse { access_token, token_type, expires_in: raw.expires_in.0, refresh_token: None })
+    Ok(TokenResponse { access_token, token_type, expires_in: raw.expires_in.0, warnings: Vec::new() })
 }
 
 fn refresh_token(body: &[u8]) -> Result<Secret, BodyFault> {
@@ -149,7 +152,7 @@ mod tests {
         access_token(Asked::ClientCredentials, StatusCode::OK, body.as_bytes())
     }
 
-    fn pair(body: &str) -> Result<TokenResponse, Failure> {
+    fn pair(body: &str) -> Result<PairResponse, Failure> {
         token_pair(Asked::Refresh, StatusCode::OK, body.as_bytes())
     }
 
@@ -161,11 +164,11 @@ mod tests {
     fn the_documented_answers_are_read() {
         let token = one(r#"{"access_token":"eyJ.a-b_c~+/==","token_type":"Bearer","expires_in":7199}"#).unwrap();
         assert_eq!(token.access_token, Secret::from("eyJ.a-b_c~+/=="));
-        assert_eq!((token.token_type.as_str(), token.expires_in, token.refresh_token), ("Bearer", Some(7199), None));
+        assert_eq!((token.token_type.as_str(), token.expires_in), ("Bearer", Some(7199)));
         let token =
             pair(r#"{"refresh_token":"r1","token_type":"bearer","access_token":"a1","expires_in":7200}"#).unwrap();
-        assert_eq!(token.refresh_token, Some(Secret::from("r1")));
-        assert_eq!(token.token_type, "bearer");
+        assert_eq!(token.refresh_token, RefreshToken::New(Secret::from("r1")));
+        assert_eq!(token.access.map(|access| access.token_type).as_deref(), Some("bearer"));
     }
 
     #[test]
