@@ -15,6 +15,7 @@ mod api;
 mod call;
 mod central;
 mod classic;
+mod coding;
 mod ending;
 mod endpoint;
 mod faults;

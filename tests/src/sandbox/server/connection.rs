@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
+use hyper::header::CONTENT_LENGTH;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -65,12 +65,7 @@ async fn respond(
         Ending::Unended(response, Unended::Silent) => {
             Ok(announced(&response, Script::silent(&response.body), response.body.len() + TOO_LONG))
         }
-        Ending::Coded(response, coding) => {
-            let body = coding.encode(&response.body);
-            let mut reply = whole(Response { body, ..response });
-            reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
-            Ok(reply)
-        }
+        Ending::Coded(response, coding) => Ok(whole(coding.coded(response))),
         Ending::OddHead(response, odd) => {
             tricks.put_in(odd.lines());
             Ok(whole(response))

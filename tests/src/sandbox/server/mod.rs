@@ -5,7 +5,6 @@
 //! the start and monotonic from there, so that a stepped wall clock does not expire anything.
 
 mod clock;
-mod coding;
 mod connection;
 mod wire;
 

@@ -47,6 +47,9 @@ pub(super) struct Watch {
 
     // Over all of them.
     owners: HashMap<Fingerprint, (TokenName, Time)>,
+    /// Access tokens of Classic that came without a life or without a refresh token that can be read, and the refresh
+    /// token that came with each.
+    incomplete: HashMap<Fingerprint, Option<Fingerprint>>,
     chains: BTreeMap<ChainKey, ChainView>,
     fates: HashMap<Fingerprint, Fate>,
     refused: HashSet<Fingerprint>,

@@ -30,6 +30,12 @@ impl Watch {
         self.owners.insert(token, (name.clone(), at));
     }
 
+    /// It came without a life or without a refresh token that can be read: no record can hold it, but one holds the
+    /// refresh token that came with it, if any.
+    pub(in crate::simulation) fn came_incomplete(&mut self, token: Fingerprint, beside: Option<Fingerprint>) {
+        self.incomplete.insert(token, beside);
+    }
+
     /// A peer gets a token.
     #[expect(clippy::too_many_arguments, reason = "all that a reply is made of")]
     pub(in crate::simulation) fn served(
@@ -78,8 +84,12 @@ impl Watch {
             self.complained.remove(name);
         }
         if let Some(key) = chain_key(profile) {
-            let durable = disk.chain(&key).and_then(|record| record.access.as_ref());
-            if durable.is_none_or(|access| access.token != token.access_token) {
+            let record = disk.chain(&key);
+            let durable = record.and_then(|record| record.access.as_ref());
+            let refresh_token = record.and_then(|record| record.refresh_token.as_ref()).map(Fingerprint::of);
+            let beside = self.incomplete.get(&token.fingerprint);
+            let incomplete = beside.is_some_and(|beside| beside.is_none_or(|beside| refresh_token == Some(beside)));
+            if !incomplete && durable.is_none_or(|access| access.token != token.access_token) {
                 self.fail(format!("{name}: token {} is seen before it is durable", token.fingerprint));
             }
         }

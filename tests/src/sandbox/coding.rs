@@ -1,20 +1,27 @@
 //! Content codings (RFC 9110, section 8.4.1) without compression: blocks that are stored as they are.
 
-use crate::sandbox::Coding;
+use super::{Coding, Response};
 
 /// The most that a stored block of deflate holds (RFC 1951, section 3.2.4).
 const BLOCK: usize = 0xffff;
 
 impl Coding {
+    /// The response as it goes over the wire.
+    #[must_use]
+    pub fn coded(self, response: Response) -> Response {
+        let body = self.encode(&response.body);
+        Response { body, ..response }.with("content-encoding", self.name())
+    }
+
     /// What `Content-Encoding` says.
-    pub(super) fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
             Self::Deflate | Self::RawDeflate => "deflate",
         }
     }
 
-    pub(super) fn encode(self, body: &[u8]) -> Vec<u8> {
+    fn encode(self, body: &[u8]) -> Vec<u8> {
         let deflated = stored(body);
         match self {
             Self::RawDeflate => deflated,
