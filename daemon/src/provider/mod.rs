@@ -4,14 +4,21 @@
 //! Not here: when to ask, how often, and what to do about a failure. That is [`crate::core`]'s.
 
 mod body;
+mod charset;
 mod classify;
 mod client_credentials;
+mod coding;
+mod deadline;
 mod exchange;
 mod form;
+mod gate;
 mod http;
 mod interpret;
 mod login;
+mod loose;
 mod refresh;
+mod reply;
+mod request;
 mod tenants;
 mod token_response;
 mod trust;
@@ -21,7 +28,7 @@ use tokend_proto::{ProfileName, Secret};
 
 pub use self::classify::Asked;
 use self::http::{Http, Timing};
-pub use self::interpret::{Came, Meaning, interpret};
+pub use self::interpret::{Came, Meaning, Text, interpret};
 use self::trust::Trust;
 use crate::core::exchange::{Answer, Failure, FailureKind, Grant};
 use crate::core::settings::{Kind, Profile};
@@ -55,12 +62,13 @@ impl Provider {
     }
 
     /// Asks once (a login: its three steps, once) and never fails: whatever happens is an answer, after at most
-    /// 30 seconds, a login three times that. A [`Grant::Refresh`] or [`Grant::Login`] must run to its end: one
+    /// some 30 seconds, a login three times that. A [`Grant::Refresh`] or [`Grant::Login`] must run to its end: one
     /// that is dropped half-way may have spent a token that nobody then knows of.
     pub async fn send(&self, profile: &Profile, grant: &Grant, secrets: ResolvedSecrets<'_>) -> Answer {
         let answer = self.ask(profile, grant, secrets).await.unwrap_or_else(Answer::Failed);
         let outcome = match &answer {
             Answer::Token(_) => "a token",
+            Answer::Pair(_) => "a pair of tokens",
             Answer::Tenants(_) => "a page of tenants",
             Answer::Failed(failure) => &failure.message,
         };
@@ -87,12 +95,12 @@ impl Provider {
             }
             (Grant::Refresh { refresh_token, .. }, Kind::Classic { gateway, param_style, .. }) => {
                 let secret = client_secret(Asked::Refresh, secrets)?;
-                refresh::token(http, profile, (gateway, *param_style), secret, refresh_token).await.map(Answer::Token)
+                refresh::token(http, profile, (gateway, *param_style), secret, refresh_token).await.map(Answer::Pair)
             }
             (Grant::Login { .. }, Kind::Classic { gateway, param_style, login: Some(login), .. }) => {
                 let secret = client_secret(Asked::LoginUser, secrets)?;
                 let password = available(Asked::LoginUser, secrets.password, "the password could not be read")?;
-                login::token(http, profile, (gateway, *param_style), login, secret, password).await.map(Answer::Token)
+                login::token(http, profile, (gateway, *param_style), login, secret, password).await.map(Answer::Pair)
             }
             (grant, _) => Err(not_of_this_kind(grant)),
         }
