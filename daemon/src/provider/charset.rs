@@ -48,10 +48,10 @@ impl Form {
     /// By its mark, or by its zero bytes: JSON begins with two characters of ASCII (RFC 4627 section 3).
     fn of(bytes: &[u8]) -> Self {
         match bytes {
-            [0xff, 0xfe, 0, 0, ..] | [1.., 0, 0, 0, ..] => Self::Utf32(u32::from_le_bytes),
-            [0, 0, 0xfe, 0xff, ..] | [0, 0, 0, 1.., ..] => Self::Utf32(u32::from_be_bytes),
-            [0xff, 0xfe, ..] | [1.., 0, 1.., 0, ..] => Self::Utf16(u16::from_le_bytes),
-            [0xfe, 0xff, ..] | [0, 1.., 0, 1.., ..] => Self::Utf16(u16::from_be_bytes),
+            [0xff, 0xfe, 0, 0, ..] | [1..=255, 0, 0, 0, ..] => Self::Utf32(u32::from_le_bytes),
+            [0, 0, 0xfe, 0xff, ..] | [0, 0, 0, 1..=255, ..] => Self::Utf32(u32::from_be_bytes),
+            [0xff, 0xfe, ..] | [1..=255, 0, 1..=255, 0, ..] => Self::Utf16(u16::from_le_bytes),
+            [0xfe, 0xff, ..] | [0, 1..=255, 0, 1..=255, ..] => Self::Utf16(u16::from_be_bytes),
             _ => Self::Utf8,
         }
     }

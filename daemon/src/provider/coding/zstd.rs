@@ -5,6 +5,7 @@ use std::io::Read;
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use zeroize::Zeroizing;
 
+use super::super::body;
 use super::{BodyFault, Decoded};
 
 pub(super) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -45,10 +46,11 @@ pub(super) fn decode(input: &[u8], limit: usize) -> Option<Decoded> {
         // A block holds 128 KiB at most, so no more than a window and a block is ever kept.
         let part = Zeroizing::new(decoder.collect().unwrap_or_default());
         if bytes.len() + part.len() > limit {
-            crate::provider::body::append(&mut bytes, &part[..limit - bytes.len()]);
+            let room = limit - bytes.len();
+            body::append(&mut bytes, &part[..room]);
             break Err(BodyFault::TooLong(limit / 1024));
         }
-        crate::provider::body::append(&mut bytes, &part);
+        body::append(&mut bytes, &part);
         if let Some(end) = end {
             break end;
         }
