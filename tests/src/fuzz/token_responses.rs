@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokend::core::exchange::{Answer, Failure, FailureKind, PairResponse, RefreshToken, TokenResponse};
-use tokend::provider::{Asked, Came, Meaning, interpret};
+use tokend::provider::{Asked, Came, Meaning, Text, interpret};
 use tokend_proto::codec::encode_reply;
 use tokend_proto::{Fingerprint, Flags, Reply, Secret, Stamp, Token, limits};
 
@@ -100,7 +100,7 @@ impl<'a> Response<'a> {
     }
 
     pub(super) fn came(&self) -> Came<'_> {
-        Came::Response { status: self.status, headers: &self.headers, body: Some(self.body) }
+        Came::Response { status: self.status, headers: &self.headers, body: Text::Whole(self.body) }
     }
 }
 

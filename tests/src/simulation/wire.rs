@@ -6,7 +6,7 @@
 use serde_json::json;
 use tokend::core::exchange::Grant;
 use tokend::core::settings::{Kind, Profile};
-use tokend::provider::{Asked, Came, Meaning, interpret};
+use tokend::provider::{Asked, Came, Meaning, Text, interpret};
 use tokend_proto::Secret;
 
 use crate::sandbox::{Ending, Outcome, Request, Response, Unended};
@@ -48,10 +48,9 @@ pub(super) enum Gap {
 impl Arrived {
     pub(super) fn of(outcome: Outcome) -> Self {
         match outcome.ending {
-            // What is coded is decoded before anybody reads it, and of an odd head nothing is left but its headers.
-            Ending::Reply(response) | Ending::Coded(response, _) | Ending::OddHead(response, _) => {
-                Self::Response(response)
-            }
+            // Of an odd head nothing reaches the reader of answers but what is as usual in it.
+            Ending::Reply(response) | Ending::OddHead(response, _) => Self::Response(response),
+            Ending::Coded(response, coding) => Self::Response(coding.coded(response)),
             Ending::Truncated(response, kept) => Self::Cut(response, kept, Gap::Broken),
             Ending::Unended(response, how) => {
                 let kept = response.body.len();
@@ -89,8 +88,11 @@ pub(super) fn meaning(grant: &Grant, step: &Step, arrived: &Arrived) -> Meaning 
         _ => 0,
     };
     let came = match arrived {
-        Arrived::Response(r) => Came::Response { status: r.status, headers: &r.headers, body: Some(&r.body) },
-        Arrived::Cut(r, ..) => Came::Response { status: r.status, headers: &r.headers, body: None },
+        Arrived::Response(r) => Came::Response { status: r.status, headers: &r.headers, body: Text::Whole(&r.body) },
+        Arrived::Cut(r, kept, _) => {
+            let body = Text::Cut(r.body.get(..*kept).unwrap_or(&r.body));
+            Came::Response { status: r.status, headers: &r.headers, body }
+        }
         Arrived::NoConnection => Came::NoConnection,
         Arrived::TimedOut => Came::TimedOut,
         Arrived::Reset => Came::Reset,
