@@ -6,6 +6,7 @@ use tokend_proto::{ErrorCode, Fingerprint, ProfileName, TokenName};
 
 use super::Core;
 use super::alarm::Alarm;
+use super::chain_state::chain_key;
 use super::effect::{Outcome, ReadMode};
 use super::failure;
 use super::input::{Question, WaiterId};
@@ -90,7 +91,11 @@ impl Core {
                 let name = name.clone();
                 if self.admit(now, id, &name, &question) {
                     let current = self.names[&name].good(now.boot).map(|token| token.fingerprint);
+                    let was_forced = self.names[&name].forced.is_some();
                     if current.is_none_or(|fingerprint| self.force(now, id, &name, fingerprint)) {
+                        if !was_forced {
+                            self.try_incomplete_chain(now, &name, current.is_some());
+                        }
                         self.wait_for(id, name, Want::Renewed { other_than: current });
                     }
                 }
@@ -196,6 +201,21 @@ impl Core {
         true
     }
 
+    /// An operator wants a chain that is left alone for a while, because its last answer was not complete, to be tried
+    /// now. Not more often than a renewal may be forced: `may_force` is whether it was asked already if it may be.
+    fn try_incomplete_chain(&mut self, now: Now, name: &TokenName, may_force: bool) {
+        let Some(key) = self.names.get(name).and_then(|entry| chain_key(&entry.profile)) else { return };
+        if self.chains.get(&key).is_none_or(|chain| chain.incomplete == 0) {
+            return;
+        }
+        let Some(entry) = self.names.get_mut(name) else { return };
+        if may_force || entry.throttle.next <= now.boot {
+            entry.throttle.next = entry.throttle.next.max(now.boot + FORCED_INTERVAL_CLASSIC);
+            entry.retry_at = None;
+            self.mark(name.clone());
+        }
+    }
+
     /// The peer is gone.
     pub(super) fn forget(&mut self, id: WaiterId) {
         let Some(waiter) = self.waiters.remove(&id) else { return };
@@ -226,6 +246,16 @@ impl Core {
             Some(Place::Name(name)) => self.mark(name),
             Some(Place::Listing(profile)) => self.answer_listing(now, &profile),
             None => {}
+        }
+        let place = self.waiters.get(&id).filter(|waiter| waiter.deadline <= now.boot).map(|waiter| &waiter.place);
+        let is_gone = match place {
+            Some(Place::Name(name)) => !self.names.contains_key(name),
+            Some(Place::Listing(profile)) => self.profiles.get(profile).is_none_or(|state| state.listing.is_none()),
+            None => false,
+        };
+        if is_gone {
+            debug_assert!(false, "{id:?} waits for what is gone");
+            self.answer(id, failure::no_such_name("what it waits for was removed from the configuration"));
         }
     }
 }

@@ -13,7 +13,7 @@ use super::exchange::{Grant, ProviderRequest, RequestId};
 use super::record::{ChainKey, ChainState, LostCause};
 use super::schedule;
 use super::settings::Kind;
-use super::state::{Activity, Job, Purpose, Trouble, TroubleKind};
+use super::state::{Activity, Job, Purpose, Secrets, Trouble, TroubleKind};
 use super::time::{Boot, Now};
 
 /// A refresh token dies so long after the refresh that brought it (the provider's documentation).
@@ -76,15 +76,25 @@ impl Core {
         if !self.chains.get(key).is_some_and(|chain| matches!(chain.work, Work::Idle)) {
             return; // finishes what an earlier configuration began
         }
-        self.set_activity(name, Activity::Chain);
-        if !self.secrets_are_read(&name.profile) {
-            if let Some(chain) = self.chains.get_mut(key) {
-                chain.work = Work::Secrets;
-            }
-            return;
-        }
-        let Some(chain) = self.chains.get(key) else { return };
+        let secrets = self.secrets(now, &name.profile);
+        let Some(chain) = self.chains.get_mut(key) else { return };
         let trial = !chain.removing_candidate && chain.candidate.as_ref().is_some_and(|c| c.is_due(now.boot));
+        match secrets {
+            Secrets::Known => {}
+            Secrets::Reading => {
+                chain.work = Work::Secrets;
+                return self.set_activity(name, Activity::Chain);
+            }
+            // Whatever the chain is due for needs them: nothing of it is due before that.
+            Secrets::ReadAt(at) => {
+                if let Some(candidate) = chain.candidate.as_mut().filter(|candidate| candidate.is_due(at)) {
+                    candidate.retry_at = Some(at);
+                }
+                return self.wait_for_secrets(name, at);
+            }
+        }
+        self.set_activity(name, Activity::Chain);
+        let Some(chain) = self.chains.get(key) else { return };
         let state = chain.record.state.clone();
         if (trial || state != ChainState::Settled) && self.restamps_first(now, key) {
             return; // what marks it in flight has new times anyway
@@ -254,7 +264,11 @@ impl Core {
             ChainState::Empty | ChainState::Lost { .. } | ChainState::AwaitingLogin { .. }
                 if !login && chain.candidate.is_some() =>
             {
-                Some(Trouble::new(TroubleKind::Transient, "an imported refresh token is being tried"))
+                let client_refused = chain.candidate.as_ref().is_some_and(|candidate| candidate.client_refused > 0);
+                Some(match client_refused {
+                    true => Trouble::new(TroubleKind::Rejected, super::import::CLIENT_REFUSED),
+                    false => Trouble::new(TroubleKind::Transient, "an imported refresh token is being tried"),
+                })
             }
             ChainState::Empty if !login => {
                 Some(Trouble::new(TroubleKind::ChainEmpty, "its chain of refresh tokens was never started"))
@@ -270,7 +284,10 @@ impl Core {
             _ => None,
         };
         let Some(entry) = self.names.get_mut(name) else { return };
-        let of_chain = |t: &Trouble| matches!(t.kind, TroubleKind::ChainEmpty | TroubleKind::ChainLost);
+        let of_chain = |t: &Trouble| {
+            matches!(t.kind, TroubleKind::ChainEmpty | TroubleKind::ChainLost)
+                || t.message == super::import::CLIENT_REFUSED
+        };
         if trouble.is_some() || entry.trouble.as_ref().is_some_and(of_chain) {
             entry.trouble = trouble;
         }
@@ -331,9 +348,9 @@ fn next_warning(boot_id: super::time::BootId, now: Now, chain: &Chain) -> Option
 /// The access token of a restored record, and whether it is of this boot. `None` if it must not be served.
 fn restored_token(boot_id: super::time::BootId, now: Now, chain: &Chain) -> Option<(Issued, bool)> {
     let access = chain.record.access.as_ref()?;
-    let rotated = chain.record.rotated?;
-    let same_boot = !rotated.is_of_earlier_boot(boot_id);
-    let age = rotated.age(now, boot_id);
+    let issued = chain.record.issued()?;
+    let same_boot = !issued.is_of_earlier_boot(boot_id);
+    let age = issued.age(now, boot_id);
     let left = access.life.checked_sub(age).filter(|left| !left.is_zero())?;
     let token = Issued {
         access_token: access.token.clone(),

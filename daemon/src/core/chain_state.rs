@@ -25,6 +25,8 @@ pub(super) struct Chain {
     /// Warnings given of the end of its 14 days.
     pub(super) warned: usize,
     pub(super) write_failures: u32,
+    /// Refreshes in a row that brought less than a pair that can be used.
+    pub(super) incomplete: u32,
     /// Its record is to be written with times that hold after a reboot, not before then.
     pub(super) restamp_at: Option<Boot>,
 }
@@ -37,6 +39,8 @@ pub(super) struct Candidate {
     pub(super) retry_at: Option<Boot>,
     pub(super) failures: u32,
     pub(super) secrets_refused: usize,
+    /// How often the provider has refused the client, with every secret that there is.
+    pub(super) client_refused: u32,
     pub(super) trouble: Option<String>,
 }
 
@@ -68,9 +72,17 @@ pub(super) struct Keep {
     pub(super) record: ChainRecord,
     pub(super) write: Option<WriteId>,
     pub(super) retry_at: Option<Boot>,
-    pub(super) token: Option<Issued>,
+    pub(super) token: Option<Fresh>,
     /// It came from a candidate with this fingerprint.
     pub(super) imported: Option<Fingerprint>,
+}
+
+/// The access token of an answer that is being made durable, or need not be.
+#[derive(Debug)]
+pub(super) struct Fresh {
+    pub(super) token: Issued,
+    /// Why it may live shorter than it says: it is served with a flag, and another one follows soon.
+    pub(super) doubt: Option<String>,
 }
 
 /// Logins of one client_id.
@@ -154,6 +166,7 @@ impl Candidate {
             retry_at: None,
             failures: 0,
             secrets_refused: 0,
+            client_refused: 0,
             trouble: None,
         }
     }

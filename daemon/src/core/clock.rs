@@ -159,7 +159,7 @@ impl Chain {
     /// Its record is durable, with times by a wall clock that was so far ahead of boot time, or stepped since.
     pub(super) fn is_written(&mut self, record: ChainRecord, wall_ahead: i128) {
         let is_current = |mark: Mark| (mark.wall_ahead() - wall_ahead).abs() < i128::from(STEP);
-        if [record.rotated, since(&record.state)].into_iter().flatten().all(is_current) {
+        if times(&record).into_iter().flatten().all(is_current) {
             self.restamp_at = None;
         }
         self.record = record;
@@ -176,19 +176,18 @@ fn matters(chain: &Chain) -> bool {
 
 /// Takes over a chain's record as read. Whether it is to be written with other times than it was.
 pub(super) fn restore_chain(record: &mut ChainRecord, now: Now, boot_id: BootId) -> bool {
-    if record.rotated.is_some_and(|rotated| rotated.boot_id != boot_id && now.wall <= rotated.wall) {
+    if record.issued().is_some_and(|issued| issued.boot_id != boot_id && now.wall <= issued.wall) {
         record.access = None; // the wall clock is not to be trusted: how old the token is cannot be said
     }
     let before = record.clone();
     restate_chain(record, now, boot_id);
-    let differ =
-        |one: Option<Mark>, other: Option<Mark>| one.zip(other).is_some_and(|(one, other)| differs(one, other));
-    differ(before.rotated, record.rotated) || differ(since(&before.state), since(&record.state))
+    let differ = |(one, other): (Option<Mark>, Option<Mark>)| one.zip(other).is_some_and(|(a, b)| differs(a, b));
+    times(&before).into_iter().zip(times(record)).any(differ)
 }
 
 /// The like of the record before a damaged one. It may have been written before a step that the other one followed.
 pub(super) fn restore_previous(record: &mut ChainRecord, now: Now, boot_id: BootId) {
-    if record.rotated.is_some_and(|rotated| rotated.boot_id != boot_id) {
+    if record.issued().is_some_and(|issued| issued.boot_id != boot_id) {
         record.access = None;
     }
     restate_chain(record, now, boot_id);
@@ -205,6 +204,7 @@ pub(super) fn restore_quota(record: &mut QuotaRecord, now: Now, boot_id: BootId)
 pub(super) fn restate_chain(record: &mut ChainRecord, now: Now, boot_id: BootId) {
     let restate = |mark: &mut Mark| *mark = mark.restated(now, boot_id, UNNOTICED);
     record.rotated.iter_mut().for_each(restate);
+    record.access.iter_mut().flat_map(|access| &mut access.issued).for_each(restate);
     match &mut record.state {
         ChainState::InFlight { since, .. } | ChainState::AwaitingLogin { since } | ChainState::Lost { since, .. } => {
             restate(since);
@@ -218,6 +218,11 @@ fn restate_quota(record: &mut QuotaRecord, now: Now, boot_id: BootId) {
     for attempt in &mut record.attempts {
         attempt.at = attempt.at.restated(now, boot_id, -UNNOTICED);
     }
+}
+
+/// All times that a chain's record holds.
+fn times(record: &ChainRecord) -> [Option<Mark>; 3] {
+    [record.rotated, record.access.as_ref().and_then(|access| access.issued), since(&record.state)]
 }
 
 fn since(state: &ChainState) -> Option<Mark> {

@@ -135,7 +135,10 @@ impl Core {
                 let request = self.request_token(now, name);
                 if request.is_none() {
                     // Its parent's token or its secret went away while it waited: from the beginning.
-                    self.set_activity(name, Activity::Idle);
+                    if let Some(entry) = self.names.get_mut(name) {
+                        entry.activity = Activity::Idle;
+                        entry.secrets_refused = 0;
+                    }
                     self.mark(name.clone());
                 }
                 request

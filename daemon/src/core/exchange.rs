@@ -84,25 +84,50 @@ pub const LOGIN_STEPS: Duration = Duration::from_secs(75);
 /// What came back.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// A token response (RFC 6749 section 5.1) whose access token is a `b64token`.
+    /// A token response (RFC 6749 section 5.1) whose access token can be served.
     Token(TokenResponse),
+    /// What a grant brought that spends something: a refresh, an import, a login.
+    Pair(PairResponse),
     /// A page of tenants.
     Tenants(TenantPage),
     /// Anything else.
     Failed(Failure),
 }
 
-/// A token response.
+/// A token response, of which nothing is odd but what `warnings` say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenResponse {
     /// A `b64token` (RFC 6750 section 2.1).
     pub access_token: Secret,
-    /// As given; `Bearer` if missing.
+    /// The word before the token in a header; `Bearer` where the provider's word is missing or unknown.
     pub token_type: String,
-    /// As given, in whole seconds, saturating; `None` if missing or null. Zero and below are passed on.
+    /// In whole seconds, saturating; `None` if missing, null or not readable. Zero and below are passed on.
     pub expires_in: Option<i64>,
-    /// Only Classic has one; for a Classic grant its absence is a failure.
-    pub refresh_token: Option<Secret>,
+    /// What was odd about it, in our own words.
+    pub warnings: Vec<&'static str>,
+}
+
+/// What a grant brought that has spent something. At least one of the two tokens is there: an answer with neither is a
+/// [`FailureKind::Unknown`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairResponse {
+    /// `None` if there is none that can be served.
+    pub access: Option<TokenResponse>,
+    /// The new refresh token, as far as it could be read.
+    pub refresh_token: RefreshToken,
+    /// What was odd about the answer, in our own words.
+    pub warnings: Vec<&'static str>,
+}
+
+/// The refresh token of a token response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefreshToken {
+    /// Takes the place of the one that was sent. It may be the same.
+    New(Secret),
+    /// Missing or null: the one that was sent goes on (RFC 6749 section 6).
+    Absent,
+    /// It is there and cannot be used: what became of the one that was sent is not known.
+    Unreadable,
 }
 
 /// A page of tenants.

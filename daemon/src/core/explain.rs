@@ -30,6 +30,10 @@ enum Next<'a> {
         failures: u32,
         wait: u64,
     },
+    /// The provider gave the token that was there.
+    Unchanged {
+        wait: u64,
+    },
     Probe {
         wait: u64,
     },
@@ -100,6 +104,7 @@ fn next_of_idle(now: Now, entry: &Name) -> Next<'_> {
         (Some((TroubleKind::AwaitingLogin, message)), _) => return Next::Login(message),
         (Some((TroubleKind::Rejected, _)), Some(wait)) => return Next::Probe { wait },
         (Some((TroubleKind::ParentRejected, _)), Some(_)) => return Next::ParentProbe,
+        (None, Some(wait)) => return Next::Unchanged { wait },
         (_, Some(wait)) => return Next::Retry { failures: entry.failures, wait },
         (_, None) => {}
     }
@@ -154,6 +159,9 @@ fn words(next: Next<'_>) -> String {
             "it is tried again in {wait} s; {failures} attempts have failed, and the pause grows with each, or is as \
              long as the provider asked for"
         ),
+        Next::Unchanged { wait } => format!(
+            "it is asked for again in {wait} s: the provider gave the same token again, and will until that token dies"
+        ),
         Next::Probe { wait } => format!(
             "the provider refuses the credentials: it is asked again in {wait} s, and at once after a reload; the \
              pause doubles each time, up to an hour"
@@ -195,6 +203,7 @@ mod tests {
             Next::Sent,
             Next::Chain(at_work(&Work::Sent(Send::Refresh))),
             Next::Retry { failures: 3, wait: 4 },
+            Next::Unchanged { wait: 30 },
             Next::Probe { wait: 300 },
             Next::ParentProbe,
             Next::Login("its next login is allowed in 60 s"),

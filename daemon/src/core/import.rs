@@ -4,6 +4,7 @@ use tokend_proto::{ErrorCode, Fingerprint, Imported, ProfileName, Secret, TokenN
 
 use super::Core;
 use super::alarm::Alarm;
+use super::chain::CHAIN_LIFE;
 use super::chain_state::{Candidate, Send, Work, Written, chain_key};
 use super::effect::{Outcome, Severity};
 use super::exchange::{Failure, FailureKind, SecretVersion};
@@ -13,6 +14,10 @@ use super::record::{CandidateRecord, ChainKey, Record, RecordKey, Revision};
 use super::schedule;
 use super::state::{Place, Want};
 use super::time::Now;
+
+/// Of an import whose client is refused.
+pub(super) const CLIENT_REFUSED: &str =
+    "the provider refuses the client, so it has not looked at the imported refresh token, which is kept";
 
 impl Core {
     pub(super) fn import(&mut self, now: Now, id: WaiterId, profile: &ProfileName, refresh_token: Secret) {
@@ -51,7 +56,9 @@ impl Core {
         }
         // Perhaps the secret was corrected along with it: it is read again.
         let name = TokenName::from(profile.clone());
-        self.forget_secrets(&name);
+        if let Some(state) = self.profiles.get_mut(profile) {
+            state.read_soon(now.boot);
+        }
         let Some(waiter) = self.waiters.get_mut(&id) else { return };
         waiter.want = Want::Import(fingerprint);
         waiter.place = Place::Name(name.clone());
@@ -106,7 +113,7 @@ impl Core {
                         candidate.secrets_refused = refused;
                         self.rest(key); // begins again, with the next secret
                     }
-                    None => self.candidate_refused(key, &failure.message),
+                    None => self.client_refused(now, key, &failure.message),
                 }
             }
             FailureKind::InvalidGrant => self.candidate_refused(key, &failure.message),
@@ -124,6 +131,42 @@ impl Core {
         }
     }
 
+    /// The provider refuses the client, and has not looked at the imported token: that is kept. It is tried again as
+    /// refused credentials are, until it must have died of age.
+    fn client_refused(&mut self, now: Now, key: &ChainKey, message: &str) {
+        let roll = self.random.roll();
+        let boot_id = self.boot_id;
+        let Some(candidate) = self.chains.get_mut(key).and_then(|chain| chain.candidate.as_mut()) else { return };
+        if candidate.record.since.age(now, boot_id) >= CHAIN_LIFE {
+            return self.candidate_refused(key, message);
+        }
+        let wait = schedule::probe(candidate.client_refused, roll);
+        candidate.client_refused = candidate.client_refused.saturating_add(1);
+        candidate.secrets_refused = 0;
+        candidate.retry_at = Some(now.boot + wait);
+        candidate.trouble = Some(message.to_owned());
+        let fingerprint = candidate.fingerprint;
+        self.forget_secrets(&TokenName::from(key.profile.clone()));
+        self.rest(key);
+        if let Some(name) = self.name_of(key) {
+            self.chain_trouble(&name, key);
+        }
+        let wait = failure::seconds(wait);
+        let message =
+            format!("{CLIENT_REFUSED} ({message}); it is tried again in {wait} s, and at once after a reload");
+        self.notice(Severity::Warning, &key.profile, message.clone());
+        let advice = "check client_id and client_secret, and that the token was made for this client";
+        let message = format!("{}: {message}; {advice}", key.profile);
+        self.answer_importers(key, Some(fingerprint), &failure::error(ErrorCode::Rejected, message, None));
+    }
+
+    /// Only the provider can say whether the imported token was spent, and it is asked again much later.
+    pub(super) fn candidate_in_doubt(&mut self, now: Now, key: &ChainKey, message: &str) {
+        let roll = self.random.roll();
+        let failures = self.chains.get(key).and_then(|chain| chain.candidate.as_ref()).map_or(0, |c| c.failures);
+        self.put_off(now, key, message, Some(schedule::probe(failures, roll)));
+    }
+
     /// Tried again later; the chain goes on meanwhile.
     fn put_off(&mut self, now: Now, key: &ChainKey, message: &str, asked: Option<std::time::Duration>) {
         let roll = self.random.roll();
@@ -134,8 +177,12 @@ impl Core {
             .max(asked.unwrap_or_default().min(schedule::MAX_PAUSE));
         candidate.retry_at = Some(now.boot + wait);
         candidate.trouble = Some(message.to_owned());
+        candidate.client_refused = 0;
         self.notice(Severity::Warning, &key.profile, format!("imported refresh token not tried yet: {message}"));
         self.rest(key);
+        if let Some(name) = self.name_of(key) {
+            self.chain_trouble(&name, key);
+        }
     }
 
     /// The provider surely refuses the imported token: the chain stays as it was.

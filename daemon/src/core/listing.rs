@@ -60,7 +60,7 @@ impl Core {
             return self.answer(id, outcome);
         }
         if self.parent_is_rejected(&profile) {
-            let outcome = self.listing_rejected(now, &profile);
+            let outcome = self.rejected_outcome(&profile);
             return self.answer(id, outcome);
         }
         let Some(waiter) = self.waiters.get_mut(&id) else { return };
@@ -133,10 +133,6 @@ impl Core {
         }
     }
 
-    fn listing_rejected(&self, _now: Now, profile: &ProfileName) -> Outcome {
-        self.rejected_outcome(profile)
-    }
-
     fn rejected_outcome(&self, profile: &ProfileName) -> Outcome {
         let message = format!(
             "the tenants of {profile} cannot be listed: its credentials are refused by the provider; correct them, \
@@ -177,7 +173,9 @@ impl Core {
         listing.activity = Fetch::Idle;
         match answer {
             Answer::Tenants(page) => self.page_received(now, profile, page),
-            Answer::Token(_) => self.listing_failed(now, profile, "a token came where a list was asked for", None),
+            Answer::Token(_) | Answer::Pair(_) => {
+                self.listing_failed(now, profile, "the answer is not one to this request", None);
+            }
             Answer::Failed(failure) => self.page_failed(now, profile, subject, &failure),
         }
     }
@@ -213,6 +211,7 @@ impl Core {
         listing.retry_at = None;
         listing.trouble = None;
         listing.refused_again = false;
+        listing.refusals = 0;
         self.list_known(profile);
         self.admit_warm(profile);
         for id in self.listing_waiters(profile) {
@@ -299,6 +298,12 @@ impl Core {
                 if again && !std::mem::replace(&mut listing.refused_again, true) {
                     return self.begin_listing(now, profile);
                 }
+                // Another token does not help, so neither does the next one: as after any refusal.
+                let probe = schedule::probe(listing.refusals, self.random.roll());
+                let Some(listing) = self.listing_mut(profile) else { return };
+                listing.refusals = listing.refusals.saturating_add(1);
+                let wait = probe.max(failure.retry_after.unwrap_or_default());
+                return self.listing_failed(now, profile, &failure.message, Some(wait));
             }
             FailureKind::RateLimited => {
                 if let Some(owner) = self.profiles.get(profile).map(|state| Arc::clone(&state.profile)) {
@@ -308,6 +313,18 @@ impl Core {
             _ => {}
         }
         self.listing_failed(now, profile, &failure.message, failure.retry_after);
+    }
+
+    /// The workspace's token is of no use for now: the list is looked at again when the next one may be there.
+    pub(super) fn listing_put_off(&mut self, now: Now, profile: &ProfileName, message: &str, at: Boot) {
+        let Some(listing) = self.listing_mut(profile).filter(|listing| listing.activity == Fetch::Parent) else {
+            return;
+        };
+        listing.activity = Fetch::Idle;
+        listing.retry_at = Some(at);
+        listing.trouble = Some(message.to_owned());
+        self.consider_listing(now, profile);
+        self.answer_listing(now, profile);
     }
 
     fn listing_failed(&mut self, now: Now, profile: &ProfileName, message: &str, asked: Option<Duration>) {

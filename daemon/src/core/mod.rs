@@ -7,8 +7,8 @@
 //!
 //! Inside, whatever changes a name marks it, and marked names are considered one by one at the end of each
 //! input: `names` expires tokens, answers waiters and decides whether to begin a renewal, which then goes
-//! through `renewal` (with `parent` for tenants) or, for Classic, `chain` (with `rotation`, `login`, `import` and
-//! `clock`), and through `dispatch`, which owns what each host has: its `queue` and its `limiter`. `listing` keeps the
+//! through `renewal` (with `parent` for tenants, and `unchanged` for what brings nothing new) or, for Classic, `chain`
+//! (with `rotation`, `pair`, `login`, `import` and `clock`), and through `dispatch`, which owns what each host has: its `queue` and its `limiter`. `listing` keeps the
 //! tenants of a workspace, `reload` changes the configuration, `ask`, `watch`, `status`, `explain` and `summary` are for
 //! people and peers, `held` hands tokens on to the next start.
 //!
@@ -35,6 +35,7 @@ mod listing;
 mod login;
 mod names;
 pub mod pace;
+mod pair;
 mod parent;
 mod queue;
 mod random;
@@ -43,6 +44,7 @@ mod reload;
 mod renewal;
 mod rotation;
 mod schedule;
+mod secrets;
 pub mod settings;
 mod sizes;
 mod state;
@@ -51,6 +53,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 pub mod time;
+mod unchanged;
 pub mod unit;
 mod watch;
 

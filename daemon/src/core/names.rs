@@ -11,7 +11,7 @@ use super::effect::{Effect, Issued, Outcome, ReadMode};
 use super::failure;
 use super::input::WaiterId;
 use super::schedule;
-use super::state::{Activity, Name, Reads, Waiter, Want};
+use super::state::{Activity, Name, Reads, TroubleKind, Waiter, Want};
 use super::time::{Boot, Now};
 
 impl Core {
@@ -226,7 +226,10 @@ fn outcome_for(name: &TokenName, entry: &Name, parent: Option<&Name>, waiter: &W
     let idle = entry.activity == Activity::Idle;
     let too_late = |at: Boot| idle && at > waiter.deadline;
     let Some(token) = entry.good(now.boot) else {
-        let hopeless = entry.is_permanent() || entry.retry_at.is_some_and(too_late);
+        let parent_rests = parent.is_some_and(|parent| {
+            parent.activity == Activity::Idle && parent.retry_at.is_some_and(|at| at > waiter.deadline)
+        });
+        let hopeless = entry.is_permanent() || entry.retry_at.is_some_and(too_late) || parent_rests;
         return (out_of_time || hopeless).then(|| failure::no_token(name, entry, parent, now.boot));
     };
     if other_than == Some(token.fingerprint) {
@@ -264,7 +267,14 @@ fn outcome_for(name: &TokenName, entry: &Name, parent: Option<&Name>, waiter: &W
 
 /// A token that its peer does not want is still the current one.
 fn not_replaced(name: &TokenName, entry: &Name, parent: Option<&Name>, now: Boot) -> Outcome {
-    match parent.unwrap_or(entry).trouble {
+    let in_trouble = parent.unwrap_or(entry);
+    match &in_trouble.trouble {
+        Some(trouble) if trouble.kind == TroubleKind::Transient => {
+            let wait = in_trouble.retry_at.map(|at| at.since(now));
+            let next = wait.map_or_else(String::new, |wait| format!("; trying again in {} s", failure::seconds(wait)));
+            let message = format!("{name}: there is no other token: {}{next}", trouble.message);
+            failure::error(ErrorCode::Unavailable, message, wait)
+        }
         Some(_) => failure::no_token(name, entry, parent, now),
         None => {
             let message = format!("{name}: a new token was asked for and has not arrived yet");

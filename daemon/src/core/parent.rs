@@ -10,7 +10,7 @@ use super::effect::Issued;
 use super::exchange::{Failure, FailureKind};
 use super::schedule;
 use super::state::{Activity, Fetch, Job, Name, Trouble, TroubleKind};
-use super::time::Now;
+use super::time::{Boot, Now};
 
 /// At most one renewal of a workspace's token in this time because exchanges were refused for it.
 const DISTRUST_INTERVAL: Duration = Duration::from_secs(30);
@@ -116,6 +116,21 @@ impl Core {
             self.parent_rejected(&child);
         }
         self.listing_parent_rejected(&parent.profile);
+    }
+
+    /// The tenants that wait for this workspace's token.
+    pub(super) fn waiting_children(&self, parent: &TokenName) -> Vec<TokenName> {
+        let waiting = |entry: &Name| entry.activity == Activity::Parent;
+        self.tenants_of(&parent.profile).filter(|(_, entry)| waiting(entry)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// A tenant that waited for its workspace's token does so no more: it is looked at again later.
+    pub(super) fn put_off_child(&mut self, child: &TokenName, message: &str, at: Boot) {
+        let Some(entry) = self.names.get_mut(child) else { return };
+        entry.activity = Activity::Idle;
+        entry.retry_at = Some(at);
+        entry.trouble = Some(Trouble::new(TroubleKind::Transient, message));
+        self.mark(child.clone());
     }
 
     pub(super) fn parent_rejected(&mut self, child: &TokenName) {

@@ -56,12 +56,22 @@ pub struct ChainRecord {
     pub state: ChainState,
     /// The newest refresh token known.
     pub refresh_token: Option<Secret>,
-    /// The access token that came with it.
+    /// The newest access token whose life is known.
     pub access: Option<AccessRecord>,
-    /// When the request that brought them was sent.
+    /// When the request that brought the refresh token was sent: its 14 days count from then.
     pub rotated: Option<Mark>,
     /// Fingerprint of the refresh token that was last imported and accepted.
     pub imported: Option<Fingerprint>,
+    /// The refresh token was sent since, and the answer did not bring another one.
+    pub reply_lost: bool,
+}
+
+impl ChainRecord {
+    /// When the request that brought the access token was sent.
+    #[must_use]
+    pub fn issued(&self) -> Option<Mark> {
+        self.access.as_ref()?.issued.or(self.rotated)
+    }
 }
 
 /// A stored access token.
@@ -73,6 +83,8 @@ pub struct AccessRecord {
     pub token_type: String,
     /// Its whole life, from when the request was sent.
     pub life: Duration,
+    /// When the request that brought it was sent; `None`: the one that brought the refresh token.
+    pub issued: Option<Mark>,
 }
 
 /// Where a chain stands.

@@ -16,7 +16,7 @@ use super::record::{
 };
 use super::settings::{Kind, Profile, Settings};
 use super::state::{Fetch, Job, Listing, Name, ProfileState};
-use super::time::Now;
+use super::time::{Boot, Now};
 
 impl Core {
     /// Takes over what the store held.
@@ -38,7 +38,8 @@ impl Core {
                             } else {
                                 record.state.clone()
                             };
-                            (ChainRecord { state, ..record }, in_flight)
+                            let reply_lost = in_flight || record.reply_lost;
+                            (ChainRecord { state, ..record }, reply_lost)
                         }
                         // What happened after the previous record is not known: perhaps a rotation.
                         RestoredContent::Previous(Record::Chain(mut record)) => {
@@ -147,24 +148,32 @@ impl Core {
             .map(|(name, _)| name.clone())
             .take_while(|name| name.profile == *profile)
             .collect();
+        let what = if replaced { "was replaced in" } else { "was removed from" };
+        let message = format!("its profile {what} the configuration");
         for name in names {
-            self.drop_waiting_name(&name, replaced);
+            self.drop_waiting_name(&name, &message);
         }
-        let listed = self.listing_waiters(profile);
-        for id in listed {
-            let message = format!("profile {profile} was removed from the configuration");
-            self.answer(id, failure::no_such_name(message));
-        }
+        self.drop_listing(profile, &format!("profile {profile} {what} the configuration"));
         if let Some(key) = self.profiles.get(profile).and_then(|state| chain_key(&state.profile)) {
             self.forget_queued(&key);
         }
+        self.profiles.remove(profile);
+    }
+
+    /// The list of a profile's tenants goes, and with it what waits for it.
+    fn drop_listing(&mut self, profile: &ProfileName, message: &str) {
+        for id in self.listing_waiters(profile) {
+            self.answer(id, failure::no_such_name(message));
+        }
         self.remove_job(&Job::Listing(profile.clone()));
         self.alarms.set(Alarm::Listing(profile.clone()), None);
-        self.profiles.remove(profile);
+        if let Some(state) = self.profiles.get_mut(profile) {
+            state.listing = None;
+        }
         self.effects.push_back(Effect::Directory { profile: profile.clone(), tenants: Vec::new() });
     }
 
-    fn drop_waiting_name(&mut self, name: &TokenName, replaced: bool) {
+    fn drop_waiting_name(&mut self, name: &TokenName, message: &str) {
         self.set_alarm(name, None);
         let Some(entry) = self.names.remove(name) else { return };
         self.remove_job(&Job::Name(name.clone()));
@@ -172,10 +181,8 @@ impl Core {
             self.held_version += u64::from(!entry.is_classic());
             self.effects.push_back(Effect::Withdraw(name.clone()));
         }
-        let what = if replaced { "was replaced in" } else { "was removed from" };
         for id in entry.waiters.iter().copied().chain(entry.watch.watchers()) {
-            let message = format!("{name}: its profile {what} the configuration");
-            self.answer(id, failure::no_such_name(message));
+            self.answer(id, failure::no_such_name(format!("{name}: {message}")));
         }
     }
 
@@ -199,12 +206,18 @@ impl Core {
         let Some(state) = self.profiles.get_mut(&profile.name) else { return };
         state.profile = Arc::clone(profile);
         state.forget_secrets();
+        state.next_reading = Boot::default();
+        state.warned.clear();
         let Kind::Glp { tenants, .. } = &profile.kind else {
             if let Some(entry) = self.names.get_mut(&name) {
                 entry.profile = Arc::clone(profile);
                 entry.probe_now();
             }
             if let Some(key) = chain_key(profile) {
+                let candidate = self.chains.get_mut(&key).and_then(|chain| chain.candidate.as_mut());
+                if let Some(candidate) = candidate.filter(|candidate| candidate.client_refused > 0) {
+                    candidate.retry_at = None;
+                }
                 self.chain_trouble(&name, &key);
             }
             return self.mark(name);
@@ -212,13 +225,11 @@ impl Core {
         match (tenants, &mut state.listing) {
             (Some(_), None) => state.listing = Some(Listing::default()),
             (None, Some(_)) => {
+                let message = format!("[profiles.{}.tenants] was removed from the configuration", profile.name);
                 for tenant in self.tenants_of(&profile.name).map(|(n, _)| n.clone()).collect::<Vec<_>>() {
-                    self.drop_waiting_name(&tenant, false);
+                    self.drop_waiting_name(&tenant, &message);
                 }
-                if let Some(state) = self.profiles.get_mut(&profile.name) {
-                    state.listing = None;
-                }
-                self.effects.push_back(Effect::Directory { profile: profile.name.clone(), tenants: Vec::new() });
+                self.drop_listing(&profile.name, &message);
             }
             _ => {}
         }

@@ -6,14 +6,12 @@ use std::time::Duration;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use super::Core;
-use super::chain_state::{Work, chain_key};
-use super::effect::{self, Effect, Issued, ReadMode, Severity};
-use super::exchange::{
-    Answer, Failure, FailureKind, ProviderRequest, RequestId, SecretVersion, SecretVersions, TokenResponse,
-};
+use super::chain_state::chain_key;
+use super::effect::{self, Issued, ReadMode, Severity};
+use super::exchange::{Answer, Failure, FailureKind, ProviderRequest, RequestId, SecretVersion, TokenResponse};
 use super::schedule;
 use super::settings::Profile;
-use super::state::{Activity, Job, Purpose, Reads, Trouble, TroubleKind};
+use super::state::{Activity, Job, Purpose, Reads, Secrets, Trouble, TroubleKind};
 use super::time::{Boot, Now};
 
 /// Unreadable 401 and 403 answers in a row that are taken for a refusal.
@@ -35,10 +33,12 @@ impl Core {
                 self.set_activity(name, Activity::Parent);
                 self.mark(TokenName::from(name.profile.clone()));
             }
-        } else if self.secrets_are_read(&name.profile) {
-            self.enqueue(name, Activity::Queued);
         } else {
-            self.set_activity(name, Activity::Secrets);
+            match self.secrets(now, &name.profile) {
+                Secrets::Known => self.enqueue(name, Activity::Queued),
+                Secrets::Reading => self.set_activity(name, Activity::Secrets),
+                Secrets::ReadAt(at) => self.wait_for_secrets(name, at),
+            }
         }
     }
 
@@ -52,68 +52,6 @@ impl Core {
     pub(super) fn set_activity(&mut self, name: &TokenName, activity: Activity) {
         if let Some(entry) = self.names.get_mut(name) {
             entry.activity = activity;
-        }
-    }
-
-    /// Whether the secrets of a profile are known; if not, they are being read.
-    pub(super) fn secrets_are_read(&mut self, profile: &ProfileName) -> bool {
-        let Some(state) = self.profiles.get_mut(profile) else { return false };
-        if state.secrets.is_some() && !state.reading {
-            return true;
-        }
-        if !state.reading {
-            state.reading = true;
-            self.effects.push_back(Effect::ReadSecrets(profile.clone()));
-        }
-        false
-    }
-
-    pub(super) fn secrets_read(&mut self, now: Now, profile: &ProfileName, versions: SecretVersions) {
-        let Some(state) = self.profiles.get_mut(profile) else { return };
-        state.reading = std::mem::take(&mut state.reads_again);
-        if state.reading {
-            return self.effects.push_back(Effect::ReadSecrets(profile.clone()));
-        }
-        let missing = versions.client_secrets.is_empty().then(|| versions.problems.join("; "));
-        for problem in versions.problems.clone() {
-            self.notice(Severity::Warning, profile, problem);
-        }
-        let Some(state) = self.profiles.get_mut(profile) else { return };
-        state.secrets = missing.is_none().then_some(versions);
-        let name = TokenName::from(profile.clone());
-        let Some(entry) = self.names.get(&name) else { return };
-        let chain = chain_key(&entry.profile);
-        let waits = entry.activity == Activity::Secrets
-            || chain
-                .as_ref()
-                .is_some_and(|key| matches!(self.chains.get(key), Some(c) if matches!(c.work, Work::Secrets)));
-        if !waits {
-            return;
-        }
-        if let Some(key) = &chain
-            && let Some(chain) = self.chains.get_mut(key)
-        {
-            chain.work = Work::Idle;
-        }
-        self.set_activity(&name, Activity::Idle);
-        match missing {
-            None => self.begin(now, &name),
-            Some(problems) => {
-                self.secret_unavailable(now, &name, format!("no client secret could be read: {problems}"))
-            }
-        }
-        self.mark(name);
-    }
-
-    pub(super) fn secret_unavailable(&mut self, now: Now, name: &TokenName, message: String) {
-        self.forget_secrets(name);
-        self.failed_transiently(now, name, &message, None);
-    }
-
-    /// The next attempt reads the secrets again.
-    pub(super) fn forget_secrets(&mut self, name: &TokenName) {
-        if let Some(state) = self.profiles.get_mut(&name.profile) {
-            state.forget_secrets();
         }
     }
 
@@ -158,23 +96,47 @@ impl Core {
         entry.activity = Activity::Idle;
         self.mark(name.clone());
         match answer {
-            Answer::Token(response) => match self.issue(name, sent, response) {
-                Ok(token) if token.expires <= now.boot => {
-                    self.failed_transiently(now, name, "the answer took longer than the token lives", None);
+            Answer::Token(response) => {
+                self.warn_of_answer(&name.profile, &response.warnings);
+                match self.issue(name, sent, response) {
+                    Ok(token) => self.token_received(now, name, secret, token),
+                    Err(message) => self.failed_transiently(now, name, &message, None),
                 }
-                Ok(token) => {
-                    if let (Some(secret), Some(state)) = (secret, self.profiles.get_mut(&name.profile)) {
-                        state.worked = Some(secret);
-                    }
-                    self.adopt(now, name, token);
-                }
-                Err(message) => self.failed_transiently(now, name, &message, None),
-            },
-            Answer::Tenants(_) => self.failed_transiently(now, name, "a list came where a token was asked for", None),
+            }
+            Answer::Pair(_) | Answer::Tenants(_) => {
+                self.failed_transiently(now, name, "the answer is not one to this request", None);
+            }
             Answer::Failed(failure) => match subject {
                 Some(subject) => self.exchange_failed(now, name, subject, &failure),
                 None => self.client_failed(now, name, secret, &failure),
             },
+        }
+    }
+
+    fn token_received(&mut self, now: Now, name: &TokenName, secret: Option<SecretVersion>, token: Issued) {
+        if token.expires <= now.boot {
+            return self.failed_transiently(now, name, "the answer took longer than the token lives", None);
+        }
+        if let (Some(secret), Some(state)) = (secret, self.profiles.get_mut(&name.profile)) {
+            state.worked = Some(secret);
+        }
+        if self.is_same_token(now, name, &token) {
+            return self.same_token_again(now, name);
+        }
+        let failures = self.names.get(name).map_or(0, |entry| entry.failures);
+        self.adopt(now, name, token, ReadMode::Serve);
+        if name.tenant.is_none() && self.children_wait(name) && !self.parent_is_good(now, &name.profile) {
+            self.parent_is_too_short(now, name, failures);
+        }
+    }
+
+    /// What was odd about an answer that is of use: said once, until the configuration is applied again.
+    pub(super) fn warn_of_answer(&mut self, profile: &ProfileName, warnings: &[&'static str]) {
+        for warning in warnings {
+            let Some(state) = self.profiles.get_mut(profile) else { return };
+            if state.warned.insert(warning) {
+                self.notice(Severity::Warning, profile, format!("an odd answer of its provider: {warning}"));
+            }
         }
     }
 
@@ -199,7 +161,7 @@ impl Core {
     }
 
     /// A new token takes the place of the one before.
-    pub(super) fn adopt(&mut self, now: Now, name: &TokenName, token: Issued) {
+    pub(super) fn adopt(&mut self, now: Now, name: &TokenName, token: Issued, mode: ReadMode) {
         let Some(entry) = self.names.get_mut(name) else { return };
         if entry.trouble.is_some() {
             self.notice(Severity::Info, name, "has a good token again");
@@ -210,7 +172,7 @@ impl Core {
         entry.recovered();
         entry.token_was_forced = entry.forced.take().is_some();
         entry.token = Some(Arc::new(token));
-        entry.mode = ReadMode::Serve;
+        entry.mode = mode;
         entry.hold_until = None;
         entry.reads = Reads::default();
         let held = !entry.is_classic();

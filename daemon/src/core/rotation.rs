@@ -1,16 +1,15 @@
 //! The rotation of a Classic chain: write ahead, send, make durable, publish. And what failures mean.
 
-use std::time::Duration;
-
 use tokend_proto::Fingerprint;
 
 use super::Core;
 use super::chain::{CHAIN_LIFE, lost_because};
-use super::chain_state::{Keep, Send, Sent, Work, Written};
+use super::chain_state::{Fresh, Keep, Send, Sent, Work, Written};
 use super::clock;
-use super::effect::{Issued, Severity};
-use super::exchange::{Answer, Failure, FailureKind, SecretVersion, TokenResponse};
-use super::record::{AccessRecord, ChainKey, ChainRecord, ChainState, LoginOutcome, LostCause, Record, RecordKey};
+use super::effect::Severity;
+use super::exchange::{Answer, Failure, FailureKind, SecretVersion};
+use super::pair::Asked;
+use super::record::{ChainKey, ChainRecord, ChainState, LostCause, Record, RecordKey};
 use super::schedule;
 use super::state::{Trouble, TroubleKind};
 use super::time::{Boot, Now};
@@ -69,65 +68,30 @@ impl Core {
             return;
         }
         match answer {
-            Answer::Token(response) if response.refresh_token.is_some() => {
+            Answer::Pair(response) => {
                 if let Some(name) = self.name_of(key)
                     && let Some(state) = self.profiles.get_mut(&name.profile)
                 {
                     state.worked = Some(secret);
                 }
-                let imported = match (send, of) {
-                    (Send::Candidate, Sent::RefreshToken(fingerprint)) => Some(*fingerprint),
-                    _ => None,
-                };
-                if send == Send::Login {
-                    self.login_ended(now, key, LoginOutcome::Minted);
-                }
-                self.pair_received(now, key, sent, response, imported);
+                self.pair_received(now, key, Asked { send, sent, of }, response);
             }
             Answer::Token(_) | Answer::Tenants(_) => {
                 let kind = FailureKind::Unknown;
-                let message = "the answer holds no refresh token".to_owned();
+                let message = "the answer is not one to this request".to_owned();
                 self.chain_failed(now, key, send, secret, of, &Failure { kind, retry_after: None, message });
             }
             Answer::Failed(failure) => self.chain_failed(now, key, send, secret, of, &failure),
         }
     }
 
-    fn pair_received(
-        &mut self,
-        now: Now,
-        key: &ChainKey,
-        sent: Boot,
-        mut response: TokenResponse,
-        imported: Option<Fingerprint>,
-    ) {
-        let rotated = self.mark_at(now, sent);
-        let refresh_token = response.refresh_token.take();
-        let life = schedule::life(response.expires_in, Duration::from_secs(7200));
-        let access = life.map(|life| AccessRecord {
-            token: response.access_token.clone(),
-            token_type: response.token_type.clone(),
-            life,
-        });
-        let token = self.name_of(key).and_then(|name| self.issue(&name, sent, response).ok());
-        let Some(chain) = self.chains.get(key) else { return };
-        let record = ChainRecord {
-            state: ChainState::Settled,
-            refresh_token,
-            access,
-            rotated: Some(rotated),
-            imported: imported.or(chain.record.imported),
-        };
-        self.keep(now, key, record, token, imported);
-    }
-
     /// Makes what came back durable, tried again until it is.
-    fn keep(
+    pub(super) fn keep(
         &mut self,
         now: Now,
         key: &ChainKey,
         record: ChainRecord,
-        token: Option<Issued>,
+        token: Option<Fresh>,
         imported: Option<Fingerprint>,
     ) {
         if let Some(chain) = self.chains.get_mut(key) {
@@ -182,7 +146,7 @@ impl Core {
         let Work::Keeping(keep) = std::mem::take(&mut chain.work) else { return };
         let keep = *keep;
         chain.is_written(keep.record, self.wall_ahead);
-        chain.reply_lost = false;
+        chain.reply_lost = chain.record.reply_lost;
         chain.warned = 0;
         let had_failed = std::mem::take(&mut chain.write_failures) > 0;
         let settled = chain.record.state == ChainState::Settled;
@@ -197,13 +161,10 @@ impl Core {
                 entry.trouble = None;
             }
             self.chain_trouble(&name, key);
-            match keep.token {
-                Some(token) if token.expires > now.boot => self.adopt(now, &name, token),
-                _ if settled => {
-                    self.release(key);
-                    self.failed_transiently(now, &name, "the new access token was dead on arrival", None);
-                }
-                _ => self.release(key),
+            if settled {
+                self.serve_fresh(now, &name, key, keep.token);
+            } else {
+                self.release(key);
             }
         }
         self.chain_alarm(now, key);
@@ -255,7 +216,7 @@ impl Core {
             LostCause::Revoked
         };
         let state = if login { ChainState::AwaitingLogin { since } } else { ChainState::Lost { since, why } };
-        let record = ChainRecord { state, refresh_token: None, ..chain.record.clone() };
+        let record = ChainRecord { state, refresh_token: None, reply_lost: false, ..chain.record.clone() };
         let severity = if login { Severity::Warning } else { Severity::Error };
         self.notice(severity, &key.profile, lost_because(why));
         if let Some(name) = self.name_of(key)

@@ -14,6 +14,12 @@ pub(super) const MAX_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// A token is renewed at least this long before it expires, unless its life is short.
 const FLOOR: Duration = Duration::from_secs(60);
 
+/// A token that the provider gave again is asked for again after this time at the earliest.
+const UNCHANGED_FLOOR: Duration = Duration::from_secs(30);
+
+/// The documented life of a Classic access token.
+pub(super) const CLASSIC_LIFE: Duration = Duration::from_secs(7200);
+
 /// First step of the backoff.
 const FIRST_STEP: Duration = Duration::from_secs(1);
 
@@ -35,12 +41,12 @@ pub(super) fn life(expires_in: Option<i64>, documented: Duration) -> Option<Dura
 
 /// The life that the provider's documentation gives a kind's tokens.
 pub(super) fn documented_life(kind: &Kind, tenant: bool) -> Duration {
-    Duration::from_secs(match (kind, tenant) {
-        (Kind::Central { .. }, _) => 7199,
-        (Kind::Glp { .. }, false) => 899,
-        (Kind::Glp { .. }, true) => 900,
-        (Kind::Classic { .. }, _) => 7200,
-    })
+    match (kind, tenant) {
+        (Kind::Central { .. }, _) => Duration::from_secs(7199),
+        (Kind::Glp { .. }, false) => Duration::from_secs(899),
+        (Kind::Glp { .. }, true) => Duration::from_secs(900),
+        (Kind::Classic { .. }, _) => CLASSIC_LIFE,
+    }
 }
 
 /// When a token is to be renewed; `roll` is from 0 to 1.
@@ -73,6 +79,13 @@ pub(super) fn backoff(failures: u32, left: Option<Duration>, classic: bool, roll
     };
     let step = doubled(FIRST_STEP, failures.saturating_sub(1), cap);
     step.mul_f64(0.5 + 0.5 * roll)
+}
+
+/// Delay after the provider gave a token again that has `left` to live: half of that. Where the delay after it would be
+/// too short, the next request waits for the token's end, so that there is no gap behind that.
+pub(super) fn unchanged(left: Duration) -> Duration {
+    let half = (left / 2).max(UNCHANGED_FLOOR);
+    if left < half + UNCHANGED_FLOOR { left.max(UNCHANGED_FLOOR) } else { half }
 }
 
 /// Delay before the next probe of refused credentials, after `probes` probes.
@@ -138,6 +151,15 @@ mod tests {
         assert_eq!(whole(99, None), secs(30));
         assert_eq!(backoff(99, None, true, 1.0), secs(60));
         assert_eq!(backoff(3, None, false, 0.0), secs(2), "at least half of the step");
+    }
+
+    #[test]
+    fn a_token_that_came_again_is_asked_for_again_at_half_of_its_rest_and_at_its_end() {
+        assert_eq!(unchanged(secs(2400)), secs(1200));
+        assert_eq!(unchanged(secs(120)), secs(60));
+        assert_eq!(unchanged(secs(60)), secs(30));
+        assert_eq!(unchanged(secs(59)), secs(59), "half of it would leave less than 30 s to its end");
+        assert_eq!(unchanged(secs(3)), secs(30), "never sooner than that");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the core remembers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
@@ -213,6 +213,15 @@ pub(super) struct ProfileState {
     pub(super) reading: bool,
     /// They may have changed since that reading began: another one follows.
     pub(super) reads_again: bool,
+    /// When they were read last.
+    pub(super) read_at: Option<Boot>,
+    /// Why no client secret could be read then, and how often that has happened in a row.
+    pub(super) unreadable: Option<String>,
+    pub(super) failed_readings: u32,
+    /// They are not read before that, whoever needs them.
+    pub(super) next_reading: Boot,
+    /// What was said of odd answers of the provider.
+    pub(super) warned: BTreeSet<&'static str>,
     /// The client secret that worked last.
     pub(super) worked: Option<SecretVersion>,
     /// The login that the provider refused.
@@ -233,6 +242,11 @@ impl ProfileState {
             secrets: None,
             reading: false,
             reads_again: false,
+            read_at: None,
+            unreadable: None,
+            failed_readings: 0,
+            next_reading: Boot::default(),
+            warned: BTreeSet::new(),
             worked: None,
             refused_login: None,
             listing: tenants.then(Listing::default),
@@ -250,10 +264,19 @@ impl ProfileState {
         }
     }
 
-    /// They are read anew before they are used again.
+    /// They are read again before they are used again.
     pub(super) fn forget_secrets(&mut self) {
         self.secrets = None;
         self.reads_again = self.reading;
+    }
+
+    /// A person has perhaps corrected them: they are read again, but never twice in a moment.
+    pub(super) fn read_soon(&mut self, now: Boot) {
+        let next = self.read_at.map_or(Boot::default(), |at| at + READING_INTERVAL);
+        if self.secrets.is_none() || next <= now {
+            self.forget_secrets();
+            self.next_reading = next.min(self.next_reading);
+        }
     }
 
     /// The client secret to try after `refused` were refused: the one that worked last first.
@@ -273,6 +296,19 @@ impl ProfileState {
     }
 }
 
+/// Between two readings of a profile's secrets, however they are asked for.
+pub(super) const READING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whether a profile's secrets can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrets {
+    Known,
+    /// They are being read.
+    Reading,
+    /// They are read again then, and not before.
+    ReadAt(Boot),
+}
+
 /// The tenants of a workspace.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
@@ -290,6 +326,8 @@ pub(super) struct Listing {
     /// Somebody has a use for it: it is renewed every hour.
     pub(super) wanted: bool,
     pub(super) refused_again: bool,
+    /// Refusals in a row, each of two tokens.
+    pub(super) refusals: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

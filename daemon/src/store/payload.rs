@@ -118,6 +118,9 @@ enum Shape {
         access: Option<AccessShape>,
         rotated: Option<MarkShape>,
         imported: Option<[u8; 16]>,
+        // Later than the first version: a record of a usual rotation is written as before, and an older tokend reads it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reply_lost: bool,
     },
     Candidate {
         refresh_token: Token,
@@ -149,6 +152,9 @@ struct AccessShape {
     token: Token,
     token_type: String,
     life: Duration,
+    // As `reply_lost`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issued: Option<MarkShape>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -203,9 +209,11 @@ impl From<&Record> for Shape {
                     token: Token(access.token.clone()),
                     token_type: access.token_type.clone(),
                     life: access.life,
+                    issued: access.issued.map(Into::into),
                 }),
                 rotated: chain.rotated.map(Into::into),
                 imported: chain.imported.map(Fingerprint::to_bytes),
+                reply_lost: chain.reply_lost,
             },
             Record::Candidate(candidate) => {
                 Self::Candidate { refresh_token: Token(candidate.refresh_token.clone()), since: candidate.since.into() }
@@ -224,16 +232,18 @@ impl From<&Record> for Shape {
 impl From<Shape> for Record {
     fn from(shape: Shape) -> Self {
         match shape {
-            Shape::Chain { state, refresh_token, access, rotated, imported } => Self::Chain(ChainRecord {
+            Shape::Chain { state, refresh_token, access, rotated, imported, reply_lost } => Self::Chain(ChainRecord {
                 state: state.into(),
                 refresh_token: refresh_token.map(|token| token.0),
                 access: access.map(|access| AccessRecord {
                     token: access.token.0,
                     token_type: access.token_type,
                     life: access.life,
+                    issued: access.issued.map(Into::into),
                 }),
                 rotated: rotated.map(Into::into),
                 imported: imported.map(Fingerprint::from_bytes),
+                reply_lost,
             }),
             Shape::Candidate { refresh_token, since } => {
                 Self::Candidate(CandidateRecord { refresh_token: refresh_token.0, since: since.into() })

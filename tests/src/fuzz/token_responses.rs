@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokend::core::exchange::{Answer, Failure, FailureKind, TokenResponse};
+use tokend::core::exchange::{Answer, Failure, FailureKind, PairResponse, RefreshToken, TokenResponse};
 use tokend::provider::{Asked, Came, Meaning, interpret};
 use tokend_proto::codec::encode_reply;
 use tokend_proto::{Fingerprint, Flags, Reply, Secret, Stamp, Token, limits};
@@ -35,7 +35,11 @@ pub fn token_responses(data: &[u8]) {
         Meaning::Answer(Answer::Failed(failure)) => failed(asked, status, &failure),
         Meaning::Answer(Answer::Token(token)) => {
             assert!((200..300).contains(&status), "a token with status {status}");
-            token_is_that_of(response.body, asked, &token);
+            token_is_that_of(response.body, &token);
+        }
+        Meaning::Answer(Answer::Pair(pair)) => {
+            assert!((200..300).contains(&status), "a pair with status {status}");
+            pair_is_that_of(response.body, asked, &pair);
         }
         Meaning::Answer(Answer::Tenants(_)) => panic!("{asked} brought tenants"),
         Meaning::Session { csrf, session } => {
@@ -100,23 +104,28 @@ impl<'a> Response<'a> {
     }
 }
 
-fn token_is_that_of(body: &[u8], asked: Asked, token: &TokenResponse) {
+fn pair_is_that_of(body: &[u8], asked: Asked, pair: &PairResponse) {
+    assert!(matches!(asked, Asked::Refresh | Asked::LoginCode), "{asked}");
+    if let Some(access) = &pair.access {
+        token_is_that_of(body, access);
+    }
+    if let RefreshToken::New(refresh_token) = &pair.refresh_token {
+        fits_into_a_header(refresh_token.expose());
+        assert!(refresh_token.expose().len() <= limits::MAX_REFRESH_TOKEN);
+        if let Some(json) = json(body) {
+            assert_eq!(json.get("refresh_token").and_then(Value::as_str), Some(refresh_token.expose()));
+        }
+    }
+}
+
+fn token_is_that_of(body: &[u8], token: &TokenResponse) {
     fits_into_a_header(token.access_token.expose());
     fits_into_a_header(&token.token_type);
     assert!(!token.token_type.contains(' '), "{:?} is not a word", token.token_type);
-    let pairs = matches!(asked, Asked::Refresh | Asked::LoginCode);
-    assert_eq!(token.refresh_token.is_some(), pairs, "{asked}");
-    if let Some(refresh_token) = &token.refresh_token {
-        fits_into_a_header(refresh_token.expose());
-        assert!(refresh_token.expose().len() <= limits::MAX_REFRESH_TOKEN);
-    }
     if let Some(json) = json(body) {
         let text = |key: &str| json.get(key).and_then(Value::as_str);
         assert_eq!(text("access_token"), Some(token.access_token.expose()));
         assert_eq!(text("token_type").unwrap_or("Bearer"), token.token_type);
-        if let Some(refresh_token) = &token.refresh_token {
-            assert_eq!(text("refresh_token"), Some(refresh_token.expose()));
-        }
         if let Some(seconds) = json.get("expires_in").and_then(Value::as_i64) {
             assert_eq!(token.expires_in, Some(seconds));
         }

@@ -1,6 +1,6 @@
 //! Requests on their way to the provider and back.
 
-use tokend::core::exchange::{Answer, Failure, FailureKind, Grant, LOGIN_STEPS, ProviderRequest};
+use tokend::core::exchange::{Answer, Failure, FailureKind, Grant, LOGIN_STEPS, ProviderRequest, RefreshToken};
 use tokend::core::input::Input;
 use tokend::core::settings::Kind;
 use tokend::provider::Meaning;
@@ -169,11 +169,17 @@ impl Simulation {
         match &answer {
             Answer::Token(token) => {
                 self.watch.succeeded(request);
-                let access = Fingerprint::of(&token.access_token);
                 let at = flight.handled.unwrap_or(self.at);
-                self.watch.received(&name, access, at);
-                if let (Some(key), Some(pair)) = (chain_key(&request.profile), &token.refresh_token) {
-                    self.watch.pair_received(&key, refresh_token(&request.grant), pair, at, self.at);
+                self.watch.received(&name, Fingerprint::of(&token.access_token), at);
+            }
+            Answer::Pair(pair) => {
+                self.watch.succeeded(request);
+                let at = flight.handled.unwrap_or(self.at);
+                if let Some(access) = &pair.access {
+                    self.watch.received(&name, Fingerprint::of(&access.access_token), at);
+                }
+                if let (Some(key), RefreshToken::New(token)) = (chain_key(&request.profile), &pair.refresh_token) {
+                    self.watch.pair_received(&key, refresh_token(&request.grant), token, at, self.at);
                 }
             }
             Answer::Tenants(_) => {}
@@ -208,6 +214,7 @@ impl Simulation {
         }
         let kind = match &answer {
             Answer::Token(_) => "a token".to_owned(),
+            Answer::Pair(_) => "a pair".to_owned(),
             Answer::Tenants(page) => format!("{} of {} tenants", page.received, page.total),
             Answer::Failed(failure) => format!("{:?}", failure.kind),
         };

@@ -25,7 +25,8 @@ use tokend_proto::{ErrorCode, ErrorReply, Fingerprint, Flags, HealthReport, Name
 use super::chain_state::Work;
 use super::effect::{Effect, Issued, Notice, Outcome, ReadMode};
 use super::exchange::{
-    Answer, Failure, FailureKind, Grant, ProviderRequest, RequestId, SecretVersion, SecretVersions, TokenResponse,
+    Answer, Failure, FailureKind, Grant, PairResponse, ProviderRequest, RefreshToken, RequestId, SecretVersion,
+    SecretVersions, TokenResponse,
 };
 use super::input::{Input, Question, WaiterId, WriteId};
 use super::record::{Record, RecordKey, Restored, RestoredContent, Revision};
@@ -234,8 +235,9 @@ impl Rig {
 
     /// Answers the oldest request with a new token of this life.
     fn grant(&mut self, life: i64) -> ProviderRequest {
-        let token = self.token(life);
-        self.answer(Answer::Token(token))
+        let request = self.sent.first().expect("nothing was sent").clone();
+        let answer = self.good_answer(&request, life);
+        self.answer(answer)
     }
 
     /// Answers every request with a new token as time passes, for as long as `span`.
@@ -261,7 +263,19 @@ impl Rig {
             access_token: Secret::new(format!("access-{n}")),
             token_type: "Bearer".into(),
             expires_in: Some(life),
-            refresh_token: Some(Secret::new(format!("refresh-{n}"))),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// What a provider answers to this request: a new token, of Classic a new pair.
+    fn good_answer(&mut self, request: &ProviderRequest, life: i64) -> Answer {
+        let access = self.token(life);
+        match request.grant {
+            Grant::Refresh { .. } | Grant::Login { .. } => {
+                let refresh_token = RefreshToken::New(Secret::new(format!("refresh-{}", self.tokens)));
+                Answer::Pair(PairResponse { access: Some(access), refresh_token, warnings: Vec::new() })
+            }
+            _ => Answer::Token(access),
         }
     }
 

@@ -20,7 +20,7 @@ async fn probe() {
     match ask(&provider, &central(&url), &client_credentials()).await {
         Answer::Token(_) => println!("PROBE: token"),
         Answer::Failed(failure) => println!("PROBE: {:?}: {}", failure.kind, failure.message),
-        Answer::Tenants(_) => unreachable!("it asked for a token"),
+        Answer::Pair(_) | Answer::Tenants(_) => unreachable!("it asked for a token"),
     }
 }
 

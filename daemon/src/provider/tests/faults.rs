@@ -121,7 +121,7 @@ async fn a_body_in_chunks_is_put_together() {
     bytes.extend_from_slice(b"0\r\n\r\n");
     let server = Responder::start([Play::Raw(bytes)]).await;
     let answer = ask(&provider(PATIENT), &classic(&server.http(), ParamStyle::Form), &refresh()).await;
-    assert_eq!(token(answer).refresh_token, Some(Secret::from("r2")));
+    assert_eq!(pair(answer).1, Secret::from("r2"));
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ async fn logged_in(plays: Vec<Play>, timing: Timing) -> (Answer, Responder) {
 #[tokio::test]
 async fn three_steps_bring_a_pair() {
     let (answer, server) = logged_in(vec![signed_in(), Play::json(200, CODE), Play::json(200, PAIR)], PATIENT).await;
-    assert_eq!(token(answer).refresh_token, Some(Secret::from("r2")));
+    assert_eq!(pair(answer).1, Secret::from("r2"));
 
     let seen = server.seen();
     assert_eq!(seen.len(), 3);
@@ -47,7 +47,7 @@ async fn a_second_login_knows_nothing_of_the_first_ones_cookies() {
     let server = Responder::start([signed_in(), Play::json(200, CODE), Play::json(200, PAIR)]).await;
     let provider = provider(PATIENT);
     let profile = classic(&server.http(), ParamStyle::Form);
-    token(ask(&provider, &profile, &log_in()).await);
+    pair(ask(&provider, &profile, &log_in()).await);
     failure(ask(&provider, &profile, &log_in()).await);
     assert_eq!(server.seen()[3].header("cookie"), None);
 }
@@ -57,7 +57,7 @@ async fn the_steps_keep_their_distance() {
     assert!(Timing::PRODUCTION.login_pause >= Duration::from_secs(1), "the provider takes one step a second");
     let timing = Timing { login_pause: Duration::from_millis(80), ..PATIENT };
     let (answer, server) = logged_in(vec![signed_in(), Play::json(200, CODE), Play::json(200, PAIR)], timing).await;
-    token(answer);
+    pair(answer);
     for steps in server.seen().windows(2) {
         assert!(steps[1].at - steps[0].at >= timing.login_pause);
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokend_proto::{Secret, WorkspaceId};
 
 use super::{Provider, ResolvedSecrets, Timing};
-use crate::core::exchange::{Answer, Failure, Grant, SecretVersion, TokenResponse};
+use crate::core::exchange::{Answer, Failure, Grant, PairResponse, RefreshToken, SecretVersion, TokenResponse};
 use crate::core::settings::{Endpoint, Kind, Login, ParamStyle, Profile, Tenants};
 
 /// Long enough for a busy machine, and what no test waits for unless it fails.
@@ -93,6 +93,17 @@ fn token(answer: Answer) -> TokenResponse {
     match answer {
         Answer::Token(token) => token,
         other => panic!("no token: {other:?}"),
+    }
+}
+
+/// The two tokens of a pair.
+#[track_caller]
+fn pair(answer: Answer) -> (Secret, Secret) {
+    match answer {
+        Answer::Pair(PairResponse { access: Some(access), refresh_token: RefreshToken::New(refresh), .. }) => {
+            (access.access_token, refresh)
+        }
+        other => panic!("no pair: {other:?}"),
     }
 }
 

@@ -24,7 +24,7 @@ async fn a_private_authority_is_trusted_by_the_profile_that_names_it_and_by_no_o
     let authority = Authority::new();
     let server = Responder::start_tls([Play::json(200, PAIR)], authority.server("127.0.0.1")).await;
     let provider = trusting(&authority, PATIENT);
-    token(refreshed(&provider, &server.https()).await);
+    pair(refreshed(&provider, &server.https()).await);
     let other = Profile { name: "other".parse().unwrap(), ..classic(&server.https(), ParamStyle::Form) };
     assert_is(ask(&provider, &other, &refresh()).await, Transient, "no authority that this system");
     server.only();

@@ -84,9 +84,11 @@ fn settled(token: &str) -> Record {
             token: Secret::new(format!("access-{token}")),
             token_type: "bearer".to_owned(),
             life: Duration::from_millis(7_199_999),
+            issued: None,
         }),
         rotated: Some(mark(5)),
         imported: Some(Fingerprint::from_bytes([3; 16])),
+        reply_lost: false,
     })
 }
 

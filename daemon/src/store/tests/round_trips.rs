@@ -101,6 +101,7 @@ fn a_record_too_large_to_be_read_back_is_not_written() {
             token: Secret::new("\\".repeat(62 * 1024)),
             token_type: "bearer".to_owned(),
             life: Duration::ZERO,
+            issued: None,
         }),
         ..ChainRecord::default()
     });

@@ -1,0 +1,210 @@
+//! What a grant brought that has spent something: a refresh, an import or a login. Whatever is odd about the answer, what
+//! can be used of it is used: a refresh token is made durable before its access token is served, and an access token is
+//! served even where no refresh token could be read.
+//!
+//! An answer that is not complete does not lead to the next request at once: a provider that answers so once will do it
+//! again, and each refresh kills the access token before it.
+
+use std::time::Duration;
+
+use tokend_proto::{Secret, TokenName};
+
+use super::Core;
+use super::chain_state::{Fresh, Send, Sent};
+use super::effect::{ReadMode, Severity};
+use super::exchange::{PairResponse, RefreshToken, TokenResponse};
+use super::failure::seconds;
+use super::record::{AccessRecord, ChainKey, ChainRecord, ChainState, LoginOutcome};
+use super::schedule;
+use super::state::{Trouble, TroubleKind};
+use super::time::{Boot, Now};
+
+const NO_REFRESH_TOKEN: &str = "the answer holds no refresh token; the one that was sent goes on";
+const UNREADABLE: &str =
+    "the answer holds a refresh token that cannot be used; whether the one that was sent still works is not known";
+const NO_ACCESS_TOKEN: &str = "the last refresh brought no access token that can be served";
+const LOGIN_WITHOUT_CHAIN: &str = "the login brought no refresh token that can be used";
+
+/// The request that an answer belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) send: Send,
+    pub(super) sent: Boot,
+    pub(super) of: &'a Sent,
+}
+
+impl Core {
+    pub(super) fn pair_received(&mut self, now: Now, key: &ChainKey, asked: Asked<'_>, response: PairResponse) {
+        let PairResponse { access, refresh_token, mut warnings } = response;
+        if asked.send == Send::Login {
+            self.login_ended(now, key, LoginOutcome::Minted);
+        }
+        let spent = self.spent(key, asked.send);
+        warnings.extend(access.iter().flat_map(|access| &access.warnings));
+        if refresh_token == RefreshToken::Absent && spent.is_some() {
+            warnings.push(NO_REFRESH_TOKEN);
+        }
+        self.warn_of_answer(&key.profile, &warnings);
+        let name = self.name_of(key);
+        let fresh = access.as_ref().zip(name.as_ref()).and_then(|(access, name)| self.fresh(name, asked.sent, access));
+        match (refresh_token, spent) {
+            (RefreshToken::New(token), spent) => {
+                let goes_on = spent.is_some_and(|spent| spent == token);
+                let record = self.record_of(now, key, asked, access, token, goes_on);
+                self.keep_pair(now, key, asked, record, fresh);
+            }
+            (RefreshToken::Absent, Some(spent)) => {
+                let record = self.record_of(now, key, asked, access, spent, true);
+                self.keep_pair(now, key, asked, ChainRecord { reply_lost: true, ..record }, fresh);
+            }
+            (RefreshToken::Unreadable, Some(_)) => self.chain_in_doubt(now, key, asked.send, fresh),
+            (RefreshToken::Absent | RefreshToken::Unreadable, None) => self.login_without_chain(now, key, fresh),
+        }
+    }
+
+    /// The refresh token that the request has spent, if it was one.
+    fn spent(&self, key: &ChainKey, send: Send) -> Option<Secret> {
+        let chain = self.chains.get(key)?;
+        match send {
+            Send::Refresh => chain.record.refresh_token.clone(),
+            Send::Candidate => chain.candidate.as_ref().map(|candidate| candidate.token().clone()),
+            Send::Login => None,
+        }
+    }
+
+    /// The access token of an answer. One that the provider says is of no use any more is the newest that there is, all
+    /// the same.
+    fn fresh(&mut self, name: &TokenName, sent: Boot, access: &TokenResponse) -> Option<Fresh> {
+        let life = self.classic_life(name, access);
+        let doubt = life.is_none().then(|| {
+            format!("the provider gave an access token with expires_in {}", access.expires_in.unwrap_or_default())
+        });
+        let believed = TokenResponse { expires_in: access.expires_in.filter(|_| life.is_some()), ..access.clone() };
+        self.issue(name, sent, believed).ok().map(|token| Fresh { token, doubt })
+    }
+
+    fn classic_life(&self, name: &TokenName, access: &TokenResponse) -> Option<Duration> {
+        let documented = schedule::documented_life(&self.names.get(name)?.profile.kind, false);
+        schedule::life(access.expires_in, documented)
+    }
+
+    /// What becomes durable. A token that was there before is no younger than it was.
+    fn record_of(
+        &self,
+        now: Now,
+        key: &ChainKey,
+        asked: Asked<'_>,
+        access: Option<TokenResponse>,
+        refresh_token: Secret,
+        goes_on: bool,
+    ) -> ChainRecord {
+        let at = self.mark_at(now, asked.sent);
+        let before = self.chains.get(key).map(|chain| chain.record.clone()).unwrap_or_default();
+        let rotated = before.rotated.filter(|_| goes_on && asked.send == Send::Refresh).unwrap_or(at);
+        let imported = match (asked.send, asked.of) {
+            (Send::Candidate, Sent::RefreshToken(fingerprint)) => Some(*fingerprint),
+            _ => before.imported,
+        };
+        let old_issued = before.issued();
+        let access = access.and_then(|new| {
+            let life = schedule::life(new.expires_in, schedule::CLASSIC_LIFE)?;
+            let (life, issued) = match (before.access, old_issued) {
+                (Some(old), Some(issued)) if old.token == new.access_token => (old.life, issued),
+                _ => (life, at),
+            };
+            let issued = (issued != rotated).then_some(issued);
+            Some(AccessRecord { token: new.access_token, token_type: new.token_type, life, issued })
+        });
+        ChainRecord {
+            state: ChainState::Settled,
+            refresh_token: Some(refresh_token),
+            access,
+            rotated: Some(rotated),
+            imported,
+            reply_lost: false,
+        }
+    }
+
+    fn keep_pair(&mut self, now: Now, key: &ChainKey, asked: Asked<'_>, record: ChainRecord, fresh: Option<Fresh>) {
+        let imported = record.imported.filter(|_| asked.send == Send::Candidate);
+        self.keep(now, key, record, fresh, imported);
+    }
+
+    /// What came with a refresh token that is durable now.
+    pub(super) fn serve_fresh(&mut self, now: Now, name: &TokenName, key: &ChainKey, fresh: Option<Fresh>) {
+        let Some(fresh) = fresh.filter(|fresh| fresh.token.expires > now.boot) else {
+            self.release(key);
+            return self.put_off_incomplete(now, key, NO_ACCESS_TOKEN, None);
+        };
+        match &fresh.doubt {
+            Some(doubt) => {
+                let doubt = doubt.clone();
+                self.adopt_fresh(now, name, fresh);
+                self.put_off_incomplete(now, key, &doubt, None);
+            }
+            None if self.is_same_token(now, name, &fresh.token) => {
+                self.release(key);
+                self.same_token_again(now, name);
+            }
+            None => {
+                self.adopt_fresh(now, name, fresh);
+                if let Some(chain) = self.chains.get_mut(key) {
+                    chain.incomplete = 0;
+                }
+            }
+        }
+    }
+
+    fn adopt_fresh(&mut self, now: Now, name: &TokenName, fresh: Fresh) {
+        let mode = if fresh.doubt.is_some() { ReadMode::ServeRenewing } else { ReadMode::Serve };
+        self.adopt(now, name, fresh.token, mode);
+    }
+
+    /// A refresh token came that cannot be used: only the provider can say whether the one before was spent.
+    fn chain_in_doubt(&mut self, now: Now, key: &ChainKey, send: Send, fresh: Option<Fresh>) {
+        let name = self.name_of(key);
+        let fresh = fresh.filter(|fresh| fresh.token.expires > now.boot);
+        if send == Send::Candidate {
+            // The chain beside it goes on, with its own token as long as that is good.
+            let needs_one = |name: &TokenName| self.names.get(name).is_some_and(|entry| entry.good(now.boot).is_none());
+            if let (Some(name), Some(fresh)) = (name.filter(needs_one), fresh) {
+                self.adopt_fresh(now, &name, fresh);
+            }
+            return self.candidate_in_doubt(now, key, UNREADABLE);
+        }
+        if let Some(chain) = self.chains.get_mut(key) {
+            chain.reply_lost = true;
+        }
+        self.rest(key);
+        match (name, fresh) {
+            (Some(name), Some(fresh)) => self.adopt_fresh(now, &name, fresh),
+            _ => self.release(key),
+        }
+        self.put_off_incomplete(now, key, UNREADABLE, None);
+    }
+
+    /// A login brought an access token and nothing to go on with: it is served, and the next login follows when it is
+    /// to be renewed.
+    fn login_without_chain(&mut self, now: Now, key: &ChainKey, fresh: Option<Fresh>) {
+        self.rest(key);
+        let renewal = fresh.as_ref().map(|fresh| fresh.token.refresh.since(now.boot));
+        if let (Some(name), Some(fresh)) = (self.name_of(key), fresh) {
+            self.adopt_fresh(now, &name, fresh);
+        }
+        self.put_off_incomplete(now, key, LOGIN_WITHOUT_CHAIN, renewal);
+    }
+
+    /// The next request of a chain whose last answer was not complete: after minutes, and later each time.
+    fn put_off_incomplete(&mut self, now: Now, key: &ChainKey, message: &str, at_least: Option<Duration>) {
+        let roll = self.random.roll();
+        let Some(chain) = self.chains.get_mut(key) else { return };
+        let wait = schedule::probe(chain.incomplete, roll).max(at_least.unwrap_or_default());
+        chain.incomplete = chain.incomplete.saturating_add(1);
+        let Some(name) = self.name_of(key) else { return };
+        let Some(entry) = self.names.get_mut(&name) else { return };
+        entry.retry_at = Some(now.boot + wait);
+        entry.trouble = Some(Trouble::new(TroubleKind::Transient, message));
+        self.notice(Severity::Warning, &name, format!("{message}; trying again in {} s", seconds(wait)));
+        self.mark(name);
+    }
+}

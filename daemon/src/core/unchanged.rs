@@ -1,0 +1,71 @@
+//! A renewal that brought the token that was there before is none: the token is no younger for it, and the provider will
+//! give it again until it dies. So the next request waits, whatever it is wanted for: a complaint, the schedule, a peer's
+//! `min_ttl`, a workspace's tenants.
+
+use std::time::Duration;
+
+use tokend_proto::TokenName;
+
+use super::Core;
+use super::effect::{Issued, Severity};
+use super::failure::seconds;
+use super::schedule;
+use super::state::{Trouble, TroubleKind};
+use super::time::Now;
+
+const SAME: &str = "the provider gave the same token again, although it was refused";
+
+impl Core {
+    /// Whether a new token is the one that is there.
+    pub(super) fn is_same_token(&self, now: Now, name: &TokenName, token: &Issued) -> bool {
+        let current = self.names.get(name).and_then(|entry| entry.good(now.boot));
+        current.is_some_and(|current| current.fingerprint == token.fingerprint)
+    }
+
+    pub(super) fn same_token_again(&mut self, now: Now, name: &TokenName) {
+        let distrusted = self.profiles.get(&name.profile).and_then(|state| state.distrusted);
+        let Some(entry) = self.names.get_mut(name) else { return };
+        let Some(token) = entry.good(now.boot).cloned() else { return };
+        let wait = schedule::unchanged(token.left(now.boot));
+        let is_parent = name.tenant.is_none();
+        let refused = entry.forced == Some(token.fingerprint) || (is_parent && distrusted == Some(token.fingerprint));
+        let failures = entry.failures.saturating_add(1);
+        entry.recovered();
+        entry.retry_at = Some(now.boot + wait);
+        let wait = seconds(wait);
+        if refused {
+            entry.failures = failures;
+            entry.trouble = Some(Trouble::new(TroubleKind::Transient, SAME));
+            self.notice(Severity::Warning, name, format!("{SAME}; trying again in {wait} s"));
+        } else {
+            let message = format!("the provider gave the same token again; trying again in {wait} s");
+            self.notice(Severity::Debug, name, message);
+        }
+        if is_parent && !self.parent_is_good(now, &name.profile) {
+            self.fail_children(now, name, if refused { SAME } else { "it has too little life left to be exchanged" });
+        }
+        self.mark(name.clone());
+    }
+
+    /// A workspace's token that has just come and cannot be exchanged: there is no use in asking for the next one at
+    /// once. `failures` is how many attempts had failed before it.
+    pub(super) fn parent_is_too_short(&mut self, now: Now, name: &TokenName, failures: u32) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        entry.failures = failures;
+        let left = seconds(entry.left(now.boot).unwrap_or_default());
+        let message = format!("its new token had {left} s left when it came, too little to be exchanged");
+        self.failed_transiently(now, name, &message, None);
+        self.fail_children(now, name, &message);
+    }
+
+    /// Those who wait for this workspace's token learn why they do, and look again after its next request.
+    fn fail_children(&mut self, now: Now, parent: &TokenName, message: &str) {
+        let Some(retry_at) = self.names.get(parent).and_then(|entry| entry.retry_at) else { return };
+        let at = retry_at + Duration::from_secs(1);
+        let message = super::failure::of_workspace(message);
+        for child in self.waiting_children(parent) {
+            self.put_off_child(&child, &message, at);
+        }
+        self.listing_put_off(now, &parent.profile, &message, at);
+    }
+}
