@@ -333,7 +333,7 @@ impl Simulation {
             self.totals.stops += 1;
             if let Some(key) = self.watch.owes(Time::MAX) {
                 let key = key.profile.clone();
-                self.watch.fail(format!("{key}: the daemon stopped in good order and lost a pair"));
+                self.watch.fail("pair-kept", format!("{key}: the daemon stopped in good order and lost a pair"));
             }
             self.end_life("stopped", false);
             let down = self.dice.between(100, 5 * SECOND);
@@ -356,7 +356,10 @@ impl Simulation {
             let Some(token) = token else {
                 if self.phase.is_healed(self.at) {
                     let since = moment(self.phase.healed_by);
-                    self.watch.fail(format!("{name} has no good token in calm weather; it should, since {since}"));
+                    self.watch.fail(
+                        "healed-in-calm",
+                        format!("{name} has no good token in calm weather; it should, since {since}"),
+                    );
                 }
                 continue;
             };
@@ -370,7 +373,10 @@ impl Simulation {
             }
             if self.at >= self.phase.honest_by && self.at >= entry.1 + LONGEST_THROTTLE + INSPECTION {
                 let since = moment(entry.1);
-                self.watch.fail(format!("{name}: its token is dead, and is rejected since {since}, and still there"));
+                self.watch.fail(
+                    "dead-token-replaced",
+                    format!("{name}: its token is dead, and is rejected since {since}, and still there"),
+                );
             }
             if self.phase.left_alone.as_ref().is_none_or(|(alone, until)| *alone != name || *until <= self.at) {
                 self.reject(&name, token.fingerprint, 0);
@@ -383,7 +389,7 @@ impl Simulation {
             }
             if let Some(key) = self.watch.owes(self.at - LONGEST_WRITE) {
                 let key = key.profile.clone();
-                self.watch.fail(format!("{key}: a pair was received long ago and is not durable"));
+                self.watch.fail("pair-kept", format!("{key}: a pair was received long ago and is not durable"));
             }
             if !std::mem::replace(&mut self.phase.was_healed, true) {
                 self.totals.healed += 1;

@@ -150,6 +150,11 @@ impl Simulation {
             Question::Status => ("status", Duration::ZERO, Duration::ZERO),
         };
         let Some(daemon) = &mut self.daemon else { return };
+        if let (OpenKind::Refresh, Some(name)) = (kind, &name)
+            && let Some(profile) = daemon.applied.profiles.get(&name.profile)
+        {
+            self.watch.is_wanted_now(&name.profile, &profile.client_id);
+        }
         let mut unwanted = None;
         if let Some(name) = &name {
             self.journal.note(self.at, Entry::Asked { waiter: waiter.0, what, name: name.clone() });

@@ -114,7 +114,7 @@ impl Watch {
         let view = self.chains.entry(key.clone()).or_default();
         let owed = Owed { pair: Fingerprint::of(pair), with, since: received };
         if let Some(Owed { pair: lost, .. }) = view.owed.replace(owed) {
-            self.fail(format!("{}: refresh token {lost} was received and never stored", key.profile));
+            self.fail("pair-kept", format!("{}: refresh token {lost} was received and never stored", key.profile));
         }
     }
 
@@ -152,7 +152,7 @@ impl Watch {
         let of_profile = self.chains.iter().filter(|(key, _)| key.profile.as_str() == profile);
         let due = |issued: Time| issued + WARNINGS[0] < at + TOLERANCE || misdated >= Some(issued);
         if !of_profile.filter_map(|(_, view)| last(view)).any(due) {
-            self.fail(format!("{profile}: warned of the end of its chain, which is not near"));
+            self.fail("warning-in-time", format!("{profile}: warned of the end of its chain, which is not near"));
         }
     }
 
@@ -170,7 +170,7 @@ impl Watch {
         let Some(due) = due.map(|due| due.max(started)).filter(|due| due + TOLERANCE < at) else { return };
         let warned = self.warned.get(key.profile.as_str()).copied().unwrap_or_default();
         if misdated < Some(issued) && warned + TOLERANCE < due {
-            self.fail(format!("{}: nobody was warned that its chain ends", key.profile));
+            self.fail("warning-in-time", format!("{}: nobody was warned that its chain ends", key.profile));
         }
     }
 
@@ -202,14 +202,20 @@ impl Watch {
         let token = record.refresh_token.as_ref().map(|token| (Fingerprint::of(token), token.clone()));
         if let Some((fingerprint, _)) = &token {
             if !self.fates.contains_key(fingerprint) {
-                self.fail(format!("{}: its record holds refresh token {fingerprint}, which nobody gave", key.profile));
+                self.fail(
+                    "record-true",
+                    format!("{}: its record holds refresh token {fingerprint}, which nobody gave", key.profile),
+                );
             }
             let changed = view.last.as_ref().is_some_and(|(last, _)| last != fingerprint);
             if view.owed.as_ref().is_some_and(|owed| owed.pair == *fingerprint) {
                 view.owed = None;
                 view.rotten = false;
             } else if changed && !view.rotten {
-                self.fail(format!("{}: its record holds {fingerprint}, which was not received for it", key.profile));
+                self.fail(
+                    "record-true",
+                    format!("{}: its record holds {fingerprint}, which was not received for it", key.profile),
+                );
             }
         }
         let why = match &record.state {
@@ -248,16 +254,22 @@ impl Watch {
             return "damaged record";
         }
         if why == Some(LostCause::RecordUnreadable) {
-            self.fail(format!("{}: given up as unreadable, which it was not", key.profile));
+            self.fail("chain-given-up", format!("{}: given up as unreadable, which it was not", key.profile));
         }
         if provider.can_refresh(at, text.expose()) {
-            self.fail(format!("{}: given up ({why:?}) though the provider would take {token}", key.profile));
+            self.fail(
+                "chain-given-up",
+                format!("{}: given up ({why:?}) though the provider would take {token}", key.profile),
+            );
         }
         if !self.refused.contains(&token) {
-            self.fail(format!("{}: given up ({why:?}) though {token} was never refused", key.profile));
+            self.fail(
+                "chain-given-up",
+                format!("{}: given up ({why:?}) though {token} was never refused", key.profile),
+            );
         }
         if view.owed.is_some() {
-            self.fail(format!("{}: given up ({why:?}) though a new pair was received", key.profile));
+            self.fail("chain-given-up", format!("{}: given up ({why:?}) though a new pair was received", key.profile));
         }
         let fate = self.fates.get(&token).cloned().unwrap_or_default();
         let old = at.saturating_sub(fate.issued) >= 14 * DAY;
@@ -266,13 +278,16 @@ impl Watch {
             Some(Spent::ByTheDead | Spent::DiedWithIt) => ("crash in the gap", &[LostCause::ReplyLost]),
             Some(Spent::ReplyLost) => ("reply lost", &[LostCause::ReplyLost]),
             Some(Spent::Delivered) => {
-                self.fail(format!("{}: {token} was replaced, the reply arrived, and yet it is given up", key.profile));
+                self.fail(
+                    "chain-given-up",
+                    format!("{}: {token} was replaced, the reply arrived, and yet it is given up", key.profile),
+                );
                 ("reply received", &[])
             }
             None if old => ("14 days", &[LostCause::Expired]),
             None if taken_back => ("revoked", &[LostCause::Revoked]),
             None => {
-                self.fail(format!("{}: {token} is dead and nobody killed it", key.profile));
+                self.fail("chain-given-up", format!("{}: {token} is dead and nobody killed it", key.profile));
                 ("no reason", &[])
             }
         };
@@ -287,7 +302,7 @@ impl Watch {
             && !doubted
             && !misdated
         {
-            self.fail(format!("{}: said to be lost as {why:?}, and it was: {death}", key.profile));
+            self.fail("cause-of-loss", format!("{}: said to be lost as {why:?}, and it was: {death}", key.profile));
         }
         death
     }

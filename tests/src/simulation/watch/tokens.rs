@@ -51,21 +51,27 @@ impl Watch {
         let now = machine.boot(at);
         let left = token.left(now);
         if token.expires <= now {
-            self.fail(format!("{name}: a peer got token {}, which has expired", token.fingerprint));
+            self.fail("token-alive", format!("{name}: a peer got token {}, which has expired", token.fingerprint));
         }
         if left < min_ttl && !flags.contains(Flags::FALLS_SHORT) {
-            self.fail(format!("{name}: a peer wanted {min_ttl:?} and got {left:?} without a word"));
+            self.fail("min-ttl", format!("{name}: a peer wanted {min_ttl:?} and got {left:?} without a word"));
         }
         match self.owners.get(&token.fingerprint) {
-            None => self.fail(format!("{name}: a peer got token {}, which nobody gave", token.fingerprint)),
+            None => self.fail(
+                "token-of-its-name",
+                format!("{name}: a peer got token {}, which nobody gave", token.fingerprint),
+            ),
             Some((owner, _)) if owner != name => {
-                self.fail(format!("{name}: a peer got a token of {owner}"));
+                self.fail("token-of-its-name", format!("{name}: a peer got a token of {owner}"));
             }
             Some((_, issued)) => {
                 let expired = provider.expires_at(token.access_token.expose()).is_some_and(|until| until <= at);
                 // A record's age is known by the wall clock alone once the machine has been booted anew.
                 if expired && !machine.has_misdated(*issued) {
-                    self.fail(format!("{name}: a peer got token {}, dead by the provider", token.fingerprint));
+                    self.fail(
+                        "token-alive",
+                        format!("{name}: a peer got token {}, dead by the provider", token.fingerprint),
+                    );
                 }
             }
         }
@@ -90,7 +96,10 @@ impl Watch {
             let beside = self.incomplete.get(&token.fingerprint);
             let incomplete = beside.is_some_and(|beside| beside.is_none_or(|beside| refresh_token == Some(beside)));
             if !incomplete && durable.is_none_or(|access| access.token != token.access_token) {
-                self.fail(format!("{name}: token {} is seen before it is durable", token.fingerprint));
+                self.fail(
+                    "durable-before-seen",
+                    format!("{name}: token {} is seen before it is durable", token.fingerprint),
+                );
             }
         }
     }
@@ -112,7 +121,10 @@ impl Watch {
     pub(in crate::simulation) fn renewals_were_spread(&mut self) {
         let (least, most, count) = self.shares;
         if count >= ENOUGH_SHARES && most - least < LEAST_SPREAD {
-            self.fail(format!("renewals of {count} tokens all come after {least:.3} to {most:.3} of the life"));
+            self.fail(
+                "spread-of-renewals",
+                format!("renewals of {count} tokens all come after {least:.3} to {most:.3} of the life"),
+            );
         }
     }
 
