@@ -48,6 +48,7 @@ impl Simulation {
             return;
         }
         self.watch.has_judged("pair-delivered");
+        let length = offered.expose().len();
         let heard = matches!(answer, Answer::Pair(pair) if pair.refresh_token == RefreshToken::New(offered));
         if !heard {
             let said = match answer {

@@ -171,7 +171,9 @@ impl Simulation {
                 format!("{name}: a peer got a token that a refresh on the wire kills, without a word"),
             );
         }
-        self.watch.served(name, token, flags, min_ttl, &self.world.provider, &self.machine, self.at);
+        let profile = self.daemon.as_ref().and_then(|daemon| daemon.applied.profiles.get(&name.profile)).cloned();
+        let (provider, machine) = (&self.world.provider, &self.machine);
+        self.watch.served(profile.as_deref(), name, token, flags, min_ttl, provider, machine, self.at);
         self.totals.served += 1;
         let left = token.left(self.machine.boot(self.at));
         let least = |least: &mut Option<Duration>| *least = Some(least.map_or(left, |before| before.min(left)));

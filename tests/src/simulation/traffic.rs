@@ -21,6 +21,9 @@ use super::watch::requests::{chain_key, is_trial, name_of};
 use super::wire::{self, Arrived, Gap, Step};
 use super::world::World;
 
+/// A token that lives shorter, in seconds, is of no use.
+const LEAST_LIFE: i64 = 2;
+
 impl Simulation {
     /// The core sends a request.
     pub(super) fn send(&mut self, request: ProviderRequest) {
@@ -195,9 +198,16 @@ impl Simulation {
         match &answer {
             Answer::Token(token) => {
                 let same = is_on_board(&name, token);
-                self.watch.token_received(request, token.expires_in, same, now);
+                if awaited && token.expires_in.is_some_and(|seconds| seconds < LEAST_LIFE) {
+                    let left = on_board(&name).map(|token| token.left(now));
+                    let kept = name.tenant.is_none() || self.is_warm(&name);
+                    let seen = Seen { kind: FailureKind::Transient, left, asked: None, kept };
+                    self.watch.has_failed(request, false, seen, now);
+                } else {
+                    self.watch.token_received(request, token.expires_in, same, now);
+                }
                 let at = flight.handled.unwrap_or(self.at);
-                self.watch.received(&name, Fingerprint::of(&token.access_token), at);
+                self.watch.received(&request.profile, &name, Fingerprint::of(&token.access_token), at);
             }
             Answer::Pair(pair) => {
                 self.watch.succeeded(request, trial);
@@ -211,7 +221,7 @@ impl Simulation {
                 let at = flight.handled.unwrap_or(self.at);
                 if let Some(access) = &pair.access {
                     let token = Fingerprint::of(&access.access_token);
-                    self.watch.received(&name, token, at);
+                    self.watch.received(&request.profile, &name, token, at);
                     let beside = match &pair.refresh_token {
                         RefreshToken::New(beside) => Some(Fingerprint::of(beside)),
                         RefreshToken::Absent | RefreshToken::Unreadable => None,
@@ -220,13 +230,21 @@ impl Simulation {
                         self.watch.came_incomplete(token, beside);
                     }
                 }
-                if let (Some(key), RefreshToken::New(token)) = (chain_key(&request.profile), &pair.refresh_token) {
-                    self.watch.pair_received(&key, refresh_token(&request.grant), token, at, self.at);
+                let with = refresh_token(&request.grant);
+                let goes_on = match &pair.refresh_token {
+                    RefreshToken::New(token) => Some(token),
+                    RefreshToken::Absent => with,
+                    RefreshToken::Unreadable => None,
+                };
+                if let (Some(key), Some(token)) = (chain_key(&request.profile), goes_on) {
+                    self.watch.pair_received(&key, with, token, at, self.at);
                 }
             }
             Answer::Tenants(page) => {
                 self.watch.succeeded(request, false);
-                self.watch.page_received(request, page);
+                if awaited {
+                    self.watch.page_received(request, page);
+                }
             }
             Answer::Failed(failure) => {
                 if let Some(asked) = failure.retry_after {

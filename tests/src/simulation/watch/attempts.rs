@@ -50,8 +50,8 @@ pub(super) enum Purpose {
     /// A name's token, since its profile was last replaced.
     Name(TokenName, u64),
     List(ProfileName, u64),
-    /// A refresh or a login.
-    Chain(ChainKey),
+    Refresh(ChainKey),
+    Login(ChainKey),
     Import(ChainKey, Fingerprint),
 }
 
@@ -60,7 +60,7 @@ impl Purpose {
         match self {
             Self::Name(name, _) => &name.profile,
             Self::List(profile, _) => profile,
-            Self::Chain(key) | Self::Import(key, _) => &key.profile,
+            Self::Refresh(key) | Self::Login(key) | Self::Import(key, _) => &key.profile,
         }
     }
 
@@ -69,7 +69,8 @@ impl Purpose {
             Self::Name(TokenName { tenant: None, .. }, _) => "pace-of-names",
             Self::Name(..) => "pace-of-exchanges",
             Self::List(..) => "pace-of-lists",
-            Self::Chain(_) => "pace-of-chains",
+            Self::Refresh(_) => "pace-of-refreshes",
+            Self::Login(_) => "pace-of-logins",
             Self::Import(..) => "pace-of-imports",
         }
     }
@@ -123,7 +124,8 @@ impl Watch {
             (Grant::Refresh { refresh_token, .. }, Some(key)) if trial => {
                 Purpose::Import(key, Fingerprint::of(refresh_token))
             }
-            (_, Some(key)) => Purpose::Chain(key),
+            (Grant::Login { .. }, Some(key)) => Purpose::Login(key),
+            (_, Some(key)) => Purpose::Refresh(key),
             (_, None) => Purpose::Name(name_of(request), generation),
         }
     }
@@ -131,7 +133,10 @@ impl Watch {
     /// A request is sent: is it time?
     pub(super) fn is_time(&mut self, request: &ProviderRequest, trial: bool, now: Boot) {
         let purpose = self.purpose(request, trial);
-        self.hourly.request(&purpose, now);
+        // The pages of a list are as many as it has.
+        if !matches!(request.grant, Grant::ListTenants { offset: 1.., .. }) {
+            self.hourly.request(&purpose, now);
+        }
         let client = (request.profile.endpoint().host.clone(), request.profile.client_id.clone());
         if let Some(until) = self.attempts.paused.get(&client).filter(|until| now + ROUNDING < **until) {
             let early = until.since(now);
@@ -202,6 +207,7 @@ impl Watch {
                 if let Grant::Refresh { refresh_token, .. } = &request.grant {
                     self.attempts.refresh_tokens.insert(Fingerprint::of(refresh_token));
                 }
+                *failed = Failed::default();
             }
             FailureKind::LoginRefused => {
                 if let Grant::Login { password, .. } = &request.grant {
@@ -212,13 +218,14 @@ impl Watch {
                 failed.refused.clear();
                 let most = match seen.left {
                     Some(left) if !left.is_zero() => (left / 8).clamp(Duration::from_secs(2), LONGEST_STEP),
-                    _ if matches!(purpose, Purpose::Chain(_) | Purpose::Import(..)) => LONGEST_STEP_OF_A_CHAIN,
+                    _ if chain_key(&request.profile).is_some() => LONGEST_STEP_OF_A_CHAIN,
                     _ => LONGEST_STEP,
                 };
                 // A tenant that nobody waits for is forgotten, and its failures with it.
                 let count = if seen.kept { failed.failures } else { 0 };
                 failed.step = Duration::from_secs(1 << count.min(6)).min(most);
-                failed.failures += 1;
+                // Each third refusal without a reason counts as one, and not as a failure.
+                failed.failures += u32::from(seen.kind != FailureKind::Unreadable);
                 failed.rests.push((failed.step / 2, purpose.rule()));
                 failed.rests.push((asked, "retry-after"));
                 if seen.kind == FailureKind::RateLimited {

@@ -14,7 +14,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// A purpose that fails is tried every 15 s at the most often, once its backoff is at its longest step: 240 times. Each
 /// token that ends meanwhile brings 16 tries a second apart before its end and some 30 before those; a workspace's ends
-/// four times an hour. A list of several pages is a request for each.
+/// four times an hour.
 const REQUESTS: usize = 450;
 
 /// As a purpose that fails, and once for each refusal of a secret.

@@ -29,6 +29,7 @@ use lists::Lists;
 use pace::Pace;
 use requests::Key;
 use secrets::Secrets;
+use tokens::Owner;
 
 /// What is remembered to judge by.
 #[derive(Default)]
@@ -58,7 +59,7 @@ pub(super) struct Watch {
     lists: Lists,
 
     // Over all of them.
-    owners: HashMap<Fingerprint, (TokenName, Time)>,
+    owners: HashMap<Fingerprint, Owner>,
     /// Access tokens of Classic that came without a life or without a refresh token that can be read, and the refresh
     /// token that came with each.
     incomplete: HashMap<Fingerprint, Option<Fingerprint>>,

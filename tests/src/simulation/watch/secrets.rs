@@ -99,7 +99,9 @@ impl Watch {
         reading.under_way = false;
         reading.ended = Some(now);
         let brought = !versions.client_secrets.is_empty();
-        reading.failures = if brought { 0 } else { reading.failures + 1 };
+        if !reading.again {
+            reading.failures = if brought { 0 } else { reading.failures + 1 };
+        }
         if reading.known != versions.client_secrets {
             reading.known.clone_from(&versions.client_secrets);
             reading.changes += 1;

@@ -21,13 +21,35 @@ const ENOUGH_SHARES: u64 = 60;
 /// How far renewals are spread at least, as a share of the life: half of the configured jitter.
 const LEAST_SPREAD: f64 = 0.035;
 
+/// Whose a token is.
+pub(super) struct Owner {
+    /// Several, if the provider gives the same token for each of them.
+    names: Vec<TokenName>,
+    /// Endpoint and client.
+    of: (String, String),
+    since: Time,
+}
+
 impl Watch {
     /// A token was received for a name.
-    pub(in crate::simulation) fn received(&mut self, name: &TokenName, token: Fingerprint, at: Time) {
+    pub(in crate::simulation) fn received(
+        &mut self,
+        profile: &Profile,
+        name: &TokenName,
+        token: Fingerprint,
+        at: Time,
+    ) {
         if self.owners.len() >= OWNERS {
-            self.owners.retain(|_, (_, issued)| *issued + 2 * DAY > at);
+            self.owners.retain(|_, owner| owner.since + 2 * DAY > at);
         }
-        self.owners.insert(token, (name.clone(), at));
+        let of = (profile.endpoint().url.clone(), profile.client_id.clone());
+        let owner = self.owners.entry(token).or_insert_with(|| Owner { names: Vec::new(), of: of.clone(), since: at });
+        if !owner.names.contains(name) {
+            owner.names.push(name.clone());
+        }
+        if owner.of != of {
+            owner.of = of; // the provider gave it again
+        }
     }
 
     /// It came without a life or without a refresh token that can be read: no record can hold it, but one holds the
@@ -40,6 +62,7 @@ impl Watch {
     #[expect(clippy::too_many_arguments, reason = "all that a reply is made of")]
     pub(in crate::simulation) fn served(
         &mut self,
+        profile: Option<&Profile>,
         name: &TokenName,
         token: &Issued,
         flags: Flags,
@@ -61,10 +84,14 @@ impl Watch {
                 "token-of-its-name",
                 format!("{name}: a peer got token {}, which nobody gave", token.fingerprint),
             ),
-            Some((owner, _)) if owner != name => {
-                self.fail("token-of-its-name", format!("{name}: a peer got a token of {owner}"));
+            Some(Owner { names, .. }) if !names.contains(name) => {
+                self.fail("token-of-its-name", format!("{name}: a peer got a token of {names:?}"));
             }
-            Some((_, issued)) => {
+            Some(Owner { of, .. }) if profile.is_none_or(|p| (&p.endpoint().url, &p.client_id) != (&of.0, &of.1)) => {
+                let what = format!("{name}: a peer got a token of client {} at {}, which it is no more", of.1, of.0);
+                self.fail("token-of-its-client", what);
+            }
+            Some(Owner { since: issued, .. }) => {
                 let expired = provider.expires_at(token.access_token.expose()).is_some_and(|until| until <= at);
                 // A record's age is known by the wall clock alone once the machine has been booted anew.
                 if expired && !machine.has_misdated(*issued) {
