@@ -56,10 +56,9 @@ impl Simulation {
                 Answer::Pair(_) => "a pair without it".to_owned(),
                 Answer::Token(_) | Answer::Tenants(_) => "another answer".to_owned(),
             };
-            self.watch.fail(
-                "pair-delivered",
-                format!("a refresh token that works was delivered, and the core heard: {said}"),
-            );
+            let what =
+                format!("a refresh token of {length} bytes that works was delivered, and the core heard: {said}");
+            self.watch.fail("pair-delivered", what);
         }
     }
 

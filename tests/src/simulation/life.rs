@@ -243,8 +243,8 @@ impl Simulation {
         let (restored, rotten) = self.disk.load(&mut self.dice, rot);
         for key in &rotten {
             *self.totals.faults.entry("record damaged").or_default() += 1;
-            if let RecordKey::Chain(key) | RecordKey::Candidate(key) = key {
-                self.watch.rotted(key);
+            if let RecordKey::Chain(key) = key {
+                self.watch.rotted(key, self.disk.chain(key));
             }
         }
         let entry = Entry::Started { reboot, records: restored.len(), rotten: rotten.len() };

@@ -24,6 +24,9 @@ use super::world::World;
 /// A token that lives shorter, in seconds, is of no use.
 const LEAST_LIFE: i64 = 2;
 
+/// A token that ends so soon has all but ended: that it comes again says nothing.
+const LEAST_LEFT: Duration = Duration::from_secs(2);
+
 impl Simulation {
     /// The core sends a request.
     pub(super) fn send(&mut self, request: ProviderRequest) {
@@ -193,7 +196,7 @@ impl Simulation {
         let now = self.machine.boot(self.at);
         let on_board = |name: &TokenName| self.daemon.as_ref()?.board.get(name).map(|slot| &*slot.token);
         let is_on_board = |name: &TokenName, new: &TokenResponse| {
-            on_board(name).is_some_and(|token| token.expires > now && token.access_token == new.access_token)
+            on_board(name).is_some_and(|token| token.left(now) >= LEAST_LEFT && token.access_token == new.access_token)
         };
         match &answer {
             Answer::Token(token) => {

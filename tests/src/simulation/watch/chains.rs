@@ -52,7 +52,7 @@ pub(super) struct ChainView {
     /// It was in flight when it was last looked at.
     in_flight: bool,
     dead: bool,
-    /// Its record or its candidate's was damaged.
+    /// Its record was damaged, and no pair is durable since.
     pub(super) rotten: bool,
     owed: Option<Owed>,
 }
@@ -140,9 +140,14 @@ impl Watch {
         }
     }
 
-    /// A record of this chain was found damaged.
-    pub(in crate::simulation) fn rotted(&mut self, key: &ChainKey) {
-        self.chains.entry(key.clone()).or_default().rotten = true;
+    /// The record of this chain was found damaged. What is left of it is what the daemon can go on with, and what it is
+    /// judged by from now on.
+    pub(in crate::simulation) fn rotted(&mut self, key: &ChainKey, left: Option<&ChainRecord>) {
+        let view = self.chains.entry(key.clone()).or_default();
+        view.rotten = true;
+        let token = left.and_then(|record| record.refresh_token.as_ref());
+        view.dead &= token.is_none();
+        view.last = token.map(|token| (Fingerprint::of(token), token.clone()));
     }
 
     /// The operator is warned of a chain's end.
@@ -211,7 +216,7 @@ impl Watch {
             if view.owed.as_ref().is_some_and(|owed| owed.pair == *fingerprint) {
                 view.owed = None;
                 view.rotten = false;
-            } else if changed && !view.rotten {
+            } else if changed {
                 self.fail(
                     "record-true",
                     format!("{}: its record holds {fingerprint}, which was not received for it", key.profile),
@@ -250,9 +255,6 @@ impl Watch {
         machine: &Machine,
         at: Time,
     ) -> Death {
-        if view.rotten {
-            return "damaged record";
-        }
         if why == Some(LostCause::RecordUnreadable) {
             self.fail("chain-given-up", format!("{}: given up as unreadable, which it was not", key.profile));
         }
@@ -277,6 +279,7 @@ impl Watch {
         let (death, causes): (Death, &[LostCause]) = match fate.spent {
             Some(Spent::ByTheDead | Spent::DiedWithIt) => ("crash in the gap", &[LostCause::ReplyLost]),
             Some(Spent::ReplyLost) => ("reply lost", &[LostCause::ReplyLost]),
+            Some(Spent::Delivered) if view.rotten => ("damaged record", &[LostCause::ReplyLost]),
             Some(Spent::Delivered) => {
                 self.fail(
                     "chain-given-up",
@@ -293,7 +296,7 @@ impl Watch {
         };
         // Whatever became of it before: after 14 days nothing else is needed.
         let causes = if old { &[causes, &[LostCause::Expired]].concat() } else { causes };
-        let doubted = fate.doubtful && why == Some(LostCause::ReplyLost);
+        let doubted = (fate.doubtful || view.rotten) && why == Some(LostCause::ReplyLost);
         // Its age in days is the wall clock's, once the machine has been booted anew.
         let misdated =
             machine.has_misdated(fate.issued) && matches!(why, Some(LostCause::Expired | LostCause::Revoked));

@@ -187,12 +187,14 @@ impl Watch {
         let last = view.and_then(|view| view.last.clone());
         match disk.chain(key).map(|record| &record.state) {
             None | Some(ChainState::Empty | ChainState::AwaitingLogin { .. } | ChainState::Lost { .. }) => {}
-            Some(_) if rotten => {}
             Some(state) => {
                 self.fail("reason-to-log-in", format!("{}: a login while its chain is {state:?}", key.profile))
             }
         }
-        if let Some((last, text)) = last.filter(|_| !rotten) {
+        if rotten && last.is_none() {
+            self.fail("login-of-unreadable", format!("{}: a login though of its chain nothing is known", key.profile));
+        }
+        if let Some((last, text)) = last {
             if !self.refused.contains(&last) {
                 self.fail(
                     "reason-to-log-in",
