@@ -7,12 +7,13 @@ use tokend::core::effect::{Effect, Issued, Outcome, ReadMode};
 use tokend::core::exchange::RequestId;
 use tokend::core::input::{Input, WaiterId, WriteId};
 use tokend::core::record::{ChainKey, ChainState, LoginOutcome, Record, RecordKey};
+use tokend::core::settings::{Kind, Profile};
 use tokend::core::time::Boot;
 use tokend_proto::{ErrorCode, Flags, TokenName, TokenRef};
 
 use super::Kept;
 use super::access::Act;
-use super::daemon::{OpenKind, Slot};
+use super::daemon::{Open, OpenKind, Slot};
 use super::disk::{DiskFault, Ended, Pending};
 use super::journal::Entry;
 use super::life::REBOOT;
@@ -269,6 +270,20 @@ impl Simulation {
             let open = &daemon.open[waiter];
             self.watch
                 .fail("answered-in-time", format!("{waiter:?} should have had its answer by {deadline:?}: {open:?}"));
+        }
+    }
+
+    /// The configuration has changed.
+    pub(super) fn nobody_waits_for_what_is_gone(&mut self) {
+        let Some(daemon) = &self.daemon else { return };
+        let profiles = &daemon.applied.profiles;
+        let has_tenants = |profile: &Arc<Profile>| matches!(profile.kind, Kind::Glp { tenants: Some(_), .. });
+        let gone = |open: &Open| {
+            let name = open.name.as_ref().is_some_and(|name| !profiles.contains_key(&name.profile));
+            name || open.tenants_of.as_ref().is_some_and(|of| !profiles.get(of).is_some_and(has_tenants))
+        };
+        if let Some((waiter, open)) = daemon.open.iter().find(|(_, open)| gone(open)) {
+            self.watch.fail("answered-at-once", format!("{waiter:?} waits for what is gone: {open:?}"));
         }
     }
 

@@ -216,6 +216,7 @@ impl Simulation {
         self.watch.all_start_afresh();
         let settings = self.world.file.settings();
         self.tell(Input::Configure(settings));
+        self.nobody_waits_for_what_is_gone();
     }
 
     /// The daemon is started.

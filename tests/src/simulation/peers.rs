@@ -179,7 +179,11 @@ impl Simulation {
             Question::Get { name, .. } if daemon.serves_classic(name, now + HOLD) => wait.min(HOLD),
             _ => wait,
         };
-        daemon.opened(waiter, Open { uid, name, min_ttl, deadline: now + wait, kind, unwanted });
+        let tenants_of = match &question {
+            Question::Tenants { profile } | Question::Resolve { profile, .. } => Some(profile.clone()),
+            _ => name.as_ref().filter(|name| name.tenant.is_some()).map(|name| name.profile.clone()),
+        };
+        daemon.opened(waiter, Open { uid, name, tenants_of, min_ttl, deadline: now + wait, kind, unwanted });
         self.tell(Input::Ask { waiter, uid, question });
     }
 
