@@ -108,7 +108,7 @@ fn what_is_around_the_tokens_does_not_lose_them() {
     ] {
         assert_pair(body);
     }
-    assert_pair([PAIR[..PAIR.len() - 1].as_bytes(), b",\"city\":\"M\xfcnchen\"}"].concat());
+    assert_pair([&PAIR.as_bytes()[..PAIR.len() - 1], b",\"city\":\"M\xfcnchen\"}"].concat());
     let warnings = both(format!("{PAIR}x")).unwrap().warnings;
     assert_eq!(warnings, [NOT_ALONE]);
 }
