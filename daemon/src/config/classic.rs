@@ -37,7 +37,7 @@ pub(super) fn parse(
         Some(found) => before(&found, findings),
         None => Some(BEFORE),
     };
-    let param_style = match section.text("param_style", "\"form\" or \"query\"") {
+    let param_style = match section.text("param_style", "\"form\", \"query\" or \"json\"") {
         Some(found) => param_style(&found, findings),
         None => Some(ParamStyle::default()),
     };
@@ -118,9 +118,11 @@ fn param_style(found: &Found<String>, findings: &Findings) -> Option<ParamStyle>
     match found.value.as_str() {
         "form" => Some(ParamStyle::Form),
         "query" => Some(ParamStyle::Query),
+        "json" => Some(ParamStyle::Json),
         other => {
-            let problem =
-                format!("there is no style {other:?}; right is \"form\", or \"query\" for a gateway that insists");
+            let problem = format!(
+                "there is no style {other:?}; expected \"form\", or \"query\" or \"json\" for a gateway that insists"
+            );
             findings.error(&found.place, problem);
             None
         }

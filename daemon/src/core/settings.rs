@@ -110,6 +110,8 @@ pub enum ParamStyle {
     Form,
     /// In the URL, for a gateway that insists.
     Query,
+    /// In the body, as a JSON object.
+    Json,
 }
 
 /// Generation of a Classic token by login, without the password.

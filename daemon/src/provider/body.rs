@@ -1,9 +1,11 @@
 //! Reading a provider's body, within limits, and saying what is wrong with it without quoting it.
 
 use reqwest::Response;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use super::charset;
 
 /// Why a body is of no use. The texts are ours: serde's name the values that they stumble over, and those
 /// may be secrets.
@@ -17,8 +19,6 @@ pub(super) enum BodyFault {
     TooLong(usize),
     #[error("has no body")]
     Empty,
-    #[error("is not UTF-8")]
-    NotUtf8,
     #[error("is HTML, not JSON")]
     Html,
     #[error("ends in the middle of its JSON")]
@@ -29,15 +29,34 @@ pub(super) enum BodyFault {
     OtherShape(&'static str),
 }
 
-/// The whole body, of at most `limit` bytes, in a buffer that is wiped.
-pub(super) async fn read(mut response: Response, limit: usize) -> Result<Zeroizing<Vec<u8>>, BodyFault> {
-    let mut body = Zeroizing::new(Vec::with_capacity(FIRST_BUFFER.min(limit)));
+/// A body as far as it came.
+pub(super) struct Body {
+    /// No more than the limit.
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    /// Why there is no more, or not yet.
+    pub(super) end: Result<(), BodyFault>,
+}
+
+impl Body {
+    /// All of it, or why that is not here.
+    pub(super) fn whole(&self) -> Result<&[u8], BodyFault> {
+        self.end.map(|()| self.bytes.as_slice())
+    }
+}
+
+/// Reads into a buffer that is wiped, `limit` bytes at most. What has come stays there, however it ends: also if this
+/// future is dropped.
+pub(super) async fn read(mut response: Response, limit: usize, body: &mut Zeroizing<Vec<u8>>) -> Result<(), BodyFault> {
+    *body = Zeroizing::new(Vec::with_capacity(FIRST_BUFFER.min(limit)));
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > limit => return Err(BodyFault::TooLong(limit / 1024)),
-            Ok(Some(chunk)) => append(&mut body, &chunk),
-            Ok(None) => return Ok(body),
-            Err(error) if error.is_timeout() => return Err(BodyFault::TimedOut),
+            Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
+                let room = limit - body.len();
+                append(body, &chunk[..room]);
+                return Err(BodyFault::TooLong(limit / 1024));
+            }
+            Ok(Some(chunk)) => append(body, &chunk),
+            Ok(None) => return Ok(()),
             Err(_) => return Err(BodyFault::BrokenOff),
         }
     }
@@ -48,7 +67,7 @@ pub(super) async fn read(mut response: Response, limit: usize) -> Result<Zeroizi
 const FIRST_BUFFER: usize = 16 * 1024;
 
 /// Like `extend_from_slice`, but a buffer that was outgrown is wiped too.
-fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
+pub(super) fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
     let needed = body.len() + chunk.len();
     if needed > body.capacity() {
         let mut bigger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
@@ -59,21 +78,26 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
 }
 
 /// The body as a JSON object of a given shape; `shape` says which, should it have another one.
-pub(super) fn json<'a, T: Deserialize<'a>>(body: &'a [u8], shape: &'static str) -> Result<T, BodyFault> {
-    let text = std::str::from_utf8(body).map_err(|_| BodyFault::NotUtf8)?;
-    if text.trim_ascii().is_empty() {
-        return Err(BodyFault::Empty);
+pub(super) fn json<T: DeserializeOwned>(body: &[u8], shape: &'static str) -> Result<T, BodyFault> {
+    let text = charset::utf8(body);
+    if let Some(fault) = no_json(&text) {
+        return Err(fault);
     }
-    if is_html(body) {
-        return Err(BodyFault::Html);
-    }
-    let value = serde_json::from_str(text).map_err(|error| match error.classify() {
+    let value = serde_json::from_slice(&text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => BodyFault::OtherShape(shape),
         serde_json::error::Category::Eof => BodyFault::HalfJson,
         serde_json::error::Category::Syntax | serde_json::error::Category::Io => BodyFault::NotJson,
     })?;
     // serde takes an array for a struct, its elements for the fields in their order.
-    if text.trim_ascii_start().starts_with('{') { Ok(value) } else { Err(BodyFault::OtherShape(shape)) }
+    if text.trim_ascii_start().starts_with(b"{") { Ok(value) } else { Err(BodyFault::OtherShape(shape)) }
+}
+
+/// What is plainly something else.
+pub(super) fn no_json(text: &[u8]) -> Option<BodyFault> {
+    if text.trim_ascii().is_empty() {
+        return Some(BodyFault::Empty);
+    }
+    is_html(text).then_some(BodyFault::Html)
 }
 
 /// Whether it looks like a page for people: no JSON begins with `<`.
@@ -85,18 +109,16 @@ pub(super) fn is_html(body: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, PartialEq, serde::Deserialize)]
     struct Shape {
         a: u8,
     }
 
     #[test]
     fn each_fault_of_a_body_has_its_name() {
-        let cases: [(&[u8], BodyFault); 13] = [
+        let cases: [(&[u8], BodyFault); 11] = [
             (b"", BodyFault::Empty),
             (b" \r\n", BodyFault::Empty),
-            (b"\xff\xfe{}", BodyFault::NotUtf8),
-            (b"{\"a\":1,\"b\":\"\xc3\x28\"}", BodyFault::NotUtf8),
             (b"\n<!DOCTYPE html><html>", BodyFault::Html),
             (b"{\"a\":", BodyFault::HalfJson),
             (b"{\"a\":1", BodyFault::HalfJson),
@@ -111,6 +133,7 @@ mod tests {
             assert_eq!(json::<Shape>(body, "x"), Err(fault), "{}", String::from_utf8_lossy(body));
         }
         assert_eq!(json(b" {\"a\":1,\"b\":[]}\n", "x"), Ok(Shape { a: 1 }));
+        assert_eq!(json(b"\xef\xbb\xbf{\"a\":1,\"b\":\"M\xfcnchen\"}", "x"), Ok(Shape { a: 1 }));
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use tokend_proto::{Secret, WorkspaceId};
 
-use super::classify::{self, Asked};
+use super::classify::Asked;
 use super::form::Form;
-use super::http::{self, Http, Request};
+use super::http::Http;
+use super::request::{self, Request};
 use super::token_response;
 use crate::core::exchange::{Failure, TokenResponse};
 use crate::core::settings::{Endpoint, Profile};
@@ -18,7 +19,7 @@ pub(super) async fn central(
     endpoint: &Endpoint,
     secret: &Secret,
 ) -> Result<TokenResponse, Failure> {
-    token(http, profile, http::url(ASKED, &endpoint.url, format_args!(""))?, secret).await
+    token(http, profile, request::url(ASKED, &endpoint.url, format_args!(""))?, secret).await
 }
 
 /// At the endpoint of the workspace. Its id stands there without hyphens.
@@ -34,7 +35,7 @@ pub(super) async fn workspace(
 
 /// Where tokens of a workspace are made, a tenant's as well.
 pub(super) fn workspace_url(asked: Asked, base: &Endpoint, workspace: WorkspaceId) -> Result<reqwest::Url, Failure> {
-    http::url(asked, &base.url, format_args!("/authorization/v2/oauth2/{workspace}/token"))
+    request::url(asked, &base.url, format_args!("/authorization/v2/oauth2/{workspace}/token"))
 }
 
 /// The client's id and secret stand in the form, as the providers document it, not in HTTP Basic.
@@ -45,6 +46,5 @@ async fn token(http: &Http, profile: &Profile, url: reqwest::Url, secret: &Secre
         ("client_secret", secret.expose()),
     ]);
     let reply = http.send(profile, Request::post(ASKED, url).form(form)).await?;
-    let body = classify::success(ASKED, &reply)?;
-    token_response::access_token(ASKED, reply.status, body)
+    token_response::token(ASKED, &reply)
 }

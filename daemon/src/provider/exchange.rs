@@ -2,10 +2,11 @@
 
 use tokend_proto::{Secret, WorkspaceId};
 
-use super::classify::{self, Asked};
+use super::classify::Asked;
 use super::client_credentials::workspace_url;
 use super::form::Form;
-use super::http::{Http, Request};
+use super::http::Http;
+use super::request::Request;
 use super::token_response;
 use crate::core::exchange::{Failure, TokenResponse};
 use crate::core::settings::{Endpoint, Profile};
@@ -27,6 +28,5 @@ pub(super) async fn token(
     ]);
     let request = Request::post(ASKED, workspace_url(ASKED, base, tenant)?).form(form);
     let reply = http.send(profile, request).await?;
-    let body = classify::success(ASKED, &reply)?;
-    token_response::access_token(ASKED, reply.status, body)
+    token_response::token(ASKED, &reply)
 }

@@ -5,16 +5,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Method, StatusCode, Url, redirect, retry};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap};
+use reqwest::{Client, RequestBuilder, StatusCode, Url, redirect, retry};
 use tokio::sync::OnceCell;
 use url::Host;
 use zeroize::Zeroizing;
 
-use super::body::{self, BodyFault};
-use super::classify::{self, Asked};
-use super::form::Form;
+use super::body::{self, Body, BodyFault};
+use super::classify;
+use super::deadline;
+use super::gate::Gate;
+use super::reply::Reply;
+use super::request::Request;
 use super::trust::{Circle, Trust};
 use crate::core::exchange::{Failure, FailureKind, LOGIN_STEPS};
 use crate::core::settings::{Kind, Profile};
@@ -29,6 +31,8 @@ pub(super) struct Timing {
     pub(super) connect: Duration,
     /// Until the last byte of the answer.
     pub(super) whole: Duration,
+    /// After that, for what has arrived but was not looked at yet: see [`deadline`].
+    pub(super) grace: Duration,
     /// Between the steps of a login.
     pub(super) login_pause: Duration,
     /// From its first step to the begin of its last.
@@ -39,17 +43,12 @@ impl Timing {
     pub(super) const PRODUCTION: Self = Self {
         connect: Duration::from_secs(5),
         whole: Duration::from_secs(30),
+        grace: Duration::from_secs(1),
         // One step a second is the provider's limit.
         login_pause: Duration::from_secs(1),
         login_steps: LOGIN_STEPS,
     };
 }
-
-/// Longest token response or step of a login.
-const MAX_TOKEN_BODY: usize = 256 * 1024;
-
-/// Longest page of 300 tenants: 8 KiB for each and as much for the whole again.
-pub(super) const MAX_TENANTS_BODY: usize = 4 * 1024 * 1024;
 
 /// Connections kept per host, for tenants in a row; Classic keeps none.
 const IDLE_CONNECTIONS: usize = 2;
@@ -57,60 +56,27 @@ const IDLE_CONNECTIONS: usize = 2;
 /// Shorter than what servers usually keep, so that we are the ones to close.
 const IDLE_TIME: Duration = Duration::from_secs(15);
 
+/// Headers of one answer. The HTTP library has 100, and a limit of its own for their bytes.
+const MAX_HEADERS: usize = 1024;
+
 const USER_AGENT: &str = concat!("tokend/", env!("CARGO_PKG_VERSION"));
 
-/// A request, ready to go.
-pub(super) struct Request {
-    asked: Asked,
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    body: Bytes,
+/// What has come of an answer so far.
+#[derive(Default)]
+struct Arrived {
+    head: Option<(StatusCode, HeaderMap)>,
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+/// Sends, and puts what comes where it outlives this future.
+async fn receive(
+    request: RequestBuilder,
     limit: usize,
-}
-
-impl Request {
-    pub(super) fn post(asked: Asked, url: Url) -> Self {
-        Self { asked, method: Method::POST, url, headers: HeaderMap::new(), body: Bytes::new(), limit: MAX_TOKEN_BODY }
-    }
-
-    pub(super) fn get(asked: Asked, url: Url, limit: usize) -> Self {
-        Self { asked, method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new(), limit }
-    }
-
-    pub(super) fn form(self, form: Form) -> Self {
-        self.body("application/x-www-form-urlencoded", form.into_body())
-    }
-
-    pub(super) fn json(self, body: Bytes) -> Self {
-        self.body("application/json", body)
-    }
-
-    fn body(mut self, content_type: &'static str, body: Bytes) -> Self {
-        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        self.body = body;
-        self
-    }
-
-    /// A header that nobody shall see in a log: a secret behind a prefix.
-    pub(super) fn secret_header(mut self, name: &'static str, prefix: &str, secret: &str) -> Result<Self, Failure> {
-        let mut text = Zeroizing::new(String::with_capacity(prefix.len() + secret.len()));
-        text.push_str(prefix);
-        text.push_str(secret);
-        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).map_err(|_| {
-            classify::not_sent(self.asked, FailureKind::Transient, "a token holds characters that no header may hold")
-        })?;
-        value.set_sensitive(true);
-        self.headers.insert(name, value);
-        Ok(self)
-    }
-}
-
-/// An answer with its body, as far as that could be read.
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Result<Zeroizing<Vec<u8>>, BodyFault>,
+    arrived: &mut Arrived,
+) -> reqwest::Result<Result<(), BodyFault>> {
+    let response = request.send().await?;
+    arrived.head = Some((response.status(), response.headers().clone()));
+    Ok(body::read(response, limit, &mut arrived.bytes).await)
 }
 
 /// The clients, each made when it is first needed.
@@ -148,18 +114,39 @@ impl Http {
 
     /// Sends once and reads the answer, whatever its status. Fails only if there is none.
     pub(super) async fn send(&self, profile: &Profile, request: Request) -> Result<Reply, Failure> {
-        let Request { asked, method, url, headers, body, limit } = request;
+        let Request { asked, method, url, headers, body } = request;
         if url.scheme() != "https" && !is_loopback_address(&url) {
             let why = "without TLS only 127.0.0.0/8 and [::1] are spoken to";
             return Err(classify::not_sent(asked, FailureKind::Transient, why));
         }
         let way = Way { loopback: is_loopback(&url), fresh: matches!(profile.kind, Kind::Classic { .. }) };
         let client = self.client(self.trust.circle(&profile.name), way).await;
-        let client = client.map_err(|error| classify::transport(asked, &error))?;
-        let sent = client.request(method, url).header(ACCEPT, "application/json").headers(headers).body(body);
-        let response = sent.send().await.map_err(|error| classify::transport(asked, &error))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        Ok(Reply { status, headers, body: body::read(response, limit).await })
+        let client = client.map_err(|error| classify::transport(asked, &error, false))?;
+        let gate = Gate::default();
+        let request = client
+            .request(method, url)
+            .header(ACCEPT, "application/json")
+            // A compressed answer is read all the same: see `coding`.
+            .header(ACCEPT_ENCODING, "identity")
+            .headers(headers)
+            .body(gate.body(body));
+        let mut arrived = Arrived::default();
+        let exchange = receive(request, asked.limit(), &mut arrived);
+        let ended = deadline::answer_first(exchange, self.timing, &gate).await;
+        let Arrived { head, bytes } = arrived;
+        let Some((status, headers)) = head else {
+            let on_its_way = !gate.close();
+            return Err(match ended {
+                Some(Err(error)) => classify::transport(asked, &error, on_its_way),
+                Some(Ok(_)) | None => classify::out_of_time(asked, on_its_way),
+            });
+        };
+        let end = match ended {
+            Some(Ok(end)) => end,
+            Some(Err(_)) => Err(BodyFault::BrokenOff),
+            None => Err(BodyFault::TimedOut),
+        };
+        Ok(Reply::new(status, headers, Body { bytes, end }, asked.limit()))
     }
 
     /// The first one of a circle is made on a thread where it may take its time: the system's store is read for it, and
@@ -186,8 +173,13 @@ fn build(trust: &Trust, timing: Timing, circle: Circle, way: Way) -> reqwest::Re
         .https_only(!way.loopback)
         .redirect(redirect::Policy::none())
         .retry(retry::never())
+        // Of the whole there is none here: see `deadline`.
         .connect_timeout(timing.connect)
-        .timeout(timing.whole)
+        // What curl takes is taken: an answer is not thrown away for a header that nobody reads.
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
+        .http1_max_headers(MAX_HEADERS)
         .pool_idle_timeout(IDLE_TIME)
         // A kept connection may be half dead, and then nobody knows whether a refresh token was spent.
         .pool_max_idle_per_host(if way.fresh { 0 } else { IDLE_CONNECTIONS });
@@ -208,10 +200,4 @@ fn is_loopback_address(url: &Url) -> bool {
 
 fn is_loopback(url: &Url) -> bool {
     is_loopback_address(url) || url.host() == Some(Host::Domain("localhost"))
-}
-
-/// An endpoint's URL with a path and a query put to it.
-pub(super) fn url(asked: Asked, base: &str, path: std::fmt::Arguments<'_>) -> Result<Url, Failure> {
-    Url::parse(&format!("{base}{path}"))
-        .map_err(|_| classify::not_sent(asked, FailureKind::Transient, "the configured URL is not one"))
 }

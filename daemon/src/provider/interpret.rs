@@ -7,9 +7,9 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokend_proto::Secret;
 use zeroize::Zeroizing;
 
-use super::body::BodyFault;
+use super::body::{Body, BodyFault};
 use super::classify::{self, Asked, NoAnswer};
-use super::http::Reply;
+use super::reply::Reply;
 use super::{login, tenants, token_response};
 use crate::core::exchange::{Answer, Failure};
 
@@ -22,8 +22,8 @@ pub enum Came<'a> {
         status: u16,
         /// In order, with repetitions.
         headers: &'a [(String, String)],
-        /// `None`: it broke off.
-        body: Option<&'a [u8]>,
+        /// As it came over the wire: compressed, if the headers say so.
+        body: Text<'a>,
     },
     /// No connection: surely nothing was sent.
     NoConnection,
@@ -31,6 +31,16 @@ pub enum Came<'a> {
     TimedOut,
     /// The connection broke after the request was on its way.
     Reset,
+}
+
+/// What came of a body.
+#[derive(Debug, Clone, Copy)]
+pub enum Text<'a> {
+    /// All of it.
+    Whole(&'a [u8]),
+    /// The bytes that came before the connection broke, or before time was over. The sender may have had more to say,
+    /// or just did not mark the end.
+    Cut(&'a [u8]),
 }
 
 /// What it means.
@@ -57,7 +67,7 @@ pub fn interpret(asked: Asked, offset: u64, came: Came<'_>) -> Meaning {
 
 fn understood(asked: Asked, offset: u64, came: Came<'_>) -> Result<Meaning, Failure> {
     let reply = match came {
-        Came::Response { status, headers, body } => reply(status, headers, body),
+        Came::Response { status, headers, body } => reply(asked, status, headers, body),
         Came::NoConnection => {
             return Err(classify::no_answer(asked, &NoAnswer::NotSent("no connection".to_owned())));
         }
@@ -66,12 +76,10 @@ fn understood(asked: Asked, offset: u64, came: Came<'_>) -> Result<Meaning, Fail
     };
     match asked {
         Asked::ClientCredentials | Asked::Exchange => {
-            let body = classify::success(asked, &reply)?;
-            token_response::access_token(asked, reply.status, body).map(|token| Meaning::Answer(Answer::Token(token)))
+            token_response::token(asked, &reply).map(|token| Meaning::Answer(Answer::Token(token)))
         }
         Asked::Refresh | Asked::LoginCode => {
-            let body = classify::success(asked, &reply)?;
-            token_response::token_pair(asked, reply.status, body).map(|pair| Meaning::Answer(Answer::Pair(pair)))
+            token_response::pair(asked, &reply).map(|pair| Meaning::Answer(Answer::Pair(pair)))
         }
         Asked::ListTenants => tenants::page_of(&reply, offset).map(|page| Meaning::Answer(Answer::Tenants(page))),
         Asked::LoginUser => login::session(&reply).map(|cookies| Meaning::Session {
@@ -83,7 +91,7 @@ fn understood(asked: Asked, offset: u64, came: Came<'_>) -> Result<Meaning, Fail
 }
 
 /// Headers that are none are left out, as an HTTP library would refuse the response for them.
-fn reply(status: u16, headers: &[(String, String)], body: Option<&[u8]>) -> Reply {
+fn reply(asked: Asked, status: u16, headers: &[(String, String)], body: Text<'_>) -> Reply {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -91,8 +99,16 @@ fn reply(status: u16, headers: &[(String, String)], body: Option<&[u8]>) -> Repl
         }
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = body.map(|body| Zeroizing::new(body.to_vec())).ok_or(BodyFault::BrokenOff);
-    Reply { status, headers: map, body }
+    let (bytes, end) = match body {
+        Text::Whole(bytes) => (bytes, Ok(())),
+        Text::Cut(bytes) => (bytes, Err(BodyFault::BrokenOff)),
+    };
+    let limit = asked.limit();
+    let (bytes, end) = match bytes.get(..limit) {
+        Some(first) if first.len() < bytes.len() => (first, Err(BodyFault::TooLong(limit / 1024))),
+        _ => (bytes, end),
+    };
+    Reply::new(status, map, Body { bytes: Zeroizing::new(bytes.to_vec()), end }, limit)
 }
 
 #[cfg(test)]
@@ -112,7 +128,7 @@ mod tests {
         assert_eq!(kind(Asked::Refresh, Came::NoConnection), FailureKind::Transient);
         assert_eq!(kind(Asked::Refresh, Came::TimedOut), FailureKind::Unknown);
         assert_eq!(kind(Asked::Refresh, Came::Reset), FailureKind::Unknown);
-        let half = Came::Response { status: 200, headers: &[], body: None };
+        let half = Came::Response { status: 200, headers: &[], body: Text::Cut(b"{") };
         assert_eq!(kind(Asked::Refresh, half), FailureKind::Unknown);
         assert_eq!(kind(Asked::LoginUser, Came::Reset), FailureKind::Transient);
     }
@@ -121,12 +137,12 @@ mod tests {
     fn each_step_of_a_login_brings_what_the_next_one_needs() {
         let cookie = |text: &str| ("set-cookie".to_owned(), text.to_owned());
         let headers = [cookie("csrftoken=c1; Path=/"), cookie("session=s1; HttpOnly")];
-        let came = Came::Response { status: 200, headers: &headers, body: Some(b"{}") };
+        let came = Came::Response { status: 200, headers: &headers, body: Text::Whole(b"{}") };
         match interpret(Asked::LoginUser, 0, came) {
             Meaning::Session { csrf, session } => assert_eq!((csrf.expose(), session.expose()), ("c1", "s1")),
             other => panic!("{other:?}"),
         }
-        let came = Came::Response { status: 200, headers: &[], body: Some(br#"{"auth_code":"a1"}"#) };
+        let came = Came::Response { status: 200, headers: &[], body: Text::Whole(br#"{"auth_code":"a1"}"#) };
         match interpret(Asked::LoginCustomer, 0, came) {
             Meaning::Code(code) => assert_eq!(code.expose(), "a1"),
             other => panic!("{other:?}"),

@@ -3,16 +3,19 @@
 
 use reqwest::Url;
 use reqwest::header::{HeaderMap, SET_COOKIE};
-use serde::Deserialize;
 use tokend_proto::Secret;
 use zeroize::Zeroizing;
 
 use super::body::{self, BodyFault};
+use super::charset;
 use super::classify::{self, Asked};
-use super::form::{self, Form};
-use super::http::{self, Http, Reply, Request};
+use super::form;
+use super::http::Http;
+use super::loose;
 use super::refresh;
-use super::token_response::{self, Text};
+use super::reply::Reply;
+use super::request::{self, Request};
+use super::token_response;
 use crate::core::exchange::{Failure, FailureKind, PairResponse};
 use crate::core::settings::{Endpoint, Login, ParamStyle, Profile};
 use crate::core::time::Boot;
@@ -37,13 +40,13 @@ pub(super) async fn token(
     pause(http, Asked::LoginCustomer, began).await?;
     let code = authorize(http, profile, gateway, login, &session).await?;
     pause(http, Asked::LoginCode, began).await?;
-    let form = Form::new(&[
-        ("client_id", &profile.client_id),
+    let fields = [
+        ("client_id", profile.client_id.as_str()),
         ("client_secret", secret.expose()),
         ("grant_type", "authorization_code"),
         ("code", code.expose()),
-    ]);
-    refresh::token_pair(http, profile, Asked::LoginCode, (gateway, style), form).await
+    ];
+    refresh::token_pair(http, profile, Asked::LoginCode, (gateway, style), &fields).await
 }
 
 /// Before the next step. A machine that slept has let too much time pass: timers stop in suspend, boot time does not.
@@ -72,22 +75,26 @@ async fn sign_in(
     password: &Secret,
 ) -> Result<Session, Failure> {
     const ASKED: Asked = Asked::LoginUser;
-    let mut url = http::url(ASKED, &gateway.url, format_args!("/oauth2/authorize/central/api/login"))?;
+    let mut url = request::url(ASKED, &gateway.url, format_args!("/oauth2/authorize/central/api/login"))?;
     url.query_pairs_mut().append_pair("client_id", &profile.client_id);
     let body = form::json_object(&[("username", &login.username), ("password", password.expose())]);
     session(&http.send(profile, Request::post(ASKED, url).json(body)).await?)
 }
 
-/// What the answer to step 1 brings.
+/// What the answer to step 1 brings. All of that is in the headers: the body may be as it likes.
 pub(super) fn session(reply: &Reply) -> Result<Session, Failure> {
     const ASKED: Asked = Asked::LoginUser;
-    classify::success(ASKED, reply)?;
-    let cookie_missing = |what| classify::unreadable(ASKED, reply.status, BodyFault::OtherShape(what));
+    if !reply.status.is_success() {
+        return Err(classify::refusal(ASKED, reply));
+    }
+    let missing = |what| {
+        let text = charset::utf8(&reply.body.bytes);
+        let refused = classify::error_in_success(ASKED, reply, &text);
+        refused.unwrap_or_else(|| classify::unreadable(ASKED, reply, BodyFault::OtherShape(what)))
+    };
     Ok(Session {
-        csrf: cookie(&reply.headers, "csrftoken")
-            .ok_or_else(|| cookie_missing("there is no usable cookie csrftoken"))?,
-        session: cookie(&reply.headers, "session")
-            .ok_or_else(|| cookie_missing("there is no usable cookie session"))?,
+        csrf: cookie(&reply.headers, "csrftoken").ok_or_else(|| missing("there is no usable cookie csrftoken"))?,
+        session: cookie(&reply.headers, "session").ok_or_else(|| missing("there is no usable cookie session"))?,
     })
 }
 
@@ -100,7 +107,7 @@ async fn authorize(
     session: &Session,
 ) -> Result<Secret, Failure> {
     const ASKED: Asked = Asked::LoginCustomer;
-    let mut url: Url = http::url(ASKED, &gateway.url, format_args!("/oauth2/authorize/central/api"))?;
+    let mut url: Url = request::url(ASKED, &gateway.url, format_args!("/oauth2/authorize/central/api"))?;
     url.query_pairs_mut()
         .append_pair("client_id", &profile.client_id)
         .append_pair("response_type", "code")
@@ -115,29 +122,30 @@ async fn authorize(
 /// What the answer to step 2 brings.
 pub(super) fn auth_code(reply: &Reply) -> Result<Secret, Failure> {
     const ASKED: Asked = Asked::LoginCustomer;
-    let body = classify::success(ASKED, reply)?;
-    code(body).map_err(|fault| classify::unreadable(ASKED, reply.status, fault))
+    let text = charset::utf8(classify::success(ASKED, reply)?);
+    code(&text).map_err(|fault| {
+        let refused = classify::error_in_success(ASKED, reply, &text);
+        refused.unwrap_or_else(|| classify::unreadable(ASKED, reply, fault))
+    })
 }
 
-fn code(body: &[u8]) -> Result<Secret, BodyFault> {
-    #[derive(Deserialize)]
-    struct Raw {
-        auth_code: Option<Text>,
+fn code(text: &[u8]) -> Result<Secret, BodyFault> {
+    if let Some(fault) = body::no_json(text) {
+        return Err(fault);
     }
-
-    let raw: Raw = body::json(body, "an auth_code")?;
-    let code = raw.auth_code.ok_or(BodyFault::OtherShape("there is no auth_code"))?.0;
-    if token_response::is_visible(code.expose(), MAX_CODE) {
-        Ok(code)
-    } else {
-        Err(BodyFault::OtherShape("the auth_code is empty, too long or not printable ASCII"))
-    }
+    let object = loose::find(text)?.object;
+    let mut codes = object.all("auth_code").filter_map(loose::text).peekable();
+    codes.peek().ok_or(BodyFault::OtherShape("there is no auth_code"))?;
+    codes
+        .find(|code| token_response::is_visible(code.expose(), MAX_CODE))
+        .ok_or(BodyFault::OtherShape("the auth_code is empty, too long or not printable ASCII"))
 }
 
 /// The last cookie of this name, as a browser would have it, if it can be sent back.
 fn cookie(headers: &HeaderMap, name: &str) -> Option<Zeroizing<String>> {
     let value = headers.get_all(SET_COOKIE).iter().rev().find_map(|header| {
-        let pair = header.to_str().ok()?.split(';').next()?;
+        // What comes after the value may be in whatever letters.
+        let pair = std::str::from_utf8(header.as_bytes().split(|byte| *byte == b';').next()?).ok()?;
         let (found, value) = pair.split_once('=')?;
         (found.trim() == name).then(|| value.trim())
     })?;

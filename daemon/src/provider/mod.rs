@@ -4,14 +4,21 @@
 //! Not here: when to ask, how often, and what to do about a failure. That is [`crate::core`]'s.
 
 mod body;
+mod charset;
 mod classify;
 mod client_credentials;
+mod coding;
+mod deadline;
 mod exchange;
 mod form;
+mod gate;
 mod http;
 mod interpret;
 mod login;
+mod loose;
 mod refresh;
+mod reply;
+mod request;
 mod tenants;
 mod token_response;
 mod trust;
@@ -21,7 +28,7 @@ use tokend_proto::{ProfileName, Secret};
 
 pub use self::classify::Asked;
 use self::http::{Http, Timing};
-pub use self::interpret::{Came, Meaning, interpret};
+pub use self::interpret::{Came, Meaning, Text, interpret};
 use self::trust::Trust;
 use crate::core::exchange::{Answer, Failure, FailureKind, Grant};
 use crate::core::settings::{Kind, Profile};
@@ -55,7 +62,7 @@ impl Provider {
     }
 
     /// Asks once (a login: its three steps, once) and never fails: whatever happens is an answer, after at most
-    /// 30 seconds, a login three times that. A [`Grant::Refresh`] or [`Grant::Login`] must run to its end: one
+    /// some 30 seconds, a login three times that. A [`Grant::Refresh`] or [`Grant::Login`] must run to its end: one
     /// that is dropped half-way may have spent a token that nobody then knows of.
     pub async fn send(&self, profile: &Profile, grant: &Grant, secrets: ResolvedSecrets<'_>) -> Answer {
         let answer = self.ask(profile, grant, secrets).await.unwrap_or_else(Answer::Failed);

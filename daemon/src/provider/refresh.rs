@@ -3,9 +3,11 @@
 
 use tokend_proto::Secret;
 
-use super::classify::{self, Asked};
-use super::form::Form;
-use super::http::{self, Http, Request};
+use super::classify::Asked;
+use super::form::{self, Form};
+use super::http::Http;
+use super::reply::Reply;
+use super::request::{self, Request};
 use super::token_response;
 use crate::core::exchange::{Failure, PairResponse};
 use crate::core::settings::{Endpoint, ParamStyle, Profile};
@@ -18,33 +20,34 @@ pub(super) async fn token(
     secret: &Secret,
     refresh_token: &Secret,
 ) -> Result<PairResponse, Failure> {
-    let form = Form::new(&[
-        ("client_id", &profile.client_id),
+    let fields = [
+        ("client_id", profile.client_id.as_str()),
         ("client_secret", secret.expose()),
         ("grant_type", "refresh_token"),
         ("refresh_token", refresh_token.expose()),
-    ]);
-    token_pair(http, profile, Asked::Refresh, (gateway, style), form).await
+    ];
+    token_pair(http, profile, Asked::Refresh, (gateway, style), &fields).await
 }
 
-/// The form goes into the body, or into the URL for a gateway that insists: there it is in the logs of every
+/// The parameters go into the body, or into the URL for a gateway that insists: there they are in the logs of every
 /// proxy, and out of reach of our wiping.
 pub(super) async fn token_pair(
     http: &Http,
     profile: &Profile,
     asked: Asked,
     (gateway, style): (&Endpoint, ParamStyle),
-    form: Form,
+    fields: &[(&str, &str)],
 ) -> Result<PairResponse, Failure> {
-    let mut url = http::url(asked, &gateway.url, format_args!("/oauth2/token"))?;
+    let mut url = request::url(asked, &gateway.url, format_args!("/oauth2/token"))?;
     let request = match style {
-        ParamStyle::Form => Request::post(asked, url).form(form),
+        ParamStyle::Form => Request::post(asked, url).form(Form::new(fields)),
+        ParamStyle::Json => Request::post(asked, url).json(form::json_object(fields)),
+        // The vendor's own request has this type, though there is no body.
         ParamStyle::Query => {
-            url.set_query(Some(form.as_query()));
-            Request::post(asked, url)
+            url.set_query(Some(Form::new(fields).as_query()));
+            Request::post(asked, url).empty_json()
         }
     };
     let reply = http.send(profile, request).await?;
-    let body = classify::success(asked, &reply)?;
-    token_response::token_pair(asked, reply.status, body)
+    token_response::pair(asked, &Reply { style: Some(style), ..reply })
 }

@@ -6,8 +6,11 @@ use serde_json::Value;
 use tokend_proto::{Secret, WorkspaceId};
 
 use super::body::{self, BodyFault};
+use super::charset;
 use super::classify::{self, Asked};
-use super::http::{self, Http, MAX_TENANTS_BODY, Reply, Request};
+use super::http::Http;
+use super::reply::Reply;
+use super::request::{self, Request};
 use crate::core::exchange::{Failure, TenantPage};
 use crate::core::settings::{Endpoint, Profile};
 
@@ -27,22 +30,21 @@ pub(super) async fn page(
     token: &Secret,
     offset: u64,
 ) -> Result<TenantPage, Failure> {
-    let request = Request::get(ASKED, url(base, offset)?, MAX_TENANTS_BODY).secret_header(
-        "authorization",
-        "Bearer ",
-        token.expose(),
-    )?;
+    let request = Request::get(ASKED, url(base, offset)?).secret_header("authorization", "Bearer ", token.expose())?;
     page_of(&http.send(profile, request).await?, offset)
 }
 
 /// What the answer brings.
 pub(super) fn page_of(reply: &Reply, offset: u64) -> Result<TenantPage, Failure> {
     let body = classify::success(ASKED, reply)?;
-    parse(body, offset).map_err(|fault| classify::unreadable(ASKED, reply.status, fault))
+    parse(body, offset).map_err(|fault| {
+        let refused = classify::error_in_success(ASKED, reply, &charset::utf8(body));
+        refused.unwrap_or_else(|| classify::unreadable(ASKED, reply, fault))
+    })
 }
 
 fn url(base: &Endpoint, offset: u64) -> Result<Url, Failure> {
-    http::url(ASKED, &base.url, format_args!("/workspaces/v1/msp-tenants?limit={PAGE}&offset={offset}"))
+    request::url(ASKED, &base.url, format_args!("/workspaces/v1/msp-tenants?limit={PAGE}&offset={offset}"))
 }
 
 fn parse(body: &[u8], offset: u64) -> Result<TenantPage, BodyFault> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokend::core::exchange::Answer;
-use tokend::provider::{Asked, Came, Meaning, interpret};
+use tokend::provider::{Asked, Came, Meaning, Text, interpret};
 use tokend_client::{Client, Error, ProtocolError, TokenOptions};
 use tokend_proto::codec::{DecodeError, decode_reply, encode_reply};
 use tokend_proto::limits::MAX_FRAME;
@@ -301,6 +301,6 @@ fn refused(expected: Outcome, result: Result<String, Error>) {
 fn is_passed_on(token: &Token) -> bool {
     let body = serde_json::json!({"access_token": token.access_token.expose(), "token_type": token.token_type});
     let body = body.to_string();
-    let came = Came::Response { status: 200, headers: &[], body: Some(body.as_bytes()) };
+    let came = Came::Response { status: 200, headers: &[], body: Text::Whole(body.as_bytes()) };
     matches!(interpret(Asked::ClientCredentials, 0, came), Meaning::Answer(Answer::Token(_)))
 }

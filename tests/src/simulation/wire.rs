@@ -6,7 +6,7 @@
 use serde_json::json;
 use tokend::core::exchange::Grant;
 use tokend::core::settings::{Kind, Profile};
-use tokend::provider::{Asked, Came, Meaning, interpret};
+use tokend::provider::{Asked, Came, Meaning, Text, interpret};
 use tokend_proto::Secret;
 
 use crate::sandbox::{Ending, Outcome, Request, Response};
@@ -74,8 +74,8 @@ pub(super) fn meaning(grant: &Grant, step: &Step, arrived: &Arrived) -> Meaning 
         _ => 0,
     };
     let came = match arrived {
-        Arrived::Response(r) => Came::Response { status: r.status, headers: &r.headers, body: Some(&r.body) },
-        Arrived::Broken(r) => Came::Response { status: r.status, headers: &r.headers, body: None },
+        Arrived::Response(r) => Came::Response { status: r.status, headers: &r.headers, body: Text::Whole(&r.body) },
+        Arrived::Broken(r) => Came::Response { status: r.status, headers: &r.headers, body: Text::Cut(b"") },
         Arrived::NoConnection => Came::NoConnection,
         Arrived::TimedOut => Came::TimedOut,
         Arrived::Reset => Came::Reset,

@@ -153,10 +153,11 @@ pub const CLASSIC: Table = Table {
         },
         Key {
             name: "param_style",
-            value: "\"form\" or \"query\"",
+            value: "\"form\", \"query\" or \"json\"",
             default: Example,
             example: "\"form\"",
-            doc: "Whether the credentials go in the body of a request, or in its URL for a gateway that insists.",
+            doc: "How the credentials are sent: as a form or as JSON in the body of a request, or in its URL for a gateway that \
+                  insists. A gateway that takes none of what is sent refuses it and spends nothing.",
             instead_of: None,
         },
         Key {

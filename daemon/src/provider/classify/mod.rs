@@ -9,13 +9,15 @@ mod wait;
 use std::fmt;
 
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::CONTENT_TYPE;
 
 use self::oauth::Told;
-pub(super) use self::transport::{NoAnswer, no_answer, transport};
+pub(super) use self::transport::{NoAnswer, no_answer, out_of_time, transport};
 use super::body::{self, BodyFault};
-use super::http::Reply;
+use super::charset;
+use super::reply::Reply;
 use crate::core::exchange::{Failure, FailureKind};
+use crate::core::settings::ParamStyle;
 
 /// What was asked: the same answer means different things to different questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +39,28 @@ pub enum Asked {
 }
 
 impl Asked {
+    /// Whether something is used up by being acted on: a refresh token, or a code and with it a login of the quota.
+    fn spends(self) -> bool {
+        matches!(self, Self::Refresh | Self::LoginCode)
+    }
+
     /// Of an answer that leaves it open whether the request was acted on. The first two steps of a login mint
     /// nothing, so there it does not matter.
     fn unknown(self) -> FailureKind {
         match self {
             Self::LoginUser | Self::LoginCustomer => FailureKind::Transient,
             _ => FailureKind::Unknown,
+        }
+    }
+
+    /// The most that is read of an answer, and the most that it may be without its compression.
+    pub(super) fn limit(self) -> usize {
+        match self {
+            // A page of 300 tenants: 8 KiB for each and as much for the whole again.
+            Self::ListTenants => 4 * 1024 * 1024,
+            // What was spent for it is gone, however much stands around the tokens.
+            Self::Refresh | Self::LoginCode => 4 * 1024 * 1024,
+            _ => 256 * 1024,
         }
     }
 }
@@ -61,20 +79,27 @@ impl fmt::Display for Asked {
     }
 }
 
-/// The body of a success, or what the answer means if it is none.
+/// The body of a success, or what the answer means if it is none. Where the request has spent something, a body that broke
+/// off is given too (see [`Reply`]): it may hold all that matters.
 pub(super) fn success(asked: Asked, reply: &Reply) -> Result<&[u8], Failure> {
-    match &reply.body {
-        Ok(body) if reply.status.is_success() => Ok(body),
-        Err(fault) if reply.status.is_success() => Err(unreadable(asked, reply.status, *fault)),
-        Ok(body) => Err(refusal(asked, reply.status, &reply.headers, body)),
-        Err(_) => Err(refusal(asked, reply.status, &reply.headers, b"")),
+    match reply.body.end {
+        _ if !reply.status.is_success() => Err(refusal(asked, reply)),
+        Err(fault) if !asked.spends() || reply.status != StatusCode::OK => Err(unreadable(asked, reply, fault)),
+        _ => Ok(&reply.body.bytes),
     }
 }
 
 /// A success that is of no use.
-pub(super) fn unreadable(asked: Asked, status: StatusCode, fault: BodyFault) -> Failure {
-    let message = format!("{asked}: the answer (HTTP {}) {fault}", status.as_u16());
-    Failure { kind: asked.unknown(), retry_after: None, message }
+pub(super) fn unreadable(asked: Asked, reply: &Reply, fault: BodyFault) -> Failure {
+    let message = format!("{asked}: the answer (HTTP {}) {fault}", reply.status.as_u16());
+    Failure { kind: asked.unknown(), retry_after: wait::retry_after(&reply.headers), message }
+}
+
+/// A success whose JSON says that it is none: what it would mean with a 400. `None`: it says no such thing.
+pub(super) fn error_in_success(asked: Asked, reply: &Reply, text: &[u8]) -> Option<Failure> {
+    let told = Told::from_text(text);
+    let is_error = reply.body.end.is_ok() && told.is_error();
+    is_error.then(|| failure(asked, reply, StatusCode::BAD_REQUEST, &told, false))
 }
 
 /// Nothing was sent, for a reason that lies here.
@@ -83,40 +108,94 @@ pub(super) fn not_sent(asked: Asked, kind: FailureKind, why: &str) -> Failure {
 }
 
 /// Any other answer than a success.
-pub(super) fn refusal(asked: Asked, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
-    let told = Told::from_body(body);
-    let is_html = body::is_html(body) || headers.get(CONTENT_TYPE).is_some_and(oauth::is_html_type);
-    let (kind, meaning) = meaning(asked, status, &told, is_html);
-    let retry_after = match kind {
-        FailureKind::RateLimited => wait::when_rate_limited(headers, told.message()),
-        _ => wait::retry_after(headers),
+pub(super) fn refusal(asked: Asked, reply: &Reply) -> Failure {
+    // What broke off could have gone on in other words.
+    let text = charset::utf8(reply.body.whole().unwrap_or_default());
+    let told = Told::from_text(&text);
+    let is_html = body::is_html(&text) || reply.headers.get(CONTENT_TYPE).is_some_and(oauth::is_html_type);
+    failure(asked, reply, reply.status, &told, is_html)
+}
+
+/// `status` is what the answer counts as.
+fn failure(asked: Asked, reply: &Reply, status: StatusCode, told: &Told, is_html: bool) -> Failure {
+    let (kind, meaning) = match reply.body.end {
+        Err(_) if is_refusal(status) => (FailureKind::Transient, "refused, and the reason broke off"),
+        _ => meaning(asked, status, told, is_html, reply.style),
     };
-    let reason = match (told.code(), status.canonical_reason()) {
+    let retry_after = match kind {
+        FailureKind::RateLimited => wait::when_rate_limited(&reply.headers, told.message()),
+        _ => wait::retry_after(&reply.headers),
+    };
+    let reason = match (told.code(), reply.status.canonical_reason()) {
         (Some(code), _) => format!(" ({code})"),
         (None, Some(reason)) => format!(" ({reason})"),
         (None, None) => String::new(),
     };
-    Failure { kind, retry_after, message: format!("{asked}: HTTP {}{reason}: {meaning}", status.as_u16()) }
+    Failure { kind, retry_after, message: format!("{asked}: HTTP {}{reason}: {meaning}", reply.status.as_u16()) }
 }
 
-fn meaning(asked: Asked, status: StatusCode, told: &Told, is_html: bool) -> (FailureKind, &'static str) {
+fn meaning(
+    asked: Asked,
+    status: StatusCode,
+    told: &Told,
+    is_html: bool,
+    style: Option<ParamStyle>,
+) -> (FailureKind, &'static str) {
     match status.as_u16() {
         429 => (FailureKind::RateLimited, "the provider's rate limit is reached"),
-        300..=399 => {
-            (FailureKind::Transient, "a redirect, and redirects are not followed; is the configured URL right?")
-        }
-        400 | 401 | 403 => refused(asked, status, told, is_html),
-        400..=499 => (FailureKind::Transient, "the provider does not take the request; is the configured URL right?"),
+        415 if asked.spends() => (FailureKind::Transient, other_style(style)),
+        400 | 401 | 403 => refused(asked, status, told, is_html, style),
         // A rotation may fail after the old token was deleted, before the answer was written.
         500 => (asked.unknown(), "the provider has a fault, and whether the request was carried out is not known"),
         502 | 504 => (asked.unknown(), "a gateway on the way failed, and whether the request arrived is not known"),
+        // They are sent instead of an answer that took too long: the request itself may have gone on.
+        408 | 499 | 501 | 503 | 505..=599 if asked.spends() => {
+            (asked.unknown(), "the provider has a fault, and whether the request was carried out is not known")
+        }
         501 | 503 | 505..=599 => (FailureKind::Transient, "the provider has a fault"),
+        // Elsewhere is where the request should have gone. A 303 is another matter: see what has come of it there.
+        301 | 302 | 307 | 308 => (FailureKind::Transient, REDIRECT),
+        300..=399 if !asked.spends() => (FailureKind::Transient, REDIRECT),
+        300..=399 => (asked.unknown(), "a redirect, and whether the request was carried out before is not known"),
+        // Of a status that nobody has defined, nobody knows whether it comes before or after the deed.
+        400..=499 if !asked.spends() || status.canonical_reason().is_some() => {
+            (FailureKind::Transient, "the provider does not take the request; is the configured URL right?")
+        }
         _ => (asked.unknown(), "not an answer that means anything here"),
     }
 }
 
+const REDIRECT: &str = "a redirect, and redirects are not followed; is the configured URL right?";
+
+/// The statuses that refuse somebody, and not just a request.
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
+/// The request was not understood, so nothing is spent.
+fn other_style(style: Option<ParamStyle>) -> &'static str {
+    match style {
+        Some(ParamStyle::Form) => {
+            "the gateway does not take the parameters as a form; try param_style = \"query\" or \"json\""
+        }
+        Some(ParamStyle::Query) => {
+            "the gateway does not take the parameters in the URL; try param_style = \"form\" or \"json\""
+        }
+        Some(ParamStyle::Json) => {
+            "the gateway does not take the parameters as JSON; try param_style = \"form\" or \"query\""
+        }
+        None => "the gateway does not take the parameters in this way; try another param_style",
+    }
+}
+
 /// 400, 401 and 403: the provider understood, and does not want to.
-fn refused(asked: Asked, status: StatusCode, told: &Told, is_html: bool) -> (FailureKind, &'static str) {
+fn refused(
+    asked: Asked,
+    status: StatusCode,
+    told: &Told,
+    is_html: bool,
+    style: Option<ParamStyle>,
+) -> (FailureKind, &'static str) {
     const CLIENT: &str = "client id or client secret are refused";
     let unauthorized = status == StatusCode::UNAUTHORIZED;
     match (asked, told.code()) {
@@ -134,6 +213,12 @@ fn refused(asked: Asked, status: StatusCode, told: &Told, is_html: bool) -> (Fai
         // Kong's words for it, where RFC 6749 section 5.2 would have `invalid_grant`.
         (Asked::Refresh, Some("invalid_request")) if told.describes("Invalid refresh_token") => {
             (FailureKind::InvalidGrant, DEAD)
+        }
+        // A gateway that finds no parameters misses the first one that it looks for, which is the grant's type.
+        (Asked::Refresh | Asked::LoginCode, Some("invalid_request" | "unsupported_grant_type"))
+            if status == StatusCode::BAD_REQUEST =>
+        {
+            (FailureKind::Transient, other_style(style))
         }
         // A page in HTML comes from something in between and says nothing of the password, which after this
         // would not be tried again until it is changed.

@@ -1,25 +1,42 @@
 //! What an error body says, as far as it is said in words that are known.
 
 use reqwest::header::HeaderValue;
-use serde_json::Value;
+use tokend_proto::Secret;
+
+use super::super::loose;
 
 /// An error response (RFC 6749 section 5.2), or the gateway's `{"message"}`.
+#[derive(Default)]
 pub(super) struct Told {
+    is_error: bool,
     code: Option<&'static str>,
-    description: Option<String>,
-    message: Option<String>,
+    description: Option<Secret>,
+    message: Option<Secret>,
 }
 
 impl Told {
-    /// Of whatever body: one that is not JSON says nothing.
-    pub(super) fn from_body(body: &[u8]) -> Self {
-        let mut json: Value = serde_json::from_slice(body).unwrap_or_default();
-        let mut text = |key| match json.get_mut(key).map(Value::take) {
-            Some(Value::String(text)) => Some(text),
-            _ => None,
+    /// Of whatever text: one that is not a JSON object says nothing.
+    pub(super) fn from_text(text: &[u8]) -> Self {
+        let Some(object) = loose::find(text).ok().filter(|found| found.alone).map(|found| found.object) else {
+            return Self::default();
         };
-        let code = text("error").and_then(|code| KNOWN_CODES.into_iter().find(|known| *known == code));
-        Self { code, description: text("error_description"), message: text("message") }
+        let code = object.text("error");
+        let nothing = [b"null".as_slice(), b"false", b"0", b"{}", b"[]", b""];
+        let is_error = match &code {
+            Some(code) => !code.is_empty(),
+            None => object.all("error").next().is_some_and(|value| !nothing.contains(&value)),
+        };
+        Self {
+            is_error,
+            code: code.and_then(|code| KNOWN_CODES.into_iter().find(|known| *known == code.expose())),
+            description: object.text("error_description"),
+            message: object.text("message"),
+        }
+    }
+
+    /// Whether there is an error at all, in whatever words.
+    pub(super) fn is_error(&self) -> bool {
+        self.is_error
     }
 
     /// The error code, if it is one of those that are registered: whatever else stands there could be anything.
@@ -29,12 +46,12 @@ impl Told {
 
     /// Whether the description is these words.
     pub(super) fn describes(&self, words: &str) -> bool {
-        self.description.as_deref().is_some_and(|it| it.trim().trim_end_matches('.').eq_ignore_ascii_case(words))
+        self.description.as_ref().is_some_and(|it| it.expose().trim().trim_end_matches('.').eq_ignore_ascii_case(words))
     }
 
     /// The gateway's words, to look for the seconds in them; never to be shown.
     pub(super) fn message(&self) -> Option<&str> {
-        self.message.as_deref()
+        self.message.as_ref().map(Secret::expose)
     }
 }
 

@@ -8,20 +8,22 @@ use rustls::CertificateError;
 use super::Asked;
 use crate::core::exchange::{Failure, FailureKind};
 
-/// Of a request that brought no status and headers.
-///
-/// Connecting has a time-out of its own, shorter than that of the whole. So a time-out that is not one of
-/// connecting came after the request was on its way, and counts as one that may have been acted on.
-pub(in crate::provider) fn transport(asked: Asked, error: &reqwest::Error) -> Failure {
-    if error.is_connect() {
-        no_answer(asked, &NoAnswer::NotSent(not_connected(error)))
-    } else if error.is_builder() {
+/// Of a request that brought no status and headers. What was not on its way yet was surely not sent; and also on a
+/// connection that is used again, a fault of connecting comes before anything is sent.
+pub(in crate::provider) fn transport(asked: Asked, error: &reqwest::Error, on_its_way: bool) -> Failure {
+    if error.is_builder() {
         no_answer(asked, &NoAnswer::NotSent("the configured URL is not one to send a request to".to_owned()))
-    } else if error.is_timeout() {
-        no_answer(asked, &NoAnswer::TimedOut)
+    } else if error.is_connect() || !on_its_way {
+        no_answer(asked, &NoAnswer::NotSent(not_connected(error)))
     } else {
         no_answer(asked, &NoAnswer::Broken)
     }
+}
+
+/// Of a request whose time was over before there were status and headers.
+pub(in crate::provider) fn out_of_time(asked: Asked, on_its_way: bool) -> Failure {
+    let why = if on_its_way { NoAnswer::TimedOut } else { NoAnswer::NotSent("no connection in time".to_owned()) };
+    no_answer(asked, &why)
 }
 
 /// How it came that there is no answer.
