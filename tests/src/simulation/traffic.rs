@@ -195,12 +195,13 @@ impl Simulation {
         let name = name_of(request);
         let now = self.machine.boot(self.at);
         let on_board = |name: &TokenName| self.daemon.as_ref()?.board.get(name).map(|slot| &*slot.token);
-        let is_on_board = |name: &TokenName, new: &TokenResponse| {
-            on_board(name).is_some_and(|token| token.left(now) >= LEAST_LEFT && token.access_token == new.access_token)
+        let again = |name: &TokenName, new: &TokenResponse| {
+            let left = on_board(name).filter(|token| token.access_token == new.access_token)?.left(now);
+            (left >= LEAST_LEFT).then_some(left)
         };
         match &answer {
             Answer::Token(token) => {
-                let same = is_on_board(&name, token);
+                let same = again(&name, token);
                 if awaited && token.expires_in.is_some_and(|seconds| seconds < LEAST_LIFE) {
                     let left = on_board(&name).map(|token| token.left(now));
                     let kept = name.tenant.is_none() || self.is_warm(&name);
@@ -214,9 +215,9 @@ impl Simulation {
             }
             Answer::Pair(pair) => {
                 self.watch.succeeded(request, trial);
-                let same = pair.access.as_ref().is_some_and(|access| is_on_board(&name, access));
-                if same && !trial && awaited {
-                    self.watch.same_token(request, now);
+                let same = pair.access.as_ref().and_then(|access| again(&name, access));
+                if let Some(left) = same.filter(|_| !trial && awaited) {
+                    self.watch.same_token(request, left, now);
                 }
                 if awaited {
                     self.watch.incomplete_pair(request, trial, pair, now);

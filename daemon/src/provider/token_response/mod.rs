@@ -33,12 +33,7 @@ pub(super) fn pair(asked: Asked, reply: &Reply) -> Result<PairResponse, Failure>
     read(asked, reply, |object| {
         let refresh_token = refresh_token(object);
         let mut warnings = Vec::new();
-        match &refresh_token {
-            RefreshToken::New(_) => {}
-            RefreshToken::Absent => warnings.push("there is no refresh_token"),
-            RefreshToken::Unreadable => warnings.push("the refresh_token cannot be read"),
-        }
-        let access = access(object).inspect_err(|why| warnings.push(why)).ok();
+        let access = access(object).inspect_err(|why| warnings.push(*why)).ok();
         match (&access, &refresh_token) {
             (None, RefreshToken::Absent | RefreshToken::Unreadable) => {
                 Err(BodyFault::OtherShape("there is no refresh_token and no access_token that can be used"))
@@ -106,9 +101,10 @@ fn read<T: Warned>(
 
 /// Some servers answer in a form (RFC 6749 has it for requests only): the same as JSON.
 fn from_form(text: &[u8]) -> Option<bytes::Bytes> {
-    let begins = text.trim_ascii().split(|byte| *byte == b'&').any(|part| {
-        [b"access_token=".as_slice(), b"refresh_token="].iter().any(|name| part.starts_with(name))
-    });
+    let begins = text
+        .trim_ascii()
+        .split(|byte| *byte == b'&')
+        .any(|part| [b"access_token=".as_slice(), b"refresh_token="].iter().any(|name| part.starts_with(name)));
     if !begins {
         return None;
     }

@@ -29,7 +29,7 @@ const LONGEST_PROBE: Duration = Duration::from_secs(3240);
 /// A provider's wish to be left alone is honoured up to this.
 const LONGEST_WISH: Duration = Duration::from_secs(3600);
 
-/// After a renewal that brought the token that was there before.
+/// After a renewal that brought the token that was there before, unless that ends sooner.
 const UNCHANGED: Duration = Duration::from_secs(30);
 
 /// Refusals in a row of an exchange or a list; one try follows each first one, with another token.
@@ -244,12 +244,13 @@ impl Watch {
         self.forget_refusal(request);
     }
 
-    /// A name's request has brought a token, which is or is not the one that was there before.
+    /// A name's request has brought a token, perhaps the one that was there before, with so
+    /// much life left.
     pub(in crate::simulation) fn token_received(
         &mut self,
         request: &ProviderRequest,
         expires_in: Option<i64>,
-        same: bool,
+        same: Option<Duration>,
         now: Boot,
     ) {
         self.succeeded(request, false);
@@ -257,8 +258,8 @@ impl Watch {
             let purpose = self.purpose(request, false);
             self.hourly.excuse(&purpose);
         }
-        if same {
-            self.same_token(request, now);
+        if let Some(left) = same {
+            self.same_token(request, left, now);
         } else if matches!(request.grant, Grant::ClientCredentials { .. }) {
             self.parent_is_new(&request.profile.name);
         }
@@ -271,9 +272,9 @@ impl Watch {
     }
 
     /// A renewal has brought the token that was there before: that is none.
-    pub(in crate::simulation) fn same_token(&mut self, request: &ProviderRequest, now: Boot) {
+    pub(in crate::simulation) fn same_token(&mut self, request: &ProviderRequest, left: Duration, now: Boot) {
         let purpose = self.purpose(request, false);
-        self.rests(purpose, now, UNCHANGED, "same-token");
+        self.rests(purpose, now, UNCHANGED.min(left), "same-token");
     }
 
     /// What a refresh or a login brought is not all that there should be: the next one is minutes away.
