@@ -136,9 +136,6 @@ impl<'a> Response<'a> {
     }
 
     pub(super) fn came(&self) -> Came<'_> {
-<<<<<<< HEAD
-        Came::Response { status: self.status, headers: &self.headers, body: Text::Whole(self.body) }
-=======
         self.came_as(Text::Whole(self.body))
     }
 
@@ -151,7 +148,6 @@ impl<'a> Response<'a> {
     pub(super) fn json(&self) -> Option<Value> {
         let is_encoded = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-encoding"));
         serde_json::from_slice(self.body).ok().filter(|json: &Value| json.is_object() && !is_encoded)
->>>>>>> main
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokend::core::effect::{Issued, Outcome, ReadMode};
 use tokend::core::input::{Input, Question, WaiterId};
+use tokend::core::settings::Kind;
 use tokend_proto::{Fingerprint, Flags, Health, ProfileName, TokenName, WorkspaceId};
 
 use super::Kept;
@@ -265,14 +266,26 @@ impl Simulation {
         Duration::from_secs(seconds)
     }
 
+    fn is_classic(&self, profile: &ProfileName) -> bool {
+        let known = self.world.file.profiles.get(profile);
+        known.is_some_and(|profile| matches!(profile.kind, Kind::Classic { .. }))
+    }
+
     /// What the operator reads in the status makes it act, in calm weather.
     pub(super) fn heard(&mut self, outcome: &Outcome) {
         let Outcome::Status(names) = outcome else { return };
         if !self.phase.is_calm() {
             return;
         }
-        let needy = names.iter().filter(|name| matches!(name.health, Health::ChainLost | Health::ChainEmpty));
-        let needy: Vec<ProfileName> = needy.filter_map(|name| name.name.parse().ok()).collect();
+        let needs = |health| match health {
+            Health::ChainLost | Health::ChainEmpty => true,
+            // Perhaps of an import that is of another client.
+            Health::Rejected => true,
+            _ => false,
+        };
+        let needy = names.iter().filter(|name| needs(name.health));
+        let needy: Vec<ProfileName> =
+            needy.filter_map(|name| name.name.parse().ok()).filter(|name| self.is_classic(name)).collect();
         for profile in needy {
             self.after(SECOND, Event::Import(profile));
         }

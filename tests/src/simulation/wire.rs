@@ -91,14 +91,10 @@ pub(super) fn meaning(grant: &Grant, step: &Step, arrived: &Arrived) -> Meaning 
     };
     let came = match arrived {
         Arrived::Response(r) => Came::Response { status: r.status, headers: &r.headers, body: Text::Whole(&r.body) },
-<<<<<<< HEAD
         Arrived::Cut(r, kept, _) => {
             let body = Text::Cut(r.body.get(..*kept).unwrap_or(&r.body));
             Came::Response { status: r.status, headers: &r.headers, body }
         }
-=======
-        Arrived::Broken(r) => Came::Response { status: r.status, headers: &r.headers, body: Text::Cut(b"") },
->>>>>>> main
         Arrived::NoConnection => Came::NoConnection,
         Arrived::TimedOut => Came::TimedOut,
         Arrived::Reset => Came::Reset,
