@@ -211,6 +211,7 @@ impl Simulation {
                     self.watch.token_received(request, token.expires_in, same, now);
                 }
                 let at = flight.handled.unwrap_or(self.at);
+                self.watch.misleads(&request.profile, token, &self.world.provider, self.at);
                 self.watch.received(&request.profile, &name, Fingerprint::of(&token.access_token), at);
             }
             Answer::Pair(pair) => {
@@ -225,6 +226,7 @@ impl Simulation {
                 let at = flight.handled.unwrap_or(self.at);
                 if let Some(access) = &pair.access {
                     let token = Fingerprint::of(&access.access_token);
+                    self.watch.misleads(&request.profile, access, &self.world.provider, self.at);
                     self.watch.received(&request.profile, &name, token, at);
                     let beside = match &pair.refresh_token {
                         RefreshToken::New(beside) => Some(Fingerprint::of(beside)),

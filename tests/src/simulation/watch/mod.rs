@@ -60,6 +60,8 @@ pub(super) struct Watch {
 
     // Over all of them.
     owners: HashMap<Fingerprint, Owner>,
+    /// Tokens of which nobody can know when they end.
+    misleading: HashSet<Fingerprint>,
     /// Access tokens of Classic that came without a life or without a refresh token that can be read, and the refresh
     /// token that came with each.
     incomplete: HashMap<Fingerprint, Option<Fingerprint>>,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokend::core::effect::Issued;
+use tokend::core::exchange::TokenResponse;
 use tokend::core::settings::{Kind, Profile};
 use tokend_proto::{Fingerprint, Flags, TokenName};
 
@@ -10,10 +11,13 @@ use super::Watch;
 use super::requests::chain_key;
 use crate::sandbox::Provider;
 use crate::simulation::disk::Disk;
-use crate::simulation::machine::{DAY, Machine, Time};
+use crate::simulation::machine::{DAY, Machine, SECOND, Time};
 
 /// Owners of tokens that are remembered; older ones than any token lives are forgotten beyond it.
 const OWNERS: usize = 4096;
+
+/// An answer is no longer than that on its way.
+const WAY_BACK: Time = 60 * SECOND;
 
 /// Tokens after which the spread of renewals is judged.
 const ENOUGH_SHARES: u64 = 60;
@@ -49,6 +53,30 @@ impl Watch {
         }
         if owner.of != of {
             owner.of = of; // the provider gave it again
+        }
+    }
+
+    /// A token that was not seen before comes without a life that can be believed, and has less than is documented: an
+    /// older one, given again. Nobody can know when it ends.
+    pub(in crate::simulation) fn misleads(
+        &mut self,
+        profile: &Profile,
+        token: &TokenResponse,
+        provider: &Provider,
+        at: Time,
+    ) {
+        let documented = match profile.kind {
+            Kind::Glp { .. } => 899 * SECOND,
+            _ => 7199 * SECOND,
+        };
+        let fingerprint = Fingerprint::of(&token.access_token);
+        let ends = provider.expires_at(token.access_token.expose());
+        let vague = token.expires_in.is_none_or(|seconds| seconds < 2);
+        if vague
+            && !self.owners.contains_key(&fingerprint)
+            && ends.is_some_and(|ends| ends + WAY_BACK < at + documented)
+        {
+            self.misleading.insert(fingerprint);
         }
     }
 
@@ -94,7 +122,8 @@ impl Watch {
             Some(Owner { since: issued, .. }) => {
                 let expired = provider.expires_at(token.access_token.expose()).is_some_and(|until| until <= at);
                 // A record's age is known by the wall clock alone once the machine has been booted anew.
-                if expired && !machine.has_misdated(*issued) {
+                let misled = self.misleading.contains(&token.fingerprint);
+                if expired && !misled && !machine.has_misdated(*issued) {
                     self.fail(
                         "token-alive",
                         format!("{name}: a peer got token {}, dead by the provider", token.fingerprint),
