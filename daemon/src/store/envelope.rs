@@ -112,6 +112,24 @@ pub fn encode(
     if file.len() > MAX_RECORD { Err(too_large(file.len())) } else { Ok(file) }
 }
 
+/// What a file says that may have been longer than the record, which zeros follow then; and the record's own length.
+///
+/// # Errors
+/// As of [`decode`].
+pub(super) fn decode_padded(file: &[u8], seal: Option<&StateKey>) -> Result<(Decoded, usize), DecodeError> {
+    let is_padded = |length: &usize| file.get(*length..).is_some_and(|rest| rest.iter().all(|byte| *byte == 0));
+    let length = record_length(file).filter(is_padded).unwrap_or(file.len());
+    decode(&file[..length], seal).map(|decoded| (decoded, length))
+}
+
+/// How long a file is according to its head; none if that cannot be read.
+fn record_length(file: &[u8]) -> Option<usize> {
+    let mut reader = Reader { file, at: 0 };
+    let preamble = reader.take() == Some(MAGIC) && reader.u16() == Some(VERSION) && reader.check();
+    let head = Head::read(&mut reader).filter(|_| preamble)?;
+    head.file_length(reader.at)
+}
+
 /// What this file says.
 ///
 /// # Errors
@@ -156,17 +174,25 @@ impl Head {
         Some(Self { key: read_key(name)?, revision, sealed: flags & SEALED != 0, body })
     }
 
+    fn nonce_length(&self) -> usize {
+        if self.sealed { NONCE } else { 0 }
+    }
+
+    /// The head ends at `start`.
+    fn file_length(&self, start: usize) -> Option<usize> {
+        (start + self.nonce_length() + CHECK).checked_add(self.body)
+    }
+
     fn read_body(self, file: &[u8], start: usize, seal: Option<&StateKey>) -> Result<Decoded, DecodeError> {
         let damaged = |why, head: &Self| DecodeError::Damaged { why, head: Some((head.key.clone(), head.revision)) };
-        let nonce_length = if self.sealed { NONCE } else { 0 };
-        if Some(file.len()) != (start + nonce_length + CHECK).checked_add(self.body) {
+        if Some(file.len()) != self.file_length(start) {
             return Err(damaged("its length is not what its head says", &self));
         }
         let (whole, check) = file.split_at(file.len() - CHECK);
         if crc32fast::hash(whole).to_be_bytes() != check {
             return Err(damaged("it does not match its checksum", &self));
         }
-        let (associated, body) = whole.split_at(start + nonce_length);
+        let (associated, body) = whole.split_at(start + self.nonce_length());
         let body = if self.sealed { &open(associated, body, seal.ok_or(DecodeError::NoKey)?)? } else { body };
         let record = read_record(body).map_err(|_| damaged("its content is not a record", &self))?;
         if !belongs(&self.key, &record) {

@@ -15,7 +15,7 @@ use super::names::{Names, stem};
 use super::rotate;
 use super::state_key::StateKey;
 use super::{Loaded, Store, StoreError, Subject};
-use crate::core::record::{LoginOutcome, QuotaKey, Record, RecordKey, RecordName, Revision};
+use crate::core::record::{ChainKey, LoginOutcome, QuotaKey, Record, RecordKey, RecordName, Revision};
 
 /// Writes that wait for the disk; whoever comes then waits to be let in.
 const MAX_QUEUED: usize = 64;
@@ -170,10 +170,18 @@ impl Shelf {
         let reserved = spends && rotate::reserve(&self.folder, &space)?;
         let keep = known.is_some_and(|known| known.intact);
         let spares = if spends { Vec::new() } else { spares_for(key) };
-        if let Err(error) = rotate::replace(&self.folder, &Names::of(key), &content, keep, &spares) {
+        let names = Names::of(key);
+        let before = self.folder.identity(&names.main)?;
+        if let Err(error) = rotate::replace(&self.folder, &names, &content, keep, &spares) {
             if reserved {
                 rotate::discard(&self.folder, &space.spare);
             }
+            let undone = self.folder.identity(&names.main).is_ok_and(|main| main == before);
+            if let Some(known) = known.filter(|_| !undone) {
+                // What has the name now was never acknowledged.
+                self.remember(key, Some(Known { intact: false, ..known }));
+            }
+            self.keep_space(key);
             return Err(error);
         }
         if let Record::Quota(quota) = record
@@ -182,14 +190,14 @@ impl Shelf {
             rotate::discard(&self.folder, &space.spare);
         }
         self.remember(key, Some(Known { revision, intact: true, spends }));
-        self.keep_space_for_candidate(key);
+        self.keep_space(key);
         Ok(())
     }
 
     fn remove(&mut self, key: &RecordKey) -> Result<(), StoreError> {
         rotate::remove(&self.folder, &Names::of(key))?;
         self.remember(key, None);
-        self.keep_space_for_candidate(key);
+        self.keep_space(key);
         if matches!(key, RecordKey::Candidate(_)) {
             let chain = space_of(key);
             let needed = self.known.as_ref().and_then(|known| known.get(&chain)).is_some_and(|known| known.spends);
@@ -200,12 +208,18 @@ impl Shelf {
         Ok(())
     }
 
-    /// A chain that settles or goes takes the space with it that an import on trial still needs. It is too late to
-    /// refuse the write if there is no more; then the import's reply is stored without that certainty.
-    fn keep_space_for_candidate(&self, key: &RecordKey) {
+    /// A chain that was written, or could not be, may have taken the space that is still needed: by its own reply, by
+    /// an import on trial, or by the login of another chain of its client. It is too late to refuse the write if there
+    /// is no more; then that reply is stored without that certainty.
+    fn keep_space(&self, key: &RecordKey) {
         let RecordKey::Chain(chain) = key else { return };
-        if self.known.as_ref().is_some_and(|known| known.contains_key(&RecordKey::Candidate(chain.clone()))) {
+        let spends = |key: &RecordKey| self.known.as_ref().and_then(|known| known.get(key)).is_some_and(|k| k.spends);
+        if spends(key) || spends(&RecordKey::Candidate(chain.clone())) {
             let _ = rotate::reserve(&self.folder, &Names::of(key));
+        }
+        let quota = quota_of(chain);
+        if spends(&quota) {
+            let _ = rotate::reserve(&self.folder, &Names::of(&quota));
         }
     }
 
@@ -221,6 +235,9 @@ impl Shelf {
 /// Reserved space that a record may use: a chain its own, or after a login what was reserved for that.
 fn spares_for(key: &RecordKey) -> Vec<String> {
     let RecordKey::Chain(chain) = key else { return Vec::new() };
-    let quota = QuotaKey { gateway: chain.gateway.clone(), client_id: chain.client_id.clone() };
-    [key, &RecordKey::Quota(quota)].map(|key| Names::of(key).spare).into()
+    [key, &quota_of(chain)].map(|key| Names::of(key).spare).into()
+}
+
+fn quota_of(chain: &ChainKey) -> RecordKey {
+    RecordKey::Quota(QuotaKey { gateway: chain.gateway.clone(), client_id: chain.client_id.clone() })
 }

@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, FallocateFlags, OFlag, fallocate, openat, renameat};
-use nix::sys::stat::{Mode, fstatat};
+use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, geteuid, linkat, unlinkat};
 use zeroize::Zeroizing;
 
 use super::StoreError;
+use super::calls::fsync;
 
 /// Of every file here: its owner reads and writes, nobody else does anything.
 const FILE_MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
@@ -40,7 +41,7 @@ impl Folder {
         let failed = |doing| move |source| StoreError::io(doing, path.to_owned(), source);
         match DirBuilder::new().mode(FOLDER_MODE).create(path) {
             // What is in it is durable only if it is itself.
-            Ok(()) => parent(path).and_then(|parent| parent.sync_all()).map_err(failed("fsync the parent of"))?,
+            Ok(()) => parent(path).and_then(fsync).map_err(failed("fsync the parent of"))?,
             Err(_) if path.exists() => {}
             Err(error) => return Err(failed("make the state folder")(error)),
         }
@@ -96,9 +97,9 @@ impl Folder {
     }
 
     /// The content of a file that nobody else can have touched, at most `limit + 1` bytes of it; none if there is no
-    /// such file.
-    pub(super) fn read(&self, name: &str, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
-        let Some(file) = self.open_file(name, OFlag::O_RDONLY)? else { return Ok(None) };
+    /// such file. `links` is how many names it has at most.
+    pub(super) fn read(&self, name: &str, limit: usize, links: u64) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let Some(file) = self.open_linked(name, OFlag::O_RDONLY, links)? else { return Ok(None) };
         let length = file.metadata().map_err(|source| self.failed("examine", name, source))?.len();
         // A byte more than there are: a buffer that grew would leave copies behind.
         let wanted = usize::try_from(length).unwrap_or(limit).clamp(SHORTEST_BUFFER, limit) + 1;
@@ -111,6 +112,11 @@ impl Folder {
 
     /// Opens a file, never a symbolic link or a device, and checks that nobody else can have touched it.
     pub(super) fn open_file(&self, name: &str, access: OFlag) -> Result<Option<File>, StoreError> {
+        self.open_linked(name, access, 1)
+    }
+
+    /// The same for a file that may have so many names.
+    pub(super) fn open_linked(&self, name: &str, access: OFlag, links: u64) -> Result<Option<File>, StoreError> {
         let refuse = |fault: String, remedy: &str| {
             Err(StoreError::Unsafe { path: self.path_of(name), fault, remedy: remedy.to_owned() })
         };
@@ -140,7 +146,7 @@ impl Folder {
             let fault = format!("can be reached by others (mode {:04o})", metadata.mode() & 0o7777);
             return refuse(fault, "`chmod 0600` it if you trust its content, else remove it");
         }
-        if metadata.nlink() != 1 {
+        if metadata.nlink() == 0 || metadata.nlink() > links {
             let fault = format!("has {} names (hard links)", metadata.nlink());
             return refuse(fault, "replace it by a copy of its own, or remove it");
         }
@@ -154,8 +160,7 @@ impl Folder {
         let mut file = self.new_file(name)?;
         self.step("write", name)?;
         file.write_all(content).map_err(|source| self.failed("write", name, source))?;
-        self.step("fsync", name)?;
-        file.sync_all().map_err(|source| self.failed("fsync", name, source))
+        self.sync_file(&file, name)
     }
 
     /// Puts this content in place of a file's own, on disk when it returns. Takes no space that the file does not have.
@@ -167,8 +172,7 @@ impl Folder {
         self.step("truncate", name)?;
         let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
         file.set_len(length).map_err(|source| self.failed("truncate", name, source))?;
-        self.step("fsync", name)?;
-        file.sync_all().map_err(|source| self.failed("fsync", name, source))
+        self.sync_file(&file, name)
     }
 
     /// Makes sure of `size` bytes on disk under this name. Returns whether they are new.
@@ -194,7 +198,6 @@ impl Folder {
     }
 
     fn allocate(&self, name: &str, size: usize) -> Result<(), StoreError> {
-        const ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
         self.remove(name)?;
         self.step("reserve", name)?;
         let failed = |source| self.failed("reserve", name, source);
@@ -205,14 +208,35 @@ impl Folder {
             Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {}
             Err(errno) => return Err(failed(errno.into())),
         }
-        let mut left = size;
-        while left > 0 {
-            let part = left.min(ZEROS.len());
-            file.write_all(&ZEROS[..part]).map_err(failed)?;
-            left -= part;
+        write_zeros(&mut file, size).map_err(failed)?;
+        self.sync_file(&file, name)
+    }
+
+    /// Takes back what a file holds: zeros again, as many as `size`, on disk when it returns.
+    pub(super) fn blank(&self, name: &str, size: usize) -> Result<(), StoreError> {
+        let missing = || self.failed("open", name, io::ErrorKind::NotFound.into());
+        let mut file = self.open_file(name, OFlag::O_WRONLY)?.ok_or_else(missing)?;
+        self.step("blank", name)?;
+        write_zeros(&mut file, size).map_err(|source| self.failed("blank", name, source))?;
+        self.sync_file(&file, name)
+    }
+
+    /// Cuts a file to this length and makes it durable.
+    pub(super) fn trim(&self, name: &str, length: usize) -> Result<(), StoreError> {
+        let missing = || self.failed("open", name, io::ErrorKind::NotFound.into());
+        let file = self.open_file(name, OFlag::O_WRONLY)?.ok_or_else(missing)?;
+        let metadata = file.metadata().map_err(|source| self.failed("examine", name, source))?;
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        if metadata.len() != length {
+            self.step("truncate", name)?;
+            file.set_len(length).map_err(|source| self.failed("truncate", name, source))?;
         }
+        self.sync_file(&file, name)
+    }
+
+    fn sync_file(&self, file: &File, name: &str) -> Result<(), StoreError> {
         self.step("fsync", name)?;
-        file.sync_all().map_err(failed)
+        fsync(file).map_err(|source| self.failed("fsync", name, source))
     }
 
     fn new_file(&self, name: &str) -> Result<File, StoreError> {
@@ -248,7 +272,7 @@ impl Folder {
     /// Makes names durable.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.step("fsync", ".")?;
-        nix::unistd::fsync(&self.descriptor).map_err(|errno| StoreError::io("fsync", self.path.clone(), errno.into()))
+        fsync(&self.descriptor).map_err(|source| StoreError::io("fsync", self.path.clone(), source))
     }
 
     /// Device and inode of what has this name.
@@ -258,6 +282,12 @@ impl Folder {
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(self.failed("examine", name, errno.into())),
         }
+    }
+
+    /// Whether this is a regular file with something in it.
+    pub(super) fn holds_data(&self, name: &str) -> bool {
+        let status = fstatat(&self.descriptor, name, AtFlags::AT_SYMLINK_NOFOLLOW);
+        status.is_ok_and(|status| status.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits() && status.st_size > 0)
     }
 
     fn failed(&self, doing: &'static str, name: &str, source: io::Error) -> StoreError {
@@ -275,6 +305,17 @@ impl Folder {
     fn step(&self, doing: &'static str, name: &str) -> Result<(), StoreError> {
         self.fault.step(doing, name).map_err(|source| self.failed(doing, name, source))
     }
+}
+
+fn write_zeros(file: &mut File, size: usize) -> io::Result<()> {
+    const ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
+    let mut left = size;
+    while left > 0 {
+        let part = left.min(ZEROS.len());
+        file.write_all(&ZEROS[..part])?;
+        left -= part;
+    }
+    Ok(())
 }
 
 fn parent(path: &Path) -> io::Result<File> {

@@ -1,15 +1,15 @@
 //! Reading the folder at start.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error;
 
-use nix::fcntl::OFlag;
-
-use super::envelope::{DecodeError, Decoded, MAX_RECORD, decode};
+use super::envelope::Decoded;
 use super::folder::Folder;
+use super::leftover::{Leftover, newest};
 use super::names::{self, Names};
-use super::rotate::{discard, reserve};
+use super::rotate::{adopt, empty, reserve};
 use super::state_key::StateKey;
+use super::stored::{Stored, restored};
 use super::{Loaded, StoreError};
 use crate::core::record::{
     ChainState, LoginOutcome, QuotaRecord, Record, RecordKey, RecordName, Restored, RestoredContent, Revision,
@@ -47,19 +47,47 @@ pub(super) fn space_of(key: &RecordKey) -> RecordKey {
     }
 }
 
-/// Reads every record and clears what a crash has left.
+/// Reads every record, puts those in their place that a crash has left under another name, and clears the rest.
+///
+/// Everything is read before anything is changed: a start that is refused erases nothing.
 pub(super) fn load(
     folder: &Folder,
     seal: Option<&StateKey>,
 ) -> Result<(Loaded, HashMap<RecordKey, Known>), StoreError> {
+    let mut leftovers = Vec::new();
+    let mut stored = BTreeMap::new();
+    for name in folder.names()? {
+        match names::split(&name) {
+            Some((_, names::FRESH | names::SPARE)) => leftovers.extend(Leftover::read(folder, name, seal)?),
+            Some((stem, _)) if !stored.contains_key(stem) => {
+                stored.insert(stem.to_owned(), Stored::read(folder, stem, seal)?);
+            }
+            _ => {}
+        }
+    }
+    let mut newest = newest(&mut leftovers, &stored);
+
     let mut loaded = Loaded::default();
     let mut known = HashMap::new();
-    let mut spares = Vec::new();
-    for (stem, has_record) in stems(folder, &mut spares)? {
-        if !has_record {
-            continue;
-        }
-        match load_one(folder, &stem, seal, &mut loaded.problems)? {
+    for stem in stored.keys().chain(newest.keys()).cloned().collect::<BTreeSet<_>>() {
+        let files = stored.remove(&stem).unwrap_or_default();
+        let found = match newest.remove(&stem) {
+            Some(newest) => {
+                let names = Names::from_stem(&stem);
+                adopt(folder, &names, &newest.name, newest.length, files.is_intact())?;
+                leftovers.retain(|leftover| leftover.name != newest.name);
+                folder.remove(&names.link)?;
+                loaded.problems.extend(files.damage());
+                let Decoded { key, revision, record } = newest.found;
+                Some(restored(key, revision, RestoredContent::Newest(record)))
+            }
+            None if files.exists || files.is_on_its_way() => settle(folder, &stem, files, &mut loaded.problems)?,
+            None => {
+                folder.remove(&Names::from_stem(&stem).link)?;
+                continue;
+            }
+        };
+        match found {
             Some((restored, entry)) => {
                 known.insert(restored.key.clone(), entry);
                 loaded.records.push(restored);
@@ -68,118 +96,57 @@ pub(super) fn load(
         }
     }
     loaded.records.sort_by(|a, b| a.key.cmp(&b.key));
-    prepare_spares(folder, &spares, &known, &mut loaded.problems);
+    clear_leftovers(folder, &leftovers, &known, &mut loaded.problems)?;
+    // A daemon may have come to its end before it did this: what is found now is there after a power cut too.
+    folder.sync()?;
     Ok((loaded, known))
 }
 
-/// The stems of all files of ours, and whether there is a record; leftovers of interrupted writes are removed.
-fn stems(folder: &Folder, spares: &mut Vec<String>) -> Result<BTreeMap<String, bool>, StoreError> {
-    let mut stems = BTreeMap::new();
-    for name in folder.names()? {
-        let Some((stem, extension)) = names::split(&name) else { continue };
-        let has_record: &mut bool = stems.entry(stem.to_owned()).or_default();
-        match extension {
-            names::FRESH | names::LINK => drop(folder.remove(&name)?),
-            names::SPARE => spares.push(name),
-            _ => *has_record = true,
-        }
-    }
-    Ok(stems)
-}
-
-enum Reading {
-    Absent,
-    Good(Box<Decoded>),
-    Damaged(Option<(RecordKey, Revision)>),
-}
-
-/// `None` when there is a record and nothing of it can be read, not even its key.
-fn load_one(
+/// What there is of a record, with its files in order.
+fn settle(
     folder: &Folder,
     stem: &str,
-    seal: Option<&StateKey>,
+    files: Stored,
     problems: &mut Vec<String>,
 ) -> Result<Option<(Restored, Known)>, StoreError> {
     let names = Names::from_stem(stem);
-    let main = folder.identity(&names.main)?;
-    if main.is_some() && main == folder.identity(&names.previous)? {
+    let doubled = files.doubled;
+    let (found, uses_link) = files.restore(folder, stem, problems);
+    if uses_link {
+        folder.rename(&names.link, &names.previous)?;
+    } else if doubled {
         // A write was interrupted after the record had got its second name.
         folder.remove(&names.previous)?;
     }
-    let restored = |key, revision, content| {
-        let spends = match &content {
-            RestoredContent::Newest(record) | RestoredContent::Previous(record) => spends(record),
-            RestoredContent::Unreadable => false,
-        };
-        let intact = matches!(content, RestoredContent::Newest(_));
-        Ok(Some((Restored { key, revision, content }, Known { revision, intact, spends })))
-    };
-
-    let damaged = match read(folder, &names.main, stem, seal, problems)? {
-        Reading::Good(found) => {
-            // Not needed, but a secret all the same: it must not lie about open.
-            folder.open_file(&names.previous, OFlag::O_RDONLY)?;
-            return restored(found.key, found.revision, RestoredContent::Newest(found.record));
-        }
-        Reading::Damaged(head) => head,
-        Reading::Absent => {
-            problems.push(format!("{} is missing", folder.path_of(&names.main).display()));
-            None
-        }
-    };
-    let lost = damaged.as_ref().map_or(Revision(0), |(_, revision)| *revision);
-    match read(folder, &names.previous, stem, seal, problems)? {
-        Reading::Good(found) => {
-            problems.push(format!("{} is used instead", folder.path_of(&names.previous).display()));
-            restored(found.key, lost.max(found.revision), RestoredContent::Previous(found.record))
-        }
-        Reading::Damaged(head) => match damaged.or(head) {
-            Some((key, revision)) => restored(key, revision, RestoredContent::Unreadable),
-            None => Ok(None),
-        },
-        Reading::Absent => match damaged {
-            Some((key, revision)) => restored(key, revision, RestoredContent::Unreadable),
-            None => Ok(None),
-        },
-    }
+    folder.remove(&names.link)?;
+    Ok(found)
 }
 
-fn read(
-    folder: &Folder,
-    name: &str,
-    stem: &str,
-    seal: Option<&StateKey>,
-    problems: &mut Vec<String>,
-) -> Result<Reading, StoreError> {
-    let Some(content) = folder.read(name, MAX_RECORD)? else { return Ok(Reading::Absent) };
-    let path = folder.path_of(name);
-    let (why, head) = match decode(&content, seal) {
-        Ok(found) if names::stem(&found.key) == stem => return Ok(Reading::Good(Box::new(found))),
-        Ok(_) => ("it is the record of another name", None),
-        Err(DecodeError::Newer(version)) => return Err(StoreError::Newer { path, version }),
-        Err(DecodeError::NoKey) => return Err(StoreError::SealedWithoutKey { path }),
-        Err(DecodeError::WrongKey) => return Err(StoreError::WrongKey { path }),
-        Err(DecodeError::Damaged { why, head }) => (why, head.filter(|(key, _)| names::stem(key) == stem)),
-    };
-    problems.push(format!("{} cannot be read: {why}", path.display()));
-    Ok(Reading::Damaged(head))
-}
-
-/// A chain whose token may be spent keeps its space, or gets it now; other spares go. A login does not outlive its
+/// A chain whose token may be spent keeps its space, empty, or gets it now; all else goes. A login does not outlive its
 /// daemon.
-fn prepare_spares(folder: &Folder, spares: &[String], known: &HashMap<RecordKey, Known>, problems: &mut Vec<String>) {
-    let wanted: Vec<Names> = known
+fn clear_leftovers(
+    folder: &Folder,
+    leftovers: &[Leftover],
+    known: &HashMap<RecordKey, Known>,
+    problems: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    let wanted: BTreeSet<String> = known
         .iter()
         .filter(|(key, entry)| entry.spends && !matches!(key, RecordKey::Quota(_)))
-        .map(|(key, _)| Names::of(&space_of(key)))
+        .map(|(key, _)| names::stem(&space_of(key)))
         .collect();
-    for spare in spares.iter().filter(|spare| wanted.iter().all(|names| names.spare != **spare)) {
-        discard(folder, spare);
+    for Leftover { name, blank, .. } in leftovers {
+        match names::split(name) {
+            Some((stem, names::SPARE)) if wanted.contains(stem) && *blank => {}
+            Some((stem, names::SPARE)) if wanted.contains(stem) => empty(folder, name),
+            _ => drop(folder.remove(name)?),
+        }
     }
-    for names in &wanted {
-        if let Err(error) = reserve(folder, names) {
+    for stem in &wanted {
+        if let Err(error) = reserve(folder, &Names::from_stem(stem)) {
             let cause = error.source().map(|source| format!(" ({source})")).unwrap_or_default();
             problems.push(format!("{error}{cause}: the next token of this chain may not be stored at once"));
         }
     }
+    Ok(())
 }

@@ -6,16 +6,19 @@
 //!
 //! What is not here: any decision about what a record means. A record that cannot be read is named, not guessed.
 
+mod calls;
 pub mod envelope;
 mod error;
 mod file;
 mod folder;
+mod leftover;
 mod load;
 mod lock;
 mod names;
 mod payload;
 mod rotate;
 mod state_key;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +33,8 @@ use crate::core::record::{Record, RecordKey, RecordName, Restored, Revision};
 
 /// Keeps records durably.
 pub trait Store: Send + Sync {
-    /// Everything that is stored. Called once, before the first write.
+    /// Everything that is stored. Called once, before the first write. What it finds is durable when it returns, also
+    /// what a daemon had written that came to its end before it could know.
     ///
     /// # Errors
     /// When starting would mean to guess or to lose something: a newer format, a wrong key, a file that others may
@@ -48,8 +52,8 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when something else than `replaces` is there. After any other error nothing has
-    /// changed as far as `load` tells, except that the new record may turn out to be there after all: what did not
-    /// become durable may be seen, never the reverse.
+    /// changed as far as `load` tells. Only where the disk does not let the store undo what it had begun may the new
+    /// record turn out to be there after all, until another one is written.
     fn write(
         &self,
         key: &RecordKey,

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::power::Power;
 use super::*;
+use crate::store::envelope::encode;
 
 /// From the `survivors`-th step on nothing reaches the disk.
 fn die_after(survivors: usize) -> impl FnMut(&str, &str) -> io::Result<()> + Send {
@@ -14,7 +16,7 @@ fn die_after(survivors: usize) -> impl FnMut(&str, &str) -> io::Result<()> + Sen
 }
 
 /// Does `last` on a folder with `before`, dying after each number of steps in turn, and hands what is loaded then to
-/// `check`, with whether the write had been reported as done.
+/// `check`, with whether the write's bytes had been fsynced: from then on the new record has to be there.
 fn at_every_step(
     key: &RecordKey,
     before: &[Record],
@@ -25,11 +27,17 @@ fn at_every_step(
         let folder = tempfile::tempdir().unwrap();
         let mut shelf = open(folder.path());
         write_all(&mut shelf, key, before);
+        let power = Power::on(folder.path());
         shelf.folder.fault.set(die_after(survivors));
         let done = shelf.write(key, Revision(before.len() as u64), last).is_ok();
         drop(shelf);
+        let synced = match last {
+            Some(record) => power.is_synced(&encode(key, Revision(before.len() as u64 + 1), record, None).unwrap()),
+            None => done,
+        };
+        assert!(synced || !done, "after {survivors} steps: reported as done, and not on disk");
         let (content, problems) = load_only(folder.path());
-        check(done, content, problems);
+        check(synced, content, problems);
         let left: Vec<_> = extensions(folder.path());
         assert!(left.iter().all(|name| name != ".tmp" && name != ".old"), "after {survivors} steps: {left:?}");
         // And the folder still works.
@@ -46,9 +54,9 @@ fn at_every_step(
 #[test]
 fn a_crash_at_any_step_leaves_the_old_record_or_the_new_one() {
     let old = [settled("1"), settled("2")];
-    let steps = at_every_step(&key(), &old, Some(&settled("3")), |done, content, problems| {
+    let steps = at_every_step(&key(), &old, Some(&settled("3")), |synced, content, problems| {
         let Some(RestoredContent::Newest(record)) = content else { panic!("{content:?}") };
-        assert!(record == settled("3") || (!done && record == old[1]), "done: {done}");
+        assert!(record == settled("3") || (!synced && record == old[1]), "fsynced: {synced}");
         assert_eq!(problems, Vec::<String>::new());
     });
     assert!(steps >= 8, "{steps}");
@@ -57,28 +65,34 @@ fn a_crash_at_any_step_leaves_the_old_record_or_the_new_one() {
 #[test]
 fn a_crash_at_any_step_of_a_rotation_leaves_the_old_record_or_the_new_one() {
     let old = [settled("1"), in_flight("1")];
-    at_every_step(&key(), &old, Some(&settled("2")), |done, content, _| {
+    at_every_step(&key(), &old, Some(&settled("2")), |synced, content, _| {
         let Some(RestoredContent::Newest(record)) = content else { panic!("{content:?}") };
-        assert!(record == settled("2") || (!done && record == old[1]), "done: {done}");
+        assert!(record == settled("2") || (!synced && record == old[1]), "fsynced: {synced}");
     });
-    at_every_step(&key(), &old[..1], Some(&in_flight("1")), |done, content, _| {
+    at_every_step(&key(), &old[..1], Some(&in_flight("1")), |synced, content, _| {
         let Some(RestoredContent::Newest(record)) = content else { panic!("{content:?}") };
-        assert!(record == in_flight("1") || (!done && record == old[0]), "done: {done}");
+        assert!(record == in_flight("1") || (!synced && record == old[0]), "fsynced: {synced}");
     });
 }
 
 #[test]
 fn a_crash_at_any_step_of_the_first_write_leaves_nothing_or_the_record() {
-    at_every_step(&key(), &[], Some(&settled("1")), |done, content, problems| {
-        assert!(content == Some(RestoredContent::Newest(settled("1"))) || (!done && content.is_none()), "{content:?}");
+    at_every_step(&key(), &[], Some(&settled("1")), |synced, content, problems| {
+        assert!(
+            content == Some(RestoredContent::Newest(settled("1"))) || (!synced && content.is_none()),
+            "{content:?}"
+        );
         assert_eq!(problems, Vec::<String>::new());
     });
 }
 
 #[test]
 fn a_crash_at_any_step_of_a_removal_never_brings_an_older_record_back() {
-    at_every_step(&key(), &[settled("1"), settled("2")], None, |done, content, _| {
-        assert!(content.is_none() || (!done && content == Some(RestoredContent::Newest(settled("2")))), "{content:?}");
+    at_every_step(&key(), &[settled("1"), settled("2")], None, |synced, content, _| {
+        assert!(
+            content.is_none() || (!synced && content == Some(RestoredContent::Newest(settled("2")))),
+            "{content:?}"
+        );
     });
 }
 
@@ -241,12 +255,6 @@ fn a_failed_spare_is_replaced_by_an_ordinary_write() {
     drop(shelf);
     assert_eq!(extensions(folder.path()), [".prev", ".rec"]);
     assert_eq!(load_only(folder.path()), (Some(RestoredContent::Newest(settled("2"))), vec![]));
-}
-
-/// Of the same client as the quota.
-fn chain_of_login() -> RecordKey {
-    let RecordKey::Quota(QuotaKey { gateway, client_id }) = quota_key() else { unreachable!() };
-    RecordKey::Chain(ChainKey { gateway, client_id, ..chain_key() })
 }
 
 #[test]

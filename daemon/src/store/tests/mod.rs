@@ -3,6 +3,9 @@
 mod crashes;
 mod damage;
 mod folder;
+mod leftovers;
+pub(super) mod power;
+mod power_cuts;
 mod round_trips;
 
 use std::io;
@@ -75,6 +78,12 @@ fn quota_key() -> RecordKey {
     RecordKey::Quota(QuotaKey { gateway: "https://apigw.example.net".to_owned(), client_id: "c".to_owned() })
 }
 
+/// Of the same client as the quota.
+fn chain_of_login() -> RecordKey {
+    let RecordKey::Quota(QuotaKey { gateway, client_id }) = quota_key() else { unreachable!() };
+    RecordKey::Chain(ChainKey { gateway, client_id, ..chain_key() })
+}
+
 /// A settled chain that differs by its tokens.
 fn settled(token: &str) -> Record {
     Record::Chain(ChainRecord {
@@ -100,7 +109,11 @@ fn in_flight(token: &str) -> Record {
 }
 
 fn candidate() -> Record {
-    Record::Candidate(CandidateRecord { refresh_token: Secret::from("imported"), since: mark(9) })
+    candidate_of("imported")
+}
+
+fn candidate_of(token: &str) -> Record {
+    Record::Candidate(CandidateRecord { refresh_token: Secret::from(token), since: mark(9) })
 }
 
 fn quota(outcome: LoginOutcome) -> Record {
