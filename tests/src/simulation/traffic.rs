@@ -186,7 +186,6 @@ impl Simulation {
                 let at = flight.handled.unwrap_or(self.at);
                 if let Some(access) = &pair.access {
                     let token = Fingerprint::of(&access.access_token);
-                    self.watch.received(&name, token, at);
                     let beside = match &pair.refresh_token {
                         RefreshToken::New(beside) => Some(Fingerprint::of(beside)),
                         RefreshToken::Absent | RefreshToken::Unreadable => None,
@@ -194,6 +193,7 @@ impl Simulation {
                     if beside.is_none() || access.expires_in.is_some_and(|seconds| seconds < 2) {
                         self.watch.came_incomplete(token, beside);
                     }
+                    self.watch.received(&name, token, at);
                 }
                 if let (Some(key), RefreshToken::New(token)) = (chain_key(&request.profile), &pair.refresh_token) {
                     self.watch.pair_received(&key, refresh_token(&request.grant), token, at, self.at);

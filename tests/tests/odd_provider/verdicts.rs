@@ -61,7 +61,10 @@ fn one_invalid_client_does_not_cost_an_imported_token() {
     // Nobody imports it again: an operator who says that the client is good is enough.
     let ran = world.ctl().run(&["reload"]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
-    let served = world.ctl().token("legacy");
+    let served = until("it is tried again", || {
+        let ran = world.ctl().run(&["get", "legacy", "--wait", "1s"]);
+        (ran.status == 0).then(|| ran.stdout.trim_end().to_owned())
+    });
     assert!(world.provider().provider().accepts(world.provider().now(), &served));
 }
 
