@@ -1,6 +1,7 @@
 //! One name at a time: expire its token, answer its waiters, decide whether to renew it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokend_proto::{ErrorCode, Flags, Renewed, TokenName};
 
@@ -13,6 +14,10 @@ use super::input::WaiterId;
 use super::schedule;
 use super::state::{Activity, Name, Reads, TroubleKind, Waiter, Want};
 use super::time::{Boot, Now};
+
+/// How long after its pause a failure of an on-demand tenant still counts.
+const REMEMBERED_FAILURE: Duration = Duration::from_secs(60);
+const REMEMBERED_REFUSAL: Duration = Duration::from_secs(600);
 
 impl Core {
     pub(super) fn consider(&mut self, now: Now, name: &TokenName) {
@@ -127,7 +132,7 @@ impl Core {
         !entry.is_kept()
             && entry.good(now.boot).is_none()
             && entry.waiters.is_empty()
-            && entry.retry_at.is_none_or(|at| at <= now.boot)
+            && forgotten_at(entry).is_none_or(|at| at <= now.boot)
     }
 
     fn drop_name(&mut self, name: &TokenName) {
@@ -149,6 +154,7 @@ impl Core {
         if entry.activity == Activity::Idle && !self.stopping {
             times.push(chain_key(&entry.profile).and_then(|key| self.candidate_retry(&key)));
             times.push(entry.retry_at.or_else(|| next_look(entry, token?)));
+            times.push(forgotten_at(entry).filter(|_| !entry.is_kept() && token.is_none()));
         }
         times.into_iter().flatten().filter(|at| *at > now).min()
     }
@@ -190,6 +196,13 @@ impl Core {
     }
 }
 
+/// Until when it is remembered of an on-demand tenant that its last request failed: were it forgotten as soon as it may
+/// be tried again, a peer that asks again and again would end its backoff each time.
+fn forgotten_at(entry: &Name) -> Option<Boot> {
+    let memory = if entry.is_permanent() { REMEMBERED_REFUSAL } else { REMEMBERED_FAILURE };
+    entry.retry_at.map(|at| at + memory)
+}
+
 /// When a good token has to be looked at again: at its renewal, or to see whether anybody read it.
 fn next_look(entry: &Name, token: &Issued) -> Option<Boot> {
     let last = token.expires - schedule::margin(token.life());
@@ -219,7 +232,7 @@ fn outcome_for(name: &TokenName, entry: &Name, parent: Option<&Name>, waiter: &W
     let out_of_time = waiter.deadline <= now.boot;
     let (min_ttl, other_than) = match &waiter.want {
         Want::Token { min_ttl, other_than } => (*min_ttl, *other_than),
-        Want::Renewed { other_than } => (std::time::Duration::ZERO, *other_than),
+        Want::Renewed { other_than } => (Duration::ZERO, *other_than),
         Want::Import(_) => return out_of_time.then(|| super::import::still_trying(name)),
         Want::Listed(_) | Want::Watch => return None,
     };

@@ -14,7 +14,7 @@ pub(super) const MAX_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// A token is renewed at least this long before it expires, unless its life is short.
 const FLOOR: Duration = Duration::from_secs(60);
 
-/// A token that the provider gave again is asked for again after this time at the earliest.
+/// A token that the provider gave again is asked for again after this time at the earliest, unless it dies before.
 const UNCHANGED_FLOOR: Duration = Duration::from_secs(30);
 
 /// The documented life of a Classic access token.
@@ -81,11 +81,11 @@ pub(super) fn backoff(failures: u32, left: Option<Duration>, classic: bool, roll
     step.mul_f64(0.5 + 0.5 * roll)
 }
 
-/// Delay after the provider gave a token again that has `left` to live: half of that. Where the delay after it would be
-/// too short, the next request waits for the token's end, so that there is no gap behind that.
+/// Delay after the provider gave a token again that has `left` to live: half of that. Where the delay after that one
+/// would be too short, the next request waits for the token's end, behind which there would be nothing to serve.
 pub(super) fn unchanged(left: Duration) -> Duration {
     let half = (left / 2).max(UNCHANGED_FLOOR);
-    if left < half + UNCHANGED_FLOOR { left.max(UNCHANGED_FLOOR) } else { half }
+    if left < half + UNCHANGED_FLOOR { left } else { half }
 }
 
 /// Delay before the next probe of refused credentials, after `probes` probes.
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(unchanged(secs(120)), secs(60));
         assert_eq!(unchanged(secs(60)), secs(30));
         assert_eq!(unchanged(secs(59)), secs(59), "half of it would leave less than 30 s to its end");
-        assert_eq!(unchanged(secs(3)), secs(30), "never sooner than that");
+        assert_eq!(unchanged(secs(3)), secs(3));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(super) fn imported(login: bool) -> Rig {
     rig
 }
 
-fn chain_on_disk(rig: &Rig) -> &ChainRecord {
+pub(super) fn chain_on_disk(rig: &Rig) -> &ChainRecord {
     rig.disk
         .values()
         .find_map(|(_, record)| match record {

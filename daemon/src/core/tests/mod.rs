@@ -6,14 +6,17 @@ mod explain;
 mod held;
 mod imports;
 mod logins;
+mod pairs;
 mod peers;
 mod queue;
+mod readings;
 mod reload;
 mod renewal;
 mod ruins;
 mod secrets;
 mod sources;
 mod tenants;
+mod unchanged;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -55,6 +58,10 @@ struct Rig {
     /// Writes wait here instead of becoming durable.
     slow_disk: Option<Vec<PendingWrite>>,
     secrets: SecretVersions,
+    /// How often secrets were read.
+    readings: usize,
+    /// Each reading brings another client secret.
+    changing_secret: bool,
     read: bool,
     notices: Vec<Notice>,
     condemned: Vec<Fingerprint>,
@@ -107,6 +114,8 @@ impl Rig {
                 password: Some(SecretVersion(100)),
                 problems: Vec::new(),
             },
+            readings: 0,
+            changing_secret: false,
             read: false,
             notices: Vec::new(),
             condemned: Vec::new(),
@@ -125,6 +134,16 @@ impl Rig {
             if reboot { (Boot(5_000), another(self.core.boot_id)) } else { (self.now.boot + down, self.core.boot_id) };
         let mut rig = Self::with_disk(profiles, self.disk, Now { boot, wall }, boot_id);
         rig.tokens = self.tokens + 1000;
+        rig
+    }
+
+    /// Killed and started again at once, with other secrets.
+    fn restart_with(self, profiles: &[Profile], secrets: SecretVersions) -> Self {
+        let (now, boot_id, tokens) = (self.now, self.core.boot_id, self.tokens + 1000);
+        let mut rig = Self::with_disk(&[], self.disk, now, boot_id);
+        rig.tokens = tokens;
+        rig.secrets = secrets;
+        rig.configure(profiles);
         rig
     }
 
@@ -150,7 +169,11 @@ impl Rig {
                 self.sent.push(request);
             }
             Effect::ReadSecrets(profile) => {
-                let versions = self.secrets.clone();
+                self.readings += 1;
+                let mut versions = self.secrets.clone();
+                if self.changing_secret {
+                    versions.client_secrets = vec![SecretVersion(1000 + self.readings as u64)];
+                }
                 self.core.handle(self.now, Input::Secrets { profile, versions });
             }
             Effect::Write { write, key, replaces, record } => match &mut self.slow_disk {

@@ -53,3 +53,34 @@ fn tenants_come_and_go_with_the_configuration() {
     rig.provider_is_up(secs(1000), 900);
     assert_eq!(rig.board(&name), None, "let go when nobody reads it");
 }
+
+#[test]
+fn who_waits_for_tenants_is_answered_when_a_reload_takes_them_away() {
+    let id = "497f6eca-6276-4993-bfeb-53cbbbba6f08";
+    for also_replaced in [false, true] {
+        let mut rig = Rig::new(&[fixture::glp("msp", &[id, "Acme Corp"])]);
+        rig.grant(900);
+        let profile: tokend_proto::ProfileName = "msp".parse().expect("a profile");
+        let waiters = [
+            rig.ask(Question::Tenants { profile: profile.clone() }),
+            rig.ask(Question::Resolve { profile, workspace_name: "Acme Corp".into() }),
+            rig.get("msp/000000000000000000000000000000c0"),
+            rig.get("msp/497f6eca62764993bfeb53cbbbba6f08"),
+            rig.ask(Question::Watch { name: token_name("msp/497f6eca62764993bfeb53cbbbba6f08") }),
+            rig.ask(Question::Watch { name: token_name("msp/000000000000000000000000000000c0") }),
+        ];
+        let mut without = fixture::glp("msp", &[]);
+        if let crate::core::settings::Kind::Glp { tenants, .. } = &mut without.kind {
+            *tenants = None;
+        }
+        if also_replaced {
+            without.client_id = "somebody-else".into();
+        }
+        rig.configure(&[without]);
+        for (number, waiter) in waiters.into_iter().enumerate() {
+            assert_eq!(rig.code(waiter), ErrorCode::NoSuchName, "waiter {number}");
+        }
+        let waiter = rig.get("msp/000000000000000000000000000000c0");
+        assert_eq!(rig.code(waiter), ErrorCode::NoSuchName);
+    }
+}

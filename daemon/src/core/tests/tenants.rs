@@ -289,3 +289,29 @@ fn a_tenant_that_waits_for_its_workspaces_token_says_what_is_wrong_with_that() {
     rig.provider_is_up(secs(40), 900);
     assert!(rig.board(WARM).is_some());
 }
+
+#[test]
+fn a_peer_that_asks_again_and_again_does_not_end_the_backoff_of_an_on_demand_tenant() {
+    for (kind, most) in [(FailureKind::Transient, 240), (FailureKind::InvalidClient, 20)] {
+        let mut rig = settled();
+        let begin = rig.now.boot;
+        let mut exchanges = 0;
+        while rig.now.boot.since(begin) < secs(3600) {
+            rig.get(COLD);
+            while let Some(request) = rig.sent.first() {
+                match &request.grant {
+                    Grant::Exchange { tenant, .. } if tenant.to_string().ends_with("c0") => {
+                        exchanges += 1;
+                        rig.fail(kind);
+                    }
+                    Grant::ListTenants { .. } => drop(rig.answer(both())),
+                    _ => drop(rig.grant(900)),
+                }
+            }
+            rig.pass(Duration::from_millis(1_700));
+        }
+        assert!(exchanges > 3 && exchanges <= most, "{kind:?}: {exchanges} exchanges in an hour");
+        rig.pass(secs(7200));
+        rig.provider_is_up(secs(60), 900);
+    }
+}
