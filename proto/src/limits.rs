@@ -22,4 +22,4 @@ pub const MAX_WAIT: Duration = Duration::from_secs(10 * 60);
 pub const MAX_NAME: usize = 64 + 1 + 256;
 
 /// Longest refresh token accepted by an import, in bytes.
-pub const MAX_REFRESH_TOKEN: usize = 8 * 1024;
+pub const MAX_REFRESH_TOKEN: usize = 32 * 1024;

@@ -84,7 +84,9 @@ fn its_help_lists_every_fault_and_habit() {
     for (fault, is) in tokend_tests::sandbox::catalog() {
         assert!(text.contains(&fault) && text.contains(is), "{fault}");
     }
-    assert!(["same_token: false", "largest_page: 300", "refused_body: \"none\""].iter().all(|quirk| text.contains(quirk)));
+    assert!(
+        ["same_token: false", "largest_page: 300", "refused_body: \"none\""].iter().all(|quirk| text.contains(quirk))
+    );
     let brief = String::from_utf8(sandbox().arg("-h").output().unwrap().stdout).unwrap();
     assert!(!brief.contains("no-last-chunk"), "that is for the long help");
 }

@@ -46,11 +46,7 @@ impl Body {
 
 /// Reads into a buffer that is wiped, `limit` bytes at most. What has come stays there, however it ends: also if this
 /// future is dropped.
-pub(super) async fn read(
-    mut response: Response,
-    limit: usize,
-    body: &mut Zeroizing<Vec<u8>>,
-) -> Result<(), BodyFault> {
+pub(super) async fn read(mut response: Response, limit: usize, body: &mut Zeroizing<Vec<u8>>) -> Result<(), BodyFault> {
     *body = Zeroizing::new(Vec::with_capacity(FIRST_BUFFER.min(limit)));
     loop {
         match response.chunk().await {

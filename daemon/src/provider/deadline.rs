@@ -63,7 +63,8 @@ mod tests {
             }
             sender.send(7).unwrap();
         };
-        let (answer, ()) = tokio::join!(answer_first(receiver, TIMING, &passed()), brings);
+        let gate = passed();
+        let (answer, ()) = tokio::join!(answer_first(receiver, TIMING, &gate), brings);
         assert_eq!(answer, Some(Ok(7)));
     }
 

@@ -224,8 +224,20 @@ mod tests {
     fn what_nobody_asks_for_can_be_as_odd_as_it_likes() {
         let deep = [b"[{\"a\":".repeat(100_000), b"0".to_vec(), b"}]".repeat(100_000)].concat();
         let odd: [&[u8]; 14] = [
-            b"1", b"-0.5e+7", b"1e999", b"NaN", b"-Infinity", b"", b"\"M\xfcnchen\"", b"\"two\nlines\"", b"\"\\q\"",
-            b"\"\\ud800\"", b"\"}\"", b"[1,{\"refresh_token\":\"no\"},\"]\"]", b"{}", &deep,
+            b"1",
+            b"-0.5e+7",
+            b"1e999",
+            b"NaN",
+            b"-Infinity",
+            b"",
+            b"\"M\xfcnchen\"",
+            b"\"two\nlines\"",
+            b"\"\\q\"",
+            b"\"\\ud800\"",
+            b"\"}\"",
+            b"[1,{\"refresh_token\":\"no\"},\"]\"]",
+            b"{}",
+            &deep,
         ];
         for value in odd {
             for json in [

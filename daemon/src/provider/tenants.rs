@@ -30,11 +30,7 @@ pub(super) async fn page(
     token: &Secret,
     offset: u64,
 ) -> Result<TenantPage, Failure> {
-    let request = Request::get(ASKED, url(base, offset)?).secret_header(
-        "authorization",
-        "Bearer ",
-        token.expose(),
-    )?;
+    let request = Request::get(ASKED, url(base, offset)?).secret_header("authorization", "Bearer ", token.expose())?;
     page_of(&http.send(profile, request).await?, offset)
 }
 

@@ -5,7 +5,7 @@ use tokend::core::exchange::{Answer, TenantPage};
 use tokend::provider::{Asked, Meaning, interpret};
 use tokend_proto::{TenantRef, WorkspaceId};
 
-use super::token_responses::{Response, failed, json};
+use super::token_responses::{Response, failed};
 
 /// What the provider gives at once, at most.
 const FULL: u64 = 300;
@@ -22,15 +22,15 @@ pub fn tenants(data: &[u8]) {
             Meaning::Answer(Answer::Failed(failure)) => failed(Asked::ListTenants, response.status, &failure),
             Meaning::Answer(Answer::Tenants(page)) => {
                 assert!((200..300).contains(&response.status), "a page with status {}", response.status);
-                page_is_that_of(response.body, offset, &page);
+                page_is_that_of(&response, offset, &page);
             }
             other => panic!("a listing brought {other:?}"),
         }
     }
 }
 
-fn page_is_that_of(body: &[u8], offset: u64, page: &TenantPage) {
-    let Some(json) = json(body) else { return };
+fn page_is_that_of(response: &Response<'_>, offset: u64, page: &TenantPage) {
+    let Some(json) = response.json() else { return };
     let entries = json["items"].as_array().expect("a page has a list");
     assert_eq!(page.received, entries.len() as u64);
     match json.get("total").and_then(Value::as_u64) {

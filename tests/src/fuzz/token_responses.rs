@@ -19,9 +19,9 @@ const LONGEST_MESSAGE: usize = 300;
 /// What the seeds have wherever a secret stands.
 const SECRET: &str = "s3cret";
 
-/// A token is that of the body, fits into a header and a frame, and is there only after a success. A refusal is
-/// definite only where the provider said so: never for want of an answer, nor to a 5xx. Nothing that is said of a
-/// failure comes from the provider.
+/// A token is that of the body, fits into a header and a frame, and is there only after a success; one that can be used
+/// is never thrown away. A refusal is definite only where the provider said so: never for want of an answer or of its end,
+/// nor to a 5xx. Nothing that is said of a failure comes from the provider.
 ///
 /// # Panics
 /// When that does not hold.
@@ -31,15 +31,21 @@ pub fn token_responses(data: &[u8]) {
     if asked == Asked::ListTenants {
         return;
     }
-    match interpret(asked, 0, response.came()) {
-        Meaning::Answer(Answer::Failed(failure)) => failed(asked, status, &failure),
+    let whole = interpret(asked, 0, response.came());
+    match &whole {
+        Meaning::Answer(Answer::Failed(failure)) => {
+            failed(asked, status, failure);
+            let brought =
+                (200..300).contains(&status) && response.json().is_some_and(|json| refresh_token(&json).is_some());
+            assert!(!brought || !spends(asked), "a refresh token is thrown away: {failure:?}");
+        }
         Meaning::Answer(Answer::Token(token)) => {
             assert!((200..300).contains(&status), "a token with status {status}");
-            token_is_that_of(response.body, &token);
+            token_is_that_of(response.json().as_ref(), token);
         }
         Meaning::Answer(Answer::Pair(pair)) => {
             assert!((200..300).contains(&status), "a pair with status {status}");
-            pair_is_that_of(response.body, asked, &pair);
+            pair_is_that_of(response.json().as_ref(), asked, pair);
         }
         Meaning::Answer(Answer::Tenants(_)) => panic!("{asked} brought tenants"),
         Meaning::Session { csrf, session } => {
@@ -55,12 +61,42 @@ pub fn token_responses(data: &[u8]) {
             assert!(!code.is_empty());
         }
     }
+    cut_off(&response, &whole);
     for came in [Came::NoConnection, Came::TimedOut, Came::Reset] {
         match interpret(asked, 0, came) {
             Meaning::Answer(Answer::Failed(failure)) => failed(asked, 0, &failure),
             other => panic!("{other:?} without an answer"),
         }
     }
+}
+
+/// The same body without a mark at its end: it brings the same or nothing, and no verdict. Half of it brings no pair.
+fn cut_off(response: &Response<'_>, whole: &Meaning) {
+    let Response { asked, status, body, .. } = *response;
+    match interpret(asked, 0, response.came_as(Text::Cut(body))) {
+        Meaning::Answer(Answer::Failed(failure)) => {
+            failed(asked, status, &failure);
+            let open = matches!(failure.kind, FailureKind::Transient | FailureKind::Unknown | FailureKind::RateLimited);
+            assert!(open, "a verdict from an answer that broke off: {failure:?}");
+        }
+        Meaning::Answer(Answer::Pair(cut)) => {
+            assert!(status == 200 && spends(asked), "{asked}, HTTP {status}");
+            let Meaning::Answer(Answer::Pair(whole)) = whole else { panic!("{cut:?} only where it is cut off") };
+            assert_eq!(cut.refresh_token, whole.refresh_token);
+            assert_eq!(cut.access, whole.access);
+        }
+        Meaning::Session { .. } => assert_eq!(asked, Asked::LoginUser, "all of it is in the headers"),
+        other => panic!("{other:?} from an answer that broke off"),
+    }
+    if response.json().is_some() {
+        let text = body.trim_ascii();
+        let half = interpret(asked, 0, response.came_as(Text::Cut(&text[..text.len() / 2])));
+        assert!(!matches!(half, Meaning::Answer(Answer::Pair(_))), "half an answer brought {half:?}");
+    }
+}
+
+fn spends(asked: Asked) -> bool {
+    matches!(asked, Asked::Refresh | Asked::LoginCode)
 }
 
 /// An answer as the input has it.
@@ -100,32 +136,58 @@ impl<'a> Response<'a> {
     }
 
     pub(super) fn came(&self) -> Came<'_> {
-        Came::Response { status: self.status, headers: &self.headers, body: Text::Whole(self.body) }
+        self.came_as(Text::Whole(self.body))
+    }
+
+    fn came_as<'b>(&'b self, body: Text<'b>) -> Came<'b> {
+        Came::Response { status: self.status, headers: &self.headers, body }
+    }
+
+    /// The body, read in another and stricter way. `None` where that cannot read it, or where it is not what is read: it
+    /// may be compressed.
+    pub(super) fn json(&self) -> Option<Value> {
+        let is_encoded = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-encoding"));
+        serde_json::from_slice(self.body).ok().filter(|json: &Value| json.is_object() && !is_encoded)
     }
 }
 
-fn pair_is_that_of(body: &[u8], asked: Asked, pair: &PairResponse) {
-    assert!(matches!(asked, Asked::Refresh | Asked::LoginCode), "{asked}");
+/// A refresh token that can be used.
+fn refresh_token(json: &Value) -> Option<&str> {
+    let text = json.get("refresh_token")?.as_str()?.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+    let is_word_for_nothing =
+        ["", "null", "none", "nil", "undefined"].iter().any(|word| text.eq_ignore_ascii_case(word));
+    let fits = text.len() <= limits::MAX_REFRESH_TOKEN && text.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
+    (fits && !is_word_for_nothing).then_some(text)
+}
+
+fn pair_is_that_of(json: Option<&Value>, asked: Asked, pair: &PairResponse) {
+    assert!(spends(asked), "{asked}");
     if let Some(access) = &pair.access {
-        token_is_that_of(body, access);
+        token_is_that_of(json, access);
     }
-    if let RefreshToken::New(refresh_token) = &pair.refresh_token {
-        fits_into_a_header(refresh_token.expose());
-        assert!(refresh_token.expose().len() <= limits::MAX_REFRESH_TOKEN);
-        if let Some(json) = json(body) {
-            assert_eq!(json.get("refresh_token").and_then(Value::as_str), Some(refresh_token.expose()));
+    let found = match &pair.refresh_token {
+        RefreshToken::New(token) => {
+            fits_into_a_header(token.expose());
+            assert!(token.expose().len() <= limits::MAX_REFRESH_TOKEN);
+            Some(token.expose())
         }
+        RefreshToken::Absent | RefreshToken::Unreadable => None,
+    };
+    if let Some(expected) = json.and_then(refresh_token) {
+        assert_eq!(found, Some(expected));
     }
+    assert!(found.is_some() || pair.access.is_some(), "a pair of nothing");
 }
 
-fn token_is_that_of(body: &[u8], token: &TokenResponse) {
+fn token_is_that_of(json: Option<&Value>, token: &TokenResponse) {
     fits_into_a_header(token.access_token.expose());
-    fits_into_a_header(&token.token_type);
-    assert!(!token.token_type.contains(' '), "{:?} is not a word", token.token_type);
-    if let Some(json) = json(body) {
+    assert!(!token.access_token.expose().contains(' '));
+    assert!(token.token_type.eq_ignore_ascii_case("bearer"), "{:?}", token.token_type);
+    if let Some(json) = json {
         let text = |key: &str| json.get(key).and_then(Value::as_str);
-        assert_eq!(text("access_token"), Some(token.access_token.expose()));
-        assert_eq!(text("token_type").unwrap_or("Bearer"), token.token_type);
+        if let Some(text) = text("access_token").filter(|text| text.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+            assert!(text.is_empty() || text == token.access_token.expose());
+        }
         if let Some(seconds) = json.get("expires_in").and_then(Value::as_i64) {
             assert_eq!(token.expires_in, Some(seconds));
         }
@@ -141,18 +203,6 @@ fn token_is_that_of(body: &[u8], token: &TokenResponse) {
     assert!(encode_reply(u64::MAX, Flags::NONE, &reply).is_ok(), "a token that no peer can be given");
 }
 
-/// The body of an answer that was understood, read in another way: `None` where only a number that no `f64` holds, in a
-/// part that is of no interest, stands against it.
-pub(super) fn json(body: &[u8]) -> Option<Value> {
-    match serde_json::from_slice(body) {
-        Ok(json) => Some(json),
-        Err(error) => {
-            assert!(error.to_string().starts_with("number out of range"), "what was understood is no JSON: {error}");
-            None
-        }
-    }
-}
-
 /// Printable ASCII: nothing that could end a header's line or begin another one.
 fn fits_into_a_header(text: &str) {
     assert!(!text.is_empty() && text.bytes().all(|byte| (0x20..=0x7e).contains(&byte)), "{text:?} fits into no header");
@@ -161,22 +211,24 @@ fn fits_into_a_header(text: &str) {
 /// What is said of a failure, and what it may lead to. `status` is 0 where there was no answer.
 pub(super) fn failed(asked: Asked, status: u16, failure: &Failure) {
     let Failure { kind, retry_after, message } = failure;
+    // A success may hold an error, which counts as it would with a 400.
+    let refused = matches!(status, 200..=299 | 400 | 401 | 403);
     let may_be = match kind {
         FailureKind::RateLimited => status == 429,
-        FailureKind::InvalidClient => {
-            matches!(status, 400 | 401 | 403) && !matches!(asked, Asked::Exchange | Asked::ListTenants)
-        }
-        FailureKind::InvalidGrant => matches!(status, 400 | 401 | 403) && asked == Asked::Refresh,
-        FailureKind::InvalidToken => {
-            matches!(status, 400 | 401 | 403) && matches!(asked, Asked::Exchange | Asked::ListTenants)
-        }
+        FailureKind::InvalidClient => refused && !matches!(asked, Asked::Exchange | Asked::ListTenants),
+        FailureKind::InvalidGrant => refused && asked == Asked::Refresh,
+        FailureKind::InvalidToken => refused && matches!(asked, Asked::Exchange | Asked::ListTenants),
         FailureKind::Unreadable => matches!(status, 401 | 403),
-        FailureKind::LoginRefused => matches!(status, 400 | 401 | 403) && asked == Asked::LoginUser,
+        FailureKind::LoginRefused => refused && asked == Asked::LoginUser,
         // It may have been acted on, so it must not count as not sent.
+        FailureKind::Transient if spends(asked) => {
+            matches!(status, 0 | 200..=299 | 301 | 302 | 307 | 308 | 400..=499) && !matches!(status, 408 | 499)
+        }
         FailureKind::Transient => {
             let mints_nothing = matches!(asked, Asked::LoginUser | Asked::LoginCustomer);
-            mints_nothing || !((200..300).contains(&status) || matches!(status, 502 | 504))
+            mints_nothing || !matches!(status, 500 | 502 | 504)
         }
+        FailureKind::Unknown if spends(asked) => !matches!(status, 400..=407 | 415 | 429),
         FailureKind::Unknown => !(400..500).contains(&status),
         FailureKind::SecretUnavailable => false,
     };

@@ -60,7 +60,10 @@ fn a_list_of_several_pages_is_listed_whole_also_without_a_total_that_can_be_beli
 #[test]
 fn a_token_for_a_tenant_is_served_while_no_list_can_be_had() {
     let world = world_with(846, 0);
-    world.provider().provider().add_fault(FaultRule::new(Fault::Odd(Odd::EmptyPage)).at(Endpoint::MspTenants).forever());
+    world
+        .provider()
+        .provider()
+        .add_fault(FaultRule::new(Fault::Odd(Odd::EmptyPage)).at(Endpoint::MspTenants).forever());
     let tenant = &world.population.tenants[0].0;
     world.configure("", &[world.glp("msp", &[tenant])]);
     let _daemon = world.start();

@@ -35,7 +35,10 @@ fn a_refresh_with_an_unknown_outcome_is_said_to_be_one_when_the_chain_is_lost() 
         world.configure("", &[chain.profile(&world)]);
         let _daemon = world.start();
         chain.begin(&world).unwrap();
-        world.provider().provider().add_fault(FaultRule::new(fault.clone()).at(Endpoint::ClassicRefresh).after_handling());
+        world
+            .provider()
+            .provider()
+            .add_fault(FaultRule::new(fault.clone()).at(Endpoint::ClassicRefresh).after_handling());
         let _ = chain.refresh(&world);
         let state = || world.ctl().status_of("legacy")["chain"]["state"].clone();
         until("the provider has refused what it spent", || (state() == "lost").then_some(()));

@@ -168,6 +168,6 @@ mod tests {
         let padding = " ".repeat(70_000);
         assert!(read(padding.as_bytes(), "f").unwrap_err().message.contains("over 64 KiB"));
         let long = format!("{{\"refresh_token\":\"{}\"}}", "a".repeat(MAX_REFRESH_TOKEN + 1));
-        assert!(read(long.as_bytes(), "f").unwrap_err().message.contains("over 8 KiB"));
+        assert!(read(long.as_bytes(), "f").unwrap_err().message.contains("over 32 KiB"));
     }
 }

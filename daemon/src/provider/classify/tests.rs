@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use zeroize::Zeroizing;
 
+use super::super::body::Body;
 use super::FailureKind::{
     InvalidClient, InvalidGrant, InvalidToken, LoginRefused, RateLimited, Transient, Unknown, Unreadable,
 };
@@ -33,7 +34,12 @@ fn kind(asked: Asked, status: u16, body: &str) -> FailureKind {
 }
 
 fn judge(asked: Asked, status: u16, headers: &HeaderMap, body: &str) -> Failure {
-    refusal(asked, StatusCode::from_u16(status).unwrap(), headers, body.as_bytes())
+    refusal(asked, &reply(status, headers, body, Ok(())))
+}
+
+fn reply(status: u16, headers: &HeaderMap, body: &str, end: Result<(), BodyFault>) -> Reply {
+    let body = Body { bytes: Zeroizing::new(body.into()), end };
+    Reply::new(StatusCode::from_u16(status).unwrap(), headers.clone(), body, 1 << 20)
 }
 
 fn is_early_login_step(asked: Asked) -> bool {
@@ -51,15 +57,76 @@ fn a_500_and_gateway_errors_leave_the_outcome_open_where_tokens_are_minted() {
     assert_eq!(kind(Asked::Refresh, 500, r#"{"message":"An unexpected error occurred"}"#), Unknown);
 }
 
+/// What came before the request was looked at, or says so itself.
+const NOT_CARRIED_OUT: [u16; 16] = [301, 302, 307, 308, 402, 404, 405, 409, 410, 411, 413, 414, 415, 418, 425, 451];
+
+/// What may have come after the request was carried out, or from somebody who cannot know.
+const MAYBE_CARRIED_OUT: [u16; 21] =
+    [300, 303, 304, 305, 306, 399, 408, 419, 444, 460, 498, 499, 501, 503, 505, 507, 511, 520, 524, 598, 599];
+
 #[test]
-fn other_server_errors_redirects_and_unusual_refusals_are_transient() {
-    let unusual = [300, 301, 302, 303, 304, 307, 308, 402, 404, 405, 408, 409, 410, 413, 418, 425, 451, 501, 503];
+fn what_was_not_carried_out_is_transient() {
     for asked in ALL {
-        for status in unusual.into_iter().chain([505, 507, 511, 520, 599]) {
+        for status in NOT_CARRIED_OUT {
             assert_eq!(kind(asked, status, HTML), Transient, "{asked:?} {status}");
             assert_eq!(kind(asked, status, &oauth("server_error", "")), Transient, "{asked:?} {status}");
         }
     }
+}
+
+#[test]
+fn what_may_have_been_carried_out_is_open_where_something_is_spent() {
+    for asked in ALL {
+        let spends = matches!(asked, Asked::Refresh | Asked::LoginCode);
+        for status in MAYBE_CARRIED_OUT {
+            let expected = if spends { Unknown } else { Transient };
+            assert_eq!(kind(asked, status, HTML), expected, "{asked:?} {status}");
+            assert_eq!(kind(asked, status, &oauth("invalid_grant", "")), expected, "{asked:?} {status}");
+        }
+        for status in [100, 101, 199, 600, 999] {
+            let expected = if is_early_login_step(asked) { Transient } else { Unknown };
+            assert_eq!(kind(asked, status, ""), expected, "{asked:?} {status}");
+        }
+    }
+}
+
+#[test]
+fn an_open_outcome_keeps_its_wait() {
+    let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), "7".parse().unwrap())]);
+    for status in [303, 408, 499, 500, 502, 503, 504, 529] {
+        let failure = judge(Asked::Refresh, status, &headers, "");
+        assert_eq!((failure.kind, failure.retry_after), (Unknown, Some(Duration::from_secs(7))), "{status}");
+    }
+    let empty = unreadable(Asked::Refresh, &reply(200, &headers, "", Ok(())), BodyFault::Empty);
+    assert_eq!((empty.kind, empty.retry_after), (Unknown, Some(Duration::from_secs(7))));
+}
+
+#[test]
+fn a_gateway_that_does_not_read_the_parameters_is_told_apart_and_named_with_the_other_styles() {
+    let cases = [
+        (ParamStyle::Form, "as a form; try param_style = \"query\" or \"json\""),
+        (ParamStyle::Query, "in the URL; try param_style = \"form\" or \"json\""),
+        (ParamStyle::Json, "as JSON; try param_style = \"form\" or \"query\""),
+    ];
+    for asked in [Asked::Refresh, Asked::LoginCode] {
+        for (status, body) in [
+            (415, String::new()),
+            (415, HTML.to_owned()),
+            (400, oauth("invalid_request", "Missing parameter: grant_type")),
+            (400, oauth("invalid_request", "")),
+            (400, oauth("unsupported_grant_type", "Invalid grant_type")),
+        ] {
+            for (style, words) in cases {
+                let sent = Reply { style: Some(style), ..reply(status, &HeaderMap::new(), &body, Ok(())) };
+                let failure = refusal(asked, &sent);
+                assert_eq!(failure.kind, Transient, "{asked:?} {status} {body}");
+                assert!(failure.message.contains(words), "{}", failure.message);
+            }
+            assert!(judge(asked, status, &HeaderMap::new(), &body).message.contains("param_style"));
+        }
+    }
+    assert!(!judge(Asked::ClientCredentials, 415, &HeaderMap::new(), "").message.contains("param_style"));
+    assert!(!judge(Asked::Refresh, 400, &HeaderMap::new(), HTML).message.contains("param_style"));
 }
 
 #[test]
@@ -83,7 +150,7 @@ fn a_429_is_a_rate_limit_whoever_asks_and_whatever_it_says() {
 #[test]
 fn retry_after_counts_on_a_503_but_ratelimit_reset_does_not() {
     let mut headers = HeaderMap::from_iter([("ratelimit-reset".parse().unwrap(), "900".parse().unwrap())]);
-    assert_eq!(judge(Asked::Refresh, 503, &headers, "").retry_after, None);
+    assert_eq!(judge(Asked::Exchange, 503, &headers, "").retry_after, None);
     headers.insert("retry-after", "7".parse().unwrap());
     assert_eq!(judge(Asked::Refresh, 503, &headers, "").retry_after, Some(Duration::from_secs(7)));
 }
@@ -192,7 +259,7 @@ fn a_success_that_cannot_be_read_may_have_spent_a_token_but_an_early_login_step_
     let faults = [BodyFault::TimedOut, BodyFault::BrokenOff, BodyFault::TooLong(256), BodyFault::Html];
     for asked in ALL {
         for fault in faults {
-            let reply = Reply { status: StatusCode::OK, headers: HeaderMap::new(), body: Err(fault) };
+            let reply = reply(206, &HeaderMap::new(), "{}", Err(fault));
             let expected = if is_early_login_step(asked) { Transient } else { Unknown };
             assert_eq!(success(asked, &reply).unwrap_err().kind, expected, "{asked:?} {fault:?}");
         }
@@ -200,13 +267,48 @@ fn a_success_that_cannot_be_read_may_have_spent_a_token_but_an_early_login_step_
 }
 
 #[test]
-fn a_refusal_counts_even_if_its_body_broke_off() {
-    let reply = |status| Reply { status, headers: HeaderMap::new(), body: Err(BodyFault::BrokenOff) };
-    assert_eq!(success(Asked::Refresh, &reply(StatusCode::SERVICE_UNAVAILABLE)).unwrap_err().kind, Transient);
-    assert_eq!(success(Asked::Refresh, &reply(StatusCode::TOO_MANY_REQUESTS)).unwrap_err().kind, RateLimited);
-    assert_eq!(success(Asked::Refresh, &reply(StatusCode::BAD_REQUEST)).unwrap_err().kind, Transient);
-    let whole = Reply { status: StatusCode::CREATED, headers: HeaderMap::new(), body: Ok(Zeroizing::new(vec![7])) };
-    assert_eq!(success(Asked::Refresh, &whole), Ok(&[7_u8][..]));
+fn a_refusal_that_broke_off_is_no_verdict_whatever_can_be_read_of_it() {
+    let bodies =
+        ["", "{", HTML, &oauth("invalid_client", ""), &oauth("invalid_grant", ""), &oauth("invalid_token", "")];
+    for asked in ALL {
+        for body in bodies {
+            for fault in [BodyFault::BrokenOff, BodyFault::TimedOut, BodyFault::TooLong(256)] {
+                for status in [400, 401, 403] {
+                    let failure = refusal(asked, &reply(status, &HeaderMap::new(), body, Err(fault)));
+                    assert_eq!(failure.kind, Transient, "{asked:?} {status} {body}");
+                    assert!(failure.message.contains("broke off"), "{}", failure.message);
+                }
+                let limited = refusal(asked, &reply(429, &HeaderMap::new(), body, Err(fault)));
+                assert_eq!(limited.kind, RateLimited, "nothing that it could go on to say");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_is_read_in_whatever_letters_it_comes() {
+    let words = oauth("invalid_grant", "");
+    let utf16: Vec<u8> = words.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let latin1 = [b"{\"error\":\"invalid_grant\",\"error_description\":\"Ung\xfcltig\"}".to_vec()].concat();
+    for bytes in [format!("\u{feff}{words}").into_bytes(), utf16, latin1] {
+        let body = Body { bytes: Zeroizing::new(bytes), end: Ok(()) };
+        let reply = Reply::new(StatusCode::BAD_REQUEST, HeaderMap::new(), body, 1 << 20);
+        assert_eq!(refusal(Asked::Refresh, &reply).kind, InvalidGrant);
+    }
+    for around in [format!("{words} trailing"), format!("Blocked: {words}"), format!("[{words}]")] {
+        assert_eq!(kind(Asked::Refresh, 400, &around), Transient, "a verdict stands alone: {around}");
+    }
+}
+
+#[test]
+fn a_body_that_broke_off_is_given_only_where_something_was_spent() {
+    for asked in ALL {
+        for (status, expected) in [(200, matches!(asked, Asked::Refresh | Asked::LoginCode)), (201, false)] {
+            let reply = reply(status, &HeaderMap::new(), "7", Err(BodyFault::BrokenOff));
+            assert_eq!(success(asked, &reply).is_ok(), expected, "{asked:?} {status}");
+        }
+        assert_eq!(success(asked, &reply(201, &HeaderMap::new(), "7", Ok(()))), Ok(&b"7"[..]));
+    }
 }
 
 #[test]

@@ -14,12 +14,22 @@ pub(super) fn decode(input: &[u8], limit: usize) -> Decoded {
     let end = loop {
         let mut room = bytes.len() - written;
         match BrotliDecompressStream(
-            &mut left, &mut read, input, &mut room, &mut written, &mut bytes, &mut total, &mut state,
+            &mut left,
+            &mut read,
+            input,
+            &mut room,
+            &mut written,
+            &mut bytes,
+            &mut total,
+            &mut state,
         ) {
-            BrotliResult::ResultSuccess => break Ok(()),
+            BrotliResult::ResultSuccess if left == 0 => break Ok(()),
             BrotliResult::NeedsMoreOutput if written >= limit => break Err(BodyFault::TooLong(limit / 1024)),
             BrotliResult::NeedsMoreOutput => bytes = grown(&bytes, limit),
-            BrotliResult::NeedsMoreInput | BrotliResult::ResultFailure => break Err(BodyFault::BrokenOff),
+            // There is no magic: what has an end in its middle is likely something else.
+            BrotliResult::ResultSuccess | BrotliResult::NeedsMoreInput | BrotliResult::ResultFailure => {
+                break Err(BodyFault::BrokenOff);
+            }
         }
     };
     bytes.truncate(written);

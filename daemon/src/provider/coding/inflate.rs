@@ -2,7 +2,8 @@
 //! trailer may be missing.
 
 use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags as flag};
+use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF as FLAGS;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 use zeroize::Zeroizing;
 
 use super::{BodyFault, Decoded, grown};
@@ -18,7 +19,7 @@ pub(super) fn gzip(mut input: &[u8], limit: usize) -> Option<Decoded> {
     let mut end = Err(BodyFault::BrokenOff);
     while input.starts_with(&GZIP) {
         let Some(header) = header_length(input) else { break };
-        let (consumed, ended) = output.inflate(&input[header..], flag::TINFL_FLAG_IGNORE_ADLER32, limit);
+        let (consumed, ended) = output.inflate(&input[header..], limit);
         end = ended;
         if end.is_err() {
             break;
@@ -28,19 +29,23 @@ pub(super) fn gzip(mut input: &[u8], limit: usize) -> Option<Decoded> {
     (!output.bytes.is_empty() || end.is_ok()).then(|| output.decoded(end))
 }
 
-/// With zlib's header if it looks like one, else without; or the other way, should that bring nothing.
+/// With zlib's header if it looks like one, or else without.
 pub(super) fn deflate(input: &[u8], limit: usize) -> Decoded {
-    let zlib = flag::TINFL_FLAG_PARSE_ZLIB_HEADER | flag::TINFL_FLAG_IGNORE_ADLER32;
-    let raw = flag::TINFL_FLAG_IGNORE_ADLER32;
-    let first = if is_zlib(input) { [zlib, raw] } else { [raw, zlib] };
-    let mut decoded = Decoded { bytes: Zeroizing::default(), end: Err(BodyFault::BrokenOff) };
-    for flags in first {
+    let bare = |input: &[u8]| {
         let mut output = Output::default();
-        let (_, end) = output.inflate(input, flags, limit);
-        decoded = output.decoded(end);
+        let (consumed, end) = output.inflate(input, limit);
+        (input.len() - consumed, output.decoded(end))
+    };
+    if is_zlib(input) {
+        let (_, decoded) = bare(&input[2..]);
         if decoded.end.is_ok() || !decoded.bytes.is_empty() {
-            break;
+            return decoded;
         }
+    }
+    let (left, mut decoded) = bare(input);
+    if left > 0 {
+        // Nothing says that it is deflate, and what has an end in its middle is likely something else.
+        decoded.end = decoded.end.and(Err(BodyFault::BrokenOff));
     }
     decoded
 }
@@ -80,15 +85,14 @@ struct Output {
 
 impl Output {
     /// How many bytes of the input it took, and how it ended.
-    fn inflate(&mut self, input: &[u8], flags: u32, limit: usize) -> (usize, Result<(), BodyFault>) {
-        let flags = flags | flag::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+    fn inflate(&mut self, input: &[u8], limit: usize) -> (usize, Result<(), BodyFault>) {
         let mut decoder = Box::<DecompressorOxide>::default();
         // Distances may not reach into what an earlier member wrote.
         let begin = self.written;
         let mut consumed = 0;
         loop {
             let out = self.bytes.get_mut(begin..).unwrap_or_default();
-            let (status, read, wrote) = decompress(&mut decoder, &input[consumed..], out, self.written - begin, flags);
+            let (status, read, wrote) = decompress(&mut decoder, &input[consumed..], out, self.written - begin, FLAGS);
             consumed += read;
             self.written += wrote;
             match status {

@@ -81,8 +81,13 @@ fn undo(coding: Coding, bytes: &[u8], limit: usize) -> Option<Decoded> {
         Coding::Brotli => brotli::decode(bytes, limit),
         Coding::Zstd => zstd::decode(bytes, limit)?,
     };
-    let nothing = decoded.bytes.is_empty() && decoded.end.is_err();
-    (!nothing).then_some(decoded)
+    let is_other = decoded.end == Err(BodyFault::BrokenOff) && (decoded.bytes.is_empty() || is_text(bytes));
+    (!is_other).then_some(decoded)
+}
+
+/// What is compressed has control characters in it, as a rule.
+fn is_text(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte >= b' ' || byte.is_ascii_whitespace())
 }
 
 /// A buffer with more room, filled with zeros; the one that was outgrown is wiped.

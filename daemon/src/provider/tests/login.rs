@@ -119,12 +119,14 @@ async fn step_2_mints_nothing_so_its_outcome_is_never_open() {
 
 #[tokio::test]
 async fn step_3_mints_tokens_so_its_outcome_can_be_open() {
-    let cases: [(Play, FailureKind); 7] = [
+    let cases: [(Play, FailureKind); 9] = [
         (Play::Reset, Unknown),
         (Play::json(502, ""), Unknown),
-        (Play::json(200, TOKEN), Unknown),
+        (Play::json(200, "{}"), Unknown),
         (Play::json(500, ""), Unknown),
-        (Play::json(503, ""), Transient),
+        (Play::json(503, ""), Unknown),
+        (Play::json(408, ""), Unknown),
+        (Play::json(415, ""), Transient),
         (Play::json(400, r#"{"error":"invalid_request","error_description":"Invalid code"}"#), Transient),
         (Play::json(400, r#"{"error":"invalid_client"}"#), InvalidClient),
     ];

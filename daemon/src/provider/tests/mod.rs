@@ -1,5 +1,6 @@
 //! The whole of a [`Provider`] against a server on loopback.
 
+mod endings;
 mod environment;
 mod faults;
 mod login;
@@ -22,6 +23,7 @@ use crate::core::settings::{Endpoint, Kind, Login, ParamStyle, Profile, Tenants}
 const PATIENT: Timing = Timing {
     connect: Duration::from_secs(10),
     whole: Duration::from_secs(20),
+    grace: Duration::from_secs(10),
     login_pause: Duration::from_millis(1),
     login_steps: Duration::from_secs(60),
 };

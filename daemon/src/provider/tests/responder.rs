@@ -15,6 +15,8 @@ pub(super) enum Play {
     Answer(u16, Vec<(&'static str, String)>, Vec<u8>),
     /// These bytes, and the connection is closed.
     Raw(Vec<u8>),
+    /// These bytes, and the connection is closed below TLS, which is not told.
+    NoNotify(Vec<u8>),
     /// These bytes, and then nothing: the connection stays open.
     Stall(Vec<u8>),
     /// These bytes again and again, until nobody takes them any more.
@@ -153,6 +155,11 @@ async fn serve(
             Play::Raw(bytes) => {
                 socket.write_all(&bytes).await.ok()?;
                 socket.shutdown().await.ok()?;
+                return None;
+            }
+            Play::NoNotify(bytes) => {
+                socket.write_all(&bytes).await.ok()?;
+                socket.flush().await.ok()?;
                 return None;
             }
             Play::Stall(bytes) => {

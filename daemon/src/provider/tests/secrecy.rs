@@ -83,6 +83,7 @@ async fn everything_at_trace() {
         (ParamStyle::Form, listing(0)),
         (ParamStyle::Form, refresh()),
         (ParamStyle::Query, refresh()),
+        (ParamStyle::Json, refresh()),
         (ParamStyle::Form, log_in()),
         (ParamStyle::Query, log_in()),
     ] {

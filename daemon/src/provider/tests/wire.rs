@@ -18,6 +18,7 @@ async fn central_posts_the_documented_form_to_the_endpoint_as_configured() {
     assert_eq!(seen.body, "grant_type=client_credentials&client_id=my+id&client_secret=s%2F1+%2B");
     assert_eq!(seen.header("content-type"), FORM);
     assert_eq!(seen.header("accept"), Some("application/json"));
+    assert_eq!(seen.header("accept-encoding"), Some("identity"));
     assert_eq!(seen.header("user-agent"), Some(concat!("tokend/", env!("CARGO_PKG_VERSION"))));
     assert_eq!(seen.header("authorization"), None, "the client's secret stands in the form alone");
     assert_eq!(seen.header("cookie"), None);
@@ -70,20 +71,27 @@ async fn a_page_of_tenants_may_be_longer_than_a_token_response() {
 }
 
 #[tokio::test]
-async fn a_refresh_goes_in_the_body_or_in_the_query_as_configured() {
+async fn a_refresh_goes_as_a_form_in_the_query_or_as_json_as_configured() {
     let fields = "client_id=my+id&client_secret=s%2F1+%2B&grant_type=refresh_token&refresh_token=r1%26%3D";
-    let server = Responder::start([Play::json(200, PAIR), Play::json(200, PAIR)]).await;
+    let server = Responder::start((0..3).map(|_| Play::json(200, PAIR))).await;
     let provider = provider(PATIENT);
     let tokens = pair(ask(&provider, &classic(&server.http(), ParamStyle::Form), &refresh()).await);
     assert_eq!(tokens, (Secret::from("a2"), Secret::from("r2")));
     pair(ask(&provider, &classic(&server.http(), ParamStyle::Query), &refresh()).await);
+    pair(ask(&provider, &classic(&server.http(), ParamStyle::Json), &refresh()).await);
 
     let seen = server.seen();
-    assert_eq!(seen.len(), 2);
+    assert_eq!(seen.len(), 3);
     assert_eq!(seen[0].request_line(), "POST /oauth2/token HTTP/1.1");
     assert_eq!((seen[0].body.as_str(), seen[0].header("content-type")), (fields, FORM));
     assert_eq!(seen[1].request_line(), format!("POST /oauth2/token?{fields} HTTP/1.1"));
-    assert_eq!((seen[1].body.as_str(), seen[1].header("content-type")), ("", None));
+    // The vendor's own request has the type of a body that it does not have.
+    assert_eq!((seen[1].body.as_str(), seen[1].header("content-type")), ("", Some("application/json")));
+    assert_eq!(seen[1].header("content-length"), Some("0"));
+    assert_eq!(seen[2].request_line(), "POST /oauth2/token HTTP/1.1");
+    assert_eq!(seen[2].header("content-type"), Some("application/json"));
+    let json = r#"{"client_id":"my id","client_secret":"s/1 +","grant_type":"refresh_token","refresh_token":"r1&="}"#;
+    assert_eq!(seen[2].body, json);
 }
 
 #[tokio::test]

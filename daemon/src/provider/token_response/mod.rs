@@ -106,9 +106,10 @@ fn read<T: Warned>(
 
 /// Some servers answer in a form (RFC 6749 has it for requests only): the same as JSON.
 fn from_form(text: &[u8]) -> Option<bytes::Bytes> {
-    let begins = text.trim_ascii().split(|byte| *byte == b'&').any(|part| {
-        [b"access_token=".as_slice(), b"refresh_token="].iter().any(|name| part.starts_with(name))
-    });
+    let begins = text
+        .trim_ascii()
+        .split(|byte| *byte == b'&')
+        .any(|part| [b"access_token=".as_slice(), b"refresh_token="].iter().any(|name| part.starts_with(name)));
     if !begins {
         return None;
     }

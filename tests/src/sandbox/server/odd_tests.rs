@@ -45,9 +45,11 @@ fn announced(head: &str) -> Option<usize> {
 
 #[test]
 fn a_coding_is_named_and_its_length_is_that_of_what_is_sent() {
-    for (odd, name, begins) in
-        [(Odd::Gzip, "gzip", &b"\x1f\x8b\x08"[..]), (Odd::Deflate, "deflate", b"\x78\x01"), (Odd::RawDeflate, "deflate", b"\x01")]
-    {
+    for (odd, name, begins) in [
+        (Odd::Gzip, "gzip", &b"\x1f\x8b\x08"[..]),
+        (Odd::Deflate, "deflate", b"\x78\x01"),
+        (Odd::RawDeflate, "deflate", b"\x01"),
+    ] {
         let (head, body) = wire(odd);
         assert!(head.contains(&format!("content-encoding: {name}\r\n")), "{head}");
         assert!(body.starts_with(begins) && announced(&head) == Some(body.len()), "{odd:?}");

@@ -6,8 +6,8 @@ use tokend::core::effect::Issued;
 use tokend::core::settings::{Kind, Profile};
 use tokend_proto::{Fingerprint, Flags, TokenName};
 
-use super::{Incomplete, Watch};
 use super::requests::chain_key;
+use super::{Incomplete, Watch};
 use crate::sandbox::Provider;
 use crate::simulation::disk::Disk;
 use crate::simulation::machine::{DAY, Machine, Time};
