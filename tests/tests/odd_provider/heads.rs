@@ -3,7 +3,8 @@
 use super::*;
 
 /// Those that say something of other answers, or take the access token or its life away.
-const OTHERS: [Odd; 18] = [
+const OTHERS: [Odd; 19] = [
+    Odd::OverTheLimit,
     Odd::LengthTooLongAndSilent,
     Odd::NoLastChunk,
     Odd::LengthTooLong,

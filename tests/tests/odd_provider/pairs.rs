@@ -79,10 +79,11 @@ fn where_the_refresh_token_stays_an_answer_may_leave_it_out() {
 
 #[test]
 fn a_pair_is_kept_whose_access_token_is_very_long_or_has_a_colon_in_it() {
-    for (seed, habits) in [
+    let cases = [
         (804, Quirks { colon_in_tokens: true, ..Quirks::default() }),
         (805, Quirks { classic_token_length: 20_000, ..Quirks::default() }),
-    ] {
+    ];
+    each(cases, |(seed, habits)| {
         let world = World::new(seed);
         let chain = Chain::new(&world, "legacy");
         world.configure("", &[chain.profile(&world)]);
@@ -96,5 +97,5 @@ fn a_pair_is_kept_whose_access_token_is_very_long_or_has_a_colon_in_it() {
         let _daemon = world.start();
         chain.goes_on(&world).unwrap();
         assert!(all_taken(&chain.statuses(&world)), "{:?}", chain.statuses(&world));
-    }
+    });
 }

@@ -8,11 +8,12 @@ use super::*;
 
 #[test]
 fn a_login_whose_last_step_has_an_unknown_outcome_is_not_followed_by_another_one() {
-    for (seed, fault) in [
+    let cases = [
         (821, Fault::Status { status: 503, retry_after: None }),
         (822, Fault::Says(Saying::RequestTimeout)),
         (823, Fault::Says(Saying::ClientClosed)),
-    ] {
+    ];
+    each(cases, |(seed, fault)| {
         let world = World::new(seed);
         world.provider().provider().add_fault(FaultRule::new(fault.clone()).at(Endpoint::ClassicCode).after_handling());
         world.configure("", &[world.classic_with_login("legacy")]);
@@ -20,16 +21,17 @@ fn a_login_whose_last_step_has_an_unknown_outcome_is_not_followed_by_another_one
         until("the last step", || (count(&world, Endpoint::ClassicCode) == 1).then_some(()));
         let again = world.provider().wait_until(SOON, |provider| provider.count(Endpoint::Login) > 1);
         assert!(!again, "{fault:?}: a token was minted, and the next one may come half an hour later");
-    }
+    });
 }
 
 #[test]
 fn a_refresh_with_an_unknown_outcome_is_said_to_be_one_when_the_chain_is_lost() {
-    for (seed, fault) in [
+    let cases = [
         (824, Fault::Status { status: 503, retry_after: None }),
         (825, Fault::Says(Saying::RequestTimeout)),
         (826, Fault::Says(Saying::ClientClosed)),
-    ] {
+    ];
+    each(cases, |(seed, fault)| {
         let world = World::new(seed);
         let chain = Chain::new(&world, "legacy");
         world.configure("", &[chain.profile(&world)]);
@@ -45,7 +47,7 @@ fn a_refresh_with_an_unknown_outcome_is_said_to_be_one_when_the_chain_is_lost() 
         let ran = world.ctl().run(&["explain", "legacy"]);
         let said = format!("{}{}", ran.stdout, ran.stderr);
         assert!(said.contains("an earlier refresh spent it"), "{fault:?}: {said}");
-    }
+    });
 }
 
 #[test]
