@@ -1,6 +1,5 @@
 //! What is a verdict and what is not: of a login's last step, of a token that is imported, of an error with 200.
 
-use serde_json::Value;
 use tokend_tests::harness::until;
 use tokend_tests::sandbox::Saying;
 
@@ -103,6 +102,6 @@ fn a_dead_refresh_token_is_dead_also_where_the_provider_says_so_with_200() {
     }
     let _ = chain.refresh(&world);
     let state = || world.ctl().status_of("legacy")["chain"]["state"].clone();
-    until("the chain is lost", || (state() == Value::from("lost")).then_some(()));
+    until("the chain is lost", || (state() == "lost").then_some(()));
     assert_eq!(count(&world, Endpoint::ClassicRefresh), 2, "the import and one refusal");
 }
