@@ -21,5 +21,6 @@ pub const MAX_WAIT: Duration = Duration::from_secs(10 * 60);
 /// Longest name accepted, in bytes: a profile, `/`, and a workspace name of up to 256 bytes.
 pub const MAX_NAME: usize = 64 + 1 + 256;
 
-/// Longest refresh token accepted by an import, in bytes.
+/// Longest refresh token accepted from an import or from a provider, in bytes. Half a frame, and a record has room for it
+/// beside an access token.
 pub const MAX_REFRESH_TOKEN: usize = 32 * 1024;

@@ -77,6 +77,19 @@ fn a_bad_duration() {
 }
 
 #[test]
+fn an_unknown_style_of_parameters() {
+    let styles = "expected \"form\", or \"query\" or \"json\" for a gateway that insists";
+    let message = |problem: &str| format!("tokend.toml:7: profiles.legacy.param_style: {problem}");
+    each_brings(&[
+        (legacy("cluster = 'EU-1'\nparam_style = 'JSON'"), &message(&format!("there is no style \"JSON\"; {styles}"))),
+        (
+            legacy("cluster = 'EU-1'\nparam_style = 7"),
+            &message("is a whole number; right is \"form\", \"query\" or \"json\""),
+        ),
+    ]);
+}
+
+#[test]
 fn an_unknown_cluster_or_none_or_two_gateways() {
     each_brings(&[
         (

@@ -67,6 +67,19 @@ fn everything_that_can_be_said_is_understood() {
 }
 
 #[test]
+fn each_style_of_parameters_is_taken() {
+    for (word, style) in [("form", ParamStyle::Form), ("query", ParamStyle::Query), ("json", ParamStyle::Json)] {
+        let config = whole_machine()
+            .load(&format!("{LEGACY}cluster = \"EU-1\"\nparam_style = \"{word}\"\n"))
+            .expect("it is right");
+        let Kind::Classic { param_style, .. } = &config.settings.profiles[&name("legacy")].kind else {
+            panic!("it is classic")
+        };
+        assert_eq!(*param_style, style);
+    }
+}
+
+#[test]
 fn secrets_and_authorities_of_a_profile_are_for_the_shell() {
     let machine = whole_machine();
     let config = machine.load(EVERYTHING).expect("it is right");
