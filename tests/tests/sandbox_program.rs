@@ -76,3 +76,17 @@ fn it_refuses_an_address_off_loopback() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(said, "sandbox: the sandbox listens on loopback only, not on 0.0.0.0:0; use 127.0.0.1 or ::1\n");
 }
+
+#[test]
+fn its_help_lists_every_fault_and_habit() {
+    let ran = sandbox().arg("--help").output().unwrap();
+    let text = String::from_utf8(ran.stdout).unwrap();
+    for (fault, is) in tokend_tests::sandbox::catalog() {
+        assert!(text.contains(&fault) && text.contains(is), "{fault}");
+    }
+    assert!(
+        ["same_token: false", "largest_page: 300", "refused_body: \"none\""].iter().all(|quirk| text.contains(quirk))
+    );
+    let brief = String::from_utf8(sandbox().arg("-h").output().unwrap().stdout).unwrap();
+    assert!(!brief.contains("no-last-chunk"), "that is for the long help");
+}

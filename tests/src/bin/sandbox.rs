@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use serde::Serialize;
 use tempfile::NamedTempFile;
-use tokend_tests::sandbox::{Lives, Population, Provider, RateLimits, Sandbox};
+use tokend_tests::sandbox::{Lives, Population, Provider, Quirks, RateLimits, Sandbox, catalog};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// An imitation of HPE's SSO, GreenLake and Classic Central on loopback.
@@ -70,7 +70,9 @@ struct Card<'a> {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    let command = Options::command().after_long_help(switches());
+    let options = Options::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let mut message = format!("sandbox: {error}");
@@ -83,6 +85,23 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What can be switched on while it runs, for `--help`.
+fn switches() -> String {
+    let mut text = "Faults, as the value of \"fault\" in a rule for POST /sandbox/faults:\n".to_owned();
+    let faults = catalog();
+    let width = faults.iter().map(|(fault, _)| fault.len()).max().unwrap_or_default();
+    for (fault, is) in faults {
+        text += &format!("  {fault:width$}  {is}\n");
+    }
+    let quirks = serde_json::to_value(Quirks::default()).unwrap_or_default();
+    text += "\nHabits, as members for POST /sandbox/quirks, and how they are without it:\n";
+    for (name, value) in quirks.as_object().into_iter().flatten() {
+        text += &format!("  {name}: {value}\n");
+    }
+    text + "\nA rule: {\"fault\": {\"odd\": \"gzip\"}, \"endpoints\": [\"classic-refresh\"], \"times\": {\"count\": 3}}\n\
+            \"stage\": \"after\" carries the request out first; \"odd\" always does."
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {

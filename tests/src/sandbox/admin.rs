@@ -13,12 +13,14 @@
 //! | `POST /sandbox/rate-limits` | [`RateLimits`]; those left out are off | `{}` |
 //! | `POST /sandbox/revoke` | `{"chain": N}` | `{}` |
 //! | `POST /sandbox/kill` | `{"client_id"}` or `{"fingerprint"}`: access tokens only | `{"killed": N}` |
+//! | `POST /sandbox/add-secret` | `{"client_id", "client_secret"}`: one more that is taken | `{}` |
 //! | `POST /sandbox/reset` | `{"client_id"}` | the new credentials |
 //! | `POST /sandbox/download-token` | `{"client_id"}` | a Download Token |
 //! | `POST /sandbox/tenants` | `{"workspace", "name"}` | `{"id"}` |
 //!
 //! A rule is written as `{"fault": {"status": {"status": 503}}, "endpoints": ["classic-refresh"], "times":
 //! {"count": 3}, "stage": "after"}`; `"reset"`, `"html"` and their like are plain strings, `"forever"` too.
+//! [`catalog`](super::catalog) has all of them, and `sandbox --help` prints it.
 //! What is wrong with a request is said in a 400's `{"error"}`.
 
 use serde::de::DeserializeOwned;
@@ -54,6 +56,13 @@ impl From<OperatorError> for Refusal {
 #[serde(deny_unknown_fields)]
 struct OfClient {
     client_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewSecret {
+    client_id: String,
+    client_secret: String,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +107,10 @@ fn act(provider: &mut Provider, now: Now, request: &Request) -> Result<Value, Re
         ("POST", "rate-limits") => provider.set_rate_limits(read::<RateLimits>(request)?),
         ("POST", "revoke") => provider.revoke(read::<OfChain>(request)?.chain)?,
         ("POST", "kill") => return kill(provider, read(request)?),
+        ("POST", "add-secret") => {
+            let NewSecret { client_id, client_secret } = read(request)?;
+            provider.add_secret(&client_id, &client_secret)?;
+        }
         ("POST", "reset") => return Ok(plain(&provider.reset_credentials(&read::<OfClient>(request)?.client_id)?)),
         ("POST", "download-token") => {
             return Ok(plain(&provider.download_token(now, &read::<OfClient>(request)?.client_id)?));
@@ -201,6 +214,8 @@ mod tests {
         assert_eq!(post(&mut provider, "kill", client.clone()).value(), json!({ "killed": 1 }));
         assert_eq!(post(&mut provider, "revoke", json!({ "chain": token["id"] })).status, 200);
         assert_eq!(post(&mut provider, "revoke", json!({ "chain": token["id"] })).status, 400);
+        let secret = json!({ "client_id": world.classic.client_id, "client_secret": "one more" });
+        assert_eq!(post(&mut provider, "add-secret", secret).status, 200);
         let new = post(&mut provider, "reset", client).text("client_secret");
         assert_ne!(new, world.classic.client_secret);
         assert_eq!(post(&mut provider, "kill", json!({ "fingerprint": "xyz" })).status, 400);

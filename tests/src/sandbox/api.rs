@@ -13,9 +13,9 @@ impl Provider {
         let Some(token) = bearer else { return unauthorized() };
         match (call.endpoint, &token.scope) {
             (_, Scope::Classic) | (Endpoint::GreenlakeApi, Scope::Central) => unauthorized(),
-            (Endpoint::TenantApi, Scope::Tenant(of)) if Some(of.as_str()) == call.id => devices(),
+            (Endpoint::TenantApi, Scope::Tenant(of)) if Some(of.as_str()) == call.id => content(call),
             (Endpoint::TenantApi, _) => forbidden("The token is not one of this tenant"),
-            _ => devices(),
+            _ => content(call),
         }
     }
 
@@ -26,7 +26,7 @@ impl Provider {
             return Response::json(401, &body).with("www-authenticate", "Bearer realm=\"service\"");
         };
         match self.state.tokens.live(now, bearer).map(|token| &token.scope) {
-            Some(Scope::Classic) => devices(),
+            Some(Scope::Classic) => content(call),
             _ => {
                 let description = "The access token is invalid or has expired";
                 let body = json!({ "error": "invalid_token", "error_description": description });
@@ -38,9 +38,20 @@ impl Provider {
     }
 }
 
-fn devices() -> Response {
+/// A little of what the vendor's own would bring.
+fn content(call: &Call<'_>) -> Response {
     let device = json!({ "serialNumber": "SANDBOX001", "deviceType": "ACCESS_POINT", "status": "ONLINE" });
-    Response::json(200, &json!({ "count": 1, "total": 1, "items": [device] }))
+    Response::json(
+        200,
+        &match call.request.path.rsplit('/').next() {
+            Some("aps") => json!({ "aps": [{ "serial": "SANDBOX001", "status": "Up" }], "count": 1, "total": 1 }),
+            Some("groups") => json!({ "data": [["default"]], "total": 1 }),
+            Some("sites-health") => {
+                json!({ "items": [{ "siteName": "HQ", "health": "GOOD" }], "count": 1, "total": 1 })
+            }
+            _ => json!({ "count": 1, "total": 1, "items": [device] }),
+        },
+    )
 }
 
 /// What the Central and GreenLake APIs say to a dead token.
@@ -94,6 +105,27 @@ mod tests {
         let mut provider = Provider::new(5);
         for target in ["/monitoring/v1/devices", "/network-monitoring/v1/devices", "/devices/v1/devices"] {
             assert_eq!(provider.handle(0, &Request::get(target)).reply().unwrap().status, 401, "{target}");
+        }
+    }
+
+    #[test]
+    fn the_first_calls_of_real_clients_are_there() {
+        let (mut provider, world) = Population::settle(5);
+        let classic = provider.download_token(0, &world.classic.client_id).unwrap().access_token;
+        let fields = [("grant_type", "client_credentials")];
+        let request = Request::form("/as/token.oauth2", &fields);
+        let request = request.basic(&world.central.client_id, &world.central.client_secret);
+        let central = provider.handle(0, &request).reply().unwrap().text("access_token");
+        let calls = [
+            (&central, &classic, "/network-monitoring/v1alpha1/sites-health", "items"),
+            (&central, &classic, "/network-monitoring/v1/device-inventory", "items"),
+            (&classic, &central, "/monitoring/v2/aps", "aps"),
+            (&classic, &central, "/configuration/v2/groups", "data"),
+        ];
+        for (good, wrong, target, member) in calls {
+            let reply = get(&mut provider, target, good);
+            assert_eq!((reply.status, reply.value()[member].as_array().map(Vec::len)), (200, Some(1)), "{target}");
+            assert_eq!(get(&mut provider, target, wrong).status, 401, "{target}");
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::state::State;
-use super::{Endpoint, Request};
+use super::{Endpoint, RefusedBody, Request};
 
 /// RFC 8693, section 2.1.
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -46,6 +46,16 @@ impl<'a> Call<'a> {
     /// A number in the parameters: `None` when it is missing, an error when it is none.
     pub(super) fn number(&self, name: &'static str) -> Result<Option<usize>, &'static str> {
         self.params.get(name).map(|text| text.parse().map_err(|_| name)).transpose()
+    }
+
+    /// Where the parameters of a Classic token request are. The vendor's own request has them in the query and says
+    /// that its empty body is JSON.
+    pub(super) fn carried(&self) -> RefusedBody {
+        match () {
+            () if self.request.body.is_empty() => RefusedBody::Query,
+            () if self.request.is("application/json") => RefusedBody::Json,
+            () => RefusedBody::Form,
+        }
     }
 
     /// Whether the client authenticated with HTTP Basic.

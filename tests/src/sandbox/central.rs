@@ -24,7 +24,7 @@ impl Provider {
     ) -> Result<String, Response> {
         let (id, secret) = call.credentials();
         let allowed = self.state.clients.get(id).is_some_and(|client| match &client.kind {
-            ClientKind::Api { workspace } => client.secret == secret && may(workspace.as_deref()),
+            ClientKind::Api { workspace } => client.takes(secret) && may(workspace.as_deref()),
             ClientKind::Classic => false,
         });
         match (allowed, call.param("grant_type")) {
@@ -33,7 +33,7 @@ impl Provider {
                 Err(oauth_error(400, "unsupported_grant_type", "The grant_type is not supported"))
             }
             (false, _) => {
-                let refusal = oauth_error(401, "invalid_client", "Invalid client or client credentials");
+                let refusal = oauth_error(401, "invalid_client", "Invalid client or client credentials.");
                 // RFC 6749, section 5.2: a client that used a scheme is told of it.
                 Err(if call.used_basic() { refusal.with("www-authenticate", "Basic") } else { refusal })
             }
@@ -43,11 +43,24 @@ impl Provider {
 
     /// Mints a bearer token that looks like a JWT.
     pub(super) fn issue(&mut self, now: Now, scope: Scope, life: u64, client_id: String) -> Answer {
+        if let Some((token, left)) = self.same_again(now, &scope, &client_id) {
+            let body = json!({ "access_token": token, "token_type": "Bearer", "expires_in": left });
+            return Answer::issued(no_store(Response::json(200, &body)), &token);
+        }
         let token = self.mint.jwt(self.quirks.token_length);
         let body = json!({ "access_token": token, "token_type": "Bearer", "expires_in": life });
         let answer = Answer::issued(no_store(Response::json(200, &body)), &token);
         self.state.tokens.insert(now, token, later(now, life), AccessToken { scope, client_id });
         answer
+    }
+
+    /// The token that the client has for this, if it is to get it again, and the seconds that are left of its life.
+    fn same_again(&self, now: Now, scope: &Scope, client_id: &str) -> Option<(String, u64)> {
+        if !self.quirks.same_token {
+            return None;
+        }
+        let (token, until) = self.state.tokens.latest(now, |of| of.scope == *scope && of.client_id == client_id)?;
+        Some((token.to_owned(), (until - now) / 1000)).filter(|(_, left)| *left > 0)
     }
 }
 
@@ -63,7 +76,7 @@ pub(super) fn no_store(response: Response) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Endpoint, Lives, Request};
+    use super::super::{Endpoint, Lives, Quirks, Request};
     use super::*;
 
     const TOKEN: &str = "/as/token.oauth2";
@@ -149,5 +162,44 @@ mod tests {
         assert_eq!(entries[1].client_id, entries[0].client_id);
         let text = serde_json::to_string(&entries).unwrap() + &format!("{provider:?} {entries:?}");
         assert!(!text.contains(&token) && !text.contains(&client.client_secret));
+    }
+
+    #[test]
+    fn the_same_token_comes_again_while_it_lives_with_what_is_left() {
+        let mut provider = Provider::new(1);
+        let client = provider.add_api_client(None);
+        provider.set_quirks(Quirks { same_token: true, ..Quirks::default() });
+        let mut at = |now| {
+            let reply = ask(&mut provider, now, &client.client_id, &client.client_secret);
+            (reply.text("access_token"), reply.value()["expires_in"].as_u64().unwrap())
+        };
+        let (first, life) = at(0);
+        assert_eq!((life, at(7_000_000)), (7199, (first.clone(), 199)));
+        let (next, life) = at(7_199_000);
+        assert!(next != first && life == 7199);
+    }
+
+    #[test]
+    fn a_colon_in_a_token_does_not_keep_it_from_working() {
+        let mut provider = Provider::new(1);
+        let client = provider.add_api_client(None);
+        provider.set_quirks(Quirks { colon_in_tokens: true, ..Quirks::default() });
+        let token = ask(&mut provider, 0, &client.client_id, &client.client_secret).text("access_token");
+        assert!(token.contains(':') && token.len() == 900);
+        assert_eq!(api(&mut provider, 1, &token), 200);
+    }
+
+    #[test]
+    fn a_client_may_have_more_than_one_secret_until_they_are_reset() {
+        let mut provider = Provider::new(1);
+        let client = provider.add_api_client(None);
+        for n in 0..20 {
+            provider.add_secret(&client.client_id, &format!("lease {n}")).unwrap();
+        }
+        let statuses = ["lease 3", "lease 4", "lease 19", client.client_secret.as_str()]
+            .map(|secret| ask(&mut provider, 0, &client.client_id, secret).status);
+        assert_eq!(statuses, [401, 200, 200, 200]);
+        provider.reset_credentials(&client.client_id).unwrap();
+        assert_eq!(ask(&mut provider, 0, &client.client_id, "lease 19").status, 401);
     }
 }

@@ -6,11 +6,14 @@ use super::call::Call;
 use super::central::{no_store, oauth_error};
 use super::provider::Answer;
 use super::state::{AccessToken, Chain, ChainId, ClientKind, RefreshToken, Scope};
-use super::{Now, Provider, Response, later};
+use super::{Now, Provider, RefusedBody, Response, later};
 
 impl Provider {
     /// `POST /oauth2/token` with a refresh token, or with a grant that nobody offers.
     pub(super) fn classic_refresh(&mut self, now: Now, call: &Call<'_>) -> Answer {
+        if let Some(refusal) = self.refused_body(call) {
+            return refusal.into();
+        }
         if call.param("grant_type") != "refresh_token" {
             return oauth_error(400, "unsupported_grant_type", "Invalid grant_type").into();
         }
@@ -29,17 +32,30 @@ impl Provider {
         if spent {
             let user = chain.user.clone();
             let id = self.start_chain(now, client_id, user);
-            return self.pair(id);
+            return self.pair(now, id);
         }
-        self.rotate(now, id);
-        self.pair(id)
+        if self.quirks.reuse_refresh_token {
+            self.renew_access(now, id);
+        } else {
+            self.rotate(now, id);
+        }
+        self.pair(now, id)
+    }
+
+    /// What is said to parameters that are where this gateway does not want them.
+    pub(super) fn refused_body(&self, call: &Call<'_>) -> Option<Response> {
+        let refused = self.quirks.refused_body != RefusedBody::None && self.quirks.refused_body == call.carried();
+        refused.then(|| match self.quirks.refused_status {
+            400 => oauth_error(400, "invalid_request", "Missing or invalid parameters"),
+            status => Response::json(status, &json!({ "message": "Unsupported Media Type" })),
+        })
     }
 
     /// The Classic client that authenticates, from the parameters or HTTP Basic.
     pub(super) fn classic_client(&self, call: &Call<'_>) -> Result<String, Response> {
         let (id, secret) = call.credentials();
         match self.state.clients.get(id) {
-            Some(client) if client.kind == ClientKind::Classic && client.secret == secret => Ok(id.to_owned()),
+            Some(client) if client.kind == ClientKind::Classic && client.takes(secret) => Ok(id.to_owned()),
             _ => Err(invalid_client(call)),
         }
     }
@@ -71,26 +87,50 @@ impl Provider {
     }
 
     fn renew_pair(&mut self, now: Now, id: ChainId) {
-        let length = self.quirks.classic_token_length;
-        let (access, refresh) = (self.mint.alphanumeric(length), self.mint.alphanumeric(length));
+        self.new_access(now, id);
+        let refresh = self.mint.alphanumeric(self.quirks.classic_token_length);
         let chain = self.state.chains.get_mut(&id).expect("the caller holds a chain that exists");
-        chain.access.clone_from(&access);
         chain.refresh.clone_from(&refresh);
-        let token = AccessToken { scope: Scope::Classic, client_id: chain.client_id.clone() };
-        let expires_at = later(now, self.lives.classic);
-        self.state.tokens.insert(now, access, expires_at, token);
         let dies_at = later(now, self.lives.refresh);
         self.state.refresh_tokens.insert(now, refresh, dies_at, RefreshToken { chain: id, spent: false });
     }
 
+    fn new_access(&mut self, now: Now, id: ChainId) {
+        let access = self.mint.opaque(self.quirks.classic_token_length);
+        let chain = self.state.chains.get_mut(&id).expect("the caller holds a chain that exists");
+        chain.access.clone_from(&access);
+        let token = AccessToken { scope: Scope::Classic, client_id: chain.client_id.clone() };
+        self.state.tokens.insert(now, access, later(now, self.lives.classic), token);
+    }
+
+    /// Another access token, or not even that; the refresh token stays, and lives as long as a new one.
+    fn renew_access(&mut self, now: Now, id: ChainId) {
+        let chain = &self.state.chains[&id];
+        let (access, refresh) = (chain.access.clone(), chain.refresh.clone());
+        let dies_at = later(now, self.lives.refresh);
+        self.state.refresh_tokens.insert(now, refresh, dies_at, RefreshToken { chain: id, spent: false });
+        if self.quirks.same_token && self.life_left(now, &access) > 0 {
+            return;
+        }
+        if !self.quirks.old_access_survives {
+            self.state.tokens.remove(&access);
+        }
+        self.new_access(now, id);
+    }
+
+    /// Seconds that are left of an access token's life.
+    fn life_left(&self, now: Now, access: &str) -> u64 {
+        self.state.tokens.expires_at(access).unwrap_or(now).saturating_sub(now) / 1000
+    }
+
     /// What a grant answers.
-    pub(super) fn pair(&self, id: ChainId) -> Answer {
+    pub(super) fn pair(&self, now: Now, id: ChainId) -> Answer {
         let chain = &self.state.chains[&id];
         let body = json!({
             "refresh_token": chain.refresh,
             "token_type": "bearer",
             "access_token": chain.access,
-            "expires_in": self.lives.classic,
+            "expires_in": self.life_left(now, &chain.access),
         });
         Answer::issued(no_store(Response::json(200, &body)), &chain.access)
     }
@@ -269,5 +309,52 @@ mod tests {
             provider.download_token(month * 30 * DAY, &client.client_id).unwrap();
         }
         assert_eq!(provider.state.chains.len(), 1);
+    }
+
+    #[test]
+    fn a_gateway_may_leave_the_refresh_token_as_it_is_and_the_access_token_too() {
+        let (mut provider, client, token) = settled();
+        provider.set_quirks(Quirks { reuse_refresh_token: true, ..Quirks::default() });
+        let other = refresh(&mut provider, 10 * DAY, &client, &token.refresh_token);
+        assert_eq!(other.text("refresh_token"), token.refresh_token);
+        assert_ne!(other.text("access_token"), token.access_token);
+        provider.set_quirks(Quirks { reuse_refresh_token: true, same_token: true, ..Quirks::default() });
+        let same = refresh(&mut provider, 10 * DAY + 200_000, &client, &token.refresh_token);
+        assert_eq!(same.text("access_token"), other.text("access_token"));
+        assert_eq!(same.value()["expires_in"], json!(7000));
+        let late = refresh(&mut provider, 23 * DAY, &client, &token.refresh_token);
+        assert_eq!(late.status, 200, "its 14 days run from the last refresh");
+        assert_ne!(late.text("access_token"), other.text("access_token"));
+    }
+
+    #[test]
+    fn parameters_can_be_refused_by_where_they_are_and_nothing_is_spent() {
+        let (mut provider, client, token) = settled();
+        let fields = [
+            ("client_id", client.client_id.as_str()),
+            ("client_secret", client.client_secret.as_str()),
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token.refresh_token.as_str()),
+        ];
+        let object: serde_json::Map<_, _> = fields.iter().map(|(n, v)| ((*n).to_owned(), json!(v))).collect();
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        // As in the vendor's documentation: all in the query, and a type for a body that is not there.
+        let vendors = Request::new("POST", &format!("{TOKEN}?{query}")).header("content-type", "application/json");
+        let styles = [
+            (RefusedBody::Form, Request::form(TOKEN, &fields)),
+            (RefusedBody::Json, Request::json(TOKEN, &object.into())),
+            (RefusedBody::Query, vendors),
+        ];
+        for (refused_body, request) in &styles {
+            for (refused_status, error) in [(415, ""), (400, "invalid_request")] {
+                provider.set_quirks(Quirks { refused_body: *refused_body, refused_status, ..Quirks::default() });
+                let reply = provider.handle(1, request).reply().unwrap();
+                assert_eq!((reply.status, reply.text("error").as_str()), (refused_status, error));
+            }
+        }
+        provider.set_quirks(Quirks { reuse_refresh_token: true, ..Quirks::default() });
+        for (style, request) in &styles {
+            assert_eq!(provider.handle(1, request).reply().unwrap().status, 200, "{style:?}");
+        }
     }
 }

@@ -14,6 +14,8 @@ pub enum Endpoint {
     TenantExchange,
     /// `GET /workspaces/v1/msp-tenants`.
     MspTenants,
+    /// `GET /workspaces/v1/msp-tenants/{id}`.
+    MspTenant,
     /// `GET /network-msp/v1/list-tenants`.
     CentralTenants,
     /// `POST /oauth2/token`, any grant but an authorization code.
@@ -24,13 +26,14 @@ pub enum Endpoint {
     Login,
     /// `POST /oauth2/authorize/central/api`: step 2.
     Authorize,
-    /// `GET /network-monitoring/v1/devices`: New Central, for `central`, `glp` and tenant tokens.
+    /// `GET /network-monitoring/v1/devices`, `…/sites-health` and `…/device-inventory`, or `v1alpha1`: New Central, for
+    /// `central`, `glp` and tenant tokens.
     CentralApi,
     /// `GET /network-monitoring/v1/tenants/{tenant}/devices`: for that tenant's token only.
     TenantApi,
     /// `GET /devices/v1/devices`: GreenLake, for `glp` and tenant tokens.
     GreenlakeApi,
-    /// `GET /monitoring/v1/devices`: Classic Central.
+    /// `GET /monitoring/v1/devices`, `/monitoring/v2/aps` and `/configuration/v2/groups`: Classic Central.
     ClassicApi,
     /// Anything else: 404, or 405 for a known path with another method.
     Unknown,
@@ -51,8 +54,8 @@ impl Endpoint {
 
     /// Whether GreenLake's limit per API client covers it.
     pub(super) fn is_greenlake(self) -> bool {
-        use Endpoint::{GreenlakeApi, MspTenants, TenantExchange, WorkspaceToken};
-        matches!(self, WorkspaceToken | TenantExchange | MspTenants | GreenlakeApi)
+        use Endpoint::{GreenlakeApi, MspTenant, MspTenants, TenantExchange, WorkspaceToken};
+        matches!(self, WorkspaceToken | TenantExchange | MspTenants | MspTenant | GreenlakeApi)
     }
 
     /// The endpoint at a path, or the status that refuses the request. The string is the id within the path.
@@ -62,14 +65,19 @@ impl Endpoint {
             ["as", "token.oauth2"] => ("POST", Self::CentralToken, None),
             ["authorization", "v2", "oauth2", id, "token"] => ("POST", Self::WorkspaceToken, Some(id)),
             ["workspaces", "v1", "msp-tenants"] => ("GET", Self::MspTenants, None),
+            ["workspaces", "v1", "msp-tenants", id] => ("GET", Self::MspTenant, Some(id)),
             ["network-msp", "v1", "list-tenants"] => ("GET", Self::CentralTenants, None),
             ["oauth2", "token"] => ("POST", Self::ClassicRefresh, None),
             ["oauth2", "authorize", "central", "api", "login"] => ("POST", Self::Login, None),
             ["oauth2", "authorize", "central", "api"] => ("POST", Self::Authorize, None),
-            ["network-monitoring", "v1", "devices"] => ("GET", Self::CentralApi, None),
+            ["network-monitoring", "v1" | "v1alpha1", "devices" | "sites-health" | "device-inventory"] => {
+                ("GET", Self::CentralApi, None)
+            }
             ["network-monitoring", "v1", "tenants", id, "devices"] => ("GET", Self::TenantApi, Some(id)),
             ["devices", "v1", "devices"] => ("GET", Self::GreenlakeApi, None),
-            ["monitoring", "v1", "devices"] => ("GET", Self::ClassicApi, None),
+            ["monitoring", "v1", "devices"] | ["monitoring", "v2", "aps"] | ["configuration", "v2", "groups"] => {
+                ("GET", Self::ClassicApi, None)
+            }
             _ => return Err(404),
         };
         if method == wanted { Ok((endpoint, id)) } else { Err(405) }

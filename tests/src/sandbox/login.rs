@@ -68,6 +68,9 @@ impl Provider {
 
     /// Step 3: `POST /oauth2/token` with the code, which works once.
     pub(super) fn classic_code(&mut self, now: Now, call: &Call<'_>) -> Answer {
+        if let Some(refusal) = self.refused_body(call) {
+            return refusal.into();
+        }
         let client_id = match self.classic_client(call) {
             Ok(client_id) => client_id,
             Err(refusal) => return refusal.into(),
@@ -83,7 +86,7 @@ impl Provider {
         }
         self.state.codes.remove(text);
         let id = self.start_chain(now, client_id, code.user);
-        self.pair(id)
+        self.pair(now, id)
     }
 }
 

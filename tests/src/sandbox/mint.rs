@@ -25,11 +25,12 @@ const JWT_HEADER: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6InNhbmRib3gifQ";
 pub(super) struct Mint {
     state: u64,
     ledger: Option<Vec<String>>,
+    colons: bool,
 }
 
 impl Mint {
     pub(super) fn new(seed: u64) -> Self {
-        Self { state: mix(seed ^ GOLDEN), ledger: None }
+        Self { state: mix(seed ^ GOLDEN), ledger: None, colons: false }
     }
 
     /// Writes down, from now on, whatever is minted and is a secret.
@@ -40,6 +41,11 @@ impl Mint {
     /// What was written down.
     pub(super) fn ledger(&self) -> &[String] {
         self.ledger.as_deref().unwrap_or_default()
+    }
+
+    /// Access tokens have a colon in them from now on, or have none.
+    pub(super) fn put_colons(&mut self, colons: bool) {
+        self.colons = colons;
     }
 
     fn write_down(&mut self, secret: &str) {
@@ -71,12 +77,33 @@ impl Mint {
         self.push_base64url(&mut token, rest - signature);
         token.push('.');
         self.push_base64url(&mut token, signature);
+        self.put_colon(&mut token);
         self.write_down(&token);
         token
     }
 
+    /// A Classic access token.
+    pub(super) fn opaque(&mut self, length: usize) -> String {
+        let mut token = self.letters(length);
+        self.put_colon(&mut token);
+        self.write_down(&token);
+        token
+    }
+
+    fn put_colon(&self, token: &mut String) {
+        if self.colons {
+            token.replace_range(7..8, ":");
+        }
+    }
+
     /// Letters and digits, as Kong makes tokens and codes.
     pub(super) fn alphanumeric(&mut self, length: usize) -> String {
+        let text = self.letters(length);
+        self.write_down(&text);
+        text
+    }
+
+    fn letters(&mut self, length: usize) -> String {
         let length = length.clamp(SHORTEST_OPAQUE, LONGEST);
         let mut text = String::with_capacity(length);
         while text.len() < length {
@@ -84,7 +111,6 @@ impl Mint {
             self.push_base64url(&mut text, missing);
             text.retain(|c| c.is_ascii_alphanumeric());
         }
-        self.write_down(&text);
         text
     }
 

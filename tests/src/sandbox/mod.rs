@@ -15,6 +15,8 @@ mod api;
 mod call;
 mod central;
 mod classic;
+mod coding;
+mod ending;
 mod endpoint;
 mod faults;
 mod greenlake;
@@ -32,16 +34,17 @@ mod settings;
 mod state;
 mod tenants;
 
+pub use ending::{Coding, Ending, OddHead, Unended};
 pub use endpoint::Endpoint;
-pub use faults::{Fault, FaultRule, RetryHint, RuleId, Stage, Times};
+pub use faults::{Fault, FaultRule, Odd, RetryHint, RuleId, Saying, Stage, Times, catalog};
 pub use http::{Request, Response};
 pub use limits::{Per, RateLimits};
 pub use log::{Entry, Log};
 pub use operator::{Credentials, DownloadToken, OperatorError};
 pub use population::Population;
-pub use provider::{Ending, Outcome, Provider};
+pub use provider::{Outcome, Provider};
 pub use server::{Sandbox, StartError};
-pub use settings::{DeadSubject, Lives, OffsetCounts, Quirks};
+pub use settings::{DeadSubject, Lives, OffsetCounts, Quirks, RefusedBody};
 pub use state::ChainId;
 
 /// Milliseconds since the Unix epoch. In virtual time any origin will do, as only `created_at` shows it.

@@ -9,6 +9,9 @@ use super::provider::fingerprint;
 use super::state::{ChainId, Client, ClientKind, User, Workspace};
 use super::{Now, Provider};
 
+/// Secrets of one client that are taken beside the first.
+const MORE_SECRETS: usize = 16;
+
 /// An OAuth client's id and secret. Its `Debug` does not show the secret.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Credentials {
@@ -112,9 +115,25 @@ impl Provider {
         let credentials =
             Credentials { client_id: self.mint.alphanumeric(32), client_secret: self.mint.alphanumeric(32) };
         let secret = credentials.client_secret.clone();
-        let client = Client { secret, kind, logins: VecDeque::new(), last_login_token: None };
+        let more_secrets = VecDeque::new();
+        let client = Client { secret, more_secrets, kind, logins: VecDeque::new(), last_login_token: None };
         self.state.clients.insert(credentials.client_id.clone(), client);
         credentials
+    }
+
+    /// The client may prove itself with this secret, too, as with one of a vault that gives another at each reading.
+    /// Of these the last sixteen are taken, until the credentials are reset.
+    pub fn add_secret(&mut self, client_id: &str, secret: &str) -> Result<(), OperatorError> {
+        let secrets = &mut self.client(client_id)?.more_secrets;
+        secrets.push_back(secret.to_owned());
+        if secrets.len() > MORE_SECRETS {
+            secrets.pop_front();
+        }
+        Ok(())
+    }
+
+    fn client(&mut self, id: &str) -> Result<&mut Client, OperatorError> {
+        self.state.clients.get_mut(id).ok_or_else(|| OperatorError::NoClient(id.to_owned()))
     }
 
     /// A user who may log in to Classic, or a new password for one.
@@ -176,8 +195,9 @@ impl Provider {
     /// Gives a client a new secret; every token minted with the old one is invalid, refresh tokens included.
     pub fn reset_credentials(&mut self, client_id: &str) -> Result<Credentials, OperatorError> {
         let secret = self.mint.alphanumeric(32);
-        let client = self.state.clients.get_mut(client_id);
-        client.ok_or_else(|| OperatorError::NoClient(client_id.to_owned()))?.secret.clone_from(&secret);
+        let client = self.client(client_id)?;
+        client.secret.clone_from(&secret);
+        client.more_secrets.clear();
         self.kill_access_tokens(client_id);
         for chain in self.chains(client_id) {
             self.revoke(chain)?;

@@ -11,7 +11,7 @@ use super::limits::Limiter;
 use super::log::{Entry, Log};
 use super::mint::Mint;
 use super::state::State;
-use super::{Endpoint, Lives, Now, Quirks, RateLimits, Request, Response};
+use super::{Ending, Endpoint, Lives, Now, Quirks, RateLimits, Request, Response};
 
 /// The whole provider as a value.
 #[derive(Clone)]
@@ -32,19 +32,6 @@ pub struct Outcome {
     pub delay: u64,
     /// What the client sees in the end.
     pub ending: Ending,
-}
-
-/// What the client sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// A whole response.
-    Reply(Response),
-    /// The connection is reset, and nothing has happened.
-    ResetBeforeHandling,
-    /// The connection is reset, and the request has been carried out.
-    ResetAfterHandling,
-    /// The response announces its whole length; so many bytes of the body arrive, then the connection closes.
-    Truncated(Response, usize),
 }
 
 impl Outcome {
@@ -109,19 +96,19 @@ impl Provider {
         let Hit { delay, fault } = self.faults.draw(call.endpoint, entry.client_id.as_deref(), call.id, roll);
         entry.fault = fault.as_ref().map(|(fault, _)| fault.name());
         let ending = match fault {
-            Some((fault, Stage::Before)) => fault.before(call.endpoint),
+            Some((fault, Stage::Before)) => fault.before(now, call.endpoint),
             fault => {
                 let answer = self.carry_out(now, &call, entry.client_id.as_deref());
                 entry.handled = true;
                 entry.status = Some(answer.response.status);
                 entry.issued = answer.issued;
                 match fault {
-                    Some((fault, _)) => fault.after(answer.response, call.endpoint),
+                    Some((fault, _)) => fault.after(now, answer.response, call.endpoint),
                     None => Ending::Reply(answer.response),
                 }
             }
         };
-        if let Ending::Reply(response) | Ending::Truncated(response, _) = &ending {
+        if let Some(response) = ending.response() {
             entry.status = Some(response.status);
         }
         self.log.push(entry);
@@ -132,7 +119,7 @@ impl Provider {
         let short = |id: String| id.chars().take(Entry::LONGEST_NAME).collect();
         let client_id = call.client_id(&self.state).map(short);
         let place = call.id.filter(|id| id.len() <= Entry::LONGEST_NAME).map(str::to_owned);
-        let is_tenant = matches!(call.endpoint, Endpoint::TenantExchange | Endpoint::TenantApi);
+        let is_tenant = matches!(call.endpoint, Endpoint::TenantExchange | Endpoint::TenantApi | Endpoint::MspTenant);
         let (workspace, tenant) = if is_tenant { (None, place) } else { (place, None) };
         let presented = call.presented().map(fingerprint);
         Entry { at: now, client_id, workspace, tenant, presented, ..Entry::new(call.endpoint) }
@@ -155,6 +142,7 @@ impl Provider {
             Endpoint::WorkspaceToken => self.workspace_token(now, call),
             Endpoint::TenantExchange => self.tenant_exchange(now, call),
             Endpoint::MspTenants => self.msp_tenants(now, call).into(),
+            Endpoint::MspTenant => self.msp_tenant(now, call).into(),
             Endpoint::CentralTenants => self.central_tenants(now, call).into(),
             Endpoint::ClassicRefresh => self.classic_refresh(now, call),
             Endpoint::ClassicCode => self.classic_code(now, call),
@@ -185,6 +173,7 @@ impl Provider {
 
     /// Changes how the provider behaves where nobody is certain.
     pub fn set_quirks(&mut self, quirks: Quirks) {
+        self.mint.put_colons(quirks.colon_in_tokens);
         self.quirks = quirks;
     }
 

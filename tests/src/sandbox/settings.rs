@@ -68,6 +68,19 @@ pub struct Quirks {
     pub token_length: usize,
     /// Characters in a Classic access or refresh token, from 16 to 1 MiB.
     pub classic_token_length: usize,
+    /// Access tokens have a colon in them, which no `b64token` (RFC 6750) has.
+    pub colon_in_tokens: bool,
+    /// Whoever has an access token that lives gets the same one again, with what is left of its life. On Classic only
+    /// where the refresh token stays as well.
+    pub same_token: bool,
+    /// A Classic refresh leaves the refresh token as it is: Kong's `reuse_refresh_token`.
+    pub reuse_refresh_token: bool,
+    /// The most tenants in one page, whatever `limit` says; 300 at most.
+    pub largest_page: usize,
+    /// Where Classic's token endpoint does not look for parameters.
+    pub refused_body: RefusedBody,
+    /// What it says to parameters there: 415, or 400 `invalid_request`.
+    pub refused_status: u16,
 }
 
 impl Default for Quirks {
@@ -81,6 +94,12 @@ impl Default for Quirks {
             refresh_race: 0,
             token_length: 900,
             classic_token_length: 32,
+            colon_in_tokens: false,
+            same_token: false,
+            reuse_refresh_token: false,
+            largest_page: 300,
+            refused_body: RefusedBody::None,
+            refused_status: 415,
         }
     }
 }
@@ -103,4 +122,20 @@ pub enum OffsetCounts {
     Items,
     /// Pages of `limit` tenants to leave out.
     Pages,
+    /// Nothing: each page is the first one.
+    Nothing,
+}
+
+/// Parameters that Classic's token endpoint refuses, by where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusedBody {
+    /// It takes all of them.
+    None,
+    /// In the query, whatever type the empty body has.
+    Query,
+    /// In a form.
+    Form,
+    /// In a JSON object.
+    Json,
 }

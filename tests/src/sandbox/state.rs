@@ -30,11 +30,19 @@ pub(super) struct State {
 #[derive(Clone)]
 pub(super) struct Client {
     pub(super) secret: String,
+    /// More secrets that are taken, oldest first.
+    pub(super) more_secrets: VecDeque<String>,
     pub(super) kind: ClientKind,
     /// When somebody tried to log in with it, within the quota's window.
     pub(super) logins: VecDeque<Now>,
     /// When a login last gave a token.
     pub(super) last_login_token: Option<Now>,
+}
+
+impl Client {
+    pub(super) fn takes(&self, secret: &str) -> bool {
+        self.secret == secret || self.more_secrets.iter().any(|other| other == secret)
+    }
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -125,6 +133,12 @@ impl Tokens {
 
     pub(super) fn expires_at(&self, text: &str) -> Option<Now> {
         self.table.entries.get(text).map(|(until, _)| *until)
+    }
+
+    /// The last to expire of those that live and match, and when it does.
+    pub(super) fn latest(&self, now: Now, matches: impl Fn(&AccessToken) -> bool) -> Option<(&str, Now)> {
+        let live = self.table.entries.iter().filter(|(_, (until, token))| now < *until && matches(token));
+        live.map(|(text, (until, _))| (text.as_str(), *until)).max_by_key(|(_, until)| *until)
     }
 
     pub(super) fn remove(&mut self, text: &str) -> bool {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::api::{forbidden, greenlake_error, unauthorized};
 use super::call::Call;
 use super::mint::with_hyphens;
-use super::state::Scope;
+use super::state::{Scope, Workspace};
 use super::{Now, OffsetCounts, Provider, Response};
 
 /// The most tenants in one page of GreenLake's listing.
@@ -18,14 +18,18 @@ const USUAL_PAGE: usize = 100;
 const LARGEST_CENTRAL_PAGE: usize = 100;
 
 impl Provider {
-    /// `GET /workspaces/v1/msp-tenants?limit&offset`.
+    /// `GET /workspaces/v1/msp-tenants?limit&offset&filter`.
     pub(super) fn msp_tenants(&self, now: Now, call: &Call<'_>) -> Response {
         self.listing(now, call, |tenants| {
-            let limit = page_size(call, LARGEST_PAGE)?;
+            let limit = page_size(call, LARGEST_PAGE)?.min(self.quirks.largest_page.max(1));
             let offset = call.number("offset")?.unwrap_or(0);
+            let wanted = filtered_name(call.param("filter"))?;
+            let is_wanted = |(_, name): &&(String, String)| wanted.as_ref().is_none_or(|wanted| name == wanted);
+            let tenants: Vec<_> = tenants.iter().filter(is_wanted).collect();
             let skip = match self.quirks.offset_counts {
                 OffsetCounts::Items => offset,
                 OffsetCounts::Pages => offset.saturating_mul(limit),
+                OffsetCounts::Nothing => 0,
             };
             let items: Vec<Value> = tenants
                 .iter()
@@ -35,6 +39,19 @@ impl Provider {
                 .collect();
             Ok(json!({ "offset": offset, "count": items.len(), "total": tenants.len(), "items": items }))
         })
+    }
+
+    /// `GET /workspaces/v1/msp-tenants/{id}`.
+    pub(super) fn msp_tenant(&self, now: Now, call: &Call<'_>) -> Response {
+        let workspace = match self.msp_workspace(now, call) {
+            Ok(workspace) => workspace,
+            Err(refusal) => return refusal,
+        };
+        let wanted = call.id.unwrap_or_default().replace('-', "").to_ascii_lowercase();
+        match workspace.tenants.iter().find(|(id, _)| *id == wanted) {
+            Some((id, name)) => Response::json(200, &json!({ "id": self.listed(id), "workspaceName": name })),
+            None => greenlake_error(404, "HPE_GL_WORKSPACES_TENANT_NONEXISTANT", "Tenant does not exist"),
+        }
     }
 
     /// `GET /network-msp/v1/list-tenants?limit&next`; `next` counts pages from 1.
@@ -60,25 +77,39 @@ impl Provider {
         call: &Call<'_>,
         page: impl FnOnce(&[(String, String)]) -> Result<Value, &'static str>,
     ) -> Response {
-        let bearer = call.request.bearer_token().and_then(|token| self.state.tokens.live(now, token));
-        let Some(token) = bearer else { return unauthorized() };
-        let workspace = match &token.scope {
-            Scope::Workspace(id) => self.state.workspaces.get(id),
-            Scope::Classic => return unauthorized(),
-            Scope::Central | Scope::Tenant(_) => None,
-        };
-        match workspace.filter(|workspace| !workspace.tenants.is_empty()) {
-            None => forbidden("Not an MSP workspace"),
-            Some(workspace) => match page(&workspace.tenants) {
-                Ok(body) => Response::json(200, &body),
-                Err(parameter) => greenlake_error(400, "HPE_GL_ERROR_BAD_REQUEST", &format!("Invalid {parameter}")),
-            },
+        match self.msp_workspace(now, call).map(|workspace| page(&workspace.tenants)) {
+            Err(refusal) => refusal,
+            Ok(Ok(body)) => Response::json(200, &body),
+            Ok(Err(parameter)) => greenlake_error(400, "HPE_GL_ERROR_BAD_REQUEST", &format!("Invalid {parameter}")),
         }
+    }
+
+    /// The workspace whose tenants the bearer may list.
+    fn msp_workspace(&self, now: Now, call: &Call<'_>) -> Result<&Workspace, Response> {
+        let bearer = call.request.bearer_token().and_then(|token| self.state.tokens.live(now, token));
+        let workspace = match bearer.map(|token| &token.scope) {
+            None | Some(Scope::Classic) => return Err(unauthorized()),
+            Some(Scope::Workspace(id)) => self.state.workspaces.get(id),
+            Some(Scope::Central | Scope::Tenant(_)) => None,
+        };
+        let msp = workspace.filter(|workspace| !workspace.tenants.is_empty());
+        msp.ok_or_else(|| forbidden("Not an MSP workspace"))
     }
 
     fn listed(&self, id: &str) -> String {
         if self.quirks.hyphens_in_listing { with_hyphens(id) } else { id.to_owned() }
     }
+}
+
+/// The name in `workspaceName eq '…'`, where a quote is written twice (OData, `SQUOTE-in-string`); none without a filter.
+fn filtered_name(filter: &str) -> Result<Option<String>, &'static str> {
+    if filter.is_empty() {
+        return Ok(None);
+    }
+    let quoted = filter.trim().strip_prefix("workspaceName eq ").map(str::trim);
+    let inner = quoted.and_then(|quoted| quoted.strip_prefix('\'')?.strip_suffix('\''));
+    let inner = inner.filter(|inner| !inner.replace("''", "").contains('\''));
+    inner.map(|inner| Some(inner.replace("''", "'"))).ok_or("filter")
 }
 
 fn page_size(call: &Call<'_>, largest: usize) -> Result<usize, &'static str> {
@@ -174,5 +205,43 @@ mod tests {
         assert_eq!(get(&mut provider, "dead", "/workspaces/v1/msp-tenants").status, 401);
         let (mut plain, token) = msp(0);
         assert_eq!(get(&mut plain, &token, "/workspaces/v1/msp-tenants").status, 403);
+    }
+
+    #[test]
+    fn a_provider_may_have_small_pages_or_but_one() {
+        let (mut provider, token) = msp(7);
+        let list = |provider: &mut Provider, offset| {
+            names(&get(provider, &token, &format!("/workspaces/v1/msp-tenants?limit=300&offset={offset}")), "id").len()
+        };
+        provider.set_quirks(Quirks { largest_page: 3, ..Quirks::default() });
+        assert_eq!([0, 3, 6, 9].map(|offset| list(&mut provider, offset)), [3, 3, 1, 0]);
+        let pages = Quirks { largest_page: 3, offset_counts: OffsetCounts::Pages, ..Quirks::default() };
+        provider.set_quirks(pages);
+        assert_eq!([0, 1, 2, 3].map(|offset| list(&mut provider, offset)), [3, 3, 1, 0]);
+        provider.set_quirks(Quirks { offset_counts: OffsetCounts::Nothing, ..pages });
+        assert_eq!([0, 1, 300].map(|offset| list(&mut provider, offset)), [3, 3, 3]);
+    }
+
+    #[test]
+    fn a_tenant_is_found_by_its_name_and_by_its_id() {
+        let (mut provider, token) = msp(3);
+        let workspace = provider.state.workspaces.keys().next().unwrap().clone();
+        let id = provider.add_tenant(&workspace, "O'Neill & Sons").unwrap();
+        let filter = |text: &str| {
+            let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+            format!("/workspaces/v1/msp-tenants?filter={encoded}")
+        };
+        let reply = get(&mut provider, &token, &filter("workspaceName eq 'O''Neill & Sons'"));
+        assert_eq!((names(&reply, "id"), &reply.value()["total"]), (vec![with_hyphens(&id)], &json!(1)));
+        for bad in ["workspaceName eq 'O'Neill'", "workspaceName ne 'x'", "x"] {
+            assert_eq!(get(&mut provider, &token, &filter(bad)).status, 400, "{bad}");
+        }
+        for written in [id.clone(), with_hyphens(&id)] {
+            let reply = get(&mut provider, &token, &format!("/workspaces/v1/msp-tenants/{written}"));
+            assert_eq!((reply.status, reply.text("workspaceName").as_str()), (200, "O'Neill & Sons"));
+        }
+        let reply = get(&mut provider, &token, "/workspaces/v1/msp-tenants/0123");
+        assert_eq!((reply.status, reply.text("errorCode").as_str()), (404, "HPE_GL_WORKSPACES_TENANT_NONEXISTANT"));
+        assert_eq!(get(&mut provider, "dead", "/workspaces/v1/msp-tenants/0123").status, 401);
     }
 }

@@ -155,6 +155,7 @@ impl Simulation {
         self.journal.note(self.at, Entry::Phase("calm"));
         self.end_troubles();
         self.world.provider.clear_faults();
+        self.world.usual_habits();
         self.network.calm();
         self.records_may_have_followed();
         self.disk.fault = None;

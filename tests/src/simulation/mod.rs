@@ -12,6 +12,7 @@
 //! at all: watches, `explain`, and the wire format.
 
 mod access;
+mod changes;
 mod clockwork;
 mod daemon;
 mod dice;
@@ -22,6 +23,7 @@ mod journal;
 mod life;
 mod machine;
 mod network;
+mod oddities;
 mod operator;
 mod peers;
 mod play;

@@ -21,7 +21,7 @@ impl Simulation {
     pub(super) fn operator(&mut self) {
         let pause = self.dice.pause(BUSTLE);
         self.after(pause, Event::Operator);
-        match self.dice.between(0, 15) {
+        match self.dice.between(0, 23) {
             0 => self.roll_over(),
             1 => self.spoil_vault(),
             2 => self.reload(),
@@ -33,11 +33,17 @@ impl Simulation {
             11 => self.kill_tokens(),
             12 => self.change_password(),
             13 | 14 => self.change_rules(),
-            _ => self.change_tenants(),
+            15 => self.change_tenants(),
+            16 => self.change_place(),
+            17 => self.change_client(),
+            18 | 19 => self.take_tenants_away(),
+            20 | 21 => self.reload_twice(),
+            22 => self.change_secret_at_each_reading(),
+            _ => self.import_behind_a_lock(),
         }
     }
 
-    fn tell_operator(&mut self, what: String) {
+    pub(super) fn tell_operator(&mut self, what: String) {
         self.journal.note(self.at, Entry::Operator(what));
     }
 
@@ -64,7 +70,7 @@ impl Simulation {
             for profile in self.world.good.profiles.values().filter(of_client) {
                 let password = Some(self.world.password.clone());
                 let secrets = vec![old.clone(), credentials.client_secret.clone()];
-                self.world.vaults.insert(profile.name.clone(), Vault { secrets, password, locked: false });
+                self.world.vaults.insert(profile.name.clone(), Vault { secrets, password, ..Vault::default() });
             }
         }
         let later = self.dice.pause(HOUR);
@@ -99,7 +105,7 @@ impl Simulation {
         self.reload();
     }
 
-    fn change_profile(&mut self) {
+    pub(super) fn change_profile(&mut self) {
         let Some(name) = self.some_profile() else { return };
         let Some(profile) = self.world.file.profiles.get(&name) else { return };
         let mut profile = Profile::clone(profile);
@@ -131,6 +137,10 @@ impl Simulation {
 
     fn import_something(&mut self) {
         let Some(name) = self.some_classic() else { return };
+        self.import_some(name);
+    }
+
+    pub(super) fn import_some(&mut self, name: ProfileName) {
         let client = self.world.good.profiles[&name].client_id.clone();
         let of_client = match self.dice.between(0, 3) {
             0 => self.dice.pick(&self.world.classic_clients).cloned().unwrap_or(client),
@@ -222,12 +232,12 @@ impl Simulation {
         self.tell_operator("adds or removes a tenant".to_owned());
     }
 
-    fn some_profile(&mut self) -> Option<ProfileName> {
+    pub(super) fn some_profile(&mut self) -> Option<ProfileName> {
         let names: Vec<ProfileName> = self.world.good.profiles.keys().cloned().collect();
         self.dice.pick(&names).cloned()
     }
 
-    fn some_classic(&mut self) -> Option<ProfileName> {
+    pub(super) fn some_classic(&mut self) -> Option<ProfileName> {
         let classic = self.world.good.profiles.values().filter(|p| matches!(p.kind, Kind::Classic { .. }));
         let names: Vec<ProfileName> = classic.map(|profile| profile.name.clone()).collect();
         self.dice.pick(&names).cloned()

@@ -262,7 +262,9 @@ impl Simulation {
         if !self.phase.is_calm() {
             return;
         }
-        let needy = names.iter().filter(|name| matches!(name.health, Health::ChainLost | Health::ChainEmpty));
+        // A client that is refused though its secret is right: then it is another client's token that was imported.
+        let needs_one = |health: Health| matches!(health, Health::ChainLost | Health::ChainEmpty | Health::Rejected);
+        let needy = names.iter().filter(|name| name.chain.is_some() && needs_one(name.health));
         let needy: Vec<ProfileName> = needy.filter_map(|name| name.name.parse().ok()).collect();
         for profile in needy {
             self.after(SECOND, Event::Import(profile));

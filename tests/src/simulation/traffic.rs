@@ -12,7 +12,8 @@ use super::machine::{HOUR, SECOND, Time};
 use super::network::{CONNECT, Flight, FlightId, WHOLE};
 use super::play::{Event, Simulation};
 use super::watch::requests::{chain_key, name_of};
-use super::wire::{self, Arrived, Step};
+use super::wire::{self, Arrived, Gap, Step};
+use super::world::World;
 
 impl Simulation {
     /// The core sends a request.
@@ -66,6 +67,10 @@ impl Simulation {
         if self.network.partition {
             let delay = if self.dice.chance(0.5) { CONNECT } else { self.dice.between(1, 100) };
             return self.after(delay, Event::Land(id, Box::new(Arrived::NoConnection)));
+        }
+        if World::is_nowhere(&host) {
+            let (delay, arrived) = self.stranger();
+            return self.after(delay, Event::Land(id, Box::new(arrived)));
         }
         if self.dice.chance(self.network.loss_before) {
             *self.totals.faults.entry("request lost").or_default() += 1;
@@ -135,7 +140,11 @@ impl Simulation {
         let (delay, arrived) = if self.at + delay > latest {
             (latest.saturating_sub(self.at), Arrived::TimedOut)
         } else {
-            (delay, Arrived::of(outcome))
+            match Arrived::of(outcome) {
+                // The daemon waits for the rest as long as it waits for anything.
+                arrived @ Arrived::Cut(_, _, Gap::Silent) => (latest.saturating_sub(self.at), arrived),
+                arrived => (delay, arrived),
+            }
         };
         self.after(delay, Event::Land(id, Box::new(arrived)));
     }
@@ -176,7 +185,15 @@ impl Simulation {
                 self.watch.succeeded(request);
                 let at = flight.handled.unwrap_or(self.at);
                 if let Some(access) = &pair.access {
-                    self.watch.received(&name, Fingerprint::of(&access.access_token), at);
+                    let token = Fingerprint::of(&access.access_token);
+                    let beside = match &pair.refresh_token {
+                        RefreshToken::New(beside) => Some(Fingerprint::of(beside)),
+                        RefreshToken::Absent | RefreshToken::Unreadable => None,
+                    };
+                    if beside.is_none() || access.expires_in.is_some_and(|seconds| seconds < 2) {
+                        self.watch.came_incomplete(token, beside);
+                    }
+                    self.watch.received(&name, token, at);
                 }
                 if let (Some(key), RefreshToken::New(token)) = (chain_key(&request.profile), &pair.refresh_token) {
                     self.watch.pair_received(&key, refresh_token(&request.grant), token, at, self.at);
@@ -224,6 +241,7 @@ impl Simulation {
 
     /// The secrets have been read.
     pub(super) fn secrets_read(&mut self, profile: ProfileName) {
+        self.world.another_secret(&profile);
         let vault = self.world.vaults.get(&profile);
         let Some(daemon) = &mut self.daemon else { return };
         let known = daemon.applied.profiles.get(&profile);

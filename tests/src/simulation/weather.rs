@@ -7,7 +7,7 @@ use super::journal::Entry;
 use super::life::REBOOT;
 use super::machine::{HOUR, MINUTE, SECOND, Time};
 use super::play::{Event, Simulation};
-use crate::sandbox::{Endpoint, Fault, FaultRule, RetryHint, RuleId, Times};
+use crate::sandbox::{Fault, FaultRule, RetryHint, RuleId};
 
 /// Mean times from one thing to the next, in rough weather.
 const TROUBLE: Time = 40 * MINUTE;
@@ -16,6 +16,9 @@ const MACHINE: Time = 4 * HOUR;
 /// Something that ends by itself.
 pub(super) enum Trouble {
     Rule(RuleId),
+    /// The same, and perhaps with habits that go with it.
+    Odd(RuleId),
+    Quirks,
     Loss,
     Partition,
     Slowness,
@@ -28,8 +31,11 @@ impl Simulation {
         let pause = self.dice.pause(TROUBLE);
         self.after(pause, Event::Weather);
         let length = self.dice.pause(20 * MINUTE);
-        let (what, trouble) = match self.dice.between(0, 9) {
+        let (what, trouble) = match self.dice.between(0, 16) {
             0..5 => self.provider_trouble(),
+            10..13 => self.odd_answers(),
+            13..15 => self.words_of_others(),
+            15.. => self.odd_habits(),
             5 => {
                 self.network.loss_before = self.dice.roll() * 0.6;
                 self.network.loss_after = self.dice.roll() * 0.6;
@@ -63,25 +69,11 @@ impl Simulation {
 
     fn provider_trouble(&mut self) -> (&'static str, Trouble) {
         let (fault, after) = self.some_fault();
-        let endpoints = [
-            Endpoint::CentralToken,
-            Endpoint::WorkspaceToken,
-            Endpoint::TenantExchange,
-            Endpoint::MspTenants,
-            Endpoint::ClassicRefresh,
-            Endpoint::ClassicCode,
-            Endpoint::Login,
-            Endpoint::Authorize,
-        ];
         let mut rule = FaultRule::new(fault);
         if self.dice.chance(0.6) {
-            rule = rule.at(*self.dice.pick(&endpoints).expect("some"));
+            rule = rule.at(self.some_endpoint());
         }
-        rule.times = match self.dice.between(0, 2) {
-            0 => Times::Forever,
-            1 => Times::Count(self.dice.between(1, 6) as u32),
-            _ => Times::Chance(self.dice.roll()),
-        };
+        rule.times = self.some_times();
         if after {
             rule = rule.after_handling();
         }
@@ -90,19 +82,19 @@ impl Simulation {
 
     /// A fault, and whether it spoils the answer of a request that was carried out.
     ///
-    /// Statuses that say "not carried out" come only where that is true: a provider that lies about it is beyond
-    /// what anybody can promise.
+    /// A refusal that means something comes only where it is true: a provider that lies about it is beyond what anybody
+    /// can promise.
     fn some_fault(&mut self) -> (Fault, bool) {
         let status = |status| Fault::Status { status, retry_after: None };
         let either = self.dice.chance(0.5);
-        match self.dice.between(0, 17) {
+        match self.dice.between(0, 19) {
             0 => (status(500), either),
             1 => (Fault::Status { status: 503, retry_after: Some(self.dice.between(1, 90).to_string()) }, false),
             2 => (status(502), either),
             3 => (status(504), either),
             4 => (status(*self.dice.pick(&[400, 401, 403, 404]).expect("some")), false),
             5 => (Fault::TooMany(self.some_hint()), false),
-            6 => (Fault::Delay(self.dice.between(SECOND, 45 * SECOND)), false),
+            6 => (self.late(), false),
             7 | 8 => (Fault::Reset, either),
             9 => (Fault::Truncated(self.dice.between(0, 100) as usize), true),
             10 => (Fault::Html, either),
@@ -117,6 +109,7 @@ impl Simulation {
                 (Fault::ExpiresIn(Some(text.to_owned())), true)
             }
             15 | 16 => (status(500), true),
+            17 | 18 => self.given_up(),
             _ => (Fault::Redirect("https://elsewhere.example.net/".to_owned()), false),
         }
     }
@@ -126,10 +119,13 @@ impl Simulation {
             0 => self.dice.between(600, 7200),
             _ => self.dice.between(0, 90),
         };
-        match self.dice.between(0, 3) {
+        match self.dice.between(0, 6) {
             0 => RetryHint::None,
             1 => RetryHint::RetryAfter(seconds),
             2 => RetryHint::RatelimitReset(seconds),
+            3 => RetryHint::RetryAfterDate(seconds),
+            4 => RetryHint::ResetDate(seconds),
+            5 => RetryHint::ResetEpoch(seconds),
             _ => RetryHint::Message(seconds),
         }
     }
@@ -138,6 +134,11 @@ impl Simulation {
     pub(super) fn clear(&mut self, trouble: Trouble) {
         match trouble {
             Trouble::Rule(rule) => drop(self.world.provider.remove_fault(rule)),
+            Trouble::Odd(rule) => {
+                self.world.provider.remove_fault(rule);
+                self.world.usual_habits();
+            }
+            Trouble::Quirks => self.world.usual_habits(),
             Trouble::Loss => (self.network.loss_before, self.network.loss_after) = (0.0, 0.0),
             Trouble::Partition => self.network.partition = false,
             Trouble::Slowness => self.network.slowness = 200,

@@ -9,7 +9,7 @@ use tokend::core::settings::{Kind, Profile};
 use tokend::provider::{Asked, Came, Meaning, Text, interpret};
 use tokend_proto::Secret;
 
-use crate::sandbox::{Ending, Outcome, Request, Response};
+use crate::sandbox::{Ending, Outcome, Request, Response, Unended};
 
 /// The step of a request; all but a login have one.
 #[derive(Clone)]
@@ -31,18 +31,32 @@ pub(super) struct Texts {
 #[derive(Clone)]
 pub(super) enum Arrived {
     Response(Response),
-    /// The body broke off.
-    Broken(Response),
+    /// So many bytes of the body, and no end: the connection broke, or nothing more came in time.
+    Cut(Response, usize, Gap),
     NoConnection,
     TimedOut,
     Reset,
 }
 
+/// Why the rest did not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gap {
+    Broken,
+    Silent,
+}
+
 impl Arrived {
     pub(super) fn of(outcome: Outcome) -> Self {
         match outcome.ending {
-            Ending::Reply(response) => Self::Response(response),
-            Ending::Truncated(response, _) => Self::Broken(response),
+            // Of an odd head nothing reaches the reader of answers but what is as usual in it.
+            Ending::Reply(response) | Ending::OddHead(response, _) => Self::Response(response),
+            Ending::Coded(response, coding) => Self::Response(coding.coded(response)),
+            Ending::Truncated(response, kept) => Self::Cut(response, kept, Gap::Broken),
+            Ending::Unended(response, how) => {
+                let kept = response.body.len();
+                let gap = if how == Unended::Silent { Gap::Silent } else { Gap::Broken };
+                Self::Cut(response, kept, gap)
+            }
             Ending::ResetBeforeHandling | Ending::ResetAfterHandling => Self::Reset,
         }
     }
@@ -75,7 +89,10 @@ pub(super) fn meaning(grant: &Grant, step: &Step, arrived: &Arrived) -> Meaning 
     };
     let came = match arrived {
         Arrived::Response(r) => Came::Response { status: r.status, headers: &r.headers, body: Text::Whole(&r.body) },
-        Arrived::Broken(r) => Came::Response { status: r.status, headers: &r.headers, body: Text::Cut(b"") },
+        Arrived::Cut(r, kept, _) => {
+            let body = Text::Cut(r.body.get(..*kept).unwrap_or(&r.body));
+            Came::Response { status: r.status, headers: &r.headers, body }
+        }
         Arrived::NoConnection => Came::NoConnection,
         Arrived::TimedOut => Came::TimedOut,
         Arrived::Reset => Came::Reset,

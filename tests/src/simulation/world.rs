@@ -23,6 +23,17 @@ pub(super) struct Vault {
     pub(super) password: Option<String>,
     /// The files cannot be read.
     pub(super) locked: bool,
+    /// Each reading brings another text.
+    pub(super) changing: Option<Changing>,
+}
+
+/// How a secret changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Changing {
+    /// To another one that is right, as a vault's that leases secrets.
+    Right(u64),
+    /// To another one that is wrong.
+    Wrong(u64),
 }
 
 /// A configuration file.
@@ -62,8 +73,10 @@ pub(super) struct World {
     pub(super) classic_clients: Vec<String>,
     /// Tokens live as long as is documented.
     pub(super) usual_lives: bool,
-    /// Another client for the first `central` profile.
+    /// Another client for `central` profiles.
     pub(super) other_central: String,
+    /// What the provider does where nobody is certain, but for a while.
+    pub(super) quirks: Quirks,
 }
 
 impl World {
@@ -84,7 +97,9 @@ impl World {
             classic_clients: Vec::new(),
             usual_lives: true,
             other_central: String::new(),
+            quirks: Quirks::default(),
         };
+        world.quirks = world.provider.quirks();
         let lives = world.provider.lives();
         world.usual_lives = lives == Lives { session: lives.session, ..Lives::default() };
         world.provider.set_user(USER, &world.password, CUSTOMER);
@@ -166,6 +181,12 @@ impl World {
             };
             self.add(&format!("legacy-{n}"), client, kind);
         }
+        if plan.kept == Kept::Many {
+            // Nobody's, unless an operator makes a profile its own.
+            let other = self.provider.add_classic_client();
+            self.secrets.insert(other.client_id.clone(), other.client_secret);
+            self.classic_clients.push(other.client_id);
+        }
     }
 
     fn add(&mut self, name: &str, client_id: String, kind: Kind) -> ProfileName {
@@ -175,7 +196,7 @@ impl World {
         name
     }
 
-    fn api_client(&mut self, workspace: Option<&str>) -> String {
+    pub(super) fn api_client(&mut self, workspace: Option<&str>) -> String {
         let client = self.provider.add_api_client(workspace);
         self.secrets.insert(client.client_id.clone(), client.client_secret);
         client.client_id
@@ -195,9 +216,28 @@ impl World {
         self.good.profiles.keys().all(|name| self.vaults.get(name) == Some(&self.right_vault(name)))
     }
 
+    /// The secrets of a profile are about to be read.
+    pub(super) fn another_secret(&mut self, name: &ProfileName) {
+        let client = self.file.profiles.get(name).unwrap_or(&self.good.profiles[name]).client_id.clone();
+        let Some(vault) = self.vaults.get_mut(name) else { return };
+        match &mut vault.changing {
+            None => {}
+            Some(Changing::Right(count)) => {
+                *count += 1;
+                let text = format!("lease {count} of {client}");
+                self.provider.add_secret(&client, &text).expect("a client");
+                vault.secrets = vec![text];
+            }
+            Some(Changing::Wrong(count)) => {
+                *count += 1;
+                vault.secrets = vec![format!("slip {count} of the pen")];
+            }
+        }
+    }
+
     fn right_vault(&self, name: &ProfileName) -> Vault {
         let client = &self.file.profiles.get(name).unwrap_or(&self.good.profiles[name]).client_id;
-        Vault { secrets: vec![self.secrets[client].clone()], password: Some(self.password.clone()), locked: false }
+        Vault { secrets: vec![self.secrets[client].clone()], password: Some(self.password.clone()), ..Vault::default() }
     }
 
     pub(super) fn set_password(&mut self, password: String) {
@@ -254,7 +294,8 @@ pub(super) fn endpoint(host: &str, path: &str) -> Endpoint {
 fn play_it_either_way(provider: &mut Provider, plan: &Plan, dice: &mut Dice) {
     provider.set_quirks(Quirks {
         dead_subject: if dice.chance(0.5) { DeadSubject::InvalidClient } else { DeadSubject::InvalidToken },
-        offset_counts: OffsetCounts::Items,
+        offset_counts: if dice.chance(0.3) { OffsetCounts::Pages } else { OffsetCounts::Items },
+        largest_page: *dice.pick(&[300, 40, 10]).expect("some"),
         old_access_survives: dice.chance(0.3),
         refresh_race: if dice.chance(0.2) { 2000 } else { 0 },
         token_length: 64,

@@ -1,8 +1,9 @@
 //! What a fault makes of a request or of its answer.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::{Ending, Endpoint, Response};
+use super::super::{Ending, Endpoint, Now, Response};
 use super::{Fault, RetryHint};
 
 /// The largest body that [`Fault::Huge`] makes: it is made in memory.
@@ -26,19 +27,21 @@ impl Fault {
             Self::ExpiresIn(_) => "expires-in",
             Self::AccessToken(_) => "access-token",
             Self::Redirect(_) => "redirect",
+            Self::Says(saying) => saying.name(),
+            Self::Odd(odd) => odd.name(),
         }
     }
 
     /// The ending of a request that was not carried out.
-    pub(in crate::sandbox) fn before(&self, endpoint: Endpoint) -> Ending {
+    pub(in crate::sandbox) fn before(&self, now: Now, endpoint: Endpoint) -> Ending {
         match self {
             Self::Reset => Ending::ResetBeforeHandling,
-            _ => Ending::Reply(self.substitute(endpoint).unwrap_or_default()),
+            _ => Ending::Reply(self.substitute(now, endpoint).unwrap_or_default()),
         }
     }
 
     /// The ending of a request that was carried out.
-    pub(in crate::sandbox) fn after(&self, answer: Response, endpoint: Endpoint) -> Ending {
+    pub(in crate::sandbox) fn after(&self, now: Now, answer: Response, endpoint: Endpoint) -> Ending {
         match self {
             Self::Reset => Ending::ResetAfterHandling,
             Self::Truncated(keep) => {
@@ -49,12 +52,13 @@ impl Fault {
             Self::AccessToken(token) => {
                 Ending::Reply(with_member(answer, "access_token", Some(&json!(token).to_string())))
             }
-            _ => Ending::Reply(self.substitute(endpoint).unwrap_or(answer)),
+            Self::Odd(odd) => odd.spoil(answer),
+            _ => Ending::Reply(self.substitute(now, endpoint).unwrap_or(answer)),
         }
     }
 
     /// The response that stands in for the provider's; none for a fault that changes it.
-    fn substitute(&self, endpoint: Endpoint) -> Option<Response> {
+    fn substitute(&self, now: Now, endpoint: Endpoint) -> Option<Response> {
         Some(match self {
             Self::Status { status, retry_after } => {
                 let response = match (status, endpoint.is_classic()) {
@@ -63,7 +67,8 @@ impl Fault {
                 };
                 retry_after.iter().fold(response, |response, text| response.with("retry-after", text))
             }
-            Self::TooMany(hint) => too_many(*hint),
+            Self::TooMany(hint) => too_many(now, *hint),
+            Self::Says(saying) => saying.said(endpoint),
             Self::Html => {
                 Response::new(200, "text/html", "<!doctype html><title>Sign in</title><p>Welcome to the WiFi")
             }
@@ -76,30 +81,53 @@ impl Fault {
             Self::NotUtf8 => Response::new(200, "application/json", b"{\"access_token\":\"\xff\xfe\xc0\"}".as_slice()),
             Self::OtherShape(value) => Response::json(200, value),
             Self::Redirect(location) => Response { status: 302, ..Response::default() }.with("location", location),
-            Self::Delay(_) | Self::Reset | Self::Truncated(_) | Self::ExpiresIn(_) | Self::AccessToken(_) => {
-                return None;
-            }
+            Self::Delay(_)
+            | Self::Reset
+            | Self::Truncated(_)
+            | Self::ExpiresIn(_)
+            | Self::AccessToken(_)
+            | Self::Odd(_) => return None,
         })
     }
 }
 
-fn too_many(hint: RetryHint) -> Response {
+fn too_many(now: Now, hint: RetryHint) -> Response {
     let message = match hint {
         RetryHint::Message(seconds) => format!("Too many requests: try again after {seconds} seconds"),
         _ => "API rate limit exceeded".to_owned(),
     };
     let response = Response::json(429, &json!({ "message": message }));
+    let then = |seconds: u64| i64::try_from(now / 1000).unwrap_or(i64::MAX).saturating_add_unsigned(seconds);
     match hint {
         RetryHint::RetryAfter(seconds) => response.with("retry-after", seconds),
+        RetryHint::RetryAfterDate(seconds) => {
+            response.with("date", http_date(then(0))).with("retry-after", http_date(then(seconds)))
+        }
         RetryHint::RatelimitReset(seconds) => {
             response.with("ratelimit-limit", 1).with("ratelimit-remaining", 0).with("ratelimit-reset", seconds)
+        }
+        RetryHint::ResetDate(seconds) => {
+            response.with("date", http_date(then(0))).with("x-ratelimit-reset", date(then(seconds), "%FT%TZ"))
+        }
+        RetryHint::ResetEpoch(seconds) => {
+            response.with("date", http_date(then(0))).with("x-ratelimit-reset", then(seconds))
         }
         RetryHint::None | RetryHint::Message(_) => response,
     }
 }
 
+/// RFC 9110, section 5.6.7.
+fn http_date(seconds: i64) -> String {
+    date(seconds, "%a, %d %b %Y %T GMT")
+}
+
+/// The last day that a calendar has is late enough.
+fn date(seconds: i64, format: &str) -> String {
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).strftime(format).to_string()
+}
+
 /// Puts text where a member's value was, or takes the member away; an answer without it stays as it is.
-fn with_member(mut answer: Response, name: &str, text: Option<&str>) -> Response {
+pub(super) fn with_member(mut answer: Response, name: &str, text: Option<&str>) -> Response {
     let Value::Object(mut object) = answer.value() else { return answer };
     if object.remove(name).is_none() {
         return answer;

@@ -1,11 +1,17 @@
 //! Misbehaviour on demand.
 
+mod catalog;
 mod effect;
+mod odd;
+mod saying;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Endpoint;
+pub use catalog::catalog;
+pub use odd::Odd;
+pub use saying::Saying;
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +49,10 @@ pub enum Fault {
     AccessToken(String),
     /// 302 to this location.
     Redirect(String),
+    /// Something else speaks, or the provider says what is not so.
+    Says(Saying),
+    /// The answer is right and odd.
+    Odd(Odd),
 }
 
 /// Where a 429 says how long to wait.
@@ -57,6 +67,12 @@ pub enum RetryHint {
     RatelimitReset(u64),
     /// Seconds at the end of the body's `message`, as a Classic login has it.
     Message(u64),
+    /// So many seconds from now, as a date in `Retry-After`.
+    RetryAfterDate(u64),
+    /// So many seconds from now, as a date-time (UTC) in `X-RateLimit-Reset`, as Central's specification has it.
+    ResetDate(u64),
+    /// So many seconds from now, in `X-RateLimit-Reset`, counted from 1970.
+    ResetEpoch(u64),
 }
 
 /// Whether the request is carried out.
@@ -99,8 +115,8 @@ pub struct FaultRule {
     /// How often.
     #[serde(default = "once")]
     pub times: Times,
-    /// Whether the request is carried out. [`Fault::Truncated`], [`Fault::ExpiresIn`] and [`Fault::AccessToken`]
-    /// spoil an answer, so theirs always is.
+    /// Whether the request is carried out. [`Fault::Truncated`], [`Fault::ExpiresIn`], [`Fault::AccessToken`] and
+    /// [`Fault::Odd`] spoil an answer, so theirs always is.
     #[serde(default = "before")]
     pub stage: Stage,
 }
@@ -176,7 +192,7 @@ impl FaultRule {
 
     fn stage(&self) -> Stage {
         match self.fault {
-            Fault::Truncated(_) | Fault::ExpiresIn(_) | Fault::AccessToken(_) => Stage::After,
+            Fault::Truncated(_) | Fault::ExpiresIn(_) | Fault::AccessToken(_) | Fault::Odd(_) => Stage::After,
             _ => self.stage,
         }
     }
@@ -259,5 +275,7 @@ impl super::Provider {
     }
 }
 
+#[cfg(test)]
+mod odd_tests;
 #[cfg(test)]
 mod tests;

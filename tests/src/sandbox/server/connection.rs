@@ -1,7 +1,6 @@
 //! One connection: hyper's requests in, outcomes acted out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -13,11 +12,14 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::Shared;
-use super::wire::{ResetFlag, Script, Wire};
-use crate::sandbox::{Ending, Outcome, Request, Response, admin};
+use super::wire::{Script, Tricks, Wire};
+use crate::sandbox::{Ending, Outcome, Request, Response, Unended, admin};
 
 /// The largest body of a request; the largest that anybody should send is a form with a token in it.
 const MAX_BODY: usize = 1024 * 1024;
+
+/// Bytes that are announced and never sent.
+const TOO_LONG: usize = 64;
 
 /// The connection ends without an answer. hyper wants an error for that.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +27,9 @@ const MAX_BODY: usize = 1024 * 1024;
 struct Reset;
 
 pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    let flag = ResetFlag::new(AtomicBool::new(false));
-    let wire = Wire::new(stream, Arc::clone(&flag));
-    let service = service_fn(|request| respond(request, &shared, &flag));
+    let tricks = Arc::new(Tricks::default());
+    let wire = Wire::new(stream, Arc::clone(&tricks));
+    let service = service_fn(|request| respond(request, &shared, &tricks));
     // Errors are the client's going away, or a reset or cut that was asked for.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(wire), service).await;
 }
@@ -35,7 +37,7 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 async fn respond(
     request: hyper::Request<Incoming>,
     shared: &Shared,
-    flag: &ResetFlag,
+    tricks: &Tricks,
 ) -> Result<hyper::Response<Script>, Reset> {
     let request = match read(request).await {
         Ok(request) => request,
@@ -54,16 +56,32 @@ async fn respond(
     match ending {
         Ending::Reply(response) => Ok(whole(response)),
         Ending::Truncated(response, keep) => {
-            let script = Script::cut(&response.body[..keep]);
-            let mut reply = head(&response, script);
-            reply.headers_mut().insert(CONTENT_LENGTH, response.body.len().into());
-            Ok(reply)
+            Ok(announced(&response, Script::cut(&response.body[..keep]), response.body.len()))
+        }
+        Ending::Unended(response, Unended::NoLastChunk) => Ok(head(&response, Script::cut(&response.body))),
+        Ending::Unended(response, Unended::LengthTooLong) => {
+            Ok(announced(&response, Script::cut(&response.body), response.body.len() + TOO_LONG))
+        }
+        Ending::Unended(response, Unended::Silent) => {
+            Ok(announced(&response, Script::silent(&response.body), response.body.len() + TOO_LONG))
+        }
+        Ending::Coded(response, coding) => Ok(whole(coding.coded(response))),
+        Ending::OddHead(response, odd) => {
+            tricks.put_in(odd.lines());
+            Ok(whole(response))
         }
         Ending::ResetBeforeHandling | Ending::ResetAfterHandling => {
-            flag.store(true, Ordering::Relaxed);
+            tricks.reset();
             Err(Reset)
         }
     }
+}
+
+/// The response with this length announced.
+fn announced(response: &Response, script: Script, length: usize) -> hyper::Response<Script> {
+    let mut reply = head(response, script);
+    reply.headers_mut().insert(CONTENT_LENGTH, length.into());
+    reply
 }
 
 /// The request in our terms, or the status that refuses it.

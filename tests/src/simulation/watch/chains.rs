@@ -113,7 +113,8 @@ impl Watch {
     ) {
         self.born(pair, at);
         let with = with.map(Fingerprint::of);
-        if let Some(fate) = with.and_then(|with| self.fates.get_mut(&with)) {
+        let stays = with == Some(Fingerprint::of(pair));
+        if let Some(fate) = with.filter(|_| !stays).and_then(|with| self.fates.get_mut(&with)) {
             fate.spent = Some(Spent::Delivered);
         }
         let view = self.chains.entry(key.clone()).or_default();

@@ -47,6 +47,8 @@ pub(super) struct Watch {
 
     // Over all of them.
     owners: HashMap<Fingerprint, (TokenName, Time)>,
+    /// Access tokens of Classic that came without a life or without a refresh token that can be read.
+    incomplete: HashMap<Fingerprint, Incomplete>,
     chains: BTreeMap<ChainKey, ChainView>,
     fates: HashMap<Fingerprint, Fate>,
     refused: HashSet<Fingerprint>,
@@ -62,6 +64,15 @@ pub(super) struct Watch {
     shares: (f64, f64, u64),
     /// Backoffs at their longest step: the least share of it, and how many.
     backoffs: (f64, u64),
+}
+
+/// What is known of such a token.
+#[derive(Debug, Clone, Copy)]
+struct Incomplete {
+    /// The refresh token that came with it.
+    beside: Option<Fingerprint>,
+    /// It had come before, with a life.
+    known: bool,
 }
 
 impl Watch {
