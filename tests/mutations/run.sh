@@ -1,76 +1,110 @@
 #!/bin/sh
-# Puts deliberate faults into a copy of the committed source and says which of them the simulation catches, after how
-# many worlds of 30 days, and by what. The world that catches one is played again without it, and has to pass. Fails when
-# one is not caught, or when the patch no longer fits the source.
+# Puts deliberate faults into a copy of the committed source and says which of them are caught, by which rule of the
+# simulation, and in which world. One patch each: its first lines say `what:` it does and which `rule:` has to fire, or
+# which unit `test:` of the daemon's has to fail where the simulation cannot see it. Another rule is no catch. The world
+# that catches a fault is played again without it, and has to pass. Fails when one is not caught, or no longer fits the
+# source.
 #
-# Some minutes for the build, some more for the worlds: most faults show in the first or the second.
+# For each a line: number, what, rule expected, rule that fired, seed.
+#
+# All are in one build, each behind a switch: some minutes for it, some more for the worlds, of which most faults need one
+# or two.
 #
 #   tests/mutations/run.sh [NUMBER…]
 set -eu
-
-all='1  a write that is lost (no fsync)
-2  published before it is durable
-3  a login after a 5xx
-4  a backoff that gives up
-5  the wrong clock
-6  the login quota is not persisted
-7  waiters dropped
-8  no jitter of renewals
-9  a stale reject is honoured
-10 a parent is not renewed for its tenants
-11 the quota is written after the login
-12 an import replaces the chain unseen
-13 a token is kept past its expiry
-14 a peer who leaves cancels a rotation
-15 no jitter of backoffs
-16 the limiter is off by one
-17 forced renewals are not throttled
-18 reads wait for a refresh without end
-19 the access rules let everybody read
-20 the quota does not follow steps of the clock
-21 a login goes on after the machine slept
-22 no warning before the end of a chain
-23 min_ttl does not lead to a renewal
-24 a refresh token is sent before its record says so
-25 a parent that is too old is exchanged
-26 a parent that was refused is exchanged again
-27 a 500 is taken for not carried out
-28 the end of the 14 days is not named
-29 a backoff that does not double
-30 the records of chains do not follow steps of the clock
-31 nor does the quota those that happened while the daemon was down
-32 nor do the records of chains'
 
 root=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 git -C "$root" archive HEAD | tar -x -C "$copy"
 cd "$copy"
-git apply tests/mutations/mutants.patch
+patches=$copy/tests/mutations
 : "${CARGO_TARGET_DIR:=$root/target/mutants}"
 export CARGO_TARGET_DIR
-# The source is another than the lints were written for.
+worlds=${WORLDS:-200}
+
+number() { basename "$1" | cut -d- -f1; }
+of() { sed -n "s/^$1: //p" "$2" | head -n 1; }
+apply() { git apply -C1 "$1" 2>/dev/null; }
+
+apply "$patches/00-switch.patch" || { echo "the switch does not fit the source" >&2; exit 1; }
+broken=
+chosen=
+tests=
+for patch in "$patches"/*.patch; do
+    number=$(number "$patch")
+    [ "$number" = 00 ] && continue
+    if ! apply "$patch"; then
+        broken="$broken $number"
+    fi
+    for wanted in ${*:-"$number"}; do
+        if [ "$(printf %02d "${wanted#0}")" = "$number" ]; then
+            chosen="$chosen $patch"
+            [ -z "$(of test "$patch")" ] || tests=some
+        fi
+    done
+done
+
 cargo build --quiet --locked --release -p tokend-tests --bin simulate --config profile.release.lto=false \
     --config profile.release.codegen-units=16
+[ -z "$tests" ] || cargo test --quiet --locked -p tokend --lib --no-run
 
-simulate() {
-    MUTANT=$1 "$CARGO_TARGET_DIR/release/simulate" --seed "$2" --seeds "$3" --days 30 2>&1
+# Plays worlds with a fault from a seed on until one breaks the rule.
+play() {
+    MUTANT=$1 "$CARGO_TARGET_DIR/release/simulate" --threads "$(nproc)" --days 30 --seed "$2" --seeds "$3" --rule "$4" 2>&1
+}
+
+# Whether a unit test passes with a fault.
+passes() {
+    MUTANT=$1 cargo test --quiet --locked -p tokend --lib -- --exact "$2" >"$copy/said" 2>&1
 }
 
 missed=0
-for number in ${*:-$(echo "$all" | cut -d' ' -f1)}; do
-    name=$(echo "$all" | sed -n "s/^$number  *//p")
-    if said=$(simulate "$number" 1 200); then
-        missed=$((missed + 1))
-        echo "$number $name: NOT CAUGHT"
+say() {
+    echo "$1, $2, $3, $4, $5"
+    case $4 in
+    "$3") ;;
+    *) missed=$((missed + 1)) ;;
+    esac
+}
+
+for patch in $chosen; do
+    number=$(number "$patch")
+    what=$(of what "$patch")
+    rule=$(of rule "$patch")
+    test=$(of test "$patch")
+    case " $broken " in
+    *" $number "*)
+        say "$number" "$what" "${rule:-$test}" "DOES NOT FIT THE SOURCE" -
+        continue
+        ;;
+    esac
+    switch=${number#0}
+    if [ -n "$test" ]; then
+        fired=NONE
+        if ! passes "$switch" "$test" && grep -q "1 failed" "$copy/said" && passes 0 "$test" && grep -q "1 passed" "$copy/said"; then
+            fired=$test
+        fi
+        say "$number" "$what" "$test" "$fired" -
         continue
     fi
-    seed=$(echo "$said" | sed -n '2s/^seed \([0-9]*\),.*/\1/p')
-    if ! simulate 0 "${seed:-1}" 1 >/dev/null; then
-        missed=$((missed + 1))
-        echo "$number $name: seed ${seed:-?} fails without it, too"
-        continue
-    fi
-    echo "$number $name: seed ${seed:-?}: $(echo "$said" | sed -n 1p | cut -c1-150)"
+    fired=NONE
+    seed=1
+    others=
+    while [ "$seed" -le "$worlds" ]; do
+        if said=$(play "$switch" "$seed" $((worlds - seed + 1)) "$rule"); then
+            break
+        fi
+        others=$(echo "$said" | sed -n "s/^seed [0-9]*: \([a-z0-9-]*\): .*/\1/p" | grep -vx "$rule" | sort | uniq -c | sort -rn | head -n 2 | tr -s ' ' | tr '\n' ' ')
+        seed=$(echo "$said" | sed -n "s/^seed \([0-9]*\): $rule: .*/\1/p" | head -n 1)
+        [ -n "$seed" ] || break
+        if play 0 "$seed" 1 "$rule" >/dev/null; then
+            fired=$rule
+            break
+        fi
+        seed=$((seed + 1))
+    done
+    [ "$fired" = "$rule" ] || { fired="NONE (others:${others:- none})"; seed=-; }
+    say "$number" "$what" "$rule" "$fired" "${seed:--}"
 done
 exit "$((missed > 0))"

@@ -40,6 +40,9 @@ struct Options {
     /// Go on after a broken promise, with the next seed.
     #[arg(long)]
     keep_going: bool,
+    /// Go on until this rule is broken.
+    #[arg(long, value_name = "WORD", conflicts_with = "keep_going")]
+    rule: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -53,12 +56,16 @@ fn main() -> ExitCode {
     };
     let seeds = options.seed..options.seed.saturating_add(options.seeds);
     let (totals, failures) = run_all(seeds.map(plan), options.threads, |failure| {
-        if options.keep_going {
+        let goes_on = match &options.rule {
+            Some(rule) => failure.rule != rule,
+            None => options.keep_going,
+        };
+        if options.keep_going || options.rule.is_some() {
             println!("seed {}: {}", failure.seed, failure.what);
         } else {
             eprintln!("{failure}");
         }
-        options.keep_going
+        goes_on
     });
     println!("{totals}\nviolations           {}", failures.len());
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

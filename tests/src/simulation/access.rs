@@ -146,7 +146,7 @@ impl Simulation {
         };
         if lets != allows(&daemon.applied.rules, &peer, name, act) {
             let said = if lets { "lets" } else { "does not let" };
-            self.watch.fail(format!("the daemon {said} user {uid} {act:?} {name}, against its rules"));
+            self.watch.fail("access-rules", format!("the daemon {said} user {uid} {act:?} {name}, against its rules"));
         }
         lets
     }
@@ -155,7 +155,7 @@ impl Simulation {
     pub(super) fn is_given(&mut self, uid: u32, name: &TokenName) {
         let Some(daemon) = &self.daemon else { return };
         if !allows(&daemon.applied.rules, &peer(uid), name, Act::Read) {
-            self.watch.fail(format!("user {uid} was given {name}, which the rules deny"));
+            self.watch.fail("access-rules", format!("user {uid} was given {name}, which the rules deny"));
         }
     }
 }

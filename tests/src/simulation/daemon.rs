@@ -29,6 +29,8 @@ pub(super) struct Slot {
 pub(super) struct Open {
     pub(super) uid: u32,
     pub(super) name: Option<TokenName>,
+    /// The profile of whose tenants it is.
+    pub(super) tenants_of: Option<ProfileName>,
     pub(super) min_ttl: Duration,
     pub(super) deadline: Boot,
     pub(super) kind: OpenKind,

@@ -7,12 +7,13 @@ use tokend::core::effect::{Effect, Issued, Outcome, ReadMode};
 use tokend::core::exchange::RequestId;
 use tokend::core::input::{Input, WaiterId, WriteId};
 use tokend::core::record::{ChainKey, ChainState, LoginOutcome, Record, RecordKey};
+use tokend::core::settings::{Kind, Profile};
 use tokend::core::time::Boot;
 use tokend_proto::{ErrorCode, Flags, TokenName, TokenRef};
 
 use super::Kept;
 use super::access::Act;
-use super::daemon::{OpenKind, Slot};
+use super::daemon::{Open, OpenKind, Slot};
 use super::disk::{DiskFault, Ended, Pending};
 use super::journal::Entry;
 use super::life::REBOOT;
@@ -45,7 +46,7 @@ impl Simulation {
             daemon.wake = daemon.core.poll_timeout();
         }
         if count > MOST_EFFECTS {
-            self.watch.fail(format!("{count} effects of one input"));
+            self.watch.fail("effects-of-an-input", format!("{count} effects of one input"));
         }
         if self.totals.inputs.is_multiple_of(SIZES_EVERY) {
             self.sizes_are_bounded();
@@ -58,6 +59,7 @@ impl Simulation {
         match effect {
             Effect::Send(request) => self.send(request),
             Effect::ReadSecrets(profile) => {
+                self.watch.reads_secrets(&profile, self.machine.boot(self.at));
                 let delay = self.dice.between(1, 300);
                 self.after(delay, Event::Secrets(life, profile));
             }
@@ -77,6 +79,7 @@ impl Simulation {
             Effect::Answer { waiter, outcome } => self.answered(waiter, outcome),
             Effect::Notice(notice) => {
                 let (subject, message) = (notice.subject, notice.message);
+                self.watch.notice(&subject, self.machine.boot(self.at));
                 if message.contains("dies in") {
                     self.watch.warned(&subject, self.machine.misdated(), self.at);
                 }
@@ -89,7 +92,7 @@ impl Simulation {
         let Some(daemon) = &mut self.daemon else { return };
         let before = daemon.board.remove(&name);
         match daemon.applied.profiles.get(&name.profile) {
-            None => self.watch.fail(format!("{name} is published and not configured")),
+            None => self.watch.fail("published-if-configured", format!("{name} is published and not configured")),
             Some(profile) if before.as_ref().is_none_or(|slot| slot.token.fingerprint != token.fingerprint) => {
                 self.totals.renewals += 1;
                 self.watch.published(profile, &name, &token, &self.disk);
@@ -110,18 +113,24 @@ impl Simulation {
     /// An answer of the core to a peer.
     fn answered(&mut self, waiter: WaiterId, outcome: Outcome) {
         let Some(open) = self.daemon.as_mut().and_then(|daemon| daemon.closed(waiter)) else {
-            return self.watch.fail(format!("{waiter:?} got an answer, and had one, or had left, or never asked"));
+            return self
+                .watch
+                .fail("answered-once", format!("{waiter:?} got an answer, and had one, or had left, or never asked"));
         };
         let short = !matches!(&outcome, Outcome::Token { flags, .. } if !flags.contains(Flags::FALLS_SHORT));
         if short && open.kind == OpenKind::MuchLife && self.phase.is_healed(self.at) {
-            self.watch.fail(format!("{:?}: three quarters of its life cannot be had in calm weather", open.name));
+            self.watch
+                .fail("min-ttl", format!("{:?}: three quarters of its life cannot be had in calm weather", open.name));
         }
         let what = match &outcome {
             Outcome::Token { token, flags } => {
                 // The rules may have changed meanwhile.
                 if let Some(name) = open.name.clone().filter(|name| self.lets(open.uid, name, Act::Read)) {
                     if open.kind == OpenKind::Reject(token.fingerprint) {
-                        self.watch.fail(format!("{name}: a peer rejected {} and got it again", token.fingerprint));
+                        self.watch.fail(
+                            "rejected-token",
+                            format!("{name}: a peer rejected {} and got it again", token.fingerprint),
+                        );
                     }
                     if flags.contains(Flags::FALLS_SHORT) {
                         self.watch.wants_more(&name, token.fingerprint); // it asked before there was this one
@@ -158,9 +167,14 @@ impl Simulation {
     pub(super) fn give(&mut self, uid: u32, name: &TokenName, token: &Issued, flags: Flags, min_ttl: Duration) {
         self.is_given(uid, name);
         if !flags.contains(Flags::RENEWING) && self.is_being_spent(name) {
-            self.watch.fail(format!("{name}: a peer got a token that a refresh on the wire kills, without a word"));
+            self.watch.fail(
+                "renewing-flag",
+                format!("{name}: a peer got a token that a refresh on the wire kills, without a word"),
+            );
         }
-        self.watch.served(name, token, flags, min_ttl, &self.world.provider, &self.machine, self.at);
+        let profile = self.daemon.as_ref().and_then(|daemon| daemon.applied.profiles.get(&name.profile)).cloned();
+        let (provider, machine) = (&self.world.provider, &self.machine);
+        self.watch.served(profile.as_deref(), name, token, flags, min_ttl, provider, machine, self.at);
         self.totals.served += 1;
         let left = token.left(self.machine.boot(self.at));
         let least = |least: &mut Option<Duration>| *least = Some(least.map_or(left, |before| before.min(left)));
@@ -203,7 +217,7 @@ impl Simulation {
         };
         self.journal.note(self.at, Entry::Writing { write: write.0, record, profile, state });
         if self.disk.pending.values().any(|other| other.key == pending.key) {
-            self.watch.fail(format!("{:?}: written while it is being written", pending.key));
+            self.watch.fail("one-write-at-a-time", format!("{:?}: written while it is being written", pending.key));
         }
         let longest = if self.disk.fault == Some(DiskFault::Slow) { 20 * SECOND } else { 30 };
         let delay = self.dice.between(1, longest);
@@ -220,7 +234,10 @@ impl Simulation {
             Ended::Failed(why) => (Err(why.to_owned()), Some(why)),
             Ended::Conflict(found) => {
                 let (key, replaces) = (&pending.key, pending.replaces);
-                self.watch.fail(format!("{key:?}: {replaces:?} was to be replaced and {found:?} is there"));
+                self.watch.fail(
+                    "revision-of-a-record",
+                    format!("{key:?}: {replaces:?} was to be replaced and {found:?} is there"),
+                );
                 return;
             }
         };
@@ -252,7 +269,22 @@ impl Simulation {
             && *deadline < now
         {
             let open = &daemon.open[waiter];
-            self.watch.fail(format!("{waiter:?} should have had its answer by {deadline:?}: {open:?}"));
+            self.watch
+                .fail("answered-in-time", format!("{waiter:?} should have had its answer by {deadline:?}: {open:?}"));
+        }
+    }
+
+    /// The configuration has changed.
+    pub(super) fn nobody_waits_for_what_is_gone(&mut self) {
+        let Some(daemon) = &self.daemon else { return };
+        let profiles = &daemon.applied.profiles;
+        let has_tenants = |profile: &Arc<Profile>| matches!(profile.kind, Kind::Glp { tenants: Some(_), .. });
+        let gone = |open: &Open| {
+            let name = open.name.as_ref().is_some_and(|name| !profiles.contains_key(&name.profile));
+            name || open.tenants_of.as_ref().is_some_and(|of| !profiles.get(of).is_some_and(has_tenants))
+        };
+        if let Some((waiter, open)) = daemon.open.iter().find(|(_, open)| gone(open)) {
+            self.watch.fail("answered-at-once", format!("{waiter:?} waits for what is gone: {open:?}"));
         }
     }
 
@@ -276,7 +308,10 @@ impl Simulation {
         ];
         for (what, held, most) in bounds {
             if held > most {
-                self.watch.fail(format!("the core holds {held} {what}, where there can be {most} ({sizes:?})"));
+                self.watch.fail(
+                    "size-of-the-core",
+                    format!("the core holds {held} {what}, where there can be {most} ({sizes:?})"),
+                );
             }
         }
     }

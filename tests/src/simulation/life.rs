@@ -219,6 +219,7 @@ impl Simulation {
         self.watch.all_start_afresh();
         let settings = self.world.file.settings();
         self.tell(Input::Configure(settings));
+        self.nobody_waits_for_what_is_gone();
     }
 
     /// The daemon is started.
@@ -248,8 +249,8 @@ impl Simulation {
         self.watch.restored(&restored, &rotten);
         for key in &rotten {
             *self.totals.faults.entry("record damaged").or_default() += 1;
-            if let RecordKey::Chain(key) | RecordKey::Candidate(key) = key {
-                self.watch.rotted(key);
+            if let RecordKey::Chain(key) = key {
+                self.watch.rotted(key, self.disk.chain(key));
             }
         }
         let entry = Entry::Started { reboot, records: restored.len(), rotten: rotten.len() };
@@ -364,7 +365,7 @@ impl Simulation {
             self.totals.stops += 1;
             if let Some(key) = self.watch.owes(Time::MAX) {
                 let key = key.profile.clone();
-                self.watch.fail(format!("{key}: the daemon stopped in good order and lost a pair"));
+                self.watch.fail("pair-kept", format!("{key}: the daemon stopped in good order and lost a pair"));
             }
             self.end_life("stopped", false);
             let down = self.dice.between(100, 5 * SECOND);
@@ -387,7 +388,10 @@ impl Simulation {
             let Some(token) = token else {
                 if self.phase.is_healed(self.at) {
                     let since = moment(self.phase.healed_by);
-                    self.watch.fail(format!("{name} has no good token in calm weather; it should, since {since}"));
+                    self.watch.fail(
+                        "healed-in-calm",
+                        format!("{name} has no good token in calm weather; it should, since {since}"),
+                    );
                 }
                 continue;
             };
@@ -401,7 +405,10 @@ impl Simulation {
             }
             if self.at >= self.phase.honest_by && self.at >= entry.1 + LONGEST_THROTTLE + INSPECTION {
                 let since = moment(entry.1);
-                self.watch.fail(format!("{name}: its token is dead, and is rejected since {since}, and still there"));
+                self.watch.fail(
+                    "dead-token-replaced",
+                    format!("{name}: its token is dead, and is rejected since {since}, and still there"),
+                );
             }
             if self.phase.left_alone.as_ref().is_none_or(|(alone, until)| *alone != name || *until <= self.at) {
                 self.reject(&name, token.fingerprint, 0);
@@ -414,7 +421,7 @@ impl Simulation {
             }
             if let Some(key) = self.watch.owes(self.at - LONGEST_WRITE) {
                 let key = key.profile.clone();
-                self.watch.fail(format!("{key}: a pair was received long ago and is not durable"));
+                self.watch.fail("pair-kept", format!("{key}: a pair was received long ago and is not durable"));
             }
             if !std::mem::replace(&mut self.phase.was_healed, true) {
                 self.totals.healed += 1;

@@ -15,6 +15,7 @@ mod access;
 mod changes;
 mod clockwork;
 mod daemon;
+mod delivery;
 mod dice;
 mod disk;
 mod effects;
@@ -104,7 +105,9 @@ impl Plan {
 pub struct Failure {
     /// In which world.
     pub seed: u64,
-    /// What.
+    /// The word for what did not hold.
+    pub rule: &'static str,
+    /// That word, and what happened.
     pub what: String,
     /// Where it stood, for people: plan, time and the last events.
     pub report: String,

@@ -27,6 +27,8 @@ pub(super) struct Flight {
     pub(super) begun: Time,
     /// When the provider handled it.
     pub(super) handled: Option<Time>,
+    /// The refresh token in the answer that is on its way.
+    pub(super) offered: Option<Secret>,
     /// The daemon that sent it is gone.
     pub(super) orphan: bool,
 }

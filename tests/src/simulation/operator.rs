@@ -172,7 +172,7 @@ impl Simulation {
     fn offer(&mut self, profile: ProfileName, refresh_token: Secret) {
         self.tell_operator(format!("imports a token for {profile}"));
         let name = TokenName::from(profile.clone());
-        self.watch.all_start_afresh(); // what may have been wrong is tried again
+        self.watch.starts_afresh(&profile); // what may have been wrong is tried again
         self.ask(Some(name), 0, Question::Import { profile, refresh_token }, OpenKind::Import);
     }
 

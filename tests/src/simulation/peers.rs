@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokend::core::effect::{Issued, Outcome, ReadMode};
 use tokend::core::input::{Input, Question, WaiterId};
+use tokend::core::settings::Kind;
 use tokend_proto::{Fingerprint, Flags, Health, ProfileName, TokenName, WorkspaceId};
 
 use super::Kept;
@@ -150,6 +151,11 @@ impl Simulation {
             Question::Status => ("status", Duration::ZERO, Duration::ZERO),
         };
         let Some(daemon) = &mut self.daemon else { return };
+        if let (OpenKind::Refresh, Some(name)) = (kind, &name)
+            && let Some(profile) = daemon.applied.profiles.get(&name.profile)
+        {
+            self.watch.is_wanted_now(&name.profile, &profile.client_id);
+        }
         let mut unwanted = None;
         if let Some(name) = &name {
             self.journal.note(self.at, Entry::Asked { waiter: waiter.0, what, name: name.clone() });
@@ -174,7 +180,11 @@ impl Simulation {
             Question::Get { name, .. } if daemon.serves_classic(name, now + HOLD) => wait.min(HOLD),
             _ => wait,
         };
-        daemon.opened(waiter, Open { uid, name, min_ttl, deadline: now + wait, kind, unwanted });
+        let tenants_of = match &question {
+            Question::Tenants { profile } | Question::Resolve { profile, .. } => Some(profile.clone()),
+            _ => name.as_ref().filter(|name| name.tenant.is_some()).map(|name| name.profile.clone()),
+        };
+        daemon.opened(waiter, Open { uid, name, tenants_of, min_ttl, deadline: now + wait, kind, unwanted });
         self.tell(Input::Ask { waiter, uid, question });
     }
 
@@ -256,16 +266,26 @@ impl Simulation {
         Duration::from_secs(seconds)
     }
 
+    fn is_classic(&self, profile: &ProfileName) -> bool {
+        let known = self.world.file.profiles.get(profile);
+        known.is_some_and(|profile| matches!(profile.kind, Kind::Classic { .. }))
+    }
+
     /// What the operator reads in the status makes it act, in calm weather.
     pub(super) fn heard(&mut self, outcome: &Outcome) {
         let Outcome::Status(names) = outcome else { return };
         if !self.phase.is_calm() {
             return;
         }
-        // A client that is refused though its secret is right: then it is another client's token that was imported.
-        let needs_one = |health: Health| matches!(health, Health::ChainLost | Health::ChainEmpty | Health::Rejected);
-        let needy = names.iter().filter(|name| name.chain.is_some() && needs_one(name.health));
-        let needy: Vec<ProfileName> = needy.filter_map(|name| name.name.parse().ok()).collect();
+        let needs = |health| match health {
+            Health::ChainLost | Health::ChainEmpty => true,
+            // Perhaps of an import that is of another client.
+            Health::Rejected => true,
+            _ => false,
+        };
+        let needy = names.iter().filter(|name| needs(name.health));
+        let needy: Vec<ProfileName> =
+            needy.filter_map(|name| name.name.parse().ok()).filter(|name| self.is_classic(name)).collect();
         for profile in needy {
             self.after(SECOND, Event::Import(profile));
         }

@@ -17,7 +17,7 @@ use super::machine::{BEGIN, Machine, Time};
 use super::network::{FlightId, Network};
 use super::peers::Peers;
 use super::totals::Totals;
-use super::watch::Watch;
+use super::watch::{Violation, Watch};
 use super::weather::Trouble;
 use super::wire::Arrived;
 use super::world::World;
@@ -138,23 +138,27 @@ impl Simulation {
             self.at = at;
             self.happen();
             self.every_waiter_is_answered_in_time();
-            if let Some(what) = self.watch.violation() {
-                return Err(Box::new(self.failure(what)));
+            self.watch.hours_are_bounded();
+            if let Some(violation) = self.watch.violation() {
+                return Err(Box::new(self.failure(violation)));
             }
         }
         self.at = end;
         self.watch.renewals_were_spread();
         self.watch.backoffs_were_spread();
-        if let Some(what) = self.watch.violation() {
-            return Err(Box::new(self.failure(what)));
+        if let Some(violation) = self.watch.violation() {
+            return Err(Box::new(self.failure(violation)));
         }
+        let (judged, most) = self.watch.judged();
+        (self.totals.judged, self.totals.most) = (judged.clone(), most.clone());
         self.totals.runs = 1;
         self.totals.time = end - BEGIN;
         self.totals.digest = self.journal.digest();
         Ok(self.totals)
     }
 
-    fn failure(&self, what: String) -> Failure {
+    fn failure(&self, Violation { rule, what }: Violation) -> Failure {
+        let what = format!("{rule}: {what}");
         let report = format!(
             "seed {}, {} after the beginning, effect {}, entry {}\nagain: {}\nthe last that happened:\n{}{}",
             self.plan.seed,
@@ -165,7 +169,7 @@ impl Simulation {
             self.journal.tail(),
             what,
         );
-        Failure { seed: self.plan.seed, what, report }
+        Failure { seed: self.plan.seed, rule, what, report }
     }
 
     pub(super) fn after(&mut self, delay: Time, event: Event) {
@@ -261,7 +265,10 @@ impl Simulation {
         if let Some(daemon) = &mut self.daemon {
             daemon.restless += 1;
             if daemon.restless > RESTLESS {
-                self.watch.fail("the core wants to be woken again and again while no time passes".to_owned());
+                self.watch.fail(
+                    "comes-to-rest",
+                    "the core wants to be woken again and again while no time passes".to_owned(),
+                );
             }
         }
         let before = self.at;

@@ -45,6 +45,10 @@ pub struct Totals {
     pub lost: BTreeMap<&'static str, u64>,
     /// Logins that brought a token.
     pub logins: u64,
+    /// How often a rule that has to wait for its case had something to judge.
+    pub judged: BTreeMap<&'static str, u64>,
+    /// The most of what is bounded by the hour.
+    pub most: BTreeMap<&'static str, u64>,
     /// Times that calm weather was found to have healed everything.
     pub healed: u64,
     /// Stands for everything that happened.
@@ -71,12 +75,19 @@ impl Totals {
         self.logins += other.logins;
         self.healed += other.healed;
         self.digest = self.digest.wrapping_add(other.digest);
-        for (mine, theirs) in
-            [(&mut self.faults, &other.faults), (&mut self.requests, &other.requests), (&mut self.lost, &other.lost)]
-        {
+        for (mine, theirs) in [
+            (&mut self.faults, &other.faults),
+            (&mut self.requests, &other.requests),
+            (&mut self.lost, &other.lost),
+            (&mut self.judged, &other.judged),
+        ] {
             for (what, count) in theirs {
                 *mine.entry(what).or_default() += count;
             }
+        }
+        for (what, count) in &other.most {
+            let most = self.most.entry(what).or_default();
+            *most = (*most).max(*count);
         }
         let least = |a: Option<Duration>, b: Option<Duration>| a.into_iter().chain(b).min();
         self.least_life = least(self.least_life, other.least_life);
@@ -113,6 +124,8 @@ impl fmt::Display for Totals {
             life(self.least_life_in_calm)
         )?;
         writeln!(f, "chains gone dead     {}", list(&self.lost))?;
+        writeln!(f, "judged               {}", list(&self.judged))?;
+        writeln!(f, "most                 {}", list(&self.most))?;
         writeln!(f, "healed in calm       {} times", self.healed)?;
         write!(f, "digest               {:016x}", self.digest)
     }

@@ -1,19 +1,31 @@
 //! Requests on their way to the provider and back.
 
-use tokend::core::exchange::{Answer, Failure, FailureKind, Grant, LOGIN_STEPS, ProviderRequest, RefreshToken};
+use std::time::Duration;
+
+use tokend::core::exchange::{
+    Answer, Failure, FailureKind, Grant, LOGIN_STEPS, ProviderRequest, RefreshToken, TokenResponse,
+};
 use tokend::core::input::Input;
 use tokend::core::settings::Kind;
 use tokend::provider::Meaning;
 use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName};
 
 use super::daemon::Open;
+use super::delivery;
 use super::journal::Entry;
 use super::machine::{HOUR, SECOND, Time};
 use super::network::{CONNECT, Flight, FlightId, WHOLE};
 use super::play::{Event, Simulation};
-use super::watch::requests::{chain_key, name_of};
+use super::watch::attempts::Seen;
+use super::watch::requests::{chain_key, is_trial, name_of};
 use super::wire::{self, Arrived, Gap, Step};
 use super::world::World;
+
+/// A token that lives shorter, in seconds, is of no use.
+const LEAST_LIFE: i64 = 2;
+
+/// A token that ends so soon has all but ended: that it comes again says nothing.
+const LEAST_LEFT: Duration = Duration::from_secs(2);
 
 impl Simulation {
     /// The core sends a request.
@@ -42,7 +54,8 @@ impl Simulation {
         let texts = daemon.texts(&request);
         let step = wire::first_step(&request.grant);
         let id = (self.life, request.id);
-        let flight = Flight { request, texts, step, sent: self.at, begun: self.at, handled: None, orphan: false };
+        let flight =
+            Flight { request, texts, step, sent: self.at, begun: self.at, handled: None, offered: None, orphan: false };
         self.network.flights.insert(id, flight);
         self.step(id);
     }
@@ -57,10 +70,11 @@ impl Simulation {
         if self.at - flight.sent > LOGIN_STEPS.as_millis() as Time {
             let message = "the login took too long".to_owned();
             let failure = Failure { kind: FailureKind::Transient, retry_after: None, message };
-            return self.answer(id, Answer::Failed(failure));
+            return self.answer(id, Answer::Failed(failure), None);
         }
         flight.begun = self.at;
         flight.handled = None;
+        flight.offered = None;
         let host = flight.request.profile.endpoint().host.clone();
         let rate = self.daemon.as_ref().map_or(0, |daemon| daemon.applied.rate.get());
         self.watch.step(&host, rate as usize, self.machine.boot(self.at));
@@ -140,6 +154,7 @@ impl Simulation {
         let (delay, arrived) = if self.at + delay > latest {
             (latest.saturating_sub(self.at), Arrived::TimedOut)
         } else {
+            flight.offered = delivery::offered(&outcome.ending);
             match Arrived::of(outcome) {
                 // The daemon waits for the rest as long as it waits for anything.
                 arrived @ Arrived::Cut(_, _, Gap::Silent) => (latest.saturating_sub(self.at), arrived),
@@ -160,32 +175,58 @@ impl Simulation {
         let next = match wire::meaning(grant, step, arrived) {
             Meaning::Session { csrf, session } => Step::Customer { csrf, session },
             Meaning::Code(code) => Step::Code(code),
-            Meaning::Answer(answer) => return self.answer(id, answer),
+            Meaning::Answer(answer) => {
+                let asked = wire::asked_to_wait(arrived);
+                self.judge_delivery(id, &answer);
+                return self.answer(id, answer, asked);
+            }
         };
         flight.step = next;
         self.after(SECOND, Event::Step(id));
         self.during_a_login();
     }
 
-    fn answer(&mut self, id: FlightId, answer: Answer) {
+    fn answer(&mut self, id: FlightId, answer: Answer, asked: Option<Duration>) {
         let Some(flight) = self.network.flights.remove(&id) else { return };
         let request = &flight.request;
         let awaited = self.watch.awaits(request);
+        let trial = is_trial(request, &self.disk);
         self.watch.landed(request);
         let name = name_of(request);
         let now = self.machine.boot(self.at);
         let on_board = |name: &TokenName| self.daemon.as_ref()?.board.get(name).map(|slot| &*slot.token);
+        let again = |name: &TokenName, new: &TokenResponse| {
+            let left = on_board(name).filter(|token| token.access_token == new.access_token)?.left(now);
+            (left >= LEAST_LEFT).then_some(left)
+        };
         match &answer {
             Answer::Token(token) => {
-                self.watch.succeeded(request);
+                let same = again(&name, token);
+                if awaited && token.expires_in.is_some_and(|seconds| seconds < LEAST_LIFE) {
+                    let left = on_board(&name).map(|token| token.left(now));
+                    let kept = name.tenant.is_none() || self.is_warm(&name);
+                    let seen = Seen { kind: FailureKind::Transient, left, asked: None, kept };
+                    self.watch.has_failed(request, false, seen, now);
+                } else {
+                    self.watch.token_received(request, token.expires_in, same, now);
+                }
                 let at = flight.handled.unwrap_or(self.at);
-                self.watch.received(&name, Fingerprint::of(&token.access_token), at);
+                self.watch.misleads(&request.profile, token, &self.world.provider, self.at);
+                self.watch.received(&request.profile, &name, Fingerprint::of(&token.access_token), at);
             }
             Answer::Pair(pair) => {
-                self.watch.succeeded(request);
+                self.watch.succeeded(request, trial);
+                let same = pair.access.as_ref().and_then(|access| again(&name, access));
+                if let Some(left) = same.filter(|_| !trial && awaited) {
+                    self.watch.same_token(request, left, now);
+                }
+                if awaited {
+                    self.watch.incomplete_pair(request, trial, pair, now);
+                }
                 let at = flight.handled.unwrap_or(self.at);
                 if let Some(access) = &pair.access {
                     let token = Fingerprint::of(&access.access_token);
+                    self.watch.misleads(&request.profile, access, &self.world.provider, self.at);
                     let beside = match &pair.refresh_token {
                         RefreshToken::New(beside) => Some(Fingerprint::of(beside)),
                         RefreshToken::Absent | RefreshToken::Unreadable => None,
@@ -193,13 +234,24 @@ impl Simulation {
                     if beside.is_none() || access.expires_in.is_some_and(|seconds| seconds < 2) {
                         self.watch.came_incomplete(token, beside);
                     }
-                    self.watch.received(&name, token, at);
+                    self.watch.received(&request.profile, &name, token, at);
                 }
-                if let (Some(key), RefreshToken::New(token)) = (chain_key(&request.profile), &pair.refresh_token) {
-                    self.watch.pair_received(&key, refresh_token(&request.grant), token, at, self.at);
+                let with = refresh_token(&request.grant);
+                let goes_on = match &pair.refresh_token {
+                    RefreshToken::New(token) => Some(token),
+                    RefreshToken::Absent => with,
+                    RefreshToken::Unreadable => None,
+                };
+                if let (Some(key), Some(token)) = (chain_key(&request.profile), goes_on) {
+                    self.watch.pair_received(&key, with, token, at, self.at);
                 }
             }
-            Answer::Tenants(_) => {}
+            Answer::Tenants(page) => {
+                self.watch.succeeded(request, false);
+                if awaited {
+                    self.watch.page_received(request, page);
+                }
+            }
             Answer::Failed(failure) => {
                 if let Some(asked) = failure.retry_after {
                     let wait = u64::try_from(asked.as_millis()).unwrap_or(HOUR).min(HOUR);
@@ -210,10 +262,12 @@ impl Simulation {
                     Grant::ListTenants { token, .. } => Some(token),
                     _ => None,
                 };
-                let trial = refresh_token(&request.grant).is_some_and(|t| !self.disk.is_current(&request.profile, t));
-                if matches!(failure.kind, FailureKind::Transient | FailureKind::Unknown) && !trial && awaited {
-                    let left = on_board(&name).map(|token| token.left(now));
-                    self.watch.failed_for_now(request, left, now);
+                if awaited {
+                    self.watch.forget_list_of(request);
+                    let left = on_board(&name).filter(|_| !trial).map(|token| token.left(now));
+                    let kept = trial || !matches!(request.grant, Grant::Exchange { .. }) || self.is_warm(&name);
+                    let seen = Seen { kind: failure.kind, left, asked, kept };
+                    self.watch.has_failed(request, trial, seen, now);
                 }
                 match (failure.kind, refresh_token(&request.grant)) {
                     (FailureKind::InvalidGrant, Some(token)) => self.watch.was_refused(token),
@@ -248,6 +302,7 @@ impl Simulation {
         let login = known.is_some_and(|profile| matches!(profile.kind, Kind::Classic { login: Some(_), .. }));
         let known = known.is_some();
         let versions = daemon.read_secrets(&profile, vault.filter(|_| known), login);
+        self.watch.secrets_are_read(&profile, &versions, self.machine.boot(self.at));
         self.tell(Input::Secrets { profile, versions });
     }
 }

@@ -3,6 +3,8 @@
 //! Answers are read by the daemon's own code (`tokend::provider::interpret`). Requests are made anew here; that the
 //! real ones look like this is tested where they are made.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tokend::core::exchange::Grant;
 use tokend::core::settings::{Kind, Profile};
@@ -98,6 +100,14 @@ pub(super) fn meaning(grant: &Grant, step: &Step, arrived: &Arrived) -> Meaning 
         Arrived::Reset => Came::Reset,
     };
     interpret(asked(grant, step), offset, came)
+}
+
+/// How long a header of the answer asks the daemon to wait.
+pub(super) fn asked_to_wait(arrived: &Arrived) -> Option<Duration> {
+    let Arrived::Response(response) = arrived else { return None };
+    let text = response.headers.iter().find(|(name, _)| name == "retry-after").map(|(_, text)| text.trim())?;
+    let seconds = text.parse().ok().filter(|_| matches!(response.status, 429 | 503))?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// The request for a step, as `daemon/src/provider` makes it.

@@ -158,3 +158,19 @@ fn an_import_waits_while_the_record_of_the_one_before_is_being_removed() {
     rig.grant(7200);
     assert!(matches!(rig.outcome(waiter), Outcome::Imported(imported) if imported.changed));
 }
+
+#[test]
+fn an_import_that_failed_is_not_tried_again_before_its_pause() {
+    let mut rig = Rig::new(&[fixture::classic(PROFILE, false)]);
+    rig.import(PROFILE, "downloaded");
+    for step in [1, 2, 4, 8, 16, 32, 60, 60] {
+        let before = rig.requests();
+        rig.fail(FailureKind::Transient);
+        rig.pass(secs(step).mul_f64(0.49));
+        rig.get(PROFILE);
+        assert_eq!(rig.requests(), before, "within half of a step of {step} s");
+        rig.pass(secs(step).mul_f64(0.52));
+        assert_eq!(rig.requests(), before + 1, "after a step of {step} s");
+        assert_eq!(refresh_token_of(&rig.sent[0]), "downloaded");
+    }
+}

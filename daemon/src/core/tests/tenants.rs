@@ -315,3 +315,23 @@ fn a_peer_that_asks_again_and_again_does_not_end_the_backoff_of_an_on_demand_ten
         rig.provider_is_up(secs(60), 900);
     }
 }
+
+#[test]
+fn a_list_that_failed_is_not_asked_for_again_before_its_pause() {
+    let mut rig = settled();
+    rig.pass(secs(61));
+    rig.get_with("msp/000000000000000000000000000000ff", Duration::ZERO, secs(600));
+    assert!(matches!(rig.sent[0].grant, Grant::ListTenants { .. }));
+    let lists = |rig: &Rig| rig.log.iter().filter(|(_, sent)| matches!(sent.grant, Grant::ListTenants { .. })).count();
+    for step in [1, 2, 4, 8, 16, 30, 30] {
+        let before = lists(&rig);
+        rig.fail(FailureKind::Transient);
+        // Neither what waits for it nor what else asks for it cuts that short.
+        rig.pass(secs(step).mul_f64(0.49));
+        rig.ask(Question::Tenants { profile: "msp".parse().expect("a profile") });
+        rig.get("msp/000000000000000000000000000000fe");
+        assert_eq!(lists(&rig), before, "within half of a step of {step} s");
+        rig.pass(secs(step).mul_f64(0.52));
+        assert_eq!(lists(&rig), before + 1, "after a step of {step} s");
+    }
+}

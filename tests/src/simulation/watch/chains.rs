@@ -56,7 +56,7 @@ pub(super) struct ChainView {
     /// It was in flight when it was last looked at.
     in_flight: bool,
     dead: bool,
-    /// Its record or its candidate's was damaged.
+    /// Its record was damaged, and no pair is durable since.
     pub(super) rotten: bool,
     owed: Option<Owed>,
     /// A crash has left this refresh token on disk: the next daemon has to find it.
@@ -120,7 +120,7 @@ impl Watch {
         let view = self.chains.entry(key.clone()).or_default();
         let owed = Owed { pair: Fingerprint::of(pair), with, since: received };
         if let Some(Owed { pair: lost, .. }) = view.owed.replace(owed) {
-            self.fail(format!("{}: refresh token {lost} was received and never stored", key.profile));
+            self.fail("pair-kept", format!("{}: refresh token {lost} was received and never stored", key.profile));
         }
     }
 
@@ -160,7 +160,7 @@ impl Watch {
             }
         }
         for what in missed {
-            self.fail(what);
+            self.fail("pair-on-disk", what);
         }
     }
 
@@ -181,9 +181,14 @@ impl Watch {
         }
     }
 
-    /// A record of this chain was found damaged.
-    pub(in crate::simulation) fn rotted(&mut self, key: &ChainKey) {
-        self.chains.entry(key.clone()).or_default().rotten = true;
+    /// The record of this chain was found damaged. What is left of it is what the daemon can go on with, and what it is
+    /// judged by from now on.
+    pub(in crate::simulation) fn rotted(&mut self, key: &ChainKey, left: Option<&ChainRecord>) {
+        let view = self.chains.entry(key.clone()).or_default();
+        view.rotten = true;
+        let token = left.and_then(|record| record.refresh_token.as_ref());
+        view.dead &= token.is_none();
+        view.last = token.map(|token| (Fingerprint::of(token), token.clone()));
     }
 
     /// The operator is warned of a chain's end.
@@ -193,7 +198,7 @@ impl Watch {
         let of_profile = self.chains.iter().filter(|(key, _)| key.profile.as_str() == profile);
         let due = |issued: Time| issued + WARNINGS[0] < at + TOLERANCE || misdated >= Some(issued);
         if !of_profile.filter_map(|(_, view)| last(view)).any(due) {
-            self.fail(format!("{profile}: warned of the end of its chain, which is not near"));
+            self.fail("warning-in-time", format!("{profile}: warned of the end of its chain, which is not near"));
         }
     }
 
@@ -211,7 +216,7 @@ impl Watch {
         let Some(due) = due.map(|due| due.max(started)).filter(|due| due + TOLERANCE < at) else { return };
         let warned = self.warned.get(key.profile.as_str()).copied().unwrap_or_default();
         if misdated < Some(issued) && warned + TOLERANCE < due {
-            self.fail(format!("{}: nobody was warned that its chain ends", key.profile));
+            self.fail("warning-in-time", format!("{}: nobody was warned that its chain ends", key.profile));
         }
     }
 
@@ -243,14 +248,20 @@ impl Watch {
         let token = record.refresh_token.as_ref().map(|token| (Fingerprint::of(token), token.clone()));
         if let Some((fingerprint, _)) = &token {
             if !self.fates.contains_key(fingerprint) {
-                self.fail(format!("{}: its record holds refresh token {fingerprint}, which nobody gave", key.profile));
+                self.fail(
+                    "record-true",
+                    format!("{}: its record holds refresh token {fingerprint}, which nobody gave", key.profile),
+                );
             }
             let changed = view.last.as_ref().is_some_and(|(last, _)| last != fingerprint);
             if view.owed.as_ref().is_some_and(|owed| owed.pair == *fingerprint) {
                 view.owed = None;
                 view.rotten = false;
-            } else if changed && !view.rotten {
-                self.fail(format!("{}: its record holds {fingerprint}, which was not received for it", key.profile));
+            } else if changed {
+                self.fail(
+                    "record-true",
+                    format!("{}: its record holds {fingerprint}, which was not received for it", key.profile),
+                );
             }
         }
         let why = match &record.state {
@@ -285,20 +296,23 @@ impl Watch {
         machine: &Machine,
         at: Time,
     ) -> Death {
-        if view.rotten {
-            return "damaged record";
-        }
         if why == Some(LostCause::RecordUnreadable) {
-            self.fail(format!("{}: given up as unreadable, which it was not", key.profile));
+            self.fail("chain-given-up", format!("{}: given up as unreadable, which it was not", key.profile));
         }
         if provider.can_refresh(at, text.expose()) {
-            self.fail(format!("{}: given up ({why:?}) though the provider would take {token}", key.profile));
+            self.fail(
+                "chain-given-up",
+                format!("{}: given up ({why:?}) though the provider would take {token}", key.profile),
+            );
         }
         if !self.refused.contains(&token) {
-            self.fail(format!("{}: given up ({why:?}) though {token} was never refused", key.profile));
+            self.fail(
+                "chain-given-up",
+                format!("{}: given up ({why:?}) though {token} was never refused", key.profile),
+            );
         }
         if view.owed.is_some() {
-            self.fail(format!("{}: given up ({why:?}) though a new pair was received", key.profile));
+            self.fail("chain-given-up", format!("{}: given up ({why:?}) though a new pair was received", key.profile));
         }
         let fate = self.fates.get(&token).cloned().unwrap_or_default();
         let old = at.saturating_sub(fate.issued) >= 14 * DAY;
@@ -307,20 +321,24 @@ impl Watch {
             Some(Spent::ByTheDead) => ("reply to a dead daemon", &[LostCause::ReplyLost]),
             Some(Spent::DiedWithIt) => ("crash before the fsync", &[LostCause::ReplyLost]),
             Some(Spent::ReplyLost) => ("reply lost", &[LostCause::ReplyLost]),
+            Some(Spent::Delivered) if view.rotten => ("damaged record", &[LostCause::ReplyLost]),
             Some(Spent::Delivered) => {
-                self.fail(format!("{}: {token} was replaced, the reply arrived, and yet it is given up", key.profile));
+                self.fail(
+                    "chain-given-up",
+                    format!("{}: {token} was replaced, the reply arrived, and yet it is given up", key.profile),
+                );
                 ("reply received", &[])
             }
             None if old => ("14 days", &[LostCause::Expired]),
             None if taken_back => ("revoked", &[LostCause::Revoked]),
             None => {
-                self.fail(format!("{}: {token} is dead and nobody killed it", key.profile));
+                self.fail("chain-given-up", format!("{}: {token} is dead and nobody killed it", key.profile));
                 ("no reason", &[])
             }
         };
         // Whatever became of it before: after 14 days nothing else is needed.
         let causes = if old { &[causes, &[LostCause::Expired]].concat() } else { causes };
-        let doubted = fate.doubtful && why == Some(LostCause::ReplyLost);
+        let doubted = (fate.doubtful || view.rotten) && why == Some(LostCause::ReplyLost);
         // Its age in days is the wall clock's, once the machine has been booted anew.
         let misdated =
             machine.has_misdated(fate.issued) && matches!(why, Some(LostCause::Expired | LostCause::Revoked));
@@ -329,7 +347,7 @@ impl Watch {
             && !doubted
             && !misdated
         {
-            self.fail(format!("{}: said to be lost as {why:?}, and it was: {death}", key.profile));
+            self.fail("cause-of-loss", format!("{}: said to be lost as {why:?}, and it was: {death}", key.profile));
         }
         death
     }

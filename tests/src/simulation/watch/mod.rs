@@ -2,9 +2,13 @@
 //!
 //! The first thing that does not hold is kept and ends the run.
 
+pub(super) mod attempts;
 mod chains;
+mod hourly;
+mod lists;
 mod pace;
 pub(super) mod requests;
+mod secrets;
 mod tokens;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -18,14 +22,19 @@ use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use super::machine::Time;
 
+use attempts::Attempts;
 use chains::{ChainView, Fate};
+use hourly::Hourly;
+use lists::Lists;
 use pace::Pace;
 use requests::Key;
+use secrets::Secrets;
+use tokens::Owner;
 
 /// What is remembered to judge by.
 #[derive(Default)]
 pub(super) struct Watch {
-    violation: Option<String>,
+    violation: Option<Violation>,
 
     // Of this life of the daemon.
     flying: BTreeMap<Key, RequestId>,
@@ -44,9 +53,15 @@ pub(super) struct Watch {
     /// Workspace tokens that an exchange or a listing was refused for.
     distrusted: HashSet<Fingerprint>,
     pace: Pace,
+    attempts: Attempts,
+    secrets: Secrets,
+    hourly: Hourly,
+    lists: Lists,
 
     // Over all of them.
-    owners: HashMap<Fingerprint, (TokenName, Time)>,
+    owners: HashMap<Fingerprint, Owner>,
+    /// Tokens of which nobody can know when they end.
+    misleading: HashSet<Fingerprint>,
     /// Access tokens of Classic that came without a life or without a refresh token that can be read.
     incomplete: HashMap<Fingerprint, Incomplete>,
     chains: BTreeMap<ChainKey, ChainView>,
@@ -55,7 +70,7 @@ pub(super) struct Watch {
     /// When an operator was last warned of a chain's end, by profile.
     warned: BTreeMap<String, Time>,
     /// Logins that reached the provider, by client.
-    attempts: BTreeMap<String, VecDeque<Time>>,
+    logins: BTreeMap<String, VecDeque<Time>>,
     /// When a login last gave a token.
     minted: BTreeMap<String, Time>,
     /// Times that the operator took tokens back, by client.
@@ -64,6 +79,16 @@ pub(super) struct Watch {
     shares: (f64, f64, u64),
     /// Backoffs at their longest step: the least share of it, and how many.
     backoffs: (f64, u64),
+    /// How often a rule had something to judge.
+    judged: BTreeMap<&'static str, u64>,
+}
+
+/// Something that does not hold.
+#[derive(Debug, Clone)]
+pub(super) struct Violation {
+    /// The word for what must hold; it stays the same.
+    pub(super) rule: &'static str,
+    pub(super) what: String,
 }
 
 /// What is known of such a token.
@@ -81,12 +106,27 @@ impl Watch {
     }
 
     /// Something does not hold.
-    pub(super) fn fail(&mut self, what: String) {
-        self.violation.get_or_insert(what);
+    pub(super) fn fail(&mut self, rule: &'static str, what: String) {
+        self.violation.get_or_insert(Violation { rule, what });
     }
 
-    pub(super) fn violation(&mut self) -> Option<String> {
+    pub(super) fn violation(&mut self) -> Option<Violation> {
         self.violation.take()
+    }
+
+    /// A rule had something to judge.
+    pub(super) fn has_judged(&mut self, rule: &'static str) {
+        *self.judged.entry(rule).or_default() += 1;
+    }
+
+    /// How often each rule had something to judge, and the most of what is counted by the hour.
+    pub(super) fn judged(&self) -> (&BTreeMap<&'static str, u64>, &BTreeMap<&'static str, u64>) {
+        (&self.judged, &self.hourly.most)
+    }
+
+    /// How often a profile was replaced.
+    fn generation(&self, profile: &ProfileName) -> u64 {
+        self.generations.get(profile).copied().unwrap_or(0)
     }
 
     /// The daemon is gone.
@@ -112,5 +152,9 @@ impl Watch {
             names.iter().any(|(_, held)| (held.distrusted || held.rejected) && held.token.fingerprint == *token)
         });
         self.pace.life_ended();
+        self.attempts = Attempts::default();
+        self.secrets = Secrets::default();
+        self.hourly.life_ended();
+        self.lists = Lists::default();
     }
 }

@@ -1,4 +1,4 @@
-//! How soon and how often: forced renewals, backoffs, and the parents of tenants.
+//! How soon: forced renewals, and the parents of tenants.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokend::core::time::Boot;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use super::Watch;
-use super::requests::{Key, name_of};
+use super::requests::name_of;
 use crate::simulation::machine::SECOND;
 
 /// Between forced renewals of a name, of a Classic one, and at most, after rejections in a row.
@@ -20,22 +20,12 @@ const FORCED_MOST: Duration = Duration::from_secs(600);
 /// Between renewals of a workspace's token because exchanges were refused for it.
 const DISTRUST: Duration = Duration::from_secs(30);
 
-/// The longest step of a backoff of a name without a token.
-const LONGEST_STEP: Duration = Duration::from_secs(30);
-
-/// The same for a Classic chain whose token has expired.
-const LONGEST_STEP_OF_A_CHAIN: Duration = Duration::from_secs(60);
-
-/// Backoffs of which the spread can be judged.
-const ENOUGH_BACKOFFS: u64 = 30;
-
 /// Of this life of the daemon.
 #[derive(Default)]
 pub(super) struct Pace {
     /// Complaints that were not turned down, and when each was first made.
     complaints: BTreeMap<TokenName, (Fingerprint, Boot)>,
     forced: BTreeMap<TokenName, Forced>,
-    failures: BTreeMap<Key, Failures>,
     /// Workspace tokens that must not be used again.
     banned: BTreeMap<ProfileName, Banned>,
     /// When an exchange was last refused, by workspace.
@@ -52,13 +42,6 @@ struct Forced {
     under_way: bool,
     /// The current token was forced.
     token: bool,
-}
-
-#[derive(Clone, Copy)]
-struct Failures {
-    count: u32,
-    last: Boot,
-    step: Duration,
 }
 
 #[derive(Clone, Copy)]
@@ -101,7 +84,7 @@ impl Watch {
         let before = self.pace.forced.get(name).copied();
         if let Some(before) = before.filter(|before| at < before.next) {
             let early = before.next.since(at);
-            self.fail(format!("{name}: renewed on demand {early:?} before it is allowed again"));
+            self.fail("pace-of-complaints", format!("{name}: renewed on demand {early:?} before it is allowed again"));
         }
         let interval = match before {
             Some(before) if before.token => (2 * before.interval.max(first)).min(FORCED_MOST),
@@ -127,67 +110,9 @@ impl Watch {
         self.pace.complaints.remove(name);
     }
 
-    /// A request has failed for the moment, `left` before its token expires.
-    pub(in crate::simulation) fn failed_for_now(
-        &mut self,
-        request: &ProviderRequest,
-        left: Option<Duration>,
-        now: Boot,
-    ) {
-        if matches!(request.grant, Grant::ListTenants { .. } | Grant::Login { .. }) {
-            return;
-        }
-        let key = self.key(request);
-        let failures = self.pace.failures.entry(key).or_insert(Failures { count: 0, last: now, step: Duration::ZERO });
-        let most = match left {
-            Some(left) if !left.is_zero() => (left / 8).clamp(Duration::from_secs(2), LONGEST_STEP),
-            _ if matches!(request.grant, Grant::Refresh { .. }) => LONGEST_STEP_OF_A_CHAIN,
-            _ => LONGEST_STEP,
-        };
-        // A tenant that nobody waits for is forgotten, and its failures with it.
-        let count = if matches!(request.grant, Grant::Exchange { .. }) { 0 } else { failures.count };
-        failures.step = Duration::from_secs(1 << count.min(6)).min(most);
-        failures.count += 1;
-        failures.last = now;
-    }
-
-    /// A request is sent: not before its backoff is over.
-    pub(super) fn backs_off(&mut self, key: &Key, now: Boot) {
-        let Some(Failures { count, last, step }) = self.pace.failures.get(key).copied() else { return };
-        let pause = now.since(last);
-        // A millisecond: times are rounded down.
-        if pause + Duration::from_millis(1) < step / 2 {
-            self.fail(format!("{key:?}: sent {pause:?} after failure {count}, whose step is {step:?}"));
-        }
-        if step >= LONGEST_STEP {
-            let (least, counted) = &mut self.backoffs;
-            *least = least.min(pause.as_secs_f64() / step.as_secs_f64());
-            *counted += 1;
-        }
-    }
-
-    /// What failed has succeeded.
-    pub(in crate::simulation) fn succeeded(&mut self, request: &ProviderRequest) {
-        let key = self.key(request);
-        self.pace.failures.remove(&key);
+    /// An exchange of this tenant has succeeded.
+    pub(super) fn forget_refusal(&mut self, request: &ProviderRequest) {
         self.pace.refused_once.remove(&name_of(request));
-        if matches!(request.grant, Grant::ClientCredentials { .. }) {
-            let of = |key: &Key| matches!(key, Key::Name(name, _) if name.profile == request.profile.name);
-            self.pace.failures.retain(|key, _| !of(key)); // its tenants may be tried at once
-        }
-    }
-
-    /// The configuration has changed, or its secrets have: everything may be tried at once.
-    pub(in crate::simulation) fn all_start_afresh(&mut self) {
-        self.pace.failures.clear();
-    }
-
-    /// At the end of a run.
-    pub(in crate::simulation) fn backoffs_were_spread(&mut self) {
-        let (least, count) = self.backoffs;
-        if count >= ENOUGH_BACKOFFS && least > 0.9 {
-            self.fail(format!("{count} backoffs all took at least {least:.2} of their step"));
-        }
     }
 
     /// An exchange or a listing was refused for this token, which is or is not the workspace's current one. The second
@@ -225,15 +150,21 @@ impl Watch {
         };
         let name = name_of(request);
         match parent.filter(|parent| parent.fingerprint == subject) {
-            None => self.fail(format!("{name}: exchanged for {subject}, which is not its workspace's token")),
+            None => self.fail(
+                "parent-of-an-exchange",
+                format!("{name}: exchanged for {subject}, which is not its workspace's token"),
+            ),
             Some(parent) if parent.left(now) < Duration::from_secs(60).min(parent.life() / 3) => {
                 let left = parent.left(now);
-                self.fail(format!("{name}: exchanged for a workspace's token with {left:?} left"));
+                self.fail(
+                    "parent-of-an-exchange",
+                    format!("{name}: exchanged for a workspace's token with {left:?} left"),
+                );
             }
             Some(_) => {}
         }
         if self.pace.banned.get(profile).is_some_and(|banned| banned.token == subject) {
-            self.fail(format!("{name}: exchanged for {subject} again, which was refused"));
+            self.fail("refused-parent", format!("{name}: exchanged for {subject} again, which was refused"));
         }
     }
 
@@ -242,7 +173,7 @@ impl Watch {
         let late = |banned: &Banned| banned.due.is_some_and(|due| now.since(due).as_millis() as u64 > 60 * SECOND);
         if let Some((profile, _)) = self.pace.banned.iter().find(|(_, banned)| late(banned)) {
             let what = format!("{profile}: its token was refused for an exchange and is not renewed");
-            self.fail(what);
+            self.fail("parent-renewed", what);
         }
     }
 

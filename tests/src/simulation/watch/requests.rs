@@ -50,10 +50,15 @@ pub(in crate::simulation) fn name_of(request: &ProviderRequest) -> TokenName {
     TokenName { profile: request.profile.name.clone(), tenant }
 }
 
+/// Whether this tries an imported refresh token.
+pub(in crate::simulation) fn is_trial(request: &ProviderRequest, disk: &Disk) -> bool {
+    matches!(&request.grant, Grant::Refresh { refresh_token, .. } if !disk.is_current(&request.profile, refresh_token))
+}
+
 impl Watch {
     pub(super) fn key(&self, request: &ProviderRequest) -> Key {
         let profile = &request.profile.name;
-        let generation = self.generations.get(profile).copied().unwrap_or(0);
+        let generation = self.generation(profile);
         match (&request.grant, chain_key(&request.profile)) {
             (Grant::ListTenants { .. }, _) => Key::Listing(profile.clone(), generation),
             (_, Some(chain)) => Key::Chain(chain),
@@ -71,19 +76,15 @@ impl Watch {
         at: Time,
     ) {
         let key = self.key(request);
-        let trial = match &request.grant {
-            Grant::Refresh { refresh_token, .. } => !disk.is_current(&request.profile, refresh_token),
-            grant => matches!(grant, Grant::Login { .. } | Grant::ListTenants { .. }),
-        };
-        if !trial {
-            self.backs_off(&key, now);
-        }
+        self.is_time(request, is_trial(request, disk), now);
+        self.secrets.sent(request);
+        self.list_goes_on(request);
         if let Some(other) = self.flying.insert(key.clone(), request.id) {
-            self.fail(format!("{key:?}: {:?} was sent while {other:?} is on the wire", request.id));
+            self.fail("one-at-a-time", format!("{key:?}: {:?} was sent while {other:?} is on the wire", request.id));
         }
         if let (Some(chain), Grant::Login { .. }) = (chain_key(&request.profile), &request.grant) {
             if !matches!(request.profile.kind, Kind::Classic { login: Some(_), .. }) {
-                self.fail(format!("{}: a login, and none is configured", chain.profile));
+                self.fail("login-configured", format!("{}: a login, and none is configured", chain.profile));
             }
             self.login_is_due(&chain, disk, provider, at);
         }
@@ -120,7 +121,10 @@ impl Watch {
         }
         if !(complained || other) {
             let left = token.left(now).as_secs();
-            self.fail(format!("{name}: renewed with {left} s left of {} and for no reason", token.life().as_secs()));
+            self.fail(
+                "reason-to-renew",
+                format!("{name}: renewed with {left} s left of {} and for no reason", token.life().as_secs()),
+            );
         }
         self.renewing.insert(name.clone(), token.fingerprint);
     }
@@ -144,12 +148,14 @@ impl Watch {
 
     /// The request's answer has come, or never will.
     pub(in crate::simulation) fn landed(&mut self, request: &ProviderRequest) {
+        self.secrets.landed(request);
         self.flying.retain(|_, id| *id != request.id);
     }
 
     /// A profile's old requests are none of the new one's.
     pub(in crate::simulation) fn replaced(&mut self, profile: &ProfileName) {
         self.paces_anew(profile);
+        self.forget_list(profile);
         *self.generations.entry(profile.clone()).or_default() += 1;
     }
 
@@ -169,7 +175,7 @@ impl Watch {
         }
         let count = sent.len();
         if count > rate {
-            self.fail(format!("{host}: {count} requests within a second, where {rate} are allowed"));
+            self.fail("rate-of-a-host", format!("{host}: {count} requests within a second, where {rate} are allowed"));
         }
     }
 
@@ -181,15 +187,22 @@ impl Watch {
         let last = view.and_then(|view| view.last.clone());
         match disk.chain(key).map(|record| &record.state) {
             None | Some(ChainState::Empty | ChainState::AwaitingLogin { .. } | ChainState::Lost { .. }) => {}
-            Some(_) if rotten => {}
-            Some(state) => self.fail(format!("{}: a login while its chain is {state:?}", key.profile)),
+            Some(state) => {
+                self.fail("reason-to-log-in", format!("{}: a login while its chain is {state:?}", key.profile))
+            }
         }
-        if let Some((last, text)) = last.filter(|_| !rotten) {
+        if rotten && last.is_none() {
+            self.fail("login-of-unreadable", format!("{}: a login though of its chain nothing is known", key.profile));
+        }
+        if let Some((last, text)) = last {
             if !self.refused.contains(&last) {
-                self.fail(format!("{}: a login though refresh token {last} was never refused", key.profile));
+                self.fail(
+                    "reason-to-log-in",
+                    format!("{}: a login though refresh token {last} was never refused", key.profile),
+                );
             }
             if provider.can_refresh(at, text.expose()) {
-                self.fail(format!("{}: a login though refresh token {last} lives", key.profile));
+                self.fail("reason-to-log-in", format!("{}: a login though refresh token {last} lives", key.profile));
             }
         }
         let quota = RecordKey::Quota(QuotaKey { gateway: key.gateway.clone(), client_id: key.client_id.clone() });
@@ -198,7 +211,7 @@ impl Watch {
             _ => false,
         };
         if !open {
-            self.fail(format!("{}: a login that is not written down", key.profile));
+            self.fail("login-written-first", format!("{}: a login that is not written down", key.profile));
         }
     }
 
@@ -215,23 +228,26 @@ impl Watch {
             _ => false,
         };
         if !marked && !candidate {
-            self.fail(format!("{}: refresh token {of} is sent and its record does not say so", key.profile));
+            self.fail(
+                "refresh-written-first",
+                format!("{}: refresh token {of} is sent and its record does not say so", key.profile),
+            );
         }
     }
 
     /// A login's first step has reached the provider.
     pub(in crate::simulation) fn login_arrived(&mut self, client: &str, at: Time) {
-        let attempts = self.attempts.entry(client.to_owned()).or_default();
+        let attempts = self.logins.entry(client.to_owned()).or_default();
         attempts.retain(|attempt| attempt + QUOTA_WINDOW > at);
         attempts.push_back(at);
         let count = attempts.len();
         if count > ATTEMPTS {
-            self.fail(format!("client {client}: {count} logins within half an hour"));
+            self.fail("login-quota", format!("client {client}: {count} logins within half an hour"));
         }
         // The provider would refuse it; the daemon must not even try.
         if let Some(before) = self.minted.get(client).copied().filter(|before| before + QUOTA_WINDOW > at) {
             let seconds = (at - before) / 1000;
-            self.fail(format!("client {client}: a login {seconds} s after one that brought a token"));
+            self.fail("login-quota", format!("client {client}: a login {seconds} s after one that brought a token"));
         }
     }
 
@@ -241,13 +257,13 @@ impl Watch {
             && before + QUOTA_WINDOW > at
         {
             let seconds = (at - before) / 1000;
-            self.fail(format!("client {client}: a second token by login after {seconds} s"));
+            self.fail("login-quota", format!("client {client}: a second token by login after {seconds} s"));
         }
     }
 
     /// The wall clock was stepped while the machine was off: the daemon cannot know how long ago its logins were.
     pub(in crate::simulation) fn forgive_logins(&mut self) {
-        self.attempts.values_mut().for_each(VecDeque::clear);
+        self.logins.values_mut().for_each(VecDeque::clear);
         self.minted.clear();
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokend::core::effect::Issued;
+use tokend::core::exchange::TokenResponse;
 use tokend::core::settings::{Kind, Profile};
 use tokend_proto::{Fingerprint, Flags, TokenName};
 
@@ -10,10 +11,13 @@ use super::requests::chain_key;
 use super::{Incomplete, Watch};
 use crate::sandbox::Provider;
 use crate::simulation::disk::Disk;
-use crate::simulation::machine::{DAY, Machine, Time};
+use crate::simulation::machine::{DAY, Machine, SECOND, Time};
 
 /// Owners of tokens that are remembered; older ones than any token lives are forgotten beyond it.
 const OWNERS: usize = 4096;
+
+/// An answer is no longer than that on its way.
+const WAY_BACK: Time = 60 * SECOND;
 
 /// Tokens after which the spread of renewals is judged.
 const ENOUGH_SHARES: u64 = 60;
@@ -21,13 +25,59 @@ const ENOUGH_SHARES: u64 = 60;
 /// How far renewals are spread at least, as a share of the life: half of the configured jitter.
 const LEAST_SPREAD: f64 = 0.035;
 
+/// Whose a token is.
+pub(super) struct Owner {
+    /// Several, if the provider gives the same token for each of them.
+    names: Vec<TokenName>,
+    /// Endpoint and client.
+    of: (String, String),
+    since: Time,
+}
+
 impl Watch {
     /// A token was received for a name.
-    pub(in crate::simulation) fn received(&mut self, name: &TokenName, token: Fingerprint, at: Time) {
+    pub(in crate::simulation) fn received(
+        &mut self,
+        profile: &Profile,
+        name: &TokenName,
+        token: Fingerprint,
+        at: Time,
+    ) {
         if self.owners.len() >= OWNERS {
-            self.owners.retain(|_, (_, issued)| *issued + 2 * DAY > at);
+            self.owners.retain(|_, owner| owner.since + 2 * DAY > at);
         }
-        self.owners.insert(token, (name.clone(), at));
+        let of = (profile.endpoint().url.clone(), profile.client_id.clone());
+        let owner = self.owners.entry(token).or_insert_with(|| Owner { names: Vec::new(), of: of.clone(), since: at });
+        if !owner.names.contains(name) {
+            owner.names.push(name.clone());
+        }
+        if owner.of != of {
+            owner.of = of; // the provider gave it again
+        }
+    }
+
+    /// A token that was not seen before comes without a life that can be believed, and has less than is documented: an
+    /// older one, given again. Nobody can know when it ends.
+    pub(in crate::simulation) fn misleads(
+        &mut self,
+        profile: &Profile,
+        token: &TokenResponse,
+        provider: &Provider,
+        at: Time,
+    ) {
+        let documented = match profile.kind {
+            Kind::Glp { .. } => 899 * SECOND,
+            _ => 7199 * SECOND,
+        };
+        let fingerprint = Fingerprint::of(&token.access_token);
+        let ends = provider.expires_at(token.access_token.expose());
+        let vague = token.expires_in.is_none_or(|seconds| seconds < 2);
+        if vague
+            && !self.owners.contains_key(&fingerprint)
+            && ends.is_some_and(|ends| ends + WAY_BACK < at + documented)
+        {
+            self.misleading.insert(fingerprint);
+        }
     }
 
     /// It came without a life or without a refresh token that can be read: no record can hold it, but one holds the
@@ -41,6 +91,7 @@ impl Watch {
     #[expect(clippy::too_many_arguments, reason = "all that a reply is made of")]
     pub(in crate::simulation) fn served(
         &mut self,
+        profile: Option<&Profile>,
         name: &TokenName,
         token: &Issued,
         flags: Flags,
@@ -52,24 +103,35 @@ impl Watch {
         let now = machine.boot(at);
         let left = token.left(now);
         if token.expires <= now {
-            self.fail(format!("{name}: a peer got token {}, which has expired", token.fingerprint));
+            self.fail("token-alive", format!("{name}: a peer got token {}, which has expired", token.fingerprint));
         }
         if left < min_ttl && !flags.contains(Flags::FALLS_SHORT) {
-            self.fail(format!("{name}: a peer wanted {min_ttl:?} and got {left:?} without a word"));
+            self.fail("min-ttl", format!("{name}: a peer wanted {min_ttl:?} and got {left:?} without a word"));
         }
         match self.owners.get(&token.fingerprint) {
-            None => self.fail(format!("{name}: a peer got token {}, which nobody gave", token.fingerprint)),
-            Some((owner, _)) if owner != name => {
-                self.fail(format!("{name}: a peer got a token of {owner}"));
+            None => self.fail(
+                "token-of-its-name",
+                format!("{name}: a peer got token {}, which nobody gave", token.fingerprint),
+            ),
+            Some(Owner { names, .. }) if !names.contains(name) => {
+                self.fail("token-of-its-name", format!("{name}: a peer got a token of {names:?}"));
             }
-            Some((_, issued)) => {
+            Some(Owner { of, .. }) if profile.is_none_or(|p| (&p.endpoint().url, &p.client_id) != (&of.0, &of.1)) => {
+                let what = format!("{name}: a peer got a token of client {} at {}, which it is no more", of.1, of.0);
+                self.fail("token-of-its-client", what);
+            }
+            Some(Owner { since: issued, .. }) => {
                 let expired = provider.expires_at(token.access_token.expose()).is_some_and(|until| until <= at);
                 // How long it lives nobody could know, and its peers are told that it is being replaced.
                 let of_unknown_life = self.incomplete.get(&token.fingerprint).is_some_and(|token| !token.known);
                 let expired = expired && !(of_unknown_life && flags.contains(Flags::RENEWING));
                 // A record's age is known by the wall clock alone once the machine has been booted anew.
-                if expired && !machine.has_misdated(*issued) {
-                    self.fail(format!("{name}: a peer got token {}, dead by the provider", token.fingerprint));
+                let misled = self.misleading.contains(&token.fingerprint);
+                if expired && !misled && !machine.has_misdated(*issued) {
+                    self.fail(
+                        "token-alive",
+                        format!("{name}: a peer got token {}, dead by the provider", token.fingerprint),
+                    );
                 }
             }
         }
@@ -95,7 +157,10 @@ impl Watch {
             let is_kept = |Incomplete { beside, .. }: &Incomplete| beside.is_none() || *beside == refresh_token;
             let incomplete = beside.is_some_and(is_kept);
             if !incomplete && durable.is_none_or(|access| access.token != token.access_token) {
-                self.fail(format!("{name}: token {} is seen before it is durable", token.fingerprint));
+                self.fail(
+                    "durable-before-seen",
+                    format!("{name}: token {} is seen before it is durable", token.fingerprint),
+                );
             }
         }
     }
@@ -117,7 +182,10 @@ impl Watch {
     pub(in crate::simulation) fn renewals_were_spread(&mut self) {
         let (least, most, count) = self.shares;
         if count >= ENOUGH_SHARES && most - least < LEAST_SPREAD {
-            self.fail(format!("renewals of {count} tokens all come after {least:.3} to {most:.3} of the life"));
+            self.fail(
+                "spread-of-renewals",
+                format!("renewals of {count} tokens all come after {least:.3} to {most:.3} of the life"),
+            );
         }
     }
 
