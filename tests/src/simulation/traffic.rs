@@ -244,6 +244,9 @@ impl Simulation {
                 };
                 if let (Some(key), Some(token)) = (chain_key(&request.profile), goes_on) {
                     self.watch.pair_received(&key, with, token, at, self.at);
+                    if pair.refresh_token == RefreshToken::Absent {
+                        self.watch.doubt(token); // the provider may have dropped it
+                    }
                 }
             }
             Answer::Tenants(page) => {
