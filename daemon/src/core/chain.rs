@@ -283,6 +283,7 @@ impl Core {
             }
             _ => None,
         };
+        let next_trial = chain.candidate.as_ref().and_then(|candidate| candidate.retry_at);
         let Some(entry) = self.names.get_mut(name) else { return };
         let of_chain = |t: &Trouble| {
             matches!(t.kind, TroubleKind::ChainEmpty | TroubleKind::ChainLost)
@@ -291,8 +292,10 @@ impl Core {
         if trouble.is_some() || entry.trouble.as_ref().is_some_and(of_chain) {
             entry.trouble = trouble;
         }
-        if entry.is_permanent() {
-            entry.retry_at = None;
+        match entry.trouble.as_ref().map(|trouble| trouble.kind) {
+            Some(TroubleKind::ChainEmpty | TroubleKind::ChainLost) => entry.retry_at = None,
+            Some(TroubleKind::Rejected) if entry.trouble.as_ref().is_some_and(of_chain) => entry.retry_at = next_trial,
+            _ => {}
         }
         self.mark(name.clone());
     }
