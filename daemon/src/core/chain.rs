@@ -85,13 +85,8 @@ impl Core {
                 chain.work = Work::Secrets;
                 return self.set_activity(name, Activity::Chain);
             }
-            // Whatever the chain is due for needs them: nothing of it is due before that.
-            Secrets::ReadAt(at) => {
-                if let Some(candidate) = chain.candidate.as_mut().filter(|candidate| candidate.is_due(at)) {
-                    candidate.retry_at = Some(at);
-                }
-                return self.wait_for_secrets(name, at);
-            }
+            Secrets::ReadAt(at) if trial => return self.candidate_waits_for_secrets(name, key, at),
+            Secrets::ReadAt(at) => return self.wait_for_secrets(name, at),
         }
         self.set_activity(name, Activity::Chain);
         let Some(chain) = self.chains.get(key) else { return };
