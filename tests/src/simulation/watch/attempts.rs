@@ -216,7 +216,8 @@ impl Watch {
             }
             _ => {
                 failed.refused.clear();
-                failed.refusals *= u32::from(!uses_parent); // in a row
+                // In a row; only a name remembers them longer.
+                failed.refusals *= u32::from(!uses_parent && !matches!(purpose, Purpose::Import(..)));
                 let most = match seen.left {
                     Some(left) if !left.is_zero() => (left / 8).clamp(Duration::from_secs(2), LONGEST_STEP),
                     _ if chain_key(&request.profile).is_some() => LONGEST_STEP_OF_A_CHAIN,

@@ -37,13 +37,15 @@ pub(super) struct Secrets {
     readings: BTreeMap<ProfileName, Reading>,
     /// What had changed when a request was sent.
     sent: BTreeMap<RequestId, u64>,
+    /// The same for the request that was answered last.
+    landed: Option<(RequestId, u64)>,
 }
 
 impl Secrets {
-    /// The secrets that this request was sent with one of, if they are the same now.
+    /// The secrets that this request, which was answered just now, had one of, if they are the same.
     pub(super) fn known(&self, request: &ProviderRequest) -> Option<Vec<SecretVersion>> {
         let reading = self.readings.get(&request.profile.name)?;
-        (self.sent.get(&request.id) == Some(&reading.changes)).then(|| reading.known.clone())
+        (self.landed == Some((request.id, reading.changes))).then(|| reading.known.clone())
     }
 
     pub(super) fn sent(&mut self, request: &ProviderRequest) {
@@ -52,7 +54,7 @@ impl Secrets {
     }
 
     pub(super) fn landed(&mut self, request: &ProviderRequest) {
-        self.sent.remove(&request.id);
+        self.landed = self.sent.remove(&request.id).map(|changes| (request.id, changes));
     }
 
     pub(super) fn starts_afresh(&mut self, profile: &ProfileName) {
