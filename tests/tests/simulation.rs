@@ -35,7 +35,7 @@ fn no_promise_is_broken_in_any_world() {
     assert!(totals.crashes > 100 && totals.reboots > 10 && totals.sleeps > 10 && totals.steps > 10, "{totals}");
     assert!(totals.renewals > 10_000 && totals.served > 30_000 && totals.logins > 50, "{totals}");
     assert!(totals.healed > WORLDS && totals.faults.len() > 15, "{totals}");
-    for death in ["crash in the gap", "reply lost", "revoked"] {
+    for death in ["crash before the fsync", "reply to a dead daemon", "reply lost", "revoked"] {
         assert!(totals.lost.contains_key(death), "no chain died of: {death}\n{totals}");
     }
 }

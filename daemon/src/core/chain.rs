@@ -85,13 +85,8 @@ impl Core {
                 chain.work = Work::Secrets;
                 return self.set_activity(name, Activity::Chain);
             }
-            // Whatever the chain is due for needs them: nothing of it is due before that.
-            Secrets::ReadAt(at) => {
-                if let Some(candidate) = chain.candidate.as_mut().filter(|candidate| candidate.is_due(at)) {
-                    candidate.retry_at = Some(at);
-                }
-                return self.wait_for_secrets(name, at);
-            }
+            Secrets::ReadAt(at) if trial => return self.candidate_waits_for_secrets(name, key, at),
+            Secrets::ReadAt(at) => return self.wait_for_secrets(name, at),
         }
         self.set_activity(name, Activity::Chain);
         let Some(chain) = self.chains.get(key) else { return };
@@ -283,6 +278,7 @@ impl Core {
             }
             _ => None,
         };
+        let next_trial = chain.candidate.as_ref().and_then(|candidate| candidate.retry_at);
         let Some(entry) = self.names.get_mut(name) else { return };
         let of_chain = |t: &Trouble| {
             matches!(t.kind, TroubleKind::ChainEmpty | TroubleKind::ChainLost)
@@ -291,8 +287,10 @@ impl Core {
         if trouble.is_some() || entry.trouble.as_ref().is_some_and(of_chain) {
             entry.trouble = trouble;
         }
-        if entry.is_permanent() {
-            entry.retry_at = None;
+        match entry.trouble.as_ref().map(|trouble| trouble.kind) {
+            Some(TroubleKind::ChainEmpty | TroubleKind::ChainLost) => entry.retry_at = None,
+            Some(TroubleKind::Rejected) if entry.trouble.as_ref().is_some_and(of_chain) => entry.retry_at = next_trial,
+            _ => {}
         }
         self.mark(name.clone());
     }

@@ -142,9 +142,9 @@ impl Core {
                 self.adopt_fresh(now, name, fresh);
                 self.put_off_incomplete(now, key, &doubt, None);
             }
-            None if self.is_same_token(now, name, &fresh.token) => {
+            None if self.is_same_token(now, name, &fresh.token.access_token) => {
                 self.release(key);
-                self.same_token_again(now, name);
+                self.same_token_again(now, name, Some(fresh.token.expires));
             }
             None => {
                 self.adopt_fresh(now, name, fresh);

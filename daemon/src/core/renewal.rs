@@ -98,6 +98,12 @@ impl Core {
         match answer {
             Answer::Token(response) => {
                 self.warn_of_answer(&name.profile, &response.warnings);
+                if self.is_same_token(now, name, &response.access_token) {
+                    let ends =
+                        response.expires_in.map(|left| sent + Duration::from_secs(u64::try_from(left).unwrap_or(0)));
+                    self.secret_worked(name, secret);
+                    return self.same_token_again(now, name, ends);
+                }
                 match self.issue(name, sent, response) {
                     Ok(token) => self.token_received(now, name, secret, token),
                     Err(message) => self.failed_transiently(now, name, &message, None),
@@ -117,16 +123,17 @@ impl Core {
         if token.expires <= now.boot {
             return self.failed_transiently(now, name, "the answer took longer than the token lives", None);
         }
-        if let (Some(secret), Some(state)) = (secret, self.profiles.get_mut(&name.profile)) {
-            state.worked = Some(secret);
-        }
-        if self.is_same_token(now, name, &token) {
-            return self.same_token_again(now, name);
-        }
+        self.secret_worked(name, secret);
         let failures = self.names.get(name).map_or(0, |entry| entry.failures);
         self.adopt(now, name, token, ReadMode::Serve);
         if name.tenant.is_none() && self.children_wait(name) && !self.parent_is_good(now, &name.profile) {
             self.parent_is_too_short(now, name, failures);
+        }
+    }
+
+    fn secret_worked(&mut self, name: &TokenName, secret: Option<SecretVersion>) {
+        if let (Some(secret), Some(state)) = (secret, self.profiles.get_mut(&name.profile)) {
+            state.worked = Some(secret);
         }
     }
 

@@ -7,6 +7,7 @@ use super::Core;
 use super::chain_state::{Work, chain_key};
 use super::effect::{Effect, Severity};
 use super::exchange::SecretVersions;
+use super::record::ChainKey;
 use super::schedule;
 use super::state::{Activity, READING_INTERVAL, Secrets, Trouble, TroubleKind};
 use super::time::{Boot, Now};
@@ -85,6 +86,16 @@ impl Core {
             entry.failures = entry.failures.saturating_add(1);
             entry.secrets_refused = 0;
             entry.trouble = Some(Trouble::new(TroubleKind::Transient, message));
+        }
+        self.mark(name.clone());
+    }
+
+    /// An import that needs the secrets likewise. Its chain is not due for that: it is looked at by itself.
+    pub(super) fn candidate_waits_for_secrets(&mut self, name: &TokenName, key: &ChainKey, at: Boot) {
+        let unreadable = self.profiles.get(&name.profile).and_then(|state| state.unreadable.clone());
+        if let Some(candidate) = self.chains.get_mut(key).and_then(|chain| chain.candidate.as_mut()) {
+            candidate.retry_at = Some(at);
+            candidate.trouble = unreadable.or_else(|| candidate.trouble.take());
         }
         self.mark(name.clone());
     }

@@ -2,27 +2,33 @@
 //! give it again until it dies. So the next request waits, whatever it is wanted for: a complaint, the schedule, a peer's
 //! `min_ttl`, a workspace's tenants.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::TokenName;
+use tokend_proto::{Secret, TokenName};
 
 use super::Core;
 use super::effect::{Issued, Severity};
 use super::failure::seconds;
 use super::schedule;
 use super::state::{Trouble, TroubleKind};
-use super::time::Now;
+use super::time::{Boot, Now};
+
+/// Twice what a request may take: the same end, seen from two requests, may be so far apart.
+const NOT_BY_DELAY: Duration = Duration::from_secs(60);
 
 const SAME: &str = "the provider gave the same token again, although it was refused";
 
 impl Core {
     /// Whether a new token is the one that is there.
-    pub(super) fn is_same_token(&self, now: Now, name: &TokenName, token: &Issued) -> bool {
+    pub(super) fn is_same_token(&self, now: Now, name: &TokenName, token: &Secret) -> bool {
         let current = self.names.get(name).and_then(|entry| entry.good(now.boot));
-        current.is_some_and(|current| current.fingerprint == token.fingerprint)
+        current.is_some_and(|current| current.access_token == *token)
     }
 
-    pub(super) fn same_token_again(&mut self, now: Now, name: &TokenName) {
+    /// `ends` is when it dies, as the provider says this time.
+    pub(super) fn same_token_again(&mut self, now: Now, name: &TokenName, ends: Option<Boot>) {
+        self.dies_sooner(now, name, ends);
         let distrusted = self.profiles.get(&name.profile).and_then(|state| state.distrusted);
         let Some(entry) = self.names.get_mut(name) else { return };
         let Some(token) = entry.good(now.boot).cloned() else { return };
@@ -45,6 +51,20 @@ impl Core {
             self.fail_children(now, name, if refused { SAME } else { "it has too little life left to be exchanged" });
         }
         self.mark(name.clone());
+    }
+
+    /// The provider says that the token dies much sooner than it said before.
+    fn dies_sooner(&mut self, now: Now, name: &TokenName, ends: Option<Boot>) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        let (Some(token), Some(ends)) = (entry.good(now.boot), ends) else { return };
+        let ends = ends.max(now.boot + schedule::MIN_LIFE);
+        if ends + NOT_BY_DELAY < token.expires {
+            let sooner = Issued { expires: ends, refresh: token.refresh.min(ends), ..Issued::clone(token) };
+            entry.token = Some(Arc::new(sooner));
+            let held = !entry.is_classic();
+            self.held_version += u64::from(held);
+            self.publish(name);
+        }
     }
 
     /// A workspace's token that has just come and cannot be exchanged: there is no use in asking for the next one at

@@ -1,4 +1,5 @@
-//! What a kill leaves in the state folder, read from a copy of it.
+//! What a kill leaves in the state folder: what the next daemon will make of a copy of it, and beside that what its
+//! files hold. Whether a pair was lost is judged by the latter.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,6 +10,8 @@ use tokend::core::record::{ChainState, LoginOutcome, Record, RecordKey, Restored
 use tokend::store::{FileStore, Store};
 use tokend_proto::Fingerprint;
 
+use super::bytes::Tokens;
+
 /// What the next daemon will find.
 #[derive(Debug, Default)]
 pub(super) struct Image {
@@ -16,8 +19,8 @@ pub(super) struct Image {
     pub(super) in_flight: Vec<Fingerprint>,
     /// Of them, those of chains; the others are imports on trial.
     pub(super) rotations: usize,
-    /// Access tokens of settled chains.
-    pub(super) stored: Vec<Fingerprint>,
+    /// Every token in the files, read without the daemon's help.
+    pub(super) tokens: Tokens,
     /// Clients with a login of which nobody knows how it ended.
     pub(super) open_logins: BTreeSet<String>,
     /// What is not as it was written.
@@ -38,11 +41,14 @@ impl Image {
         let copy = tempfile::Builder::new().prefix("image-").tempdir_in(world).expect("a temporary folder");
         for entry in fs::read_dir(state_dir).expect("the state folder is ours") {
             let entry = entry.expect("the state folder is ours");
+            if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                continue; // lost+found
+            }
             fs::copy(entry.path(), copy.path().join(entry.file_name())).expect("a file of ours");
         }
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let loaded = FileStore::open(copy.path(), None).and_then(|store| runtime.block_on(store.load()));
-        let mut image = Self::default();
+        let mut image = Self { tokens: Tokens::of(state_dir), ..Self::default() };
         match loaded {
             Err(error) => image.problems.push(causes(&error)),
             Ok(loaded) => {
@@ -66,7 +72,6 @@ impl Image {
                     self.in_flight.push(sent);
                     self.rotations += 1;
                 }
-                self.stored.extend(chain.access.iter().map(|access| Fingerprint::of(&access.token)));
             }
             (_, Record::Candidate(candidate)) => self.in_flight.push(Fingerprint::of(&candidate.refresh_token)),
             (RecordKey::Quota(key), Record::Quota(quota)) => {

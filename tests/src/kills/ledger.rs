@@ -54,7 +54,13 @@ pub(super) struct Ledger {
     refused: HashSet<Fingerprint>,
     /// Refresh tokens that a kill left in flight.
     in_flight: HashMap<Fingerprint, Vec<Life>>,
+    /// Tokens that stood in a file of the state folder after a kill, and after the power cut that followed it.
     stored: HashSet<Fingerprint>,
+    /// Of them, those that the last kill left to the page cache: a power cut before the next daemon has read them
+    /// takes them away.
+    afloat: HashSet<Fingerprint>,
+    /// Refresh tokens that stood under a temporary name alone.
+    astray: HashSet<Fingerprint>,
     /// Access tokens that nobody may ever have seen.
     lost: Vec<Fingerprint>,
     open_logins: BTreeSet<String>,
@@ -77,13 +83,21 @@ impl Ledger {
     }
 
     /// A daemon was killed and left this behind.
-    pub(super) fn killed(&mut self, life: Life, image: Image, report: &mut Report) {
+    pub(super) fn killed(&mut self, life: Life, image: Image, power_cut: bool, report: &mut Report) {
         report.violations.extend(image.problems.into_iter().map(|problem| format!("after a kill: {problem}")));
         report.amid_rotation += u64::from(image.rotations > 0);
         for sent in image.in_flight {
             self.in_flight.entry(sent).or_default().push(life);
         }
-        self.stored.extend(image.stored);
+        let afloat = std::mem::take(&mut self.afloat);
+        if power_cut {
+            self.stored.retain(|token| !afloat.contains(token));
+        } else {
+            self.afloat = image.tokens.all.difference(&self.stored).copied().collect();
+        }
+        self.stored.extend(image.tokens.all);
+        report.left_astray += image.tokens.astray.len() as u64;
+        self.astray.extend(image.tokens.astray);
         self.open_logins.extend(image.open_logins);
     }
 
@@ -104,6 +118,7 @@ impl Ledger {
                 report.rotations += 1;
                 client.last_pair = Some(entry.at);
                 if let Some(presented) = entry.presented {
+                    report.came_back += u64::from(self.astray.remove(&presented));
                     self.spent.insert(presented, Pair { issued: entry.at, access: entry.issued });
                 }
             }
@@ -138,7 +153,7 @@ impl Ledger {
         let unexplained = match self.spent.get(&presented) {
             None => "the token was never spent".to_owned(),
             Some(pair) if pair.access.is_some_and(|access| self.stored.contains(&access)) => {
-                "its pair was stored, and is lost all the same".to_owned()
+                "its pair was in the state folder, and is lost all the same".to_owned()
             }
             Some(pair) => {
                 let lives = self.in_flight.get(&presented).map(Vec::as_slice).unwrap_or_default();

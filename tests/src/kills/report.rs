@@ -24,6 +24,12 @@ pub struct Report {
     pub reloads_of_a_change: u64,
     /// Kills that left a Classic rotation in flight on the disk.
     pub amid_rotation: u64,
+    /// Of all kills: those with which the power failed.
+    pub power_cuts: u64,
+    /// Pairs that a kill left under a temporary name, in a spare or a `.tmp` file, and nowhere else.
+    pub left_astray: u64,
+    /// Of them: chains that went on from there. The first version erased these files.
+    pub came_back: u64,
     /// Pairs that the provider issued in a gap: the daemon was killed before it could store them.
     pub replies_lost: u64,
     /// Chains that a login brought back.
@@ -65,6 +71,9 @@ impl AddAssign for Report {
         self.reloads_cut_off += other.reloads_cut_off;
         self.reloads_of_a_change += other.reloads_of_a_change;
         self.amid_rotation += other.amid_rotation;
+        self.power_cuts += other.power_cuts;
+        self.left_astray += other.left_astray;
+        self.came_back += other.came_back;
         self.replies_lost += other.replies_lost;
         self.recovered_by_login += other.recovered_by_login;
         self.recovered_by_import += other.recovered_by_import;
@@ -90,6 +99,9 @@ impl fmt::Display for Report {
             ("  a moment after a refresh had arrived", self.after_a_refresh),
             ("  amid an import", self.amid_import),
             ("  that left a rotation in flight on disk", self.amid_rotation),
+            ("  together with a power cut", self.power_cuts),
+            ("  that left a pair in a spare or tmp file", self.left_astray),
+            ("    from which its chain came back", self.came_back),
             ("reloads before a kill, by SIGHUP", self.reloads_by_signal),
             ("reloads before a kill, by a peer", self.reloads_by_peer),
             ("  not answered before what came next", self.reloads_cut_off),

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::classic::{Classic, Cure};
 use super::dice::Dice;
+use super::disk::Disk;
 use super::image::Image;
 use super::ledger::{Ledger, Life};
 use super::peers::Sightings;
@@ -34,6 +35,9 @@ const RELOADED: u64 = 4;
 /// And so often at most.
 const MOST_RELOADS: u64 = 3;
 
+/// With one kill in so many the power fails.
+const POWER_CUT: u64 = 3;
+
 /// Between two looks at how the names are doing.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -50,6 +54,7 @@ enum Settled {
 
 struct War<'w> {
     world: &'w World,
+    disk: Option<Disk>,
     sightings: &'w Sightings,
     dice: Dice,
     runtime: Runtime,
@@ -82,8 +87,9 @@ pub(super) fn run(seed: u64, kills: u64) -> Report {
         .collect();
     let sightings = Sightings::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let disk = Disk::mount(world.path("disk.img"), world.path("state"));
     let mut war =
-        War { world: &world, sightings: &sightings, dice, runtime, classics, ledger, report: Report::default() };
+        War { world: &world, disk, sightings: &sightings, dice, runtime, classics, ledger, report: Report::default() };
     let tenant = format!("{GLP}/{}", Population::TENANTS[0]);
     let mut names = vec![CENTRAL.to_owned(), GLP.to_owned(), tenant];
     names.extend(war.classics.iter().map(|classic| classic.name.clone()));
@@ -118,10 +124,9 @@ impl War<'_> {
                     self.reload(&mut daemon)?;
                 }
             }
-            daemon.kill();
-            self.report.kills += 1;
+            let power_cut = self.kill(daemon);
             let life = Life { started, killed: self.world.provider().now() };
-            self.ledger.killed(life, Image::of(&self.world.path("state")), &mut self.report);
+            self.ledger.killed(life, Image::of(&self.world.path("state")), power_cut, &mut self.report);
             self.read_log();
             let without = self.world.provider().now() - life.killed;
             self.report.longest_without = self.report.longest_without.max(without);
@@ -135,6 +140,18 @@ impl War<'_> {
             self.report.violations.push("the last daemon did not end well when it was told to".to_owned());
         }
         Ok(())
+    }
+
+    /// Kills the daemon, and perhaps cuts the power of its disk at the same moment: whether it did.
+    fn kill(&mut self, daemon: Daemon) -> bool {
+        self.report.kills += 1;
+        daemon.kill();
+        let cut = self.dice.below(POWER_CUT) == 0;
+        let Some(disk) = self.disk.as_mut().filter(|_| cut) else { return false };
+        let moment = disk.moment();
+        disk.power_cut(&moment);
+        self.report.power_cuts += 1;
+        true
     }
 
     /// The next life begins, with the configuration that is due.

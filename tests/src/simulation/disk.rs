@@ -1,9 +1,13 @@
 //! The store, simulated: what it says is durable survives, of all else the dice decide.
 //!
 //! The contract is that of `tokend::store::Store`: writes compare a revision; a record that lets a token be spent is
-//! only written when the space for the one that follows is certain; after an error the old record is there, or the
-//! new one after all. A crash leaves the old or the new one. A rotten record is found as its predecessor or not at
+//! only written when the space for the one that follows is certain; after an error the old record is there, or on a
+//! disk that did not let the store undo it the new one after all. A rotten record is found as its predecessor or not at
 //! all.
+//!
+//! A write under way has two ends: first its bytes are fsynced, later its name is. A crash after the first leaves the
+//! new record, and nothing takes it away any more. A crash before it leaves the old one or the new one, and a power cut
+//! before the next start the old one: nothing survives that was not fsynced.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +18,7 @@ use tokend::core::settings::Profile;
 use tokend_proto::Secret;
 
 use super::dice::Dice;
+use super::machine::Time;
 use super::watch::requests::chain_key;
 
 /// What is wrong with the disk.
@@ -30,8 +35,11 @@ pub(super) struct Pending {
     pub(super) key: RecordKey,
     pub(super) replaces: Revision,
     pub(super) record: Option<Record>,
+    /// From then on its bytes are on disk, if the disk takes any.
+    pub(super) synced: Time,
 }
 
+#[derive(Clone)]
 struct Stored {
     revision: Revision,
     record: Record,
@@ -47,6 +55,8 @@ pub(super) struct Disk {
     stored: BTreeMap<RecordKey, Stored>,
     /// Removals that failed, and that may have happened after all.
     perhaps_gone: Vec<RecordKey>,
+    /// What a crash has left that a power cut before the next start takes back, and what there is then.
+    afloat: Vec<(RecordKey, Option<Stored>)>,
     pub(super) pending: BTreeMap<WriteId, Pending>,
     pub(super) fault: Option<DiskFault>,
 }
@@ -106,7 +116,8 @@ impl Disk {
             self.put(pending);
             return Ended::Durable;
         };
-        if dice.chance(0.2) {
+        // On a full disk a write can be undone.
+        if self.fault == Some(DiskFault::ReadOnly) && dice.chance(0.2) {
             match (&pending.record, self.stored.get_mut(&pending.key)) {
                 (Some(record), Some(stored)) => stored.perhaps = Some(record.clone()),
                 (Some(_), None) => {}
@@ -144,13 +155,29 @@ impl Disk {
         }
     }
 
-    /// The daemon is gone: writes under way were carried out or not.
-    pub(super) fn crash(&mut self, dice: &mut Dice) {
+    /// The daemon is gone, and perhaps the power. Tells which records were on disk already.
+    pub(super) fn crash(&mut self, dice: &mut Dice, at: Time, power_cut: bool) -> Vec<(RecordKey, Record)> {
+        let mut on_disk = Vec::new();
         for (_, pending) in std::mem::take(&mut self.pending) {
             let found = self.stored.get(&pending.key).map_or(Revision(0), |stored| stored.revision);
-            let possible = self.fault.is_none() || self.fault == Some(DiskFault::Slow);
-            if possible && found == pending.replaces && dice.chance(0.5) {
-                self.put(&pending);
+            let possible = match self.fault {
+                None | Some(DiskFault::Slow) => true,
+                Some(DiskFault::Full) => self.has_space_for(&pending),
+                Some(DiskFault::ReadOnly) => false,
+            };
+            if !possible || found != pending.replaces {
+                continue;
+            }
+            match &pending.record {
+                Some(record) if pending.synced <= at => {
+                    on_disk.push((pending.key.clone(), record.clone()));
+                    self.put(&pending);
+                }
+                _ if !power_cut && dice.chance(0.5) => {
+                    self.afloat.push((pending.key.clone(), self.stored.get(&pending.key).cloned()));
+                    self.put(&pending);
+                }
+                _ => {}
             }
         }
         for key in std::mem::take(&mut self.perhaps_gone) {
@@ -169,6 +196,28 @@ impl Disk {
                 stored.revision.0 += 1;
             }
         }
+        on_disk
+    }
+
+    /// Whether a power cut would take this record back.
+    pub(super) fn is_afloat(&self, key: &ChainKey) -> bool {
+        let key = RecordKey::Chain(key.clone());
+        self.afloat.iter().any(|(afloat, _)| *afloat == key)
+    }
+
+    /// The daemon starts, after a power cut or not: what it finds now is durable. Tells which records were afloat.
+    pub(super) fn settle(&mut self, power_cut: bool) -> Vec<RecordKey> {
+        let afloat = std::mem::take(&mut self.afloat);
+        let keys = afloat.iter().map(|(key, _)| key.clone()).collect();
+        if power_cut {
+            for (key, before) in afloat {
+                match before {
+                    Some(before) => drop(self.stored.insert(key, before)),
+                    None => drop(self.stored.remove(&key)),
+                }
+            }
+        }
+        keys
     }
 
     /// What the daemon finds at its start. `rot` is the chance that a record is damaged; whose were is told.

@@ -64,7 +64,7 @@ impl Simulation {
                 self.after(delay, Event::Secrets(life, profile));
             }
             Effect::Write { write, key, replaces, record } => {
-                self.begin_write(write, Pending { key, replaces, record: record.map(|record| *record) });
+                self.begin_write(write, Pending { key, replaces, record: record.map(|record| *record), synced: 0 });
             }
             Effect::Publish { name, token, mode } => self.publish(name, token, mode),
             Effect::Withdraw(name) => {
@@ -192,7 +192,7 @@ impl Simulation {
         spent.any(|(profile, token)| profile.name == name.profile && self.disk.is_current(profile, token))
     }
 
-    fn begin_write(&mut self, write: WriteId, pending: Pending) {
+    fn begin_write(&mut self, write: WriteId, mut pending: Pending) {
         let (record, profile) = match &pending.key {
             RecordKey::Chain(key) => ("chain", key.profile.to_string()),
             RecordKey::Candidate(key) => ("candidate", key.profile.to_string()),
@@ -219,9 +219,10 @@ impl Simulation {
         if self.disk.pending.values().any(|other| other.key == pending.key) {
             self.watch.fail("one-write-at-a-time", format!("{:?}: written while it is being written", pending.key));
         }
-        self.disk.pending.insert(write, pending);
         let longest = if self.disk.fault == Some(DiskFault::Slow) { 20 * SECOND } else { 30 };
         let delay = self.dice.between(1, longest);
+        pending.synced = self.at + self.dice.between(1, delay);
+        self.disk.pending.insert(write, pending);
         self.after(delay, Event::Written(self.life, write));
     }
 

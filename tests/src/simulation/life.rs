@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokend::core::Core;
 use tokend::core::input::{Input, Question};
-use tokend::core::record::RecordKey;
+use tokend::core::record::{Record, RecordKey};
 use tokend_proto::{Fingerprint, TokenName};
 
 use super::Kept;
@@ -16,6 +16,9 @@ use super::play::{Event, Simulation};
 
 /// The machine is booted anew after a crash with this chance.
 pub(super) const REBOOT: f64 = 0.25;
+
+/// In rough weather the power fails with this chance before a daemon that has crashed is started again.
+const POWER_CUT: f64 = 0.1;
 
 /// A record is found damaged with this chance, in rough weather.
 const ROT: f64 = 0.01;
@@ -241,7 +244,9 @@ impl Simulation {
         self.watch.life_ended(handed_on.as_ref());
         self.phase.started = self.at;
         let rot = if self.phase.calm { 0.0 } else { ROT };
+        self.what_was_afloat(reboot);
         let (restored, rotten) = self.disk.load(&mut self.dice, rot);
+        self.watch.restored(&restored, &rotten);
         for key in &rotten {
             *self.totals.faults.entry("record damaged").or_default() += 1;
             if let RecordKey::Chain(key) = key {
@@ -277,6 +282,11 @@ impl Simulation {
             (_, 60..90) => self.dice.between(5 * SECOND, 10 * MINUTE),
             _ => self.dice.between(10 * MINUTE, 6 * HOUR),
         };
+        if !self.phase.reboot && !self.phase.calm && self.plan.kept == Kept::Many && self.dice.chance(POWER_CUT) {
+            // While it is down.
+            self.phase.reboot = true;
+            self.clock_at_end(true);
+        }
         self.start_after(down);
         if self.phase.calm {
             self.phase.was_healed = false;
@@ -302,11 +312,18 @@ impl Simulation {
         if self.machine.asleep(self.at).is_some() {
             self.resume();
         }
-        self.disk.crash(&mut self.dice);
-        for key in self.disk.chains() {
+        for (key, record) in self.disk.crash(&mut self.dice, self.at, reboot) {
+            if let (RecordKey::Chain(key), Record::Chain(record)) = (key, record) {
+                self.watch.is_on_disk(&key, &record);
+            }
+        }
+        // Of the others nobody knows before the next start.
+        let (afloat, certain): (Vec<_>, Vec<_>) =
+            self.disk.chains().into_iter().partition(|key| self.disk.is_afloat(key));
+        for key in certain {
             self.review(&key);
         }
-        self.watch.forget_what_was_owed();
+        self.watch.forget_what_was_owed(&afloat);
         let life = self.life;
         let (dice, watch) = (&mut self.dice, &mut self.watch);
         self.network.flights.retain(|id, flight| {
@@ -317,6 +334,20 @@ impl Simulation {
             // What had been handed to the kernel arrives, or not.
             id.0 == life && flight.handled.is_none() && dice.chance(0.5)
         });
+    }
+
+    /// Before the start: the power may have failed after the crash.
+    fn what_was_afloat(&mut self, power_cut: bool) {
+        let afloat = self.disk.settle(power_cut);
+        if power_cut && !afloat.is_empty() {
+            *self.totals.faults.entry("power cut before the fsync").or_default() += 1;
+        }
+        for key in afloat {
+            if let RecordKey::Chain(key) = key {
+                self.review(&key);
+            }
+        }
+        self.watch.forget_what_was_owed(&[]);
     }
 
     /// The daemon is told to stop, and does so when no rotation is on the wire.

@@ -227,7 +227,6 @@ impl Simulation {
                 if let Some(access) = &pair.access {
                     let token = Fingerprint::of(&access.access_token);
                     self.watch.misleads(&request.profile, access, &self.world.provider, self.at);
-                    self.watch.received(&request.profile, &name, token, at);
                     let beside = match &pair.refresh_token {
                         RefreshToken::New(beside) => Some(Fingerprint::of(beside)),
                         RefreshToken::Absent | RefreshToken::Unreadable => None,
@@ -235,6 +234,7 @@ impl Simulation {
                     if beside.is_none() || access.expires_in.is_some_and(|seconds| seconds < 2) {
                         self.watch.came_incomplete(token, beside);
                     }
+                    self.watch.received(&request.profile, &name, token, at);
                 }
                 let with = refresh_token(&request.grant);
                 let goes_on = match &pair.refresh_token {
@@ -244,6 +244,9 @@ impl Simulation {
                 };
                 if let (Some(key), Some(token)) = (chain_key(&request.profile), goes_on) {
                     self.watch.pair_received(&key, with, token, at, self.at);
+                    if pair.refresh_token == RefreshToken::Absent {
+                        self.watch.doubt(token); // the provider may have dropped it
+                    }
                 }
             }
             Answer::Tenants(page) => {

@@ -10,6 +10,7 @@ mod loops;
 mod pairs;
 mod verdicts;
 
+use std::thread;
 use std::time::Duration;
 
 use tokend_tests::harness::{ProfileText, World, within};
@@ -82,6 +83,12 @@ impl Chain {
         let rule = FaultRule::new(Fault::Odd(odd)).at(Endpoint::ClassicRefresh).client(&self.client.client_id);
         world.provider().provider().add_fault(rule);
     }
+}
+
+/// Plays each case in a world of its own, all at the same time: most of it is waiting.
+fn each<T: Send>(cases: impl IntoIterator<Item = T>, play: impl Fn(T) + Sync) {
+    let play = &play;
+    thread::scope(|scope| cases.into_iter().for_each(|case| drop(scope.spawn(move || play(case)))));
 }
 
 fn count(world: &World, endpoint: Endpoint) -> u64 {

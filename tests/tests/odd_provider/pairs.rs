@@ -32,7 +32,8 @@ fn survive(seed: u64, habits: Quirks, oddities: &[Odd], after: impl Fn(&[Option<
             chain.odd_once(&world, *odd);
             // What it says of an access token that cannot be served is not looked at here.
             let _ = chain.refresh(&world);
-            chain.settles(&world)
+            // What came in place of a refresh token cannot be read: then nobody knows, until the next rotation.
+            if *odd == Odd::RefreshNumber { Ok(()) } else { chain.settles(&world) }
         });
         match went {
             Ok(()) => good.push(pair),
@@ -78,10 +79,11 @@ fn where_the_refresh_token_stays_an_answer_may_leave_it_out() {
 
 #[test]
 fn a_pair_is_kept_whose_access_token_is_very_long_or_has_a_colon_in_it() {
-    for (seed, habits) in [
+    let cases = [
         (804, Quirks { colon_in_tokens: true, ..Quirks::default() }),
         (805, Quirks { classic_token_length: 20_000, ..Quirks::default() }),
-    ] {
+    ];
+    each(cases, |(seed, habits)| {
         let world = World::new(seed);
         let chain = Chain::new(&world, "legacy");
         world.configure("", &[chain.profile(&world)]);
@@ -89,11 +91,11 @@ fn a_pair_is_kept_whose_access_token_is_very_long_or_has_a_colon_in_it() {
         chain.begin(&world).unwrap();
         quirks(&world, habits);
         let _ = chain.refresh(&world);
-        chain.settles(&world).unwrap();
+        chain.settles(&world).unwrap_or_else(|why| panic!("{habits:?}: {why}"));
         quirks(&world, Quirks::default());
         daemon.kill();
         let _daemon = world.start();
         chain.goes_on(&world).unwrap();
         assert!(all_taken(&chain.statuses(&world)), "{:?}", chain.statuses(&world));
-    }
+    });
 }

@@ -154,3 +154,42 @@ fn an_import_of_another_clients_token_is_given_up_after_its_14_days() {
     assert_eq!(rig.status(PROFILE).health, tokend_proto::Health::Good, "the chain goes on meanwhile");
     assert!(!rig.disk.keys().any(|key| matches!(key, RecordKey::Candidate(_))));
 }
+
+#[test]
+fn an_import_that_fails_does_not_end_the_pause_of_its_refused_chain() {
+    let mut rig = super::chains::imported(false);
+    rig.pass(secs(6601));
+    rig.fail(FailureKind::InvalidClient);
+    let refused = rig.requests();
+    rig.import(PROFILE, "another");
+    for _ in 0..8 {
+        while let Some(request) = rig.sent.first() {
+            let of_chain = refresh_token_of(request) == "refresh-1";
+            rig.fail(if of_chain { FailureKind::InvalidClient } else { FailureKind::Transient });
+        }
+        rig.pass(secs(10));
+    }
+    let of_chain = rig.log[refused..].iter().filter(|(_, request)| refresh_token_of(request) == "refresh-1").count();
+    assert!(of_chain <= 1, "an import tries it once more, its failures do not: {of_chain}");
+}
+
+#[test]
+fn an_import_that_waits_for_the_secrets_does_not_rotate_a_chain_that_is_well() {
+    let profiles = [fixture::classic(PROFILE, false)];
+    let mut rig = super::chains::imported(false);
+    rig.import(PROFILE, "another");
+    rig.fail(FailureKind::Transient);
+    let mut rig = rig.restart_with(&profiles, unreadable());
+    rig.pass(secs(600));
+    rig.secrets = readable();
+    rig.pass(secs(31));
+    let request = rig.fail(FailureKind::Transient);
+    assert_eq!(refresh_token_of(&request), "another");
+    while rig.now.boot.0 < START.boot.0 + 3_600_000 {
+        while !rig.sent.is_empty() {
+            assert_eq!(refresh_token_of(&rig.sent[0]), "another", "the chain's own token is good for long");
+            rig.fail(FailureKind::Transient);
+        }
+        rig.pass(secs(5));
+    }
+}

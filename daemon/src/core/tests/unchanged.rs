@@ -162,3 +162,33 @@ fn min_ttl_asks_once_for_a_token_that_comes_again() {
     }
     assert_eq!(rig.requests(), 2);
 }
+
+#[test]
+fn a_slow_answer_with_the_same_token_is_not_asked_for_again_at_once() {
+    let mut rig = Rig::new(&[fixture::central("campus")]);
+    rig.answer(cached("same", 60));
+    rig.pass(secs(43));
+    assert_eq!(rig.sent.len(), 1, "its renewal");
+    rig.pass(secs(10));
+    rig.answer(cached("same", 6)); // dead on arrival by its own words
+    rig.pass(secs(5));
+    assert!(rig.sent.is_empty(), "it lives for 7 s, as the first answer said");
+    rig.pass(secs(3));
+    assert_eq!(rig.sent.len(), 1);
+    rig.answer(cached("same", 0));
+    assert_eq!(rig.requests(), 3);
+}
+
+#[test]
+fn a_token_whose_end_comes_sooner_than_it_was_said_to_is_not_served_beyond_it() {
+    let mut rig = Rig::new(&[fixture::central("campus")]);
+    rig.answer(cached("same", 7199));
+    rig.pass(secs(100));
+    rig.reject("campus", "same");
+    rig.answer(cached("same", 300));
+    assert!(rig.left("campus") <= secs(300), "{:?}", rig.left("campus"));
+    rig.pass(secs(301));
+    assert_eq!((rig.board("campus"), rig.sent.len()), (None, 1));
+    rig.answer(cached("another", 7199));
+    assert_eq!(rig.status("campus").health, tokend_proto::Health::Good);
+}

@@ -194,6 +194,16 @@ fn a_record_in_flight_is_durable_together_with_the_space_for_the_next() {
 }
 
 #[test]
+fn the_space_that_is_kept_for_an_import_is_durable_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shelf = open(folder.path());
+    (import().before)(&mut shelf);
+    let power = Power::on(folder.path());
+    assert!(import().write(&mut shelf, &power, 100));
+    power.cut(|left| assert_eq!(std::fs::metadata(file(left, ".spare")).unwrap().len(), MAX_RECORD as u64));
+}
+
+#[test]
 fn a_removal_never_brings_an_older_record_back() {
     let records = [settled("1"), settled("2"), in_flight("2")];
     let play = Play::new(key(), 3, None, move |shelf| write_all(shelf, &key(), &records));

@@ -225,7 +225,7 @@ fn duplicated(body: &[u8]) -> Vec<u8> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) if !object.is_empty() => {
             let text = Value::Object(object).to_string();
-            with_first(body, text[1..text.len() - 1].as_bytes())
+            with_first(body, &text.as_bytes()[1..text.len() - 1])
         }
         _ => body.to_vec(),
     }

@@ -1,6 +1,10 @@
 //! Chains: what was received is kept, and none is given up that the provider still has.
 
-use tokend::core::record::{ChainKey, ChainRecord, ChainState, LostCause};
+use std::collections::BTreeMap;
+
+use tokend::core::record::{
+    ChainKey, ChainRecord, ChainState, LostCause, Record, RecordKey, Restored, RestoredContent,
+};
 use tokend_proto::{Fingerprint, Secret};
 
 use super::Watch;
@@ -29,7 +33,7 @@ enum Spent {
     ByTheDead,
     /// The reply has not arrived, so far.
     ReplyLost,
-    /// The reply has arrived, but the daemon was gone before it was durable.
+    /// The reply has arrived, but the daemon was gone before its bytes were on disk.
     DiedWithIt,
     /// The reply has arrived.
     Delivered,
@@ -55,6 +59,8 @@ pub(super) struct ChainView {
     /// Its record was damaged, and no pair is durable since.
     pub(super) rotten: bool,
     owed: Option<Owed>,
+    /// A crash has left this refresh token on disk: the next daemon has to find it.
+    on_disk: Option<Fingerprint>,
 }
 
 /// Why a chain is dead, in truth.
@@ -124,10 +130,45 @@ impl Watch {
         self.chains.iter().find(|(_, view)| owes(view)).map(|(key, _)| key)
     }
 
-    /// The daemon is gone, and with it what it had not stored.
-    pub(in crate::simulation) fn forget_what_was_owed(&mut self) {
-        for view in self.chains.values_mut() {
-            if let Some(Owed { with: Some(with), .. }) = view.owed.take()
+    /// A daemon has come to its end after the bytes of this record were fsynced.
+    pub(in crate::simulation) fn is_on_disk(&mut self, key: &ChainKey, record: &ChainRecord) {
+        let view = self.chains.entry(key.clone()).or_default();
+        view.on_disk = record.refresh_token.as_ref().map(Fingerprint::of);
+    }
+
+    /// What the next daemon has found.
+    pub(in crate::simulation) fn restored(&mut self, restored: &[Restored], rotten: &[RecordKey]) {
+        let found: BTreeMap<&ChainKey, &RestoredContent> = restored
+            .iter()
+            .filter_map(|restored| match &restored.key {
+                RecordKey::Chain(key) if !rotten.contains(&restored.key) => Some((key, &restored.content)),
+                _ => None,
+            })
+            .collect();
+        let mut missed = Vec::new();
+        for (key, view) in &mut self.chains {
+            let Some(pair) = view.on_disk.take() else { continue };
+            let is_there = match found.get(key) {
+                Some(RestoredContent::Newest(Record::Chain(record))) => {
+                    record.refresh_token.as_ref().map(Fingerprint::of) == Some(pair)
+                }
+                Some(_) => false,
+                None => rotten.contains(&RecordKey::Chain(key.clone())),
+            };
+            if !is_there {
+                missed.push(format!("{}: {pair} was on disk at the crash and is not found", key.profile));
+            }
+        }
+        for what in missed {
+            self.fail("pair-on-disk", what);
+        }
+    }
+
+    /// The daemon is gone, and with it what it had not stored; but of these chains it is not known yet.
+    pub(in crate::simulation) fn forget_what_was_owed(&mut self, afloat: &[ChainKey]) {
+        for (key, view) in &mut self.chains {
+            if !afloat.contains(key)
+                && let Some(Owed { with: Some(with), .. }) = view.owed.take()
                 && let Some(fate) = self.fates.get_mut(&with)
             {
                 fate.spent = Some(Spent::DiedWithIt);
@@ -277,7 +318,8 @@ impl Watch {
         let old = at.saturating_sub(fate.issued) >= 14 * DAY;
         let taken_back = self.taken_back.contains_key(&key.client_id);
         let (death, causes): (Death, &[LostCause]) = match fate.spent {
-            Some(Spent::ByTheDead | Spent::DiedWithIt) => ("crash in the gap", &[LostCause::ReplyLost]),
+            Some(Spent::ByTheDead) => ("reply to a dead daemon", &[LostCause::ReplyLost]),
+            Some(Spent::DiedWithIt) => ("crash before the fsync", &[LostCause::ReplyLost]),
             Some(Spent::ReplyLost) => ("reply lost", &[LostCause::ReplyLost]),
             Some(Spent::Delivered) if view.rotten => ("damaged record", &[LostCause::ReplyLost]),
             Some(Spent::Delivered) => {

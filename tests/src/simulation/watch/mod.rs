@@ -62,9 +62,8 @@ pub(super) struct Watch {
     owners: HashMap<Fingerprint, Owner>,
     /// Tokens of which nobody can know when they end.
     misleading: HashSet<Fingerprint>,
-    /// Access tokens of Classic that came without a life or without a refresh token that can be read, and the refresh
-    /// token that came with each.
-    incomplete: HashMap<Fingerprint, Option<Fingerprint>>,
+    /// Access tokens of Classic that came without a life or without a refresh token that can be read.
+    incomplete: HashMap<Fingerprint, Incomplete>,
     chains: BTreeMap<ChainKey, ChainView>,
     fates: HashMap<Fingerprint, Fate>,
     refused: HashSet<Fingerprint>,
@@ -90,6 +89,15 @@ pub(super) struct Violation {
     /// The word for what must hold; it stays the same.
     pub(super) rule: &'static str,
     pub(super) what: String,
+}
+
+/// What is known of such a token.
+#[derive(Debug, Clone, Copy)]
+struct Incomplete {
+    /// The refresh token that came with it.
+    beside: Option<Fingerprint>,
+    /// It had come before, with a life.
+    known: bool,
 }
 
 impl Watch {

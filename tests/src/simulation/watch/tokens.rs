@@ -7,8 +7,8 @@ use tokend::core::exchange::TokenResponse;
 use tokend::core::settings::{Kind, Profile};
 use tokend_proto::{Fingerprint, Flags, TokenName};
 
-use super::Watch;
 use super::requests::chain_key;
+use super::{Incomplete, Watch};
 use crate::sandbox::Provider;
 use crate::simulation::disk::Disk;
 use crate::simulation::machine::{DAY, Machine, SECOND, Time};
@@ -83,7 +83,8 @@ impl Watch {
     /// It came without a life or without a refresh token that can be read: no record can hold it, but one holds the
     /// refresh token that came with it, if any.
     pub(in crate::simulation) fn came_incomplete(&mut self, token: Fingerprint, beside: Option<Fingerprint>) {
-        self.incomplete.insert(token, beside);
+        let known = self.owners.contains_key(&token) && !self.incomplete.contains_key(&token);
+        self.incomplete.insert(token, Incomplete { beside, known });
     }
 
     /// A peer gets a token.
@@ -121,6 +122,9 @@ impl Watch {
             }
             Some(Owner { since: issued, .. }) => {
                 let expired = provider.expires_at(token.access_token.expose()).is_some_and(|until| until <= at);
+                // How long it lives nobody could know, and its peers are told that it is being replaced.
+                let of_unknown_life = self.incomplete.get(&token.fingerprint).is_some_and(|token| !token.known);
+                let expired = expired && !(of_unknown_life && flags.contains(Flags::RENEWING));
                 // A record's age is known by the wall clock alone once the machine has been booted anew.
                 let misled = self.misleading.contains(&token.fingerprint);
                 if expired && !misled && !machine.has_misdated(*issued) {
@@ -150,7 +154,8 @@ impl Watch {
             let durable = record.and_then(|record| record.access.as_ref());
             let refresh_token = record.and_then(|record| record.refresh_token.as_ref()).map(Fingerprint::of);
             let beside = self.incomplete.get(&token.fingerprint);
-            let incomplete = beside.is_some_and(|beside| beside.is_none_or(|beside| refresh_token == Some(beside)));
+            let is_kept = |Incomplete { beside, .. }: &Incomplete| beside.is_none() || *beside == refresh_token;
+            let incomplete = beside.is_some_and(is_kept);
             if !incomplete && durable.is_none_or(|access| access.token != token.access_token) {
                 self.fail(
                     "durable-before-seen",
