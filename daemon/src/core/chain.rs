@@ -158,6 +158,12 @@ impl Core {
         });
         let Some((profile, secret, grant, of)) = prepared else {
             // The profile went away, or its secrets did, before anything was sent.
+            if let Some(candidate) = self.chains.get_mut(key).and_then(|chain| chain.candidate.as_mut()) {
+                candidate.secrets_refused = 0;
+            }
+            if let Some(entry) = self.name_of(key).and_then(|name| self.names.get_mut(&name)) {
+                entry.secrets_refused = 0;
+            }
             self.start_over(key, send);
             return None;
         };
@@ -188,12 +194,6 @@ impl Core {
     fn start_over(&mut self, key: &ChainKey, send: Send) {
         if send == Send::Login {
             self.login_not_sent(key);
-        }
-        if let Some(candidate) = self.chains.get_mut(key).and_then(|chain| chain.candidate.as_mut()) {
-            candidate.secrets_refused = 0;
-        }
-        if let Some(entry) = self.name_of(key).and_then(|name| self.names.get_mut(&name)) {
-            entry.secrets_refused = 0;
         }
         self.rest(key);
     }

@@ -20,10 +20,10 @@ const NOT_BY_DELAY: Duration = Duration::from_secs(60);
 const SAME: &str = "the provider gave the same token again, although it was refused";
 
 impl Core {
-    /// Whether a new token is the one that is there.
+    /// Whether a new token is the one that is there. One that has all but ended says nothing: it is taken for new.
     pub(super) fn is_same_token(&self, now: Now, name: &TokenName, token: &Secret) -> bool {
         let current = self.names.get(name).and_then(|entry| entry.good(now.boot));
-        current.is_some_and(|current| current.access_token == *token)
+        current.is_some_and(|current| current.left(now.boot) >= schedule::MIN_LIFE && current.access_token == *token)
     }
 
     /// `ends` is when it dies, as the provider says this time.

@@ -27,6 +27,9 @@ const LEAST_LIFE: i64 = 2;
 /// A token that ends so soon has all but ended: that it comes again says nothing.
 const LEAST_LEFT: Duration = Duration::from_secs(2);
 
+/// Until an answer is here, or given up.
+const LONGEST_REQUEST: Duration = Duration::from_secs(30);
+
 impl Simulation {
     /// The core sends a request.
     pub(super) fn send(&mut self, request: ProviderRequest) {
@@ -197,12 +200,16 @@ impl Simulation {
         let on_board = |name: &TokenName| self.daemon.as_ref()?.board.get(name).map(|slot| &*slot.token);
         let again = |name: &TokenName, new: &TokenResponse| {
             let left = on_board(name).filter(|token| token.access_token == new.access_token)?.left(now);
-            (left >= LEAST_LEFT).then_some(left)
+            // A provider that says now that it ends sooner is believed, give or take what a request may take.
+            let said = Duration::from_secs(u64::try_from(new.expires_in.unwrap_or(i64::MAX)).unwrap_or(0));
+            let sooner = said.saturating_add(LONGEST_REQUEST) < left;
+            let rest = if sooner { said.saturating_sub(LONGEST_REQUEST).max(LEAST_LEFT) } else { left };
+            (left >= LEAST_LEFT).then_some(rest)
         };
         match &answer {
             Answer::Token(token) => {
                 let same = again(&name, token);
-                if awaited && token.expires_in.is_some_and(|seconds| seconds < LEAST_LIFE) {
+                if awaited && same.is_none() && token.expires_in.is_some_and(|seconds| seconds < LEAST_LIFE) {
                     let left = on_board(&name).map(|token| token.left(now));
                     let kept = name.tenant.is_none() || self.is_warm(&name);
                     let seen = Seen { kind: FailureKind::Transient, left, asked: None, kept };
@@ -244,9 +251,9 @@ impl Simulation {
                 };
                 if let (Some(key), Some(token)) = (chain_key(&request.profile), goes_on) {
                     self.watch.pair_received(&key, with, token, at, self.at);
-                    if pair.refresh_token == RefreshToken::Absent {
-                        self.watch.doubt(token); // the provider may have dropped it
-                    }
+                }
+                if let Some(with) = with.filter(|_| !matches!(pair.refresh_token, RefreshToken::New(_))) {
+                    self.watch.doubt(with); // the provider may have dropped it
                 }
             }
             Answer::Tenants(page) => {

@@ -388,3 +388,29 @@ fn the_pair_of_a_login_that_cannot_be_stored_is_tried_until_it_can_and_not_logge
     assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
     assert_eq!(logins(&rig), 1);
 }
+
+#[test]
+fn a_login_that_waited_too_long_to_be_sent_is_not_made_with_the_refused_secret_again() {
+    let mut rig = Rig::new(&[]);
+    rig.secrets.client_secrets = vec![SecretVersion(1), SecretVersion(2)];
+    rig.configure(&[fixture::classic("legacy", true)]);
+    rig.slow_disk = Some(Vec::new());
+    rig.fail(FailureKind::InvalidClient);
+    let ended = rig.slow_disk.replace(Vec::new()).expect("slow");
+    for (write, key, replaces, record) in ended {
+        rig.store(write, key, replaces, record);
+    }
+    rig.handle(Input::Tick);
+    rig.pass(secs(15));
+    rig.flush(); // that there is a second one: too old to be sent
+    rig.pass(secs(5));
+    let secrets: Vec<SecretVersion> = rig
+        .log
+        .iter()
+        .map(|(_, request)| match request.grant {
+            Grant::Login { secret, .. } => secret,
+            _ => panic!("not a login"),
+        })
+        .collect();
+    assert_eq!(secrets, [SecretVersion(1), SecretVersion(2)]);
+}

@@ -242,6 +242,9 @@ impl Watch {
     pub(in crate::simulation) fn succeeded(&mut self, request: &ProviderRequest, trial: bool) {
         let purpose = self.purpose(request, trial);
         self.attempts.failed.remove(&purpose);
+        if let Purpose::Import(key, _) = purpose {
+            self.attempts.failed.remove(&Purpose::Refresh(key)); // it is the chain now
+        }
         self.forget_refusal(request);
     }
 
