@@ -196,7 +196,10 @@ impl Simulation {
         let now = self.machine.boot(self.at);
         let on_board = |name: &TokenName| self.daemon.as_ref()?.board.get(name).map(|slot| &*slot.token);
         let again = |name: &TokenName, new: &TokenResponse| {
-            let left = on_board(name).filter(|token| token.access_token == new.access_token)?.left(now);
+            let known = on_board(name).filter(|token| token.access_token == new.access_token)?.left(now);
+            let since = Duration::from_millis(self.at - flight.sent);
+            let told = new.expires_in.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+            let left = told.map_or(known, |told| known.min(told.saturating_sub(since)));
             (left >= LEAST_LEFT).then_some(left)
         };
         match &answer {
