@@ -15,7 +15,7 @@ use super::effect::{ReadMode, Severity};
 use super::exchange::{PairResponse, RefreshToken, TokenResponse};
 use super::failure::seconds;
 use super::record::{AccessRecord, ChainKey, ChainRecord, ChainState, LoginOutcome};
-use super::schedule;
+use super::schedule::{self, CLASSIC_LIFE};
 use super::state::{Trouble, TroubleKind};
 use super::time::{Boot, Now};
 
@@ -46,7 +46,10 @@ impl Core {
         }
         self.warn_of_answer(&key.profile, &warnings);
         let name = self.name_of(key);
-        let fresh = access.as_ref().zip(name.as_ref()).and_then(|(access, name)| self.fresh(name, asked.sent, access));
+        let fresh = access.as_ref().zip(name.as_ref()).and_then(|(access, name)| {
+            let has_died = self.is_known_to_be_dead(now, key, access);
+            self.fresh(name, asked.sent, access).filter(|_| !has_died)
+        });
         match (refresh_token, spent) {
             (RefreshToken::New(token), spent) => {
                 let goes_on = spent.is_some_and(|spent| spent == token);
@@ -83,6 +86,15 @@ impl Core {
         self.issue(name, sent, believed).ok().map(|token| Fresh { token, doubt })
     }
 
+    /// Whether this is the access token of before, given again without a life that can be believed, and its life is over.
+    fn is_known_to_be_dead(&self, now: Now, key: &ChainKey, access: &TokenResponse) -> bool {
+        let Some(record) = self.chains.get(key).map(|chain| &chain.record) else { return false };
+        let known = record.access.as_ref().filter(|known| known.token == access.access_token);
+        let believed = access.expires_in.is_some_and(|_| schedule::life(access.expires_in, CLASSIC_LIFE).is_some());
+        let age = record.issued().map(|issued| issued.age(now, self.boot_id));
+        !believed && known.zip(age).is_some_and(|(known, age)| known.life <= age)
+    }
+
     fn classic_life(&self, name: &TokenName, access: &TokenResponse) -> Option<Duration> {
         let documented = schedule::documented_life(&self.names.get(name)?.profile.kind, false);
         schedule::life(access.expires_in, documented)
@@ -107,7 +119,7 @@ impl Core {
         };
         let old_issued = before.issued();
         let access = access.and_then(|new| {
-            let life = schedule::life(new.expires_in, schedule::CLASSIC_LIFE)?;
+            let life = schedule::life(new.expires_in, CLASSIC_LIFE)?;
             let (life, issued) = match (before.access, old_issued) {
                 (Some(old), Some(issued)) if old.token == new.access_token => (old.life, issued),
                 _ => (life, at),

@@ -227,3 +227,27 @@ fn what_is_odd_is_said_once() {
     let said = |words: &str| rig.notices.iter().filter(|notice| notice.message.contains(words)).count();
     assert_eq!((said("expires_in cannot be read"), said("a byte too many")), (1, 1));
 }
+
+#[test]
+fn an_access_token_that_has_died_and_comes_again_is_not_served() {
+    for life in [Some(1), None] {
+        let mut rig = on_the_wire();
+        rig.fail(FailureKind::Transient);
+        while rig.board(PROFILE).is_some() {
+            rig.pass(secs(10));
+            while !rig.sent.is_empty() {
+                rig.fail(FailureKind::Transient);
+            }
+        }
+        while rig.sent.is_empty() {
+            rig.pass(secs(1));
+        }
+        let access = TokenResponse { access_token: Secret::from("access-1"), expires_in: life, ..rig.token(0) };
+        rig.answer(Answer::Pair(PairResponse {
+            access: Some(access),
+            refresh_token: new("kept"),
+            warnings: Vec::new(),
+        }));
+        assert_eq!((rig.board(PROFILE), refresh_token(&rig)), (None, Some("kept")), "{life:?}");
+    }
+}

@@ -242,8 +242,10 @@ impl Watch {
     pub(in crate::simulation) fn succeeded(&mut self, request: &ProviderRequest, trial: bool) {
         let purpose = self.purpose(request, trial);
         self.attempts.failed.remove(&purpose);
-        if let Purpose::Import(key, _) = purpose {
-            self.attempts.failed.remove(&Purpose::Refresh(key)); // it is the chain now
+        if let Some(key) = chain_key(&request.profile) {
+            // Whatever it was, the chain is another now.
+            self.attempts.failed.remove(&Purpose::Login(key.clone()));
+            self.attempts.failed.remove(&Purpose::Refresh(key));
         }
         self.forget_refusal(request);
     }
