@@ -198,6 +198,9 @@ impl Simulation {
         let name = name_of(request);
         let now = self.machine.boot(self.at);
         let on_board = |name: &TokenName| self.daemon.as_ref()?.board.get(name).map(|slot| &*slot.token);
+        let held = |name: &TokenName, new: &TokenResponse| {
+            on_board(name).is_some_and(|token| token.access_token == new.access_token)
+        };
         let again = |name: &TokenName, new: &TokenResponse| {
             let left = on_board(name).filter(|token| token.access_token == new.access_token)?.left(now);
             // A provider that says now that it ends sooner is believed, give or take what a request may take.
@@ -218,7 +221,7 @@ impl Simulation {
                     self.watch.token_received(request, token.expires_in, same, now);
                 }
                 let at = flight.handled.unwrap_or(self.at);
-                self.watch.misleads(&request.profile, token, &self.world.provider, self.at);
+                self.watch.misleads(&request.profile, token, held(&name, token), &self.world.provider, self.at);
                 self.watch.received(&request.profile, &name, Fingerprint::of(&token.access_token), at);
             }
             Answer::Pair(pair) => {
@@ -233,7 +236,7 @@ impl Simulation {
                 let at = flight.handled.unwrap_or(self.at);
                 if let Some(access) = &pair.access {
                     let token = Fingerprint::of(&access.access_token);
-                    self.watch.misleads(&request.profile, access, &self.world.provider, self.at);
+                    self.watch.misleads(&request.profile, access, held(&name, access), &self.world.provider, self.at);
                     let beside = match &pair.refresh_token {
                         RefreshToken::New(beside) => Some(Fingerprint::of(beside)),
                         RefreshToken::Absent | RefreshToken::Unreadable => None,

@@ -56,12 +56,13 @@ impl Watch {
         }
     }
 
-    /// A token that was not seen before comes without a life that can be believed, and has less than is documented: an
-    /// older one, given again. Nobody can know when it ends.
+    /// A token comes without a life that can be believed and has less than is documented: an older one, given again, that
+    /// the daemon does not hold and has no record of. Nobody can know when it ends.
     pub(in crate::simulation) fn misleads(
         &mut self,
         profile: &Profile,
         token: &TokenResponse,
+        held: bool,
         provider: &Provider,
         at: Time,
     ) {
@@ -72,10 +73,8 @@ impl Watch {
         let fingerprint = Fingerprint::of(&token.access_token);
         let ends = provider.expires_at(token.access_token.expose());
         let vague = token.expires_in.is_none_or(|seconds| seconds < 2);
-        if vague
-            && !self.owners.contains_key(&fingerprint)
-            && ends.is_some_and(|ends| ends + WAY_BACK < at + documented)
-        {
+        let recorded = matches!(profile.kind, Kind::Classic { .. }) && self.owners.contains_key(&fingerprint);
+        if vague && !held && !recorded && ends.is_some_and(|ends| ends + WAY_BACK < at + documented) {
             self.misleading.insert(fingerprint);
         }
     }
