@@ -23,6 +23,7 @@ const NO_REFRESH_TOKEN: &str = "the answer holds no refresh token; the one that 
 const UNREADABLE: &str =
     "the answer holds a refresh token that cannot be used; whether the one that was sent still works is not known";
 const NO_ACCESS_TOKEN: &str = "the last refresh brought no access token that can be served";
+const DEAD_ON_ARRIVAL: &str = "the new access token had expired before it could be served";
 const LOGIN_WITHOUT_CHAIN: &str = "the login brought no refresh token that can be used";
 
 /// The request that an answer belongs to.
@@ -144,11 +145,16 @@ impl Core {
 
     /// What came with a refresh token that is durable now.
     pub(super) fn serve_fresh(&mut self, now: Now, name: &TokenName, key: &ChainKey, fresh: Option<Fresh>) {
-        let Some(fresh) = fresh.filter(|fresh| fresh.token.expires > now.boot) else {
+        let Some(fresh) = fresh else {
             self.release(key);
             return self.put_off_incomplete(now, key, NO_ACCESS_TOKEN, None);
         };
         match &fresh.doubt {
+            // By no fault of the answer: it took its time, or the disk did.
+            _ if fresh.token.expires <= now.boot => {
+                self.release(key);
+                self.failed_transiently(now, name, DEAD_ON_ARRIVAL, None);
+            }
             Some(doubt) => {
                 let doubt = doubt.clone();
                 self.adopt_fresh(now, name, fresh);

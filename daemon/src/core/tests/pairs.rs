@@ -251,3 +251,17 @@ fn an_access_token_that_has_died_and_comes_again_is_not_served() {
         assert_eq!((rig.board(PROFILE), refresh_token(&rig)), (None, Some("kept")), "{life:?}");
     }
 }
+
+#[test]
+fn an_access_token_that_dies_while_it_is_being_stored_is_replaced_at_once() {
+    let mut rig = on_the_wire();
+    rig.slow_disk = Some(Vec::new());
+    rig.grant(4);
+    rig.pass(secs(5));
+    rig.flush();
+    assert_ne!(rig.board(PROFILE).map(|(token, _)| token), Some("access-2"));
+    rig.pass(secs(2));
+    let request = rig.grant(7200);
+    assert_eq!(refresh_token_of(&request), "refresh-2");
+    assert_eq!(rig.status(PROFILE).health, tokend_proto::Health::Good);
+}
