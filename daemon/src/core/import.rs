@@ -15,7 +15,7 @@ use super::schedule;
 use super::state::{Place, Want};
 use super::time::Now;
 
-/// Of an import whose client is refused.
+/// What is said of an import whose client is refused.
 pub(super) const CLIENT_REFUSED: &str =
     "the provider refuses the client, so it has not looked at the imported refresh token, which is kept";
 

@@ -218,7 +218,7 @@ pub(super) struct ProfileState {
     /// Why no client secret could be read then, and how often that has happened in a row.
     pub(super) unreadable: Option<String>,
     pub(super) failed_readings: u32,
-    /// They are not read before that, whoever needs them.
+    /// They are not read before that time.
     pub(super) next_reading: Boot,
     /// What was said of odd answers of the provider.
     pub(super) warned: BTreeSet<&'static str>,

@@ -173,7 +173,7 @@ fn build(trust: &Trust, timing: Timing, circle: Circle, way: Way) -> reqwest::Re
         .https_only(!way.loopback)
         .redirect(redirect::Policy::none())
         .retry(retry::never())
-        // Of the whole there is none here: see `deadline`.
+        // The time-out of the whole request is in `deadline`.
         .connect_timeout(timing.connect)
         // What curl takes is taken: an answer is not thrown away for a header that nobody reads.
         .http1_allow_spaces_after_header_name_in_responses(true)

@@ -14,7 +14,7 @@ use crate::core::record::{RecordKey, Restored, RestoredContent, Revision};
 #[derive(Default)]
 pub(super) struct Stored {
     main: Reading,
-    /// Of what came before it; read only where the record itself is of no use.
+    /// The record before it; read only where the record itself is of no use.
     previous: Reading,
     /// The same on its way.
     link: Reading,
@@ -124,7 +124,7 @@ impl Stored {
         self.problems
     }
 
-    /// What the core is told; `None` when there is a record and nothing of it can be read, not even its key. Also
+    /// What the core gets; `None` when there is a record and nothing of it can be read, not even its key. Also
     /// whether the file on its way to be the previous one is the one that is used.
     pub(super) fn restore(
         self,

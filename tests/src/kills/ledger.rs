@@ -56,7 +56,7 @@ pub(super) struct Ledger {
     in_flight: HashMap<Fingerprint, Vec<Life>>,
     /// Tokens that stood in a file of the state folder after a kill, and after the power cut that followed it.
     stored: HashSet<Fingerprint>,
-    /// Of them, those that the last kill left to the page cache: a power cut before the next daemon has read them
+    /// Those of them that the last kill left to the page cache: a power cut before the next daemon has read them
     /// takes them away.
     afloat: HashSet<Fingerprint>,
     /// Refresh tokens that stood under a temporary name alone.

@@ -24,11 +24,11 @@ pub struct Report {
     pub reloads_of_a_change: u64,
     /// Kills that left a Classic rotation in flight on the disk.
     pub amid_rotation: u64,
-    /// Of all kills: those with which the power failed.
+    /// Kills with which the power failed.
     pub power_cuts: u64,
     /// Pairs that a kill left under a temporary name, in a spare or a `.tmp` file, and nowhere else.
     pub left_astray: u64,
-    /// Of them: chains that went on from there. The first version erased these files.
+    /// Chains that went on from there. The first version erased these files.
     pub came_back: u64,
     /// Pairs that the provider issued in a gap: the daemon was killed before it could store them.
     pub replies_lost: u64,

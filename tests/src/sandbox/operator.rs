@@ -122,7 +122,7 @@ impl Provider {
     }
 
     /// The client may prove itself with this secret, too, as with one of a vault that gives another at each reading.
-    /// Of these the last sixteen are taken, until the credentials are reset.
+    /// The last sixteen of these are taken, until the credentials are reset.
     pub fn add_secret(&mut self, client_id: &str, secret: &str) -> Result<(), OperatorError> {
         let secrets = &mut self.client(client_id)?.more_secrets;
         secrets.push_back(secret.to_owned());

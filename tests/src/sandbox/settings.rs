@@ -70,7 +70,7 @@ pub struct Quirks {
     pub classic_token_length: usize,
     /// Access tokens have a colon in them, which no `b64token` (RFC 6750) has.
     pub colon_in_tokens: bool,
-    /// Whoever has an access token that lives gets the same one again, with what is left of its life. On Classic only
+    /// A client with an access token that lives gets the same one again, with what is left of its life. On Classic only
     /// where the refresh token stays as well.
     pub same_token: bool,
     /// A Classic refresh leaves the refresh token as it is: Kong's `reuse_refresh_token`.

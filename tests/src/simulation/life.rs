@@ -317,7 +317,7 @@ impl Simulation {
                 self.watch.is_on_disk(&key, &record);
             }
         }
-        // Of the others nobody knows before the next start.
+        // Nobody knows of the others before the next start.
         let (afloat, certain): (Vec<_>, Vec<_>) =
             self.disk.chains().into_iter().partition(|key| self.disk.is_afloat(key));
         for key in certain {

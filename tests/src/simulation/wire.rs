@@ -50,7 +50,7 @@ pub(super) enum Gap {
 impl Arrived {
     pub(super) fn of(outcome: Outcome) -> Self {
         match outcome.ending {
-            // Of an odd head nothing reaches the reader of answers but what is as usual in it.
+            // The reader of answers sees nothing of an odd head but what is usual in it.
             Ending::Reply(response) | Ending::OddHead(response, _) => Self::Response(response),
             Ending::Coded(response, coding) => Self::Response(coding.coded(response)),
             Ending::Truncated(response, kept) => Self::Cut(response, kept, Gap::Broken),

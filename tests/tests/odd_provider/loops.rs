@@ -116,7 +116,7 @@ fn an_import_whose_client_secret_cannot_be_read_does_not_read_it_all_the_time() 
     world.configure("", &[unreadable]);
     let _daemon = world.start();
     fs::write(&script, bad).unwrap();
-    // The daemon reads it again when it is told that the text before does not work any more.
+    // The daemon reads it again when the provider refuses the text before.
     world.provider().provider().reset_credentials(&chain.client.client_id).unwrap();
     let begun = chain.begin(&world);
     println!("import: {begun:?}");

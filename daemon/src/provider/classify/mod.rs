@@ -157,7 +157,7 @@ fn meaning(
         301 | 302 | 307 | 308 => (FailureKind::Transient, REDIRECT),
         300..=399 if !asked.spends() => (FailureKind::Transient, REDIRECT),
         300..=399 => (asked.unknown(), "a redirect, and whether the request was carried out before is not known"),
-        // Of a status that nobody has defined, nobody knows whether it comes before or after the deed.
+        // Nobody has defined this status: it may come before or after the request was carried out.
         400..=499 if !asked.spends() || status.canonical_reason().is_some() => {
             (FailureKind::Transient, "the provider does not take the request; is the configured URL right?")
         }

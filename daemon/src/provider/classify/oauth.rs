@@ -15,7 +15,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Of whatever text: one that is not a JSON object says nothing.
+    /// Reads any text: one that is not a JSON object says nothing.
     pub(super) fn from_text(text: &[u8]) -> Self {
         let Some(object) = loose::find(text).ok().filter(|found| found.alone).map(|found| found.object) else {
             return Self::default();

@@ -8,7 +8,7 @@ use rustls::CertificateError;
 use super::Asked;
 use crate::core::exchange::{Failure, FailureKind};
 
-/// Of a request that brought no status and headers. What was not on its way yet was surely not sent; and also on a
+/// What a request means that brought no status and headers. What was not on its way yet was surely not sent; and also on a
 /// connection that is used again, a fault of connecting comes before anything is sent.
 pub(in crate::provider) fn transport(asked: Asked, error: &reqwest::Error, on_its_way: bool) -> Failure {
     if error.is_builder() {
@@ -20,7 +20,7 @@ pub(in crate::provider) fn transport(asked: Asked, error: &reqwest::Error, on_it
     }
 }
 
-/// Of a request whose time was over before there were status and headers.
+/// What a request means whose time was over before there were status and headers.
 pub(in crate::provider) fn out_of_time(asked: Asked, on_its_way: bool) -> Failure {
     let why = if on_its_way { NoAnswer::TimedOut } else { NoAnswer::NotSent("no connection in time".to_owned()) };
     no_answer(asked, &why)

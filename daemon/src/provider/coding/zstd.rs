@@ -13,7 +13,7 @@ pub(super) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// What RFC 8878 section 3.1.1.1.2 recommends to support.
 const LARGEST_WINDOW: u64 = 8 * 1024 * 1024;
 
-/// Of the frame header's descriptor: a checksum follows the last block.
+/// A flag of the frame header's descriptor: a checksum follows the last block.
 const CHECKSUM_FLAG: u8 = 0x04;
 
 /// A last block without content.

@@ -130,7 +130,7 @@ async fn a_pair_without_tls_close_notify_counts() {
 }
 
 #[tokio::test]
-async fn compressed_answers_are_read_whoever_asks() {
+async fn compressed_answers_are_read_for_each_grant() {
     let plain = |headers: &str, body: &[u8]| {
         Play::Raw([head(&format!("content-length: {}\r\n{headers}", body.len())), body.to_vec()].concat())
     };

@@ -23,12 +23,12 @@ const MAX_ACCESS_TOKEN: usize = limits::MAX_FRAME - 4 * 1024;
 const NOT_ALONE: &str = "the answer holds more than one JSON object";
 const NOT_ENDED: &str = "the answer was whole, but the connection did not say so";
 
-/// Of a grant that brings an access token alone. A refresh token, should there be one, is left alone.
+/// The answer to a grant that brings an access token alone. A refresh token, should there be one, is left alone.
 pub(super) fn token(asked: Asked, reply: &Reply) -> Result<TokenResponse, Failure> {
     read(asked, reply, |object| access(object).map_err(BodyFault::OtherShape))
 }
 
-/// Of a Classic grant, which brings a pair and has spent something for it.
+/// The answer to a Classic grant, which brings a pair and has spent something for it.
 pub(super) fn pair(asked: Asked, reply: &Reply) -> Result<PairResponse, Failure> {
     read(asked, reply, |object| {
         let refresh_token = refresh_token(object);

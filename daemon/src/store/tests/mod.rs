@@ -78,7 +78,7 @@ fn quota_key() -> RecordKey {
     RecordKey::Quota(QuotaKey { gateway: "https://apigw.example.net".to_owned(), client_id: "c".to_owned() })
 }
 
-/// Of the same client as the quota.
+/// A chain of the same client as the quota.
 fn chain_of_login() -> RecordKey {
     let RecordKey::Quota(QuotaKey { gateway, client_id }) = quota_key() else { unreachable!() };
     RecordKey::Chain(ChainKey { gateway, client_id, ..chain_key() })

@@ -22,7 +22,7 @@ use super::requests::{chain_key, name_of};
 const LONGEST_STEP: Duration = Duration::from_secs(30);
 const LONGEST_STEP_OF_A_CHAIN: Duration = Duration::from_secs(60);
 
-/// Of the pause after a refusal so much is certain at first, and at most: 5 min and 1 h, less a tenth.
+/// So much of the pause after a refusal is certain at first, and at most: 5 min and 1 h, less a tenth.
 const FIRST_PROBE: Duration = Duration::from_secs(270);
 const LONGEST_PROBE: Duration = Duration::from_secs(3240);
 

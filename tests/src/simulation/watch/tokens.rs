@@ -121,7 +121,7 @@ impl Watch {
             }
             Some(Owner { since: issued, .. }) => {
                 let expired = provider.expires_at(token.access_token.expose()).is_some_and(|until| until <= at);
-                // How long it lives nobody could know, and its peers are told that it is being replaced.
+                // How long it lives nobody could know, and a flag says to its peers that it is being replaced.
                 let of_unknown_life = self.incomplete.get(&token.fingerprint).is_some_and(|token| !token.known);
                 let expired = expired && !(of_unknown_life && flags.contains(Flags::RENEWING));
                 // A record's age is known by the wall clock alone once the machine has been booted anew.
