@@ -93,9 +93,7 @@ impl Core {
                     let current = self.names[&name].good(now.boot).map(|token| token.fingerprint);
                     let was_forced = self.names[&name].forced.is_some();
                     if current.is_none_or(|fingerprint| self.force(now, id, &name, fingerprint)) {
-                        if !was_forced {
-                            self.try_incomplete_chain(now, &name, current.is_some());
-                        }
+                        self.try_incomplete_chain(now, &name, current.is_some() && !was_forced);
                         self.wait_for(id, name, Want::Renewed { other_than: current });
                     }
                 }
@@ -212,6 +210,9 @@ impl Core {
         if may_force || entry.throttle.next <= now.boot {
             entry.throttle.next = entry.throttle.next.max(now.boot + FORCED_INTERVAL_CLASSIC);
             entry.retry_at = None;
+            if let Some(chain) = self.chains.get_mut(&key) {
+                chain.rest_until = None;
+            }
             self.mark(name.clone());
         }
     }

@@ -55,6 +55,7 @@ impl Core {
             return Some(true);
         }
         match chain.record.state {
+            _ if chain.rest_until.is_some_and(|at| at > now.boot) => Some(false),
             ChainState::Settled => None,
             ChainState::Lost { .. } | ChainState::Empty | ChainState::AwaitingLogin { .. } if !self.may_log_in(key) => {
                 Some(false)
@@ -66,9 +67,10 @@ impl Core {
         }
     }
 
-    /// When an imported refresh token is to be tried again.
-    pub(super) fn candidate_retry(&self, key: &ChainKey) -> Option<Boot> {
-        self.chains.get(key)?.candidate.as_ref()?.retry_at
+    /// When an imported refresh token is to be tried again, and until when the chain is left alone.
+    pub(super) fn chain_times(&self, key: &ChainKey) -> [Option<Boot>; 2] {
+        let Some(chain) = self.chains.get(key) else { return [None; 2] };
+        [chain.candidate.as_ref().and_then(|candidate| candidate.retry_at), chain.rest_until]
     }
 
     /// Begins whatever an idle chain has to do.
@@ -148,7 +150,10 @@ impl Core {
             let secret = state.secret(refused)?;
             let (grant, of) = match send {
                 Send::Refresh => refresh(secret, chain.record.refresh_token.clone()?),
-                Send::Candidate => refresh(secret, chain.candidate.as_ref()?.token().clone()),
+                Send::Candidate => {
+                    let candidate = chain.candidate.as_ref().filter(|candidate| candidate.durable)?;
+                    refresh(secret, candidate.token().clone())
+                }
                 Send::Login => {
                     let credentials = state.credentials()?;
                     (Grant::Login { secret, password: credentials.password }, Sent::Login(credentials))
@@ -279,6 +284,8 @@ impl Core {
             _ => None,
         };
         let next_trial = chain.candidate.as_ref().and_then(|candidate| candidate.retry_at);
+        let rest_until = chain.rest_until;
+        let on_trial = trouble.as_ref().is_some_and(|trouble| trouble.kind == TroubleKind::Transient);
         let Some(entry) = self.names.get_mut(name) else { return };
         let of_chain = |t: &Trouble| {
             matches!(t.kind, TroubleKind::ChainEmpty | TroubleKind::ChainLost)
@@ -290,7 +297,8 @@ impl Core {
         match entry.trouble.as_ref().map(|trouble| trouble.kind) {
             Some(TroubleKind::ChainEmpty | TroubleKind::ChainLost) => entry.retry_at = None,
             Some(TroubleKind::Rejected) if entry.trouble.as_ref().is_some_and(of_chain) => entry.retry_at = next_trial,
-            _ => {}
+            _ if on_trial => entry.retry_at = next_trial,
+            _ => entry.retry_at = entry.retry_at.or(rest_until),
         }
         self.mark(name.clone());
     }
@@ -322,7 +330,7 @@ impl Core {
             chain.warned = due;
             let hours = left.as_secs() / 3600;
             let message = format!(
-                "its refresh token could not be renewed for days and dies in {hours} hours; see: tokenctl status {}",
+                "no new refresh token has come for days, and this one dies in {hours} hours; see: tokenctl status {}",
                 key.profile
             );
             self.notice(Severity::Warning, &key.profile, message);
@@ -344,7 +352,7 @@ fn next_warning(boot_id: super::time::BootId, now: Now, chain: &Chain) -> Option
 }
 
 /// The access token of a restored record, and whether it is of this boot. `None` if it must not be served.
-fn restored_token(boot_id: super::time::BootId, now: Now, chain: &Chain) -> Option<(Issued, bool)> {
+pub(super) fn restored_token(boot_id: super::time::BootId, now: Now, chain: &Chain) -> Option<(Issued, bool)> {
     let access = chain.record.access.as_ref()?;
     let issued = chain.record.issued()?;
     let same_boot = !issued.is_of_earlier_boot(boot_id);

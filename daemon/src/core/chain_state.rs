@@ -27,6 +27,8 @@ pub(super) struct Chain {
     pub(super) write_failures: u32,
     /// Refreshes in a row that brought less than a pair that can be used.
     pub(super) incomplete: u32,
+    /// After such a refresh it is left alone until then, whatever else happens.
+    pub(super) rest_until: Option<Boot>,
     /// Its record is to be written with times that hold after a reboot, not before then.
     pub(super) restamp_at: Option<Boot>,
 }
@@ -153,7 +155,11 @@ impl Chain {
     /// The access token may be dead before its time: it dies with the refresh token that it came with, when that is
     /// spent or revoked (the provider's documentation).
     pub(super) fn doubts_access_token(&self) -> bool {
-        self.reply_lost || matches!(self.record.state, ChainState::AwaitingLogin { .. } | ChainState::Lost { .. })
+        match self.record.state {
+            ChainState::AwaitingLogin { .. } | ChainState::Lost { .. } => true,
+            ChainState::InFlight { .. } => self.reply_lost,
+            ChainState::Empty | ChainState::Settled => false,
+        }
     }
 }
 

@@ -23,10 +23,9 @@ pub(super) fn throttled(name: &TokenName, wait: Duration) -> Outcome {
 
 /// Why there is no token under this name. `parent` is the workspace whose token it waits for in vain.
 pub(super) fn no_token(name: &TokenName, entry: &Name, parent: Option<&Name>, now: Boot) -> Outcome {
-    if let Some(parent) = parent
-        && let Some(trouble) = &parent.trouble
-    {
-        return no_token_yet(name, &of_workspace(&trouble.message), parent.retry_at.map(|at| at.since(now)));
+    if let Some(parent) = parent {
+        let message = parent.trouble.as_ref().map_or(super::unchanged::TOO_SHORT, |trouble| &trouble.message);
+        return no_token_yet(name, &of_workspace(message), parent.retry_at.map(|at| at.since(now)));
     }
     let retry_after = entry.retry_at.map(|at| at.since(now));
     let Some(trouble) = &entry.trouble else {

@@ -50,7 +50,19 @@ impl Core {
                 return self.answer(id, failure::error(ErrorCode::Busy, message, None));
             }
             let record = CandidateRecord { refresh_token, since };
-            chain.candidate = Some(Candidate::new(record, false));
+            let replaced = chain.candidate.replace(Candidate::new(record, false));
+            let queued = matches!(chain.work, Work::Queued(Send::Candidate));
+            if queued || matches!(chain.work, Work::Restamping(Some(Send::Candidate))) {
+                self.forget_queued(&key); // this one has to become durable first
+            }
+            if queued {
+                self.rest(&key);
+            }
+            if let Some(replaced) = replaced {
+                let message = format!("{profile}: another refresh token was imported in place of this one");
+                let outcome = failure::error(ErrorCode::Busy, message, None);
+                self.answer_importers(&key, Some(replaced.fingerprint), &outcome);
+            }
         } else if let Some(candidate) = &mut chain.candidate {
             candidate.retry_at = None;
         }
@@ -178,7 +190,11 @@ impl Core {
         candidate.retry_at = Some(now.boot + wait);
         candidate.trouble = Some(message.to_owned());
         candidate.client_refused = 0;
-        self.notice(Severity::Warning, &key.profile, format!("imported refresh token not tried yet: {message}"));
+        self.notice(
+            Severity::Warning,
+            &key.profile,
+            format!("the imported refresh token is not the chain yet: {message}"),
+        );
         self.rest(key);
         if let Some(name) = self.name_of(key) {
             self.chain_trouble(&name, key);

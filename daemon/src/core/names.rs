@@ -48,6 +48,11 @@ impl Core {
             entry.hold_until = None;
             entry.mode = ReadMode::Serve;
             entry.forced = None;
+            if name.tenant.is_none()
+                && let Some(state) = self.profiles.get_mut(&name.profile)
+            {
+                state.distrusted = None; // it has died: should it come again, it is another one
+            }
             let held = !entry.is_classic();
             self.held_version += u64::from(held);
             self.effects.push_back(Effect::Withdraw(name.clone()));
@@ -91,7 +96,7 @@ impl Core {
             return None;
         }
         let parent = self.names.get(&TokenName::from(name.profile.clone()));
-        parent.filter(|parent| parent.trouble.is_some() && !parent.is_permanent())
+        parent.filter(|parent| (parent.trouble.is_some() || parent.retry_at.is_some()) && !parent.is_permanent())
     }
 
     fn wants_request(&self, now: Now, name: &TokenName, entry: &Name) -> bool {
@@ -152,7 +157,7 @@ impl Core {
         let token = entry.good(now);
         let mut times = vec![entry.hold_until, token.map(|token| token.expires)];
         if entry.activity == Activity::Idle && !self.stopping {
-            times.push(chain_key(&entry.profile).and_then(|key| self.candidate_retry(&key)));
+            times.extend(chain_key(&entry.profile).into_iter().flat_map(|key| self.chain_times(&key)));
             times.push(entry.retry_at.or_else(|| next_look(entry, token?)));
             times.push(forgotten_at(entry).filter(|_| !entry.is_kept() && token.is_none()));
         }
@@ -290,8 +295,15 @@ fn not_replaced(name: &TokenName, entry: &Name, parent: Option<&Name>, now: Boot
         }
         Some(_) => failure::no_token(name, entry, parent, now),
         None => {
-            let message = format!("{name}: a new token was asked for and has not arrived yet");
-            failure::error(ErrorCode::Unavailable, message, None)
+            let wait = in_trouble.retry_at.filter(|at| *at > now).map(|at| at.since(now));
+            let message = match wait {
+                Some(wait) => format!(
+                    "{name}: the provider gave the same token again; the next one is asked for in {} s",
+                    failure::seconds(wait)
+                ),
+                None => format!("{name}: a new token was asked for and has not arrived yet"),
+            };
+            failure::error(ErrorCode::Unavailable, message, wait)
         }
     }
 }

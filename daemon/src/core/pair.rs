@@ -5,11 +5,13 @@
 //! An answer that is not complete does not lead to the next request at once: a provider that answers so once will do it
 //! again, and each refresh kills the access token before it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokend_proto::{Secret, TokenName};
 
 use super::Core;
+use super::chain::restored_token;
 use super::chain_state::{Fresh, Send, Sent};
 use super::effect::{ReadMode, Severity};
 use super::exchange::{PairResponse, RefreshToken, TokenResponse};
@@ -18,6 +20,7 @@ use super::record::{AccessRecord, ChainKey, ChainRecord, ChainState, LoginOutcom
 use super::schedule::{self, CLASSIC_LIFE};
 use super::state::{Trouble, TroubleKind};
 use super::time::{Boot, Now};
+use super::unchanged::NOT_BY_DELAY;
 
 const NO_REFRESH_TOKEN: &str = "the answer holds no refresh token; the one that was sent goes on";
 const UNREADABLE: &str =
@@ -120,10 +123,14 @@ impl Core {
         };
         let old_issued = before.issued();
         let access = access.and_then(|new| {
-            let life = schedule::life(new.expires_in, CLASSIC_LIFE)?;
+            let life = schedule::life(new.expires_in, CLASSIC_LIFE);
             let (life, issued) = match (before.access, old_issued) {
-                (Some(old), Some(issued)) if old.token == new.access_token => (old.life, issued),
-                _ => (life, at),
+                (Some(old), Some(issued)) if old.token == new.access_token => {
+                    let age = issued.age(now, self.boot_id).saturating_sub(now.boot.since(asked.sent));
+                    let said = new.expires_in.and(life).map(|life| age + life);
+                    (said.filter(|said| *said + NOT_BY_DELAY < old.life).unwrap_or(old.life), issued)
+                }
+                _ => (life?, at),
             };
             let issued = (issued != rotated).then_some(issued);
             Some(AccessRecord { token: new.access_token, token_type: new.token_type, life, issued })
@@ -145,14 +152,16 @@ impl Core {
 
     /// What came with a refresh token that is durable now.
     pub(super) fn serve_fresh(&mut self, now: Now, name: &TokenName, key: &ChainKey, fresh: Option<Fresh>) {
-        let Some(fresh) = fresh else {
+        let Some(fresh) = fresh.or_else(|| self.recorded(now, name, key)) else {
             self.release(key);
+            self.set_mode(name, ReadMode::ServeRenewing);
             return self.put_off_incomplete(now, key, NO_ACCESS_TOKEN, None);
         };
         match &fresh.doubt {
             // By no fault of the answer: it took its time, or the disk did.
             _ if fresh.token.expires <= now.boot => {
                 self.release(key);
+                self.set_mode(name, ReadMode::ServeRenewing);
                 self.failed_transiently(now, name, DEAD_ON_ARRIVAL, None);
             }
             Some(doubt) => {
@@ -168,13 +177,33 @@ impl Core {
                 self.adopt_fresh(now, name, fresh);
                 if let Some(chain) = self.chains.get_mut(key) {
                     chain.incomplete = 0;
+                    chain.rest_until = None;
                 }
             }
         }
     }
 
+    /// The access token of the record, where its profile was away when the answer came.
+    fn recorded(&mut self, now: Now, name: &TokenName, key: &ChainKey) -> Option<Fresh> {
+        let profile = Arc::clone(&self.names.get(name)?.profile);
+        let (mut token, _) = restored_token(self.boot_id, now, self.chains.get(key)?)?;
+        token.refresh = schedule::refresh_at(&self.settings, &profile, token.issued, token.life(), self.random.roll());
+        Some(Fresh { token, doubt: None })
+    }
+
+    /// Serves an access token, unless it has died on its way. The one that is there gets no younger by coming again.
     fn adopt_fresh(&mut self, now: Now, name: &TokenName, fresh: Fresh) {
+        if fresh.token.expires <= now.boot {
+            return;
+        }
         let mode = if fresh.doubt.is_some() { ReadMode::ServeRenewing } else { ReadMode::Serve };
+        if self.is_same_token(now, name, &fresh.token.access_token) {
+            self.dies_sooner(now, name, fresh.doubt.is_none().then_some(fresh.token.expires));
+            if let Some(entry) = self.names.get_mut(name) {
+                entry.hold_until = None;
+            }
+            return self.set_mode(name, mode);
+        }
         self.adopt(now, name, fresh.token, mode);
     }
 
@@ -186,7 +215,12 @@ impl Core {
             // The chain beside it goes on, with its own token as long as that is good.
             let needs_one = |name: &TokenName| self.names.get(name).is_some_and(|entry| entry.good(now.boot).is_none());
             if let (Some(name), Some(fresh)) = (name.filter(needs_one), fresh) {
+                let before = self.names.get(&name).map(|entry| (entry.retry_at, entry.failures, entry.trouble.clone()));
                 self.adopt_fresh(now, &name, fresh);
+                // The chain itself is as well as it was.
+                if let (Some(entry), Some(before)) = (self.names.get_mut(&name), before) {
+                    (entry.retry_at, entry.failures, entry.trouble) = before;
+                }
             }
             return self.candidate_in_doubt(now, key, UNREADABLE);
         }
@@ -218,8 +252,10 @@ impl Core {
         let Some(chain) = self.chains.get_mut(key) else { return };
         let wait = schedule::probe(chain.incomplete, roll).max(at_least.unwrap_or_default());
         chain.incomplete = chain.incomplete.saturating_add(1);
+        chain.rest_until = Some(now.boot + wait);
         let Some(name) = self.name_of(key) else { return };
         let Some(entry) = self.names.get_mut(&name) else { return };
+        entry.failures = entry.failures.max(1);
         entry.retry_at = Some(now.boot + wait);
         entry.trouble = Some(Trouble::new(TroubleKind::Transient, message));
         self.notice(Severity::Warning, &name, format!("{message}; trying again in {} s", seconds(wait)));

@@ -128,6 +128,7 @@ impl Core {
     pub(super) fn put_off_child(&mut self, child: &TokenName, message: &str, at: Boot) {
         let Some(entry) = self.names.get_mut(child) else { return };
         entry.activity = Activity::Idle;
+        entry.failures = entry.failures.max(1);
         entry.retry_at = Some(at);
         entry.trouble = Some(Trouble::new(TroubleKind::Transient, message));
         self.mark(child.clone());

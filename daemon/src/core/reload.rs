@@ -61,9 +61,12 @@ impl Core {
                 }
                 (
                     RecordKey::Candidate(key),
-                    RestoredContent::Newest(Record::Candidate(record))
-                    | RestoredContent::Previous(Record::Candidate(record)),
+                    RestoredContent::Newest(Record::Candidate(mut record))
+                    | RestoredContent::Previous(Record::Candidate(mut record)),
                 ) => {
+                    if record.since.is_of_earlier_boot(self.boot_id) {
+                        record.since = self.boot_mark(now); // a wrong clock must not make it older than it is
+                    }
                     let chain = self.chains.entry(key).or_default();
                     chain.candidate = Some(Candidate::new(record, true));
                     chain.candidate_revision = revision;

@@ -99,8 +99,8 @@ impl Core {
             Answer::Token(response) => {
                 self.warn_of_answer(&name.profile, &response.warnings);
                 if self.is_same_token(now, name, &response.access_token) {
-                    let ends =
-                        response.expires_in.map(|left| sent + Duration::from_secs(u64::try_from(left).unwrap_or(0)));
+                    let life = response.expires_in.and_then(|left| u64::try_from(left).ok()).map(Duration::from_secs);
+                    let ends = life.filter(|life| *life >= schedule::MIN_LIFE).map(|life| sent + life);
                     self.secret_worked(name, secret);
                     return self.same_token_again(now, name, ends);
                 }

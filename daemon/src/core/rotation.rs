@@ -145,9 +145,12 @@ impl Core {
         }
         let Work::Keeping(keep) = std::mem::take(&mut chain.work) else { return };
         let keep = *keep;
+        let renewed = keep.record.refresh_token != chain.record.refresh_token;
         chain.is_written(keep.record, self.wall_ahead);
         chain.reply_lost = chain.record.reply_lost;
-        chain.warned = 0;
+        if renewed {
+            chain.warned = 0;
+        }
         let had_failed = std::mem::take(&mut chain.write_failures) > 0;
         let settled = chain.record.state == ChainState::Settled;
         self.rest(key);

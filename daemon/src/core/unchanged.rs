@@ -15,9 +15,12 @@ use super::state::{Trouble, TroubleKind};
 use super::time::{Boot, Now};
 
 /// Twice what a request may take: the same end, seen from two requests, may be so far apart.
-const NOT_BY_DELAY: Duration = Duration::from_secs(60);
+pub(super) const NOT_BY_DELAY: Duration = Duration::from_secs(60);
 
-const SAME: &str = "the provider gave the same token again, although it was refused";
+const SAME: &str = "the provider gave the same token again, although another one was asked for";
+
+pub(super) const TOO_SHORT: &str =
+    "the provider gave the same token again, which has too little life left to be exchanged";
 
 impl Core {
     /// Whether a new token is the one that is there. One that has all but ended says nothing: it is taken for new.
@@ -47,14 +50,19 @@ impl Core {
             let message = format!("the provider gave the same token again; trying again in {wait} s");
             self.notice(Severity::Debug, name, message);
         }
-        if is_parent && !self.parent_is_good(now, &name.profile) {
-            self.fail_children(now, name, if refused { SAME } else { "it has too little life left to be exchanged" });
+        let exchanged = self.profiles.get(&name.profile).is_some_and(|state| state.listing.is_some());
+        if is_parent && exchanged && !self.parent_is_good(now, &name.profile) {
+            if let Some(entry) = self.names.get_mut(name).filter(|_| !refused) {
+                entry.failures = failures;
+                entry.trouble = Some(Trouble::new(TroubleKind::Transient, TOO_SHORT));
+            }
+            self.fail_children(now, name, if refused { SAME } else { TOO_SHORT });
         }
         self.mark(name.clone());
     }
 
     /// The provider says that the token dies much sooner than it said before.
-    fn dies_sooner(&mut self, now: Now, name: &TokenName, ends: Option<Boot>) {
+    pub(super) fn dies_sooner(&mut self, now: Now, name: &TokenName, ends: Option<Boot>) {
         let Some(entry) = self.names.get_mut(name) else { return };
         let (Some(token), Some(ends)) = (entry.good(now.boot), ends) else { return };
         let ends = ends.max(now.boot + schedule::MIN_LIFE);
@@ -74,7 +82,9 @@ impl Core {
         entry.failures = failures;
         let left = seconds(entry.left(now.boot).unwrap_or_default());
         let message = format!("its new token had {left} s left when it came, too little to be exchanged");
-        self.failed_transiently(now, name, &message, None);
+        // Its own rest does not count: it is of no use.
+        let wait = schedule::backoff(failures.saturating_add(1), None, false, self.random.roll());
+        self.failed_transiently(now, name, &message, Some(wait));
         self.fail_children(now, name, &message);
     }
 

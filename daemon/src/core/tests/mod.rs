@@ -6,6 +6,7 @@ mod explain;
 mod held;
 mod imports;
 mod logins;
+mod odd_chains;
 mod pairs;
 mod peers;
 mod queue;

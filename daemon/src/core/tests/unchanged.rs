@@ -5,6 +5,7 @@ use super::*;
 
 const TENANT: &str = "msp/497f6eca62764993bfeb53cbbbba6f08";
 const TENANT_ID: &str = "497f6eca-6276-4993-bfeb-53cbbbba6f08";
+const COLD: &str = "msp/000000000000000000000000000000c0";
 
 /// A token that the provider keeps giving until its end, with the life that it has left.
 fn cached(text: &str, life: u64) -> Answer {
@@ -191,4 +192,76 @@ fn a_token_whose_end_comes_sooner_than_it_was_said_to_is_not_served_beyond_it() 
     assert_eq!((rig.board("campus"), rig.sent.len()), (None, 1));
     rig.answer(cached("another", 7199));
     assert_eq!(rig.status("campus").health, tokend_proto::Health::Good);
+}
+
+#[test]
+fn a_tenant_whose_workspace_token_rests_is_answered_at_once() {
+    let mut rig = Rig::new(&[fixture::glp("msp", &[])]);
+    rig.answer(cached("same", 90));
+    rig.ask(Question::Tenants { profile: "msp".parse().unwrap() });
+    rig.answer(Answer::Tenants(TenantPage {
+        total: 1,
+        received: 1,
+        items: vec![("000000000000000000000000000000c0".parse().unwrap(), "Cold".into())],
+    }));
+    // life 90: renewal at 60..., margin of a parent 30
+    while rig.sent.is_empty() {
+        rig.pass(secs(1));
+    }
+    let left = rig.left("msp").as_secs();
+    rig.answer(cached("same", left));
+    rig.pass(secs(2));
+    let waiter = rig.get(COLD);
+    let late = rig.is_waiting(waiter);
+    rig.pass(secs(11));
+    assert!(!late);
+}
+
+#[test]
+fn a_complaint_while_a_token_rests_is_answered_with_the_time() {
+    let mut rig = Rig::new(&[fixture::central("campus")]);
+    rig.answer(cached("same", 7199));
+    while rig.sent.is_empty() {
+        rig.pass(secs(60));
+    }
+    let left = rig.left("campus").as_secs();
+    rig.answer(cached("same", left));
+    let waiter = rig.reject("campus", "same");
+    assert!(rig.error(waiter).retry_after.is_some());
+}
+
+#[test]
+fn a_refused_token_that_comes_again_after_its_end_is_tried_again() {
+    let mut rig = Rig::new(&[fixture::glp("msp", &[TENANT_ID])]);
+    rig.answer(cached("static", 899));
+    rig.fail(FailureKind::InvalidToken); // once
+    let end = rig.now.boot + secs(7200);
+    let mut exchanges = 0;
+    while rig.now.boot < end {
+        while !rig.sent.is_empty() {
+            match rig.sent[0].grant {
+                Grant::Exchange { .. } => {
+                    exchanges += 1;
+                    rig.answer(cached("tenant", 899));
+                }
+                _ => {
+                    rig.answer(cached("static", 899));
+                }
+            }
+        }
+        rig.pass(secs(1));
+    }
+    assert!(exchanges > 0);
+}
+
+#[test]
+fn the_same_token_without_a_life_takes_no_good_token_away() {
+    let mut rig = Rig::new(&[fixture::central("campus")]);
+    rig.answer(cached("same", 7199));
+    while rig.sent.is_empty() {
+        rig.pass(secs(60));
+    }
+    rig.answer(cached("same", 0));
+    rig.pass(secs(5));
+    assert!(rig.board("campus").is_some());
 }
