@@ -48,11 +48,6 @@ impl Core {
             entry.hold_until = None;
             entry.mode = ReadMode::Serve;
             entry.forced = None;
-            if name.tenant.is_none()
-                && let Some(state) = self.profiles.get_mut(&name.profile)
-            {
-                state.distrusted = None; // it has died: should it come again, it is another one
-            }
             let held = !entry.is_classic();
             self.held_version += u64::from(held);
             self.effects.push_back(Effect::Withdraw(name.clone()));

@@ -127,7 +127,7 @@ impl Core {
         let failures = self.names.get(name).map_or(0, |entry| entry.failures);
         self.adopt(now, name, token, ReadMode::Serve);
         if name.tenant.is_none() && self.children_wait(name) && !self.parent_is_good(now, &name.profile) {
-            self.parent_is_too_short(now, name, failures);
+            self.parent_is_useless(now, name, failures);
         }
     }
 

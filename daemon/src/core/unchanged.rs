@@ -75,13 +75,17 @@ impl Core {
         }
     }
 
-    /// A workspace's token that has just come and cannot be exchanged: there is no use in asking for the next one at
+    /// A workspace's token that has just come and cannot be exchanged, because it is too short or was refused before: there is no use in asking for the next one at
     /// once. `failures` is how many attempts had failed before it.
-    pub(super) fn parent_is_too_short(&mut self, now: Now, name: &TokenName, failures: u32) {
+    pub(super) fn parent_is_useless(&mut self, now: Now, name: &TokenName, failures: u32) {
+        let distrusted = self.profiles.get(&name.profile).and_then(|state| state.distrusted);
         let Some(entry) = self.names.get_mut(name) else { return };
         entry.failures = failures;
         let left = seconds(entry.left(now.boot).unwrap_or_default());
-        let message = format!("its new token had {left} s left when it came, too little to be exchanged");
+        let message = match entry.good(now.boot) {
+            Some(token) if distrusted == Some(token.fingerprint) => SAME.to_owned(),
+            _ => format!("its new token had {left} s left when it came, too little to be exchanged"),
+        };
         // Its own rest does not count: it is of no use.
         let wait = schedule::backoff(failures.saturating_add(1), None, false, self.random.roll());
         self.failed_transiently(now, name, &message, Some(wait));

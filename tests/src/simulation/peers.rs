@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokend::core::effect::{Issued, Outcome, ReadMode};
 use tokend::core::input::{Input, Question, WaiterId};
 use tokend::core::settings::Kind;
-use tokend_proto::{Fingerprint, Flags, Health, ProfileName, TokenName, WorkspaceId};
+use tokend_proto::{Fingerprint, Flags, Health, NameStatus, ProfileName, TokenName, WorkspaceId};
 
 use super::Kept;
 use super::access::{Act, peer};
@@ -288,6 +288,15 @@ impl Simulation {
             needy.filter_map(|name| name.name.parse().ok()).filter(|name| self.is_classic(name)).collect();
         for profile in needy {
             self.after(SECOND, Event::Import(profile));
+        }
+        // A chain whose answers were not complete is left alone for up to an hour, unless somebody asks.
+        let incomplete =
+            |name: &&NameStatus| name.last_error.as_ref().is_some_and(|error| error.contains("brought no"));
+        let incomplete: Vec<ProfileName> =
+            names.iter().filter(incomplete).filter_map(|name| name.name.parse().ok()).collect();
+        for profile in incomplete {
+            let name = TokenName::from(profile);
+            self.ask(Some(name.clone()), 0, Question::Refresh { name }, OpenKind::Refresh);
         }
     }
 }

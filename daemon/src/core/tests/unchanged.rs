@@ -231,27 +231,15 @@ fn a_complaint_while_a_token_rests_is_answered_with_the_time() {
 }
 
 #[test]
-fn a_refused_token_that_comes_again_after_its_end_is_tried_again() {
+fn a_refused_token_that_comes_again_after_its_end_is_not_exchanged_and_said_to_be_refused() {
     let mut rig = Rig::new(&[fixture::glp("msp", &[TENANT_ID])]);
     rig.answer(cached("static", 899));
-    rig.fail(FailureKind::InvalidToken); // once
-    let end = rig.now.boot + secs(7200);
-    let mut exchanges = 0;
-    while rig.now.boot < end {
-        while !rig.sent.is_empty() {
-            match rig.sent[0].grant {
-                Grant::Exchange { .. } => {
-                    exchanges += 1;
-                    rig.answer(cached("tenant", 899));
-                }
-                _ => {
-                    rig.answer(cached("static", 899));
-                }
-            }
-        }
-        rig.pass(secs(1));
-    }
-    assert!(exchanges > 0);
+    rig.fail(FailureKind::InvalidToken);
+    let sent = play(&mut rig, secs(7200), |_, _| cached("static", 899), |_| ());
+    assert!(sent.len() <= 80, "{sent:?}");
+    assert!(rig.log.iter().filter(|(_, request)| matches!(request.grant, Grant::Exchange { .. })).count() == 1);
+    let waiter = rig.get(TENANT);
+    assert!(rig.error(waiter).message.contains("the same token again"), "{}", rig.error(waiter).message);
 }
 
 #[test]
