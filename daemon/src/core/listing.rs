@@ -166,10 +166,10 @@ impl Core {
         subject: Fingerprint,
         answer: Answer,
     ) {
-        let Some(listing) = self.listing_mut(profile) else { return };
-        if listing.activity != Fetch::Sent(request) {
-            return;
-        }
+        let awaited = self.listing_mut(profile).filter(|listing| listing.activity == Fetch::Sent(request));
+        let Some(listing) = awaited else {
+            return self.refused_meanwhile(now, &TokenName::from(profile.clone()), Some(subject), &answer);
+        };
         listing.activity = Fetch::Idle;
         match answer {
             Answer::Tenants(page) => self.page_received(now, profile, page),

@@ -7,7 +7,7 @@ use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use super::Core;
 use super::effect::Issued;
-use super::exchange::{Failure, FailureKind};
+use super::exchange::{Answer, Failure, FailureKind};
 use super::schedule;
 use super::state::{Activity, Fetch, Job, Name, Trouble, TroubleKind};
 use super::time::{Boot, Now};
@@ -49,6 +49,23 @@ impl Core {
         self.condemn(&parent, subject);
         self.mark(parent);
         true
+    }
+
+    /// An answer that nobody waits for any more still says of the workspace's token that it is refused.
+    pub(super) fn refused_meanwhile(
+        &mut self,
+        now: Now,
+        name: &TokenName,
+        subject: Option<Fingerprint>,
+        answer: &Answer,
+    ) {
+        let refused = matches!(
+            answer,
+            Answer::Failed(Failure { kind: FailureKind::InvalidToken | FailureKind::InvalidClient, .. })
+        );
+        if let Some(subject) = subject.filter(|_| refused) {
+            self.distrust_parent(now, name, subject);
+        }
     }
 
     /// The workspace's token, if it can be exchanged.

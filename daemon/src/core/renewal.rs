@@ -89,10 +89,10 @@ impl Core {
         subject: Option<Fingerprint>,
         answer: Answer,
     ) {
-        let Some(entry) = self.names.get_mut(name) else { return };
-        if entry.activity != Activity::Sent(request) {
-            return; // of a profile that was replaced since
-        }
+        let awaited = self.names.get_mut(name).filter(|entry| entry.activity == Activity::Sent(request));
+        let Some(entry) = awaited else {
+            return self.refused_meanwhile(now, name, subject, &answer); // of a profile that was changed since
+        };
         entry.activity = Activity::Idle;
         self.mark(name.clone());
         match answer {

@@ -335,3 +335,22 @@ fn a_list_that_failed_is_not_asked_for_again_before_its_pause() {
         assert_eq!(lists(&rig), before + 1, "after a step of {step} s");
     }
 }
+
+#[test]
+fn a_refusal_of_the_workspace_token_counts_though_its_tenant_is_gone() {
+    let with = fixture::glp("msp", &[WARM_ID]);
+    let mut without = with.clone();
+    if let crate::core::settings::Kind::Glp { tenants, .. } = &mut without.kind {
+        *tenants = None;
+    }
+    let mut rig = Rig::new(std::slice::from_ref(&with));
+    rig.grant(900);
+    let exchange = rig.sent[0].id;
+    rig.configure(&[without]);
+    rig.answer_to(exchange, failed(FailureKind::InvalidToken, None));
+    rig.configure(&[with]);
+    rig.pass(secs(1));
+    rig.grant(900);
+    let exchange = rig.sent.first().map(subject);
+    assert_eq!(exchange, Some("access-2"), "exchanged with another token");
+}
