@@ -158,6 +158,10 @@ impl Core {
             return self.put_off_incomplete(now, key, NO_ACCESS_TOKEN, None);
         };
         match &fresh.doubt {
+            None if self.is_same_token(now, name, &fresh.token.access_token) => {
+                self.release(key);
+                self.same_token_again(now, name, Some(fresh.token.expires));
+            }
             // By no fault of the answer: it took its time, or the disk did.
             _ if fresh.token.expires <= now.boot => {
                 self.release(key);
@@ -168,10 +172,6 @@ impl Core {
                 let doubt = doubt.clone();
                 self.adopt_fresh(now, name, fresh);
                 self.put_off_incomplete(now, key, &doubt, None);
-            }
-            None if self.is_same_token(now, name, &fresh.token.access_token) => {
-                self.release(key);
-                self.same_token_again(now, name, Some(fresh.token.expires));
             }
             None => {
                 self.adopt_fresh(now, name, fresh);

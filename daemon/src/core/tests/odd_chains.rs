@@ -243,3 +243,24 @@ fn an_access_token_of_a_login_that_died_on_its_way_is_not_published() {
     rig.answer(pair(Some(("late", Some(30))), RefreshToken::Absent));
     assert_eq!(rig.board(PROFILE), None);
 }
+
+#[test]
+fn a_slow_answer_with_the_same_access_token_is_no_reason_to_refresh_at_once() {
+    let mut rig = on_the_wire();
+    rig.fail(FailureKind::Unknown);
+    while rig.left(PROFILE) > secs(40) {
+        rig.pass(secs(1));
+        while !rig.sent.is_empty() && rig.left(PROFILE) > secs(40) {
+            rig.fail(FailureKind::Unknown);
+        }
+    }
+    while rig.sent.is_empty() {
+        rig.pass(secs(1));
+    }
+    let requests = rig.requests();
+    rig.pass(secs(5));
+    rig.answer(pair(Some(("access-1", Some(4))), new("r2")));
+    let left = rig.left(PROFILE);
+    rig.pass(left - secs(1));
+    assert_eq!(rig.requests(), requests, "it lives for {left:?}, as the first answer said");
+}
