@@ -32,7 +32,11 @@ impl Watch {
     /// A page has arrived.
     pub(in crate::simulation) fn page_received(&mut self, request: &ProviderRequest, page: &TenantPage) {
         let Grant::ListTenants { offset, .. } = &request.grant else { return };
-        let partial = self.lists.0.entry(request.profile.name.clone()).or_default();
+        if *offset == 0 {
+            self.lists.0.entry(request.profile.name.clone()).or_default();
+        }
+        // Without its first page nobody can say what is new.
+        let Some(partial) = self.lists.0.get_mut(&request.profile.name) else { return };
         let before = partial.seen.len();
         partial.seen.extend(page.items.iter().map(|(id, _)| *id));
         partial.goes_on = partial.seen.len() > before && offset.saturating_add(page.received) < page.total;
