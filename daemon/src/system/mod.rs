@@ -2,6 +2,7 @@
 //! place for tokens across a restart.
 
 pub mod clock;
+pub mod detached;
 pub mod log;
 pub mod notify;
 pub mod passed;
