@@ -56,7 +56,9 @@ impl<T: Send, F: FnOnce() -> T + Send> Work for Task<T, F> {
 }
 
 /// The keys that a thread works for, each with what comes next.
-static KEYS: LazyLock<Mutex<HashMap<String, VecDeque<Box<dyn Work>>>>> = LazyLock::new(Mutex::default);
+type Keys = HashMap<String, VecDeque<Box<dyn Work>>>;
+
+static KEYS: LazyLock<Mutex<Keys>> = LazyLock::new(Mutex::default);
 
 /// Does this on the thread of `key` and waits no longer than `patience`.
 ///
@@ -127,7 +129,7 @@ fn work_for(key: &str, first: Box<dyn Work>) {
     }
 }
 
-fn keys() -> MutexGuard<'static, HashMap<String, VecDeque<Box<dyn Work>>>> {
+fn keys() -> MutexGuard<'static, Keys> {
     // It is changed in single steps.
     KEYS.lock().unwrap_or_else(PoisonError::into_inner)
 }
