@@ -8,6 +8,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[allow(dead_code, reason = "the tests of the units say more with it")]
 #[path = "../systemd/checks.rs"]
 mod checks;
 mod files;

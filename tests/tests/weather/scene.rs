@@ -12,8 +12,10 @@ use tokend_tests::sandbox::Population;
 const SEED: u64 = 4002;
 /// Where the provider listens inside.
 const PORT: u16 = 8080;
-/// Seconds. So short that a daemon that renews nothing is found out within a scenario.
+/// Seconds a token of `campus` lives: a daemon that renews nothing is found out within a scenario.
 const LIFE: u64 = 16;
+/// Seconds one of `legacy` lives; it is rotated after two thirds of them.
+const CLASSIC_LIFE: u64 = 30;
 /// Seconds. tokend gives a sign of life twice in that time.
 const WATCHDOG: u64 = 8;
 /// Where secrets lie, apart from the configuration.
@@ -58,7 +60,7 @@ impl Scene {
         let sandbox = env!("CARGO_BIN_EXE_sandbox");
         let unit = format!(
             "[Service]\nExecStart={sandbox} --listen 127.0.0.1:{PORT} --seed {SEED} --central-life \
-             {LIFE}\nStandardOutput=null\nStandardError=null\n"
+             {LIFE} --classic-life {CLASSIC_LIFE}\nStandardOutput=null\nStandardError=null\n"
         );
         self.machine.put("/etc/systemd/system/provider.service", unit, 0o644);
         self.machine.does(&["systemctl", "daemon-reload"]);

@@ -11,26 +11,27 @@ use crate::checks::Checks;
 use crate::scene::Scene;
 
 /// So long the answer to a rotation is on its way: the weather has to begin within it.
-const HELD_BACK: Duration = Duration::from_secs(10);
+const HELD_BACK: Duration = Duration::from_secs(15);
 /// Signs of life that are waited for. Two come in each of the watchdog's periods.
 const SIGNS: usize = 5;
 /// Between two reads of a peer.
-const LOOK: Duration = Duration::from_millis(250);
+pub(crate) const LOOK: Duration = Duration::from_millis(250);
 
 /// A rotation that is on the wire.
 pub(crate) struct OnTheWire {
     ctl: Child,
     sent: Stopwatch,
+    rotations: usize,
 }
 
 impl OnTheWire {
     /// Begins a rotation: the provider has carried it out, and its answer is on its way.
     pub(crate) fn begin(scene: &Scene) -> Self {
-        let before = scene.rotations();
+        let rotations = scene.rotations() + 1;
         scene.hold_back_an_answer(HELD_BACK.as_millis());
         let ctl = scene.machine.spawn(&["timeout", "60", "tokenctl", "refresh", "legacy"]);
-        until("a rotation is on the wire", || (scene.rotations() > before).then_some(()));
-        Self { ctl, sent: Stopwatch::start() }
+        until("a rotation is on the wire", || (scene.rotations() == rotations).then_some(()));
+        Self { ctl, sent: Stopwatch::start(), rotations }
     }
 
     /// Says that the weather has begun.
@@ -39,8 +40,20 @@ impl OnTheWire {
         checks.check("the weather begins while a rotation is on the wire", took < HELD_BACK, format!("{took:?}"));
     }
 
+    /// Waits for its end, and for the next one, which is due some seconds later: its refresh token is the new one.
+    pub(crate) fn ends(self, scene: &Scene, checks: &mut Checks) {
+        let rotations = self.rotations;
+        self.has_ended(checks);
+        let next = within(PATIENCE, LOOK, || (scene.rotations() > rotations).then_some(()));
+        checks.check(
+            "the next rotation is granted amid it",
+            next.is_some(),
+            format!("{} rotations", scene.rotations()),
+        );
+    }
+
     /// Waits for its end.
-    pub(crate) fn ends(self, checks: &mut Checks) {
+    pub(crate) fn has_ended(self, checks: &mut Checks) {
         let output = self.ctl.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         let status = output.status.code().unwrap_or(-1);
@@ -76,12 +89,11 @@ impl Daemon {
             let last = scene.property("WatchdogTimestampMonotonic");
             signs += usize::from(last != told);
             told = last;
-            (signs > SIGNS || scene.property("MainPID") != self.0).then_some(())
+            (signs > SIGNS && peer.saw_a_renewal() || scene.property("MainPID") != self.0).then_some(())
         });
         let seen = format!("{signs} signs of life");
         checks.check("the watchdog hears of it over two periods", lived.is_some() && signs > SIGNS, seen);
         peer.was_served(checks);
-        self.is_the_same(scene, checks);
     }
 }
 
@@ -111,11 +123,16 @@ impl<'s> Peer<'s> {
         }
     }
 
+    /// Whether it has seen a renewal.
+    pub(crate) fn saw_a_renewal(&self) -> bool {
+        self.tokens.len() > 1
+    }
+
     /// It had no error, and a name whose tokens live for seconds was renewed meanwhile.
     pub(crate) fn was_served(self, checks: &mut Checks) {
-        let Self { tokens, complaints, slowest, .. } = self;
+        let Self { tokens, complaints, slowest, .. } = &self;
         checks.check("peers are served", complaints.is_empty(), format!("{complaints:?}, slowest {slowest:?}"));
-        checks.check("what expires is renewed", tokens.len() > 1, format!("{} tokens of campus", tokens.len()));
+        checks.check("what expires is renewed", self.saw_a_renewal(), format!("{} tokens of campus", tokens.len()));
     }
 }
 
@@ -134,9 +151,9 @@ where
     let weather = begin();
     rotation.is_caught(checks);
     during(checks);
-    rotation.ends(checks);
-    checks.ends("the next rotation begins and ends amid it", &scene.ctl(&["refresh", "legacy"]), 0);
     daemon.lives(scene, checks);
+    rotation.ends(scene, checks);
+    daemon.is_the_same(scene, checks);
     stops(scene, checks);
     weather
 }
