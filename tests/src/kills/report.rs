@@ -125,13 +125,11 @@ impl fmt::Display for Report {
             ("longest gap, ms", self.longest_gap),
             ("longest between two daemons, ms", self.longest_without),
             ("slowest recovery of all names, ms", self.slowest_recovery),
+            ("journald was stopped, times", self.journald_stops),
+            ("  lines of tokend that it has", self.journald_lines),
         ];
         for (what, count) in lines {
             writeln!(f, "{what:<42}{count:>10}")?;
-        }
-        if self.journald_stops > 0 {
-            writeln!(f, "{:<42}{:>10}", "journald was stopped, times", self.journald_stops)?;
-            writeln!(f, "{:<42}{:>10}", "  lines of tokend that it has", self.journald_lines)?;
         }
         write!(f, "{:<42}{:>10}", "unexplained", self.violations.len())?;
         for violation in &self.violations {
