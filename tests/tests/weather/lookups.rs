@@ -54,7 +54,12 @@ pub(crate) fn the_directory_is_deaf(scene: &Scene, checks: &mut Checks) {
         let (user, groups) = (format!("--userspec=+2001:+{group}"), format!("--groups=+{group}"));
         scene.machine.run(&["timeout", "30", "chroot", &user, &groups, "/", "tokenctl", "get", name, "--wait", "10s"])
     };
-    scene.machine.put("/etc/nsswitch.conf", "passwd: files systemd\ngroup: files systemd\nhosts: files dns\n", 0o644);
+    // Without `initgroups` systemd itself would wait for the directory, before each program that it starts.
+    scene.machine.put(
+        "/etc/nsswitch.conf",
+        "passwd: files systemd\ngroup: files systemd\ninitgroups: files\nhosts: files dns\n",
+        0o644,
+    );
     scene.configure("[[access]]\nprofiles = [\"campus\"]\nusers = [\"netops\"]\n");
     scene.start();
     checks.ends("a user of a rule is served", &netops("campus"), 0);
