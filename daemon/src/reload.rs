@@ -1,12 +1,13 @@
 //! A new configuration, read beside the loop and applied whole or not at all.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokend_proto::{ErrorCode, ErrorReply, Reloaded};
+use tokend_proto::{ErrorCode, ErrorReply, ProfileName, Reloaded};
 use tokio::sync::mpsc;
 
-use crate::config::{Config, ConfigError, Environment, Place, Server};
+use crate::config::{Config, ConfigError, Environment, Place, ProfileExtras, Server};
 use crate::core::settings::Settings;
 use crate::driver::{Driver, causes};
 use crate::provider::Provider;
@@ -127,8 +128,17 @@ impl<S: Store + 'static> Driver<S> {
 
 /// The HTTP side of a configuration.
 pub(crate) fn provider(config: &Config) -> Provider {
-    Provider::new(config.profiles.iter().filter_map(|(name, extras)| {
-        let ca_file = extras.ca_file.as_ref()?;
-        Some((name.clone(), ca_file.authorities.to_vec()))
-    }))
+    // Profiles with a certificate of their own have connections of their own.
+    let of_profile = |(name, extras): (&ProfileName, &ProfileExtras)| {
+        let host = config.settings.profiles.get(name).map(|profile| Arc::clone(&profile.endpoint().host));
+        (host, extras.ca_file.as_ref().map(|ca_file| ca_file.path.clone()))
+    };
+    let hosts: BTreeSet<_> = config.profiles.iter().map(of_profile).collect();
+    Provider::new(
+        hosts.len(),
+        config.profiles.iter().filter_map(|(name, extras)| {
+            let ca_file = extras.ca_file.as_ref()?;
+            Some((name.clone(), ca_file.authorities.to_vec()))
+        }),
+    )
 }

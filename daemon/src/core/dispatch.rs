@@ -104,7 +104,8 @@ impl Core {
         }
         host.not_before = Boot::default();
         host.limiter.wait(now.boot, host.queue.len());
-        if host.queue.is_empty() || host.limiter.ready_at().is_none_or(|at| at > now.boot) {
+        let has_room = self.in_flight.has_room(name);
+        if host.queue.is_empty() || !has_room || host.limiter.ready_at().is_none_or(|at| at > now.boot) {
             return None;
         }
         let host = &self.hosts[name];
@@ -147,6 +148,7 @@ impl Core {
             Job::Chain(key) => self.request_chain(now, key),
         };
         let Some(request) = request else { return };
+        self.in_flight.sent(request.id, host);
         if let Some(host) = self.hosts.get_mut(host) {
             host.limiter.take(now.boot, uid);
         }
@@ -158,7 +160,10 @@ impl Core {
         if self.stopping {
             return None;
         }
-        let of_host = |host: &Host| {
+        let of_host = |(name, host): (&Arc<str>, &Host)| {
+            if !self.in_flight.has_room(name) {
+                return None; // an answer makes it
+            }
             let ready = host.limiter.ready_at()?.max(host.not_before);
             if host.paused.is_empty() {
                 return (!host.queue.is_empty()).then_some(ready);
@@ -169,7 +174,7 @@ impl Core {
             });
             times.min()
         };
-        self.hosts.values().filter_map(of_host).min()
+        self.hosts.iter().filter_map(of_host).min()
     }
 
     pub(super) fn client_of<'a>(&'a self, job: &'a Job) -> Option<&'a str> {

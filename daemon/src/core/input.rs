@@ -25,6 +25,8 @@ pub enum Input {
     Restore(Held),
     /// A new configuration is in force.
     Configure(Arc<Settings>),
+    /// With it, something of these profiles has changed that the settings do not show: what failed may work now.
+    Revised(Vec<ProfileName>),
     /// A peer asks something. The access rules have let it.
     Ask {
         /// Chosen by the shell, never used twice.

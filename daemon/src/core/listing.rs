@@ -26,6 +26,9 @@ const UNKNOWN_AT_MOST_EVERY: Duration = Duration::from_secs(60);
 /// More tenants than any provider has are a provider's fault.
 const MAX_TENANTS: usize = 100_000;
 
+/// So are pages so small that a list takes more requests than this, one after the other.
+const MAX_PAGES: u32 = 1_000;
+
 impl Core {
     /// A question that needs the list: answered from it, or put off until it is there.
     pub(super) fn ask_listing(&mut self, now: Now, id: WaiterId, question: Question) {
@@ -185,6 +188,7 @@ impl Core {
         let before = listing.partial.len();
         listing.partial.extend(page.items.into_iter().map(|(id, name)| (id, Arc::from(name))));
         listing.received = listing.received.saturating_add(page.received);
+        listing.pages += 1;
         if listing.received >= page.total {
             return self.list_received(now, profile);
         }
@@ -199,6 +203,13 @@ impl Core {
             let message = format!("the provider lists more than {MAX_TENANTS} tenants");
             return self.listing_failed(now, profile, &message, None);
         }
+        if listing.pages >= MAX_PAGES {
+            let (received, total) = (listing.received, page.total);
+            let message = format!(
+                "the provider gave {received} of {total} tenants in {MAX_PAGES} pages; expected fewer and larger pages"
+            );
+            return self.listing_refused(now, profile, &message, None);
+        }
         self.begin_listing(now, profile);
     }
 
@@ -207,6 +218,7 @@ impl Core {
         listing.tenants = std::mem::take(&mut listing.partial);
         listing.fetched = Some(now.boot);
         listing.received = 0;
+        listing.pages = 0;
         listing.failures = 0;
         listing.retry_at = None;
         listing.trouble = None;
@@ -299,11 +311,7 @@ impl Core {
                     return self.begin_listing(now, profile);
                 }
                 // Another token does not help, so neither does the next one: as after any refusal.
-                let probe = schedule::probe(listing.refusals, self.random.roll());
-                let Some(listing) = self.listing_mut(profile) else { return };
-                listing.refusals = listing.refusals.saturating_add(1);
-                let wait = probe.max(failure.retry_after.unwrap_or_default());
-                return self.listing_failed(now, profile, &failure.message, Some(wait));
+                return self.listing_refused(now, profile, &failure.message, failure.retry_after);
             }
             FailureKind::RateLimited => {
                 if let Some(owner) = self.profiles.get(profile).map(|state| Arc::clone(&state.profile)) {
@@ -327,12 +335,22 @@ impl Core {
         self.answer_listing(now, profile);
     }
 
+    /// There is no use in asking again soon.
+    fn listing_refused(&mut self, now: Now, profile: &ProfileName, message: &str, asked: Option<Duration>) {
+        let roll = self.random.roll();
+        let Some(listing) = self.listing_mut(profile) else { return };
+        let probe = schedule::probe(listing.refusals, roll);
+        listing.refusals = listing.refusals.saturating_add(1);
+        self.listing_failed(now, profile, message, Some(probe.max(asked.unwrap_or_default())));
+    }
+
     fn listing_failed(&mut self, now: Now, profile: &ProfileName, message: &str, asked: Option<Duration>) {
         let roll = self.random.roll();
         let Some(listing) = self.listing_mut(profile) else { return };
         listing.failures = listing.failures.saturating_add(1);
         listing.partial = BTreeMap::new();
         listing.received = 0;
+        listing.pages = 0;
         listing.refused_again = false;
         let backoff = schedule::backoff(listing.failures, None, false, roll);
         let wait = backoff.max(asked.unwrap_or_default().min(schedule::MAX_PAUSE));

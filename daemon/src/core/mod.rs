@@ -29,6 +29,7 @@ mod failure;
 mod fixture;
 pub mod held;
 mod import;
+mod in_flight;
 pub mod input;
 mod limiter;
 mod listing;
@@ -68,6 +69,8 @@ use chain_state::{Chain, Quota, Work, Written};
 use effect::{Effect, Notice, Outcome, Severity};
 use exchange::{Answer, RequestId};
 use held::HeldProfile;
+use in_flight::InFlight;
+pub use in_flight::MOST_REQUESTS;
 use input::{Input, WaiterId, WriteId};
 use random::Random;
 use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision, Ruins};
@@ -96,6 +99,7 @@ pub struct Core {
     /// How many of these are watches.
     watches: usize,
     requests: HashMap<RequestId, Purpose>,
+    in_flight: InFlight,
     writes: HashMap<WriteId, Written>,
     marked: BTreeSet<TokenName>,
     alarms: Alarms,
@@ -130,6 +134,7 @@ impl Core {
             waiters: HashMap::new(),
             watches: 0,
             requests: HashMap::new(),
+            in_flight: InFlight::default(),
             writes: HashMap::new(),
             marked: BTreeSet::new(),
             alarms: Alarms::default(),
@@ -155,6 +160,7 @@ impl Core {
         match input {
             Input::Restore(held) => self.take_over(held),
             Input::Configure(settings) => self.configure(now, settings),
+            Input::Revised(profiles) => profiles.iter().for_each(|profile| self.revised(now, profile)),
             Input::Ask { waiter, uid, question } => self.ask(now, waiter, uid, question),
             Input::Leave(waiter) => self.forget(waiter),
             Input::Answered { request, answer } => self.answered(now, request, answer),
@@ -213,6 +219,7 @@ impl Core {
     }
 
     fn answered(&mut self, now: Now, request: RequestId, answer: Answer) {
+        self.in_flight.answered(request);
         match self.requests.remove(&request) {
             Some(Purpose::Token { name, sent, secret, subject }) => {
                 self.token_answered(now, request, &name, sent, secret, subject, answer);

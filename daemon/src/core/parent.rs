@@ -115,7 +115,11 @@ impl Core {
         for child in children {
             if let Some(entry) = self.names.get_mut(&child) {
                 entry.activity = Activity::Idle;
-                entry.probe_now();
+                if entry.is_permanent() {
+                    entry.probe_now();
+                }
+                // How often its own requests failed is another matter.
+                entry.retry_at = entry.retry_at.filter(|at| *at > now.boot);
             }
             self.begin(now, &child);
             self.mark(child);

@@ -319,6 +319,7 @@ pub(super) struct Listing {
     /// Pages received so far.
     pub(super) partial: BTreeMap<WorkspaceId, Arc<str>>,
     pub(super) received: u64,
+    pub(super) pages: u32,
     pub(super) failures: u32,
     pub(super) retry_at: Option<Boot>,
     pub(super) trouble: Option<String>,

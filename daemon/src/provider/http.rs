@@ -22,6 +22,7 @@ use crate::core::exchange::{Failure, FailureKind, LOGIN_STEPS};
 use crate::core::settings::{Kind, Profile};
 use crate::core::time::Boot;
 use crate::system::clock;
+use crate::system::process::KEPT_CONNECTIONS;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +85,8 @@ pub(super) struct Http {
     timing: Timing,
     trust: Arc<Trust>,
     clients: Mutex<HashMap<(Circle, Way), Slot>>,
+    /// Connections are kept for further requests.
+    keeps: bool,
 }
 
 /// Of a client that is made once.
@@ -100,7 +103,12 @@ struct Way {
 
 impl Http {
     pub(super) fn new(timing: Timing, trust: Trust) -> Self {
-        Self { timing, trust: Arc::new(trust), clients: Mutex::default() }
+        Self { timing, trust: Arc::new(trust), clients: Mutex::default(), keeps: true }
+    }
+
+    /// Keeps none where there are so many hosts that they would take more descriptors than are kept back for them.
+    pub(super) fn keeping_connections_to(self, hosts: usize) -> Self {
+        Self { keeps: hosts.saturating_mul(IDLE_CONNECTIONS) <= KEPT_CONNECTIONS, ..self }
     }
 
     pub(super) fn timing(&self) -> Timing {
@@ -119,7 +127,8 @@ impl Http {
             let why = "without TLS only 127.0.0.0/8 and [::1] are spoken to";
             return Err(classify::not_sent(asked, FailureKind::Transient, why));
         }
-        let way = Way { loopback: is_loopback(&url), fresh: matches!(profile.kind, Kind::Classic { .. }) };
+        let way =
+            Way { loopback: is_loopback(&url), fresh: !self.keeps || matches!(profile.kind, Kind::Classic { .. }) };
         let client = self.client(self.trust.circle(&profile.name), way).await;
         let client = client.map_err(|error| classify::transport(asked, &error, false))?;
         let gate = Gate::default();

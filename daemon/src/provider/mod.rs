@@ -49,9 +49,14 @@ pub struct ResolvedSecrets<'a> {
 
 impl Provider {
     /// `authorities` are those of each profile's `ca_file`, where it has one: they are trusted in addition to the
-    /// system's. Costs no time: clients are made when they are first needed.
-    pub fn new(authorities: impl IntoIterator<Item = (ProfileName, Vec<CertificateDer<'static>>)>) -> Self {
-        Self::with_timing(authorities, Timing::PRODUCTION)
+    /// system's. `hosts`: how many there are; connections are kept where that does not take too many descriptors. Costs
+    /// no time: clients are made when they are first needed.
+    pub fn new(
+        hosts: usize,
+        authorities: impl IntoIterator<Item = (ProfileName, Vec<CertificateDer<'static>>)>,
+    ) -> Self {
+        let provider = Self::with_timing(authorities, Timing::PRODUCTION);
+        Self { http: provider.http.keeping_connections_to(hosts) }
     }
 
     fn with_timing(

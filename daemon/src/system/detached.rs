@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// Threads at a time. A machine on which so many paths hang is not helped by one more.
-const MAX_THREADS: usize = 64;
+/// Threads at a time, each with a descriptor or two. A machine on which so many paths hang is not helped by one more.
+pub(super) const MAX_THREADS: usize = 32;
 
 /// Work that waits for the thread of one key.
 const MAX_QUEUED: usize = 256;

@@ -9,8 +9,16 @@ use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 
-/// Descriptors beside those of connections: listeners, provider connections, files, pipes of secret commands.
-const RESERVED_DESCRIPTORS: u64 = 256;
+use super::detached;
+use crate::core::MOST_REQUESTS;
+
+/// Descriptors beside those of peers' connections, so that the store can open its files whatever else goes on: requests on
+/// the wire, [`KEPT_CONNECTIONS`] to providers, files and look-ups that hang, pipes of secret commands, and the rest, among
+/// which are the store's files.
+const RESERVED_DESCRIPTORS: u64 = (MOST_REQUESTS + KEPT_CONNECTIONS + detached::MAX_THREADS + 48 + 48) as u64;
+
+/// Connections to providers that are kept for another request, in all.
+pub const KEPT_CONNECTIONS: usize = 32;
 
 /// Why the process cannot be what it has to be.
 #[derive(Debug, thiserror::Error)]
@@ -163,9 +171,9 @@ mod tests {
     #[ignore = "run by the test above"]
     fn child_descriptors() {
         setrlimit(Resource::RLIMIT_NOFILE, 64, 1000).unwrap();
-        let error = raise_descriptor_limit(745).unwrap_err().to_string();
-        assert!(error.contains("745 connections need 1001 file descriptors and the hard limit is 1000"), "{error}");
-        assert_eq!(raise_descriptor_limit(744).unwrap(), 1000);
+        let error = raise_descriptor_limit(713).unwrap_err().to_string();
+        assert!(error.contains("713 connections need 1001 file descriptors and the hard limit is 1000"), "{error}");
+        assert_eq!(raise_descriptor_limit(712).unwrap(), 1000);
         assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), (1000, 1000));
     }
 

@@ -15,6 +15,7 @@ mod reload;
 mod renewal;
 mod ruins;
 mod secrets;
+mod slow_provider;
 mod sources;
 mod tenants;
 mod unchanged;

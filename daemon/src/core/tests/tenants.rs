@@ -354,3 +354,26 @@ fn a_refusal_of_the_workspace_token_counts_though_its_tenant_is_gone() {
     let exchange = rig.sent.first().map(subject);
     assert_eq!(exchange, Some("access-2"), "exchanged with another token");
 }
+
+#[test]
+fn pages_of_one_tenant_end_before_they_are_a_hundred_thousand_requests() {
+    let mut rig = rig();
+    rig.grant(900);
+    rig.grant(900);
+    let waiter = rig.ask(Question::Tenants { profile: "msp".parse().expect("a profile") });
+    let mut pages = 0_u64;
+    for _ in 0..7_200 {
+        while let Some(request) = rig.sent.first().cloned() {
+            if let Grant::ListTenants { offset, .. } = request.grant {
+                pages += 1;
+                rig.answer(page(50_000, &[(&format!("{:032x}", 0x1000 + offset), "Tenant")]));
+            } else {
+                rig.grant(900);
+            }
+        }
+        rig.pass(secs(1));
+    }
+    assert!(pages <= 9_000, "{pages} pages in two hours");
+    assert_eq!(rig.code(waiter), ErrorCode::Unavailable);
+    assert!(rig.notices.iter().any(|notice| notice.message.contains("in 1000 pages")), "it says why");
+}
