@@ -25,10 +25,10 @@ pub const FLOOD: &str = "flood";
 const UID: u32 = 65_534;
 
 /// Connections, each with a thread of its own.
-const CONNECTIONS: usize = 16;
+const CONNECTIONS: usize = 64;
 
 /// Requests on each of them that are not answered yet.
-const DEPTH: usize = 16;
+const DEPTH: usize = 64;
 
 /// How long the daemon may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -117,7 +117,7 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
     );
     section.note(
         "The daemon stands alone on one processor; on the other one a user reads a token on one connection, one request \
-         at a time, and a process of another user asks on 16 connections, 16 requests at a time on each. The ratios are \
+         at a time, and a process of another user asks on 64 connections, 64 requests at a time on each. The ratios are \
          those of slices side by side: in the second one the same process sends as many `Ping`s as it got answers in \
          the first. Meanwhile root asks for the status of one name every 20 ms.",
     );
