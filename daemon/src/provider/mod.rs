@@ -19,6 +19,8 @@ mod loose;
 mod refresh;
 mod reply;
 mod request;
+mod resolver;
+mod system_store;
 mod tenants;
 mod token_response;
 mod trust;
