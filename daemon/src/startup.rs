@@ -87,7 +87,7 @@ fn begin(path: &Path, warnings: &mut Vec<String>) -> Result<(Begun, Option<Works
     let config = Config::load(path, &environment).map_err(StartupError::Config)?;
     warnings.extend(config.warnings.iter().cloned());
     let server = &config.server;
-    process::raise_descriptor_limit(u64::from(server.max_connections))?;
+    process::raise_descriptor_limit(config.needs())?;
     // A command may have to be run for the key.
     let (key, works) = match &config.state_key {
         None => (None, None),

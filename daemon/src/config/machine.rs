@@ -24,7 +24,9 @@ pub(super) fn look(server: &Server, places: &Places, context: &Context<'_>) {
     if places.socket.line.is_some() {
         socket(&server.socket, &places.socket, findings);
     }
-    if let Err(problem) = process::descriptor_limit(u64::from(server.max_connections)) {
+    if let Err(problem) =
+        process::descriptor_limit(process::Needs { connections: server.max_connections as usize, ..Default::default() })
+    {
         findings.warn(&places.max_connections, format!("{problem}; the unit's limit may differ"));
     }
 }

@@ -49,6 +49,7 @@ pub use server::{Server, SocketGroup, USUAL_GROUP};
 
 use crate::core::access::Access;
 use crate::core::settings::Settings;
+use crate::system::process::Needs;
 use crate::system::secret::SecretSource;
 use validate::Purpose;
 
@@ -86,6 +87,20 @@ pub struct Report {
 }
 
 impl Config {
+    /// What it needs descriptors for.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let of_profiles =
+            self.profiles.values().flat_map(|profile| profile.secrets.client.iter().chain(&profile.secrets.password));
+        let sources: Vec<&SecretSource> = of_profiles.chain(&self.state_key).collect();
+        let commands = sources.iter().filter(|source| matches!(source, SecretSource::Command { .. })).count();
+        let files = sources
+            .iter()
+            .filter(|source| matches!(source, SecretSource::File { .. } | SecretSource::Credential { .. }))
+            .count();
+        Needs { connections: self.server.max_connections as usize, files, commands }
+    }
+
     /// For start-up and reload. Reads the configuration, the `ca_file`s, and whether the secrets are there; runs no
     /// command.
     ///

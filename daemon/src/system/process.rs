@@ -9,28 +9,49 @@ use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 
-use super::detached;
+use super::secret::{MAX_COMMANDS_AT_ONCE, MAX_FILES_AT_ONCE, MAX_SLOW_COMMANDS};
 use crate::core::MOST_REQUESTS;
-
-/// Descriptors beside those of peers' connections, so that the store can open its files whatever else goes on: requests on
-/// the wire, [`KEPT_CONNECTIONS`] to providers, files and look-ups that hang, pipes of secret commands, and the rest, among
-/// which are the store's files.
-const RESERVED_DESCRIPTORS: u64 = (MOST_REQUESTS + KEPT_CONNECTIONS + detached::MAX_THREADS + 48 + 48) as u64;
+use crate::provider::MAX_LOOK_UPS;
 
 /// Connections to providers that are kept for another request, in all.
-pub const KEPT_CONNECTIONS: usize = 32;
+pub const KEPT_CONNECTIONS: usize = 16;
+
+/// For everything else: the store's files, sockets, timers.
+const OTHERS: usize = 40;
+
+/// What a configuration needs descriptors for. All of it together has to fit, so that the store can open its files whatever
+/// else goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// Peers, as many as there may be in all, those kept for root included.
+    pub connections: usize,
+    /// Secrets that are files, each of which may hang while it is read.
+    pub files: usize,
+    /// Secrets that are commands, each with pipes for what it says.
+    pub commands: usize,
+}
+
+impl Needs {
+    fn descriptors(self) -> u64 {
+        let commands = self.commands.min(MAX_COMMANDS_AT_ONCE + MAX_SLOW_COMMANDS);
+        let look_ups = 2 * MAX_LOOK_UPS; // a socket for each of two name servers
+        let reserved =
+            MOST_REQUESTS + KEPT_CONNECTIONS + look_ups + self.files.min(MAX_FILES_AT_ONCE) + 3 * commands + OTHERS;
+        self.connections.saturating_add(reserved) as u64
+    }
+}
 
 /// Why the process cannot be what it has to be.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// Too few descriptors.
     #[error(
-        "{connections} connections need {needed} file descriptors and the hard limit is {hard}: \
-         raise it (`LimitNOFILE={needed}` in the unit, `ulimit -Hn`), or lower `max_connections`"
+        "{connections} connections and what goes on beside them need {needed} file descriptors and the hard limit is \
+         {hard}: raise it (`LimitNOFILE={needed}` in the unit, `ulimit -Hn`), or lower `max_connections`"
     )]
     TooFewDescriptors {
         /// What was asked for.
-        connections: u64,
+        connections: usize,
         /// What that needs.
         needed: u64,
         /// What there may be.
@@ -68,13 +89,12 @@ pub fn take_signals() -> Result<(), ProcessError> {
     meaningful().thread_unblock().map_err(system("take signals"))
 }
 
-/// Raises the soft limit of descriptors to the hard one; returns it. `connections`: as many as there may be in all,
-/// those kept for root included.
+/// Raises the soft limit of descriptors to the hard one; returns it.
 ///
 /// # Errors
-/// When that many connections would not fit.
-pub fn raise_descriptor_limit(connections: u64) -> Result<u64, ProcessError> {
-    let (soft, hard) = descriptor_limit(connections)?;
+/// When what is needed would not fit.
+pub fn raise_descriptor_limit(needs: Needs) -> Result<u64, ProcessError> {
+    let (soft, hard) = descriptor_limit(needs)?;
     if soft < hard {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(system("raise the limit of file descriptors"))?;
     }
@@ -85,11 +105,11 @@ pub fn raise_descriptor_limit(connections: u64) -> Result<u64, ProcessError> {
 ///
 /// # Errors
 /// As [`raise_descriptor_limit`].
-pub fn descriptor_limit(connections: u64) -> Result<(u64, u64), ProcessError> {
+pub fn descriptor_limit(needs: Needs) -> Result<(u64, u64), ProcessError> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(system("read the limit of file descriptors"))?;
-    let needed = connections.saturating_add(RESERVED_DESCRIPTORS);
+    let needed = needs.descriptors();
     if hard < needed {
-        return Err(ProcessError::TooFewDescriptors { connections, needed, hard });
+        return Err(ProcessError::TooFewDescriptors { connections: needs.connections, needed, hard });
     }
     Ok((soft, hard))
 }
@@ -171,9 +191,12 @@ mod tests {
     #[ignore = "run by the test above"]
     fn child_descriptors() {
         setrlimit(Resource::RLIMIT_NOFILE, 64, 1000).unwrap();
-        let error = raise_descriptor_limit(713).unwrap_err().to_string();
-        assert!(error.contains("713 connections need 1001 file descriptors and the hard limit is 1000"), "{error}");
-        assert_eq!(raise_descriptor_limit(712).unwrap(), 1000);
+        let needs = |connections| Needs { connections, files: 10, commands: 20 };
+        let error = raise_descriptor_limit(needs(730)).unwrap_err().to_string();
+        let expected =
+            "730 connections and what goes on beside them need 1001 file descriptors and the hard limit is 1000";
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(raise_descriptor_limit(needs(729)).unwrap(), 1000);
         assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), (1000, 1000));
     }
 
