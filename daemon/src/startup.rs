@@ -67,13 +67,15 @@ pub enum StartupError {
 pub fn run(path: &Path, log: Log) -> Result<(), StartupError> {
     let mut warnings = Vec::new();
     let begun = begin(path, &mut warnings);
-    log.start()?;
+    let (audit, records) = Audit::new(false);
+    // Until everything else has ended.
+    let _log = log.start(records)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     let (begun, works) = begun?;
     let Works { runtime, signals } = works.map_or_else(Works::new, Ok)?;
-    let result = runtime.block_on(serve(begun, signals));
+    let result = runtime.block_on(serve(begun, signals, Arc::new(audit)));
     // A secret's command may still run; it is not waited for.
     runtime.shutdown_background();
     result
@@ -145,7 +147,7 @@ struct Begun {
     token_files: Vec<File>,
 }
 
-async fn serve(begun: Begun, signals: Signals) -> Result<(), StartupError> {
+async fn serve(begun: Begun, signals: Signals, audit: Arc<Audit>) -> Result<(), StartupError> {
     let Begun { path, environment, config, folder, listener, token_files } = begun;
     let server = &config.server;
     let store = folder.open()?;
@@ -160,8 +162,7 @@ async fn serve(begun: Begun, signals: Signals) -> Result<(), StartupError> {
     let board = Arc::new(Board::new());
     let access = Arc::new(Rules::new(config.access.clone()));
     let notes = Arc::new(ArcSwap::from_pointee(config.warnings.clone()));
-    let (audit, records) = Audit::new(config.audit.reads);
-    let audit = Arc::new(audit);
+    audit.set_reads(config.audit.reads);
     let (to_core, messages) = mpsc::channel(CORE_QUEUE);
     let context = Context {
         board: Arc::clone(&board),
@@ -200,11 +201,6 @@ async fn serve(begun: Begun, signals: Signals) -> Result<(), StartupError> {
     driver.begin(held, config.settings);
     let socket =
         SocketThread::spawn(listener, context).map_err(|error| StartupError::System("serve the socket", error))?;
-    // Records wait for it meanwhile.
-    let auditor = std::thread::Builder::new()
-        .name("audit".into())
-        .spawn(move || records.write(|| clock.boot()))
-        .map_err(|error| StartupError::System("start a thread for the audit records", error))?;
     if let Some(watchdog) = &watchdog {
         socket.answer(Arc::clone(watchdog));
     }
@@ -216,10 +212,6 @@ async fn serve(begun: Begun, signals: Signals) -> Result<(), StartupError> {
         "tokend is ready"
     );
     let ended = driver.run(messages, socket, signals, watchdog).await;
-    // Everybody who has something to record is gone: what is recorded still gets written.
-    if auditor.join().is_err() {
-        tracing::error!("the thread of the audit records panicked");
-    }
     ended.map_err(|error| StartupError::System("keep time", error))?;
     tracing::info!("tokend has ended");
     Ok(())

@@ -8,6 +8,7 @@ pub mod notify;
 pub mod passed;
 pub mod process;
 pub mod secret;
+pub mod stderr;
 pub mod timer;
 pub mod token_file;
 pub mod watchdog;

@@ -1,8 +1,9 @@
 //! Limits and habits of the process. To be called first thing in `main`.
 
 use std::cell::Cell;
-use std::io::{self, Write};
+use std::io;
 use std::panic::PanicHookInfo;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -10,6 +11,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 
 use super::secret::{MAX_COMMANDS_AT_ONCE, MAX_FILES_AT_ONCE, MAX_SLOW_COMMANDS};
+use super::{log, stderr};
 use crate::core::MOST_REQUESTS;
 use crate::provider::MAX_LOOK_UPS;
 
@@ -40,6 +42,9 @@ impl Needs {
         self.connections.saturating_add(reserved) as u64
     }
 }
+
+/// How long a panic waits until what was logged before it is written.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Why the process cannot be what it has to be.
 #[derive(Debug, thiserror::Error)]
@@ -137,11 +142,14 @@ thread_local! {
 /// do to tokens is worse than a restart, after which everything durable is there.
 pub fn end_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
-        // Not through the log: it may be where the panic comes from.
-        let _ = io::stderr().write_all(describe(panic).as_bytes());
-        if !CONTAINED.get() {
-            std::process::abort();
+        let words = describe(panic);
+        if CONTAINED.get() {
+            return tracing::error!("{words}");
         }
+        log::flush(LAST_LINES);
+        // Not through the log: it may be where the panic comes from.
+        stderr::say(&format!("tokend: {words}"));
+        std::process::abort();
     }));
 }
 
@@ -155,21 +163,30 @@ fn describe(panic: &PanicHookInfo<'_>) -> String {
     let thread = std::thread::current();
     let place = panic.location().map_or_else(|| "unknown place".to_owned(), ToString::to_string);
     let words = panic.payload().downcast_ref::<&'static str>().map(|words| format!(": {words}")).unwrap_or_default();
-    format!("tokend: panic in thread {} at {place}{words}\n", thread.name().unwrap_or("(unnamed)"))
+    format!("panic in thread {} at {place}{words}", thread.name().unwrap_or("(unnamed)"))
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
-    use std::process::{Command, Output};
+    use std::process::{Command, Output, Stdio};
 
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+    use super::super::log::{Log, LogFormat};
     use super::*;
+    use crate::audit::Audit;
 
     /// Runs one of the ignored tests below in a process of its own: what they do cannot be undone.
     fn in_a_process_of_its_own(test: &str) -> Output {
+        child(test).output().unwrap()
+    }
+
+    fn child(test: &str) -> Command {
         let name = format!("system::process::tests::{test}");
-        let program = std::env::current_exe().unwrap();
-        Command::new(program).args(["--exact", &name, "--ignored", "--nocapture"]).output().unwrap()
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", &name, "--ignored", "--nocapture"]);
+        command
     }
 
     fn passes(test: &str) {
@@ -234,6 +251,17 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_ends_the_process_though_nobody_reads_what_it_says() {
+        let (_reader, writer) = io::pipe().unwrap();
+        // Of a pipe that has no room left.
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        while nix::unistd::write(&writer, &[b'x'; 4096]).is_ok() {}
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+        let status = child("child_panic").stdout(Stdio::null()).stderr(writer).status().unwrap();
+        assert_eq!(status.signal(), Some(nix::libc::SIGABRT), "{status}");
+    }
+
+    #[test]
     fn a_contained_panic_ends_only_its_thread() {
         let output = in_a_process_of_its_own("child_contained");
         let said = String::from_utf8_lossy(&output.stderr);
@@ -245,6 +273,7 @@ mod tests {
     #[ignore = "run by the test above"]
     fn child_contained() {
         end_on_panic();
+        let _log = Log::new("info", LogFormat::Text).unwrap().start(Audit::new(false).1).unwrap();
         let contained = std::thread::spawn(|| {
             contain_panics();
             panic!("a literal from the source");
