@@ -8,7 +8,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 
 use crate::audit::Audit;
 use crate::board::Board;
@@ -162,7 +161,7 @@ async fn serve(begun: Begun, signals: Signals) -> Result<(), StartupError> {
     let notes = Arc::new(ArcSwap::from_pointee(config.warnings.clone()));
     let (audit, records) = Audit::new(config.audit.reads);
     let audit = Arc::new(audit);
-    let (to_core, messages) = mpsc::channel(CORE_QUEUE);
+    let (to_core, messages) = socket::queue(CORE_QUEUE);
     let context = Context {
         board: Arc::clone(&board),
         clock: Arc::new(clock),

@@ -62,7 +62,7 @@ fn who_waits_for_tenants_is_answered_when_a_reload_takes_them_away() {
         rig.grant(900);
         let profile: tokend_proto::ProfileName = "msp".parse().expect("a profile");
         let waiters = [
-            rig.ask(Question::Tenants { profile: profile.clone() }),
+            rig.ask(tenants_of(profile.as_str())),
             rig.ask(Question::Resolve { profile, workspace_name: "Acme Corp".into() }),
             rig.get("msp/000000000000000000000000000000c0"),
             rig.get("msp/497f6eca62764993bfeb53cbbbba6f08"),
