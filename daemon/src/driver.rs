@@ -26,7 +26,7 @@ use crate::core::settings::Settings;
 use crate::provider::{Provider, ResolvedSecrets};
 use crate::reload::{Reload, Reloader};
 use crate::service::Service;
-use crate::socket::{Message, ReloadReplyTo, ReplyTo, Rules, SocketThread};
+use crate::socket::{Message, Messages, ReloadReplyTo, ReplyTo, Rules, SocketThread};
 use crate::store::Store;
 use crate::system::clock::Clock;
 use crate::system::secret::SecretCache;
@@ -138,7 +138,7 @@ impl<S: Store + 'static> Driver<S> {
     /// When the system gives no timer.
     pub async fn run(
         mut self,
-        mut messages: mpsc::Receiver<Message>,
+        mut messages: Messages,
         socket: SocketThread,
         mut signals: Signals,
         watchdog: Option<Arc<Watchdog>>,
@@ -200,9 +200,9 @@ impl<S: Store + 'static> Driver<S> {
 
     fn message(&mut self, message: Message) {
         match message {
-            Message::Ask { waiter, uid, question, reply } => {
+            Message::Ask { waiter, asker, question, reply } => {
                 self.replies.insert(waiter, reply);
-                self.tell(Input::Ask { waiter, uid, question });
+                self.tell(Input::Ask { waiter, asker, question });
             }
             Message::Leave(waiters) => {
                 for waiter in waiters {

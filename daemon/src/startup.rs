@@ -8,7 +8,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 
 use crate::audit::Audit;
 use crate::board::Board;
@@ -163,7 +162,7 @@ async fn serve(begun: Begun, signals: Signals, audit: Arc<Audit>) -> Result<(), 
     let access = Arc::new(Rules::new(config.access.clone()));
     let notes = Arc::new(ArcSwap::from_pointee(config.warnings.clone()));
     audit.set_reads(config.audit.reads);
-    let (to_core, messages) = mpsc::channel(CORE_QUEUE);
+    let (to_core, messages) = socket::queue(CORE_QUEUE);
     let context = Context {
         board: Arc::clone(&board),
         clock: Arc::new(clock),

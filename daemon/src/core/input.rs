@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName};
+use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName, WorkspaceId};
 
 use super::exchange::{Answer, RequestId, SecretVersions};
 use super::held::Held;
+use super::page::Page;
 use super::settings::Settings;
 use super::time::Boot;
 
@@ -17,6 +18,15 @@ pub struct WaiterId(pub u64);
 /// Names a write to the store and its one result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WriteId(pub u64);
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    /// The user.
+    pub uid: u32,
+    /// Root or the daemon's own user, for whom some of everything is kept.
+    pub superuser: bool,
+}
 
 /// Something happened.
 #[derive(Debug, Clone)]
@@ -32,7 +42,7 @@ pub enum Input {
         /// Chosen by the shell, never used twice.
         waiter: WaiterId,
         /// For fairness between users.
-        uid: u32,
+        asker: Asker,
         /// What it asks.
         question: Question,
     },
@@ -118,13 +128,28 @@ pub enum Question {
         /// As the provider has it.
         workspace_name: Arc<str>,
     },
-    /// All tenants.
+    /// Tenants.
     Tenants {
         /// Of which MSP workspace.
         profile: ProfileName,
+        /// Which of them.
+        page: Box<Page<WorkspaceId>>,
     },
-    /// How all names are doing.
-    Status,
+    /// How names are doing.
+    Status {
+        /// Which of them.
+        page: Box<Page<TokenName>>,
+    },
+    /// How one name is doing.
+    StatusOf {
+        /// Which.
+        name: TokenName,
+    },
+    /// Which names there are for a reader, and what it may do with them.
+    Rights {
+        /// Which of them.
+        page: Box<Page<TokenName>>,
+    },
     /// Why a name is as it is.
     Explain {
         /// Which name.

@@ -15,7 +15,7 @@ use super::record::{
     ChainKey, ChainRecord, ChainState, LostCause, QuotaRecord, Record, RecordKey, Restored, RestoredContent, Revision,
 };
 use super::settings::{Kind, Profile, Settings};
-use super::state::{Fetch, Job, Listing, Name, ProfileState};
+use super::state::{Activity, Fetch, Job, Listing, Name, ProfileState};
 use super::time::{Boot, Now};
 
 /// Why a name is given its profile.
@@ -183,13 +183,15 @@ impl Core {
 
     fn drop_waiting_name(&mut self, name: &TokenName, message: &str) {
         self.set_alarm(name, None);
+        self.count_on_demand(name, false);
+        self.set_activity(name, Activity::Idle);
         let Some(entry) = self.names.remove(name) else { return };
         self.remove_job(&Job::Name(name.clone()));
         if entry.token.is_some() {
             self.held_version += u64::from(!entry.is_classic());
             self.effects.push_back(Effect::Withdraw(name.clone()));
         }
-        for id in entry.waiters.iter().copied().chain(entry.watch.watchers()) {
+        for id in entry.waiters.ids().chain(entry.watch.watchers()) {
             self.answer(id, failure::no_such_name(format!("{name}: {message}")));
         }
     }

@@ -62,7 +62,7 @@ fn who_waits_for_tenants_is_answered_when_a_reload_takes_them_away() {
         rig.grant(900);
         let profile: tokend_proto::ProfileName = "msp".parse().expect("a profile");
         let waiters = [
-            rig.ask(Question::Tenants { profile: profile.clone() }),
+            rig.ask(tenants_of(profile.as_str())),
             rig.ask(Question::Resolve { profile, workspace_name: "Acme Corp".into() }),
             rig.get("msp/000000000000000000000000000000c0"),
             rig.get("msp/497f6eca62764993bfeb53cbbbba6f08"),
@@ -134,7 +134,7 @@ fn pauses_of_tenants_and_of_their_list_outlive_reloads_and_the_workspaces_renewa
     let mut rig = Rig::new(&profiles);
     rig.grant(900);
     rig.answer(failed(FailureKind::Transient, Some(secs(3_000))));
-    let waiter = rig.ask(Question::Tenants { profile: "msp".parse().expect("a profile") });
+    let waiter = rig.tenants("msp");
     rig.answer(failed(FailureKind::Transient, Some(secs(3_000))));
     assert_eq!(rig.code(waiter), ErrorCode::Unavailable);
     let mut renewals = 0;
