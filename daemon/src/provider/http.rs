@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap};
 use reqwest::{Client, RequestBuilder, StatusCode, Url, redirect, retry};
+use rustls::pki_types::CertificateDer;
 use tokio::sync::OnceCell;
 use url::Host;
 use zeroize::Zeroizing;
 
 use super::body::{self, Body, BodyFault};
-use super::classify;
+use super::classify::{self, Asked};
 use super::deadline;
 use super::gate::Gate;
 use super::reply::Reply;
@@ -120,8 +121,7 @@ impl Http {
             return Err(classify::not_sent(asked, FailureKind::Transient, why));
         }
         let way = Way { loopback: is_loopback(&url), fresh: matches!(profile.kind, Kind::Classic { .. }) };
-        let client = self.client(self.trust.circle(&profile.name), way).await;
-        let client = client.map_err(|error| classify::transport(asked, &error, false))?;
+        let client = self.client(asked, self.trust.circle(&profile.name), way).await?;
         let gate = Gate::default();
         let request = client
             .request(method, url)
@@ -150,25 +150,40 @@ impl Http {
     }
 
     /// The first one of a circle is made on a thread where it may take its time: the system's store is read for it, and
-    /// nothing else that the core decides has to wait.
-    async fn client(&self, circle: Circle, way: Way) -> reqwest::Result<Client> {
+    /// nothing else that the core decides has to wait. Where the circle's `ca_file` cannot be read nothing is sent, and
+    /// the next request reads it again.
+    async fn client(&self, asked: Asked, circle: Circle, way: Way) -> Result<Client, Failure> {
         let slot = {
             let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(clients.entry((circle, way)).or_default())
         };
+        if let Some(client) = slot.get() {
+            return Ok(client.clone());
+        }
+        // Each that waits for the file has its own patience: not one after the other.
+        let extra = self.trust.authorities(circle).await.map_err(|why| {
+            let why = format!("ca_file {why}; it is read again with each attempt");
+            classify::not_sent(asked, FailureKind::Transient, &why)
+        })?;
         let make = || async {
             let (trust, timing) = (Arc::clone(&self.trust), self.timing);
-            let made = tokio::task::spawn_blocking(move || build(&trust, timing, circle, way)).await;
+            let made = tokio::task::spawn_blocking(move || build(&trust, timing, circle, &extra, way)).await;
             made.expect("a panic has ended the process, and a runtime that ends polls nobody")
         };
-        slot.get_or_try_init(make).await.cloned()
+        slot.get_or_try_init(make).await.cloned().map_err(|error| classify::transport(asked, &error, false))
     }
 }
 
-fn build(trust: &Trust, timing: Timing, circle: Circle, way: Way) -> reqwest::Result<Client> {
+fn build(
+    trust: &Trust,
+    timing: Timing,
+    circle: Circle,
+    extra: &[CertificateDer<'static>],
+    way: Way,
+) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .user_agent(USER_AGENT)
-        .tls_backend_preconfigured(trust.tls(circle))
+        .tls_backend_preconfigured(trust.tls(circle, extra))
         .http1_only()
         .https_only(!way.loopback)
         .redirect(redirect::Policy::none())

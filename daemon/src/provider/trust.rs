@@ -8,6 +8,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokend_proto::ProfileName;
 
+use crate::config::CaFile;
+
 /// TLS sessions kept for a short handshake with a server that is spoken to again. rustls reserves the room for all of
 /// them at once, and its own 256 are for clients of many servers: here there is a host or two for each configuration.
 const SESSIONS: usize = 8;
@@ -21,21 +23,22 @@ pub(super) struct Trust {
     system: OnceLock<Arc<RootCertStore>>,
 }
 
-/// Profiles that trust the same authorities: what is made for one of them serves all.
+/// Profiles that trust the same `ca_file`: what is made for one of them serves all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(super) struct Circle(usize);
 
 /// The authorities of a circle beside the system's; the parts of the configuration are shared by all clients made of it.
 #[derive(Default)]
 struct Trusted {
-    extra: Vec<CertificateDer<'static>>,
+    extra: Option<CaFile>,
     tls: OnceLock<ClientConfig>,
 }
 
 impl Trust {
-    pub(super) fn new(extra: impl IntoIterator<Item = (ProfileName, Vec<CertificateDer<'static>>)>) -> Self {
+    pub(super) fn new(extra: impl IntoIterator<Item = (ProfileName, CaFile)>) -> Self {
         let mut trust = Self { circles: HashMap::new(), all: vec![Trusted::default()], system: OnceLock::new() };
         for (profile, extra) in extra {
+            let extra = Some(extra);
             let known = trust.all.iter().position(|trusted| trusted.extra == extra);
             let circle = known.unwrap_or_else(|| {
                 trust.all.push(Trusted { extra, tls: OnceLock::new() });
@@ -51,9 +54,17 @@ impl Trust {
         self.circles.get(profile).copied().unwrap_or_default()
     }
 
+    /// The authorities of this circle beside the system's, read from their file, which is waited for.
+    pub(super) async fn authorities(&self, circle: Circle) -> Result<Vec<CertificateDer<'static>>, String> {
+        match &self.all[circle.0].extra {
+            None => Ok(Vec::new()),
+            Some(file) => file.read_within_patience().await,
+        }
+    }
+
     /// How to speak TLS in this circle. Takes some milliseconds when the system's store is read for it.
-    pub(super) fn tls(&self, circle: Circle) -> ClientConfig {
-        let Trusted { extra, tls } = &self.all[circle.0];
+    pub(super) fn tls(&self, circle: Circle, extra: &[CertificateDer<'static>]) -> ClientConfig {
+        let tls = &self.all[circle.0].tls;
         let make = || {
             let system = self.system.get_or_init(|| Arc::new(system_store()));
             if extra.is_empty() {
@@ -101,9 +112,8 @@ mod tests {
     #[test]
     fn profiles_that_trust_the_same_authorities_share_all_that_is_made_for_it() {
         let name = |name: &str| name.parse::<ProfileName>().unwrap();
-        let authorities = |bytes: &[u8]| bytes.iter().map(|byte| CertificateDer::from(vec![*byte])).collect::<Vec<_>>();
-        let named = [("a", authorities(&[1, 2])), ("b", authorities(&[1])), ("c", authorities(&[1, 2]))];
-        let trust = Trust::new(named.map(|(profile, extra)| (name(profile), extra)));
+        let named = [("a", "/one.pem"), ("b", "/two.pem"), ("c", "/one.pem")];
+        let trust = Trust::new(named.map(|(profile, path)| (name(profile), CaFile::at(path.as_ref()))));
         let [a, b, c, none, nobody] = ["a", "b", "c", "none", "nobody"].map(|profile| trust.circle(&name(profile)));
         assert_eq!(a, c);
         assert_eq!(none, nobody);
