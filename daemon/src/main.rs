@@ -44,13 +44,14 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error),
     };
     match command {
-        Command::Check => check(&arguments.config),
+        Command::Check { start } => check(&arguments.config, start),
         Command::Init { kinds } => begin(&arguments.config, &kinds),
     }
 }
 
-fn check(path: &Path) -> ExitCode {
-    let report = config::check(path, &Environment::of_this_process());
+fn check(path: &Path, start: bool) -> ExitCode {
+    let environment = Environment::of_this_process();
+    let report = if start { config::check_start(path, &environment) } else { config::check(path, &environment) };
     for warning in &report.warnings {
         say(&format!("warning: {warning}"));
     }

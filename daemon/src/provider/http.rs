@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap};
 use reqwest::{Client, RequestBuilder, StatusCode, Url, redirect, retry};
 use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
 use url::Host;
 use zeroize::Zeroizing;
 
@@ -134,7 +135,12 @@ impl Http {
             let why = format!("the system's certificate store cannot be read: {why}");
             classify::not_sent(asked, FailureKind::Transient, &why)
         })?;
-        let client = self.client(circle, &roots, way).map_err(|error| classify::transport(asked, &error, false))?;
+        let extra = self.trust.authorities(circle).await.map_err(|why| {
+            let why = format!("ca_file {why}; it is read again with each attempt");
+            classify::not_sent(asked, FailureKind::Transient, &why)
+        })?;
+        let client = self.client(circle, (&roots, &extra), way);
+        let client = client.map_err(|error| classify::transport(asked, &error, false))?;
         let gate = Gate::default();
         let request = client
             .request(method, url)
@@ -168,14 +174,19 @@ impl Http {
     }
 
     /// It is made when it is first needed, and when the system trusts others than before.
-    fn client(&self, circle: Circle, roots: &Roots, way: Way) -> reqwest::Result<Client> {
+    fn client(
+        &self,
+        circle: Circle,
+        (roots, extra): (&Roots, &[CertificateDer<'static>]),
+        way: Way,
+    ) -> reqwest::Result<Client> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((number, client)) = clients.get(&(circle, way))
             && *number == roots.number
         {
             return Ok(client.clone());
         }
-        let client = build(self.trust.tls(circle, roots), self.timing, way)?;
+        let client = build(self.trust.tls(circle, roots, extra), self.timing, way)?;
         clients.insert((circle, way), (roots.number, client.clone()));
         Ok(client)
     }

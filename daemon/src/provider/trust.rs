@@ -1,7 +1,7 @@
 //! Which servers are believed to be who they say: the system's store, plus a profile's `ca_file`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
@@ -9,6 +9,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokend_proto::ProfileName;
 
 use super::system_store::{Roots, SystemStore};
+use crate::config::CaFile;
 use crate::core::time::Boot;
 use crate::system::detached::Undone;
 
@@ -32,20 +33,23 @@ pub(super) struct Circle(usize);
 /// The authorities of a circle beside the system's; the parts of the configuration are shared by all clients made of it.
 #[derive(Default)]
 struct Trusted {
-    extra: Vec<CertificateDer<'static>>,
+    extra: Option<CaFile>,
+    /// What was in that file when it could be read.
+    read: OnceLock<Arc<[CertificateDer<'static>]>>,
     /// With the number of the system's that it was made with.
     tls: Mutex<Option<(u64, ClientConfig)>>,
 }
 
 impl Trust {
-    pub(super) fn new(extra: impl IntoIterator<Item = (ProfileName, Vec<CertificateDer<'static>>)>) -> Self {
+    pub(super) fn new(extra: impl IntoIterator<Item = (ProfileName, CaFile)>) -> Self {
         let system = SystemStore::of_this_process();
         system.read_again();
         let mut trust = Self { circles: HashMap::new(), all: vec![Trusted::default()], system };
         for (profile, extra) in extra {
+            let extra = Some(extra);
             let known = trust.all.iter().position(|trusted| trusted.extra == extra);
             let circle = known.unwrap_or_else(|| {
-                trust.all.push(Trusted { extra, tls: Mutex::default() });
+                trust.all.push(Trusted { extra, ..Trusted::default() });
                 trust.all.len() - 1
             });
             trust.circles.insert(profile, Circle(circle));
@@ -62,11 +66,22 @@ impl Trust {
     /// those.
     pub(super) async fn roots(&self, circle: Circle, now: Boot) -> Result<Roots, Undone> {
         match self.system.roots(now).await {
-            Err(_) if !self.all[circle.0].extra.is_empty() => {
+            Err(_) if self.all[circle.0].extra.is_some() => {
                 Ok(Roots { store: Arc::new(RootCertStore::empty()), number: 0 })
             }
             result => result,
         }
+    }
+
+    /// The authorities of this circle beside the system's, read from their file until that has worked once.
+    pub(super) async fn authorities(&self, circle: Circle) -> Result<Arc<[CertificateDer<'static>]>, String> {
+        let Trusted { extra, read, .. } = &self.all[circle.0];
+        let Some(file) = extra else { return Ok(Arc::default()) };
+        if let Some(read) = read.get() {
+            return Ok(Arc::clone(read));
+        }
+        let found = file.read_within_patience().await?.into();
+        Ok(Arc::clone(read.get_or_init(|| found)))
     }
 
     /// A server was met that none of the authorities vouches for.
@@ -75,8 +90,8 @@ impl Trust {
     }
 
     /// How to speak TLS in this circle.
-    pub(super) fn tls(&self, circle: Circle, system: &Roots) -> ClientConfig {
-        let Trusted { extra, tls } = &self.all[circle.0];
+    pub(super) fn tls(&self, circle: Circle, system: &Roots, extra: &[CertificateDer<'static>]) -> ClientConfig {
+        let Trusted { tls, .. } = &self.all[circle.0];
         let mut made = tls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((number, tls)) = &*made
             && *number == system.number
@@ -112,9 +127,8 @@ mod tests {
     #[test]
     fn profiles_that_trust_the_same_authorities_share_all_that_is_made_for_it() {
         let name = |name: &str| name.parse::<ProfileName>().unwrap();
-        let authorities = |bytes: &[u8]| bytes.iter().map(|byte| CertificateDer::from(vec![*byte])).collect::<Vec<_>>();
-        let named = [("a", authorities(&[1, 2])), ("b", authorities(&[1])), ("c", authorities(&[1, 2]))];
-        let trust = Trust::new(named.map(|(profile, extra)| (name(profile), extra)));
+        let named = [("a", "/one.pem"), ("b", "/two.pem"), ("c", "/one.pem")];
+        let trust = Trust::new(named.map(|(profile, path)| (name(profile), CaFile::at(path.as_ref()))));
         let [a, b, c, none, nobody] = ["a", "b", "c", "none", "nobody"].map(|profile| trust.circle(&name(profile)));
         assert_eq!(a, c);
         assert_eq!(none, nobody);

@@ -40,7 +40,7 @@ use crate::board::Board;
 use crate::core::input::WaiterId;
 use crate::core::time::{Boot, Now};
 
-pub use listener::{ListenError, Listener};
+pub use listener::{Admitted, Door, ListenError, Listener};
 pub use message::{Message, ReloadReplyTo, ReplyTo};
 pub use peer_unit::unit_sight;
 pub use queue::{Messages, ToCore, queue};

@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod detached;
 pub mod log;
+pub(crate) mod looks;
 pub mod notify;
 pub mod passed;
 pub mod process;

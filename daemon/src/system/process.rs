@@ -209,11 +209,11 @@ mod tests {
     fn child_descriptors() {
         setrlimit(Resource::RLIMIT_NOFILE, 64, 1000).unwrap();
         let needs = |connections| Needs { connections, files: 10, commands: 20 };
-        let error = raise_descriptor_limit(needs(730)).unwrap_err().to_string();
+        let error = raise_descriptor_limit(needs(731)).unwrap_err().to_string();
         let expected =
-            "730 connections and what goes on beside them need 1001 file descriptors and the hard limit is 1000";
+            "731 connections and what goes on beside them need 1001 file descriptors and the hard limit is 1000";
         assert!(error.contains(expected), "{error}");
-        assert_eq!(raise_descriptor_limit(needs(729)).unwrap(), 1000);
+        assert_eq!(raise_descriptor_limit(needs(730)).unwrap(), 1000);
         assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), (1000, 1000));
     }
 

@@ -10,10 +10,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokend::audit::Audit;
 use tokend::board::Board;
-use tokend::config::{SocketGroup, SystemAccounts};
 use tokend::core::access::Access;
 use tokend::core::effect::{Issued, ReadMode};
-use tokend::socket::{self, CORE_QUEUE, Context, Limits, Listener, Rules, SocketThread};
+use tokend::socket::{self, Admitted, CORE_QUEUE, Context, Limits, Listener, Rules, SocketThread};
 use tokend::system::clock::Clock;
 use tokend_proto::codec::{DecodeError, decode_reply, decode_request, encode_reply, encode_request};
 use tokend_proto::limits::MAX_FRAME;
@@ -204,7 +203,7 @@ impl Daemon {
             to_core,
             limits: Limits { max_connections_per_uid: 4_096, frame_time: PATIENCE, ..Limits::default() },
         };
-        let listener = Listener::bind(&path, SocketGroup::Own, &SystemAccounts).expect("a folder of our own");
+        let listener = Listener::bind(&path, Admitted::OwnGroup).expect("a folder of our own");
         let thread = SocketThread::spawn(listener, context).expect("a thread");
         Self { path, _thread: thread, _folder: folder }
     }

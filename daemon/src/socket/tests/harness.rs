@@ -105,7 +105,7 @@ impl Daemon {
             peer::identify(stream).map(|peer| PeerIdentity { uid: taken_for.load(Ordering::Relaxed), unit, ..peer })
         };
         let thread = SocketThread::spawn_with(
-            Listener::bind(&path, crate::config::SocketGroup::Own, &crate::config::SystemAccounts).unwrap(),
+            Listener::bind(&path, crate::socket::Admitted::OwnGroup).unwrap(),
             context,
             identify,
         )
