@@ -4,7 +4,7 @@ use tokend_tests::kills::Campaign;
 
 #[test]
 fn a_daemon_killed_at_any_moment_loses_nothing_but_a_reply_in_the_gap_and_recovers_from_that() {
-    let campaign = Campaign { seed: 20, kills: 200, worlds: 8 };
+    let campaign = Campaign { seed: 20, kills: 200, worlds: 8, journald: false };
     let report = campaign.run();
     println!("{campaign:?}\n{report}");
     assert!(report.violations.is_empty(), "{campaign:?}\n{report}");

@@ -19,12 +19,16 @@ struct Options {
     /// Worlds side by side, each with a provider, a daemon and peers of its own.
     #[arg(long, default_value_t = 4)]
     worlds: u64,
+    /// The daemons log into a journald on a throw-away machine, which is stopped and goes on at random. For root.
+    #[arg(long)]
+    journald: bool,
 }
 
 fn main() -> ExitCode {
-    let Options { kills, seed, worlds } = Options::parse();
-    println!("kills -- --kills {kills} --seed {seed} --worlds {worlds}");
-    let report = Campaign { seed, kills, worlds }.run();
+    let Options { kills, seed, worlds, journald } = Options::parse();
+    let more = if journald { " --journald" } else { "" };
+    println!("kills -- --kills {kills} --seed {seed} --worlds {worlds}{more}");
+    let report = Campaign { seed, kills, worlds, journald }.run();
     println!("{report}");
     if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

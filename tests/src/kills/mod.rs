@@ -9,6 +9,9 @@
 //! lies on a disk of its own (`disk`): nothing survives that was not fsynced. After each kill the files of the state
 //! folder are read, and after each restart it is waited for until every peer has a working token again.
 //!
+//! With `journald` the daemons log into a real journald (`journald`), which is stopped for up to 8 seconds and goes on for up
+//! to 3, in turn: nothing of the below may depend on it.
+//!
 //! What must hold: no peer's call fails within its wait, but for a Classic name that is without a chain; no token is
 //! dead when it is given, unless flagged; a chain is only lost when the provider issued a pair that stood in no file of
 //! the state folder after a kill, under whatever name, and nobody has seen that pair; what a crash leaves is whole; one login at most per
@@ -22,14 +25,18 @@ mod classic;
 mod dice;
 mod disk;
 mod image;
+mod journald;
 mod ledger;
 mod peers;
 mod report;
 mod war;
 
 pub use report::Report;
+use tokend::system::log::LogFormat;
 
 use crate::harness::Binaries;
+use crate::harness::reading::Stop;
+use journald::Journald;
 
 /// A run.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +47,9 @@ pub struct Campaign {
     pub kills: u64,
     /// Worlds side by side.
     pub worlds: u64,
+    /// The daemons log into a journald that is stopped and goes on at random. It needs what a
+    /// [`Machine`](crate::machine::Machine) needs.
+    pub journald: bool,
 }
 
 impl Campaign {
@@ -54,13 +64,24 @@ impl Campaign {
         let worlds = self.worlds.max(1);
         let share = |world: u64| self.kills / worlds + u64::from(world < self.kills % worlds);
         let mut total = Report::default();
+        let journald = self.journald.then(Journald::boot);
+        let stop = Stop::default();
         std::thread::scope(|scope| {
-            let start = |world| scope.spawn(move || war::run(self.seed.wrapping_add(world), share(world)));
+            let _guard = stop.on_drop();
+            if let Some(journald) = &journald {
+                scope.spawn(|| journald.storm(self.seed, &stop));
+            }
+            let log = if self.journald { LogFormat::Journald } else { LogFormat::Text };
+            let start = |world| scope.spawn(move || war::run(self.seed.wrapping_add(world), share(world), log));
             let running: Vec<_> = (0..worlds).map(start).collect();
             for world in running {
                 total += world.join().expect("a world's panic is this one's");
             }
         });
+        if let Some(journald) = journald {
+            total.journald_stops = journald.stops();
+            total.journald_lines = journald.lines();
+        }
         total
     }
 }

@@ -56,6 +56,10 @@ pub struct Report {
     pub longest_without: u64,
     /// The longest time in milliseconds from a start to the working token of every name.
     pub slowest_recovery: u64,
+    /// How often journald was stopped.
+    pub journald_stops: u64,
+    /// Lines of the daemons that it has: the others were dropped while it stood still, or over its own limit of rate.
+    pub journald_lines: u64,
     /// Losses and errors that nothing explains, and broken promises. Should be empty.
     pub violations: Vec<String>,
 }
@@ -87,6 +91,8 @@ impl AddAssign for Report {
         self.longest_gap = self.longest_gap.max(other.longest_gap);
         self.longest_without = self.longest_without.max(other.longest_without);
         self.slowest_recovery = self.slowest_recovery.max(other.slowest_recovery);
+        self.journald_stops += other.journald_stops;
+        self.journald_lines += other.journald_lines;
         self.violations.extend(other.violations);
     }
 }
@@ -119,6 +125,8 @@ impl fmt::Display for Report {
             ("longest gap, ms", self.longest_gap),
             ("longest between two daemons, ms", self.longest_without),
             ("slowest recovery of all names, ms", self.slowest_recovery),
+            ("journald was stopped, times", self.journald_stops),
+            ("  lines of tokend that it has", self.journald_lines),
         ];
         for (what, count) in lines {
             writeln!(f, "{what:<42}{count:>10}")?;

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use tokend::system::log::LogFormat;
 use tokend_client::{Client, ErrorCode, Health, Secret};
 use tokio::runtime::Runtime;
 
@@ -54,6 +55,7 @@ enum Settled {
 
 struct War<'w> {
     world: &'w World,
+    log: LogFormat,
     disk: Option<Disk>,
     sightings: &'w Sightings,
     dice: Dice,
@@ -64,7 +66,7 @@ struct War<'w> {
 }
 
 /// Runs one world for so many kills.
-pub(super) fn run(seed: u64, kills: u64) -> Report {
+pub(super) fn run(seed: u64, kills: u64, log: LogFormat) -> Report {
     let world = World::new(seed);
     let mut dice = Dice::new(seed);
     let mut life = || 2 + dice.below(3);
@@ -88,8 +90,17 @@ pub(super) fn run(seed: u64, kills: u64) -> Report {
     let sightings = Sightings::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let disk = Disk::mount(world.path("disk.img"), world.path("state"));
-    let mut war =
-        War { world: &world, disk, sightings: &sightings, dice, runtime, classics, ledger, report: Report::default() };
+    let mut war = War {
+        world: &world,
+        log,
+        disk,
+        sightings: &sightings,
+        dice,
+        runtime,
+        classics,
+        ledger,
+        report: Report::default(),
+    };
     let tenant = format!("{GLP}/{}", Population::TENANTS[0]);
     let mut names = vec![CENTRAL.to_owned(), GLP.to_owned(), tenant];
     names.extend(war.classics.iter().map(|classic| classic.name.clone()));
@@ -162,7 +173,13 @@ impl War<'_> {
         self.configure(1);
         let started = self.world.provider().now();
         self.sightings.life.fetch_add(1, Ordering::SeqCst);
-        (Daemon::spawn(&self.world.config(), &self.world.log(), "debug"), started)
+        let format = match self.log {
+            LogFormat::Journald => "journald",
+            _ => "text",
+        };
+        let options = ["--log", "debug", "--log-format", format];
+        let daemon = Daemon::spawn_with(&self.world.config(), &self.world.log(), |command| command.args(options));
+        (daemon, started)
     }
 
     /// So many tenants are warm; nobody reads any but the first.

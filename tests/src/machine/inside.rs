@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use nix::sched::{CloneFlags, setns};
@@ -50,18 +50,22 @@ impl Machine {
     /// When nothing can be started.
     #[must_use]
     pub fn spawn(&self, command: &[&str]) -> Child {
+        let mut command = self.program(command);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("nsenter can be started")
+    }
+
+    /// A program that is to run on the machine.
+    pub(super) fn program(&self, command: &[&str]) -> Command {
         let environment = [format!("PATH={PATH}"), "LANG=C.UTF-8".to_owned(), "HOME=/root".to_owned()];
-        Command::new("timeout")
+        let mut timeout = Command::new("timeout");
+        timeout
             .args(["--kill-after=5", LIMIT, "nsenter", "--all", "--target"])
             .arg(self.init.to_string())
             .args(["--", "/usr/bin/env", "-i"])
             .args(environment)
-            .args(command)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("nsenter can be started")
+            .args(command);
+        timeout
     }
 
     /// Runs a script with bash.
@@ -108,6 +112,12 @@ impl Machine {
         self.put(path, content, mode);
     }
 
+    /// What a path on the machine is called outside.
+    #[must_use]
+    pub fn path(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{path}", self.init))
+    }
+
     /// What a process inside is called outside.
     ///
     /// # Panics
@@ -136,11 +146,19 @@ impl Machine {
     /// # Panics
     /// When the machine is gone.
     pub fn connect(&self, port: u16) -> std::io::Result<TcpStream> {
+        self.on_its_network(move || TcpStream::connect(("127.0.0.1", port)))
+    }
+
+    /// Opens a socket of this process in the machine's network.
+    pub(super) fn on_its_network<T: Send + 'static>(
+        &self,
+        open: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    ) -> std::io::Result<T> {
         let namespace = fs::File::open(format!("/proc/{}/ns/net", self.init)).expect("the machine is up");
         // A thread's network is its own; this one ends with the call.
         let within = std::thread::spawn(move || {
             setns(namespace, CloneFlags::CLONE_NEWNET)?;
-            TcpStream::connect(("127.0.0.1", port))
+            open()
         });
         within.join().expect("it does not panic")
     }

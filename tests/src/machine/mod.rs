@@ -12,6 +12,7 @@
 
 mod inside;
 mod obstacle;
+mod weather;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 pub use obstacle::obstacle;
+pub use weather::{Deaf, Held, HungMount};
 
 /// The keeper's script.
 const SCRIPT: &str = include_str!("machine.sh");
