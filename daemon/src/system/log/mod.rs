@@ -6,7 +6,7 @@
 //! Nobody waits for it: a line is made where it is logged, with its time, and left in a queue ([`queue`]), from which one
 //! thread writes ([`writer`]). That is the thread of the audit records too. While stderr or journald takes nothing, so
 //! many lines wait as the queue has room for; the others are left out and counted, and the count is logged where they are
-//! missing.
+//! missing. What journald's or the audit's line says is made when it is written: it says how long ago it happened.
 //!
 //! Not the crate `tracing-appender`: its queue is bounded in lines and not in bytes, what it dropped is not in the log,
 //! and it takes neither events for journald nor audit records with a bound of their own.
@@ -34,6 +34,7 @@ use tracing_subscriber::{Layer, Registry};
 
 use super::stderr::Unlocked;
 use crate::audit::{AuditAsLine, Records};
+use crate::core::time::Boot;
 use event::Events;
 use line::OneLine;
 use queue::{IntoQueue, Queue};
@@ -145,6 +146,14 @@ impl Log {
 pub fn flush(patience: Duration) {
     if let Some(queue) = QUEUE.get() {
         queue.flush(patience);
+    }
+}
+
+/// What is said of a line whose time is when it was written, and that has waited for that.
+pub(crate) fn waited(since: Boot, now: Boot) -> String {
+    match now.since(since).as_secs() {
+        0 => String::new(),
+        seconds => format!(" ({seconds} s ago)"),
     }
 }
 

@@ -253,3 +253,9 @@ fn nobody_waits_for_journald_and_each_event_arrives_with_its_fields() {
     assert_eq!((&first["count"], first.get("nothing")), (&"7".into(), None));
     assert_eq!((&second["target"], &second["pid"]), (&"audit".into(), &77.into()));
 }
+
+#[test]
+fn a_line_that_was_written_late_says_how_long_ago_it_happened() {
+    assert_eq!(waited(Boot(1_000), Boot(1_999)), "");
+    assert_eq!(waited(Boot(1_000), Boot(63_500)), " (62 s ago)");
+}
