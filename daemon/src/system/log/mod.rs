@@ -46,6 +46,9 @@ const JOURNALD: &str = "/run/systemd/journal/socket";
 /// What is logged when nothing is said.
 pub const DEFAULT_FILTER: &str = "info";
 
+/// How late a line may be without a word about it: a busy machine is no log that stands still.
+const LATE: Duration = Duration::from_secs(10);
+
 /// `--log-format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum LogFormat {
@@ -149,12 +152,10 @@ pub fn flush(patience: Duration) {
     }
 }
 
-/// What is said of a line whose time is when it was written, and that has waited for that.
+/// What is said of a line whose time is when it was written, if it has waited long for that.
 pub(crate) fn waited(since: Boot, now: Boot) -> String {
-    match now.since(since).as_secs() {
-        0 => String::new(),
-        seconds => format!(" ({seconds} s ago)"),
-    }
+    let waited = now.since(since);
+    if waited < LATE { String::new() } else { format!(" ({} s ago)", waited.as_secs()) }
 }
 
 /// Whether journald is there. It may be too busy to take anything now.
