@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread::{self, Thread};
 
 use crate::core::time::Boot;
+use crate::system::{clock, log};
 use flood::{Floods, LeftOut};
 
 pub use line::AuditAsLine;
@@ -44,14 +45,14 @@ pub struct Audit {
     reads: AtomicBool,
     shared: Arc<Shared>,
     /// Unbounded by itself; [`Shared::waiting`] bounds it.
-    queue: mpsc::Sender<Record>,
+    queue: mpsc::Sender<(Boot, Record)>,
 }
 
 /// Where they are taken from to be written.
 #[derive(Debug)]
 pub struct Records {
     shared: Arc<Shared>,
-    queue: mpsc::Receiver<Record>,
+    queue: mpsc::Receiver<(Boot, Record)>,
 }
 
 #[derive(Debug, Default)]
@@ -98,7 +99,7 @@ impl Audit {
         }
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
         // Nobody takes them only when the daemon has ended.
-        let _ = self.queue.send(record);
+        let _ = self.queue.send((clock::boot(), record));
         if let Some(writer) = self.shared.writer.get() {
             writer.unpark();
         }
@@ -114,13 +115,13 @@ impl Records {
     /// Logs the next record and what else is to be recorded now; whether there was anything.
     pub(crate) fn write_next(&self, now: Boot) -> bool {
         let entries = self.next(Some(now));
-        entries.iter().for_each(Entry::log);
+        entries.iter().for_each(|entry| entry.log(now));
         !entries.is_empty()
     }
 
     /// Logs what is left at the end.
-    pub(crate) fn write_rest(&self) {
-        self.next(None).iter().for_each(Entry::log);
+    pub(crate) fn write_rest(&self, now: Boot) {
+        self.next(None).iter().for_each(|entry| entry.log(now));
     }
 
     /// When there is something to be recorded though no record comes.
@@ -136,7 +137,7 @@ impl Records {
         }
         let left_out = self.shared.floods().take_ended(now).into_iter().map(Entry::LeftOut);
         let lost = Some(self.shared.lost.swap(0, Ordering::Relaxed)).filter(|lost| *lost > 0).map(Entry::Lost);
-        record.map(Entry::Record).into_iter().chain(left_out).chain(lost).collect()
+        record.map(|(at, record)| Entry::Record(at, record)).into_iter().chain(left_out).chain(lost).collect()
     }
 }
 
@@ -149,15 +150,16 @@ impl Shared {
 /// What is written.
 #[derive(Debug)]
 enum Entry {
-    Record(Record),
+    /// When it was left here, and what it says.
+    Record(Boot, Record),
     LeftOut(LeftOut),
     Lost(u64),
 }
 
 impl Entry {
-    fn log(&self) {
+    fn log(&self, now: Boot) {
         match self {
-            Self::Record(record) => record.log(),
+            Self::Record(at, record) => record.log(&log::waited(*at, now)),
             Self::LeftOut(LeftOut { uid: Some(uid), count }) => {
                 tracing::warn!(target: TARGET, uid, left_out = count, "uid {uid}: {count} more refused or failed requests in the last minute");
             }

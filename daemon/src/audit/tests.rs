@@ -12,7 +12,7 @@ use super::*;
 impl Records {
     /// What waits to be written, for tests of those who record.
     pub(crate) fn take(&self) -> Vec<Record> {
-        let taken: Vec<Record> = self.queue.try_iter().collect();
+        let taken: Vec<Record> = self.queue.try_iter().map(|(_, record)| record).collect();
         self.shared.waiting.fetch_sub(taken.len(), Ordering::Relaxed);
         taken
     }
@@ -34,7 +34,7 @@ fn record(outcome: Outcome, name: &str) -> Record {
 
 fn text(entry: &Entry) -> String {
     match entry {
-        Entry::Record(record) => record.to_string(),
+        Entry::Record(_, record) => record.to_string(),
         other => format!("{other:?}"),
     }
 }
@@ -182,7 +182,7 @@ fn logged(json: bool, log: impl FnOnce()) -> String {
 fn the_text_log_has_the_line_and_json_the_fields_too() {
     let refused = record(Outcome::Refused, "msp/Acme\x1b Corp");
     let text = logged(false, || {
-        refused.log();
+        refused.log("");
         tracing::info!(target: "tokend", name = "campus", "something else");
     });
     let (audit, other) = text.split_once('\n').unwrap();
@@ -190,7 +190,7 @@ fn the_text_log_has_the_line_and_json_the_fields_too() {
     assert_eq!(line, " WARN audit: uid 1000 pid 77 unit x.service: get \"msp/Acme\\u{1b} Corp\": refused");
     assert!(other.ends_with(" INFO tokend: something else name=\"campus\"\n"), "{other}");
 
-    let json: serde_json::Value = serde_json::from_str(&logged(true, || refused.log())).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&logged(true, || refused.log(""))).unwrap();
     let expected = [
         ("target", serde_json::json!("audit")),
         ("uid", 1_000.into()),

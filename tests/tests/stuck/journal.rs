@@ -68,7 +68,7 @@ fn each_event_has_its_priority_and_its_fields_however_late_it_is_sent() {
     fs::create_dir(world.path("journal")).unwrap();
     let (journal, _) = full_socket(&world.path("journal/socket"));
     let daemon = start(&world, &mut command);
-    world.ctl().token("campus");
+    let _ = world.ctl().token("campus");
     let mut events: Vec<HashMap<String, String>> = Vec::new();
     let mut find = |what: &str, message: &str| {
         until(what, || {

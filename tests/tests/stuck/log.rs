@@ -26,7 +26,7 @@ fn what_was_logged_meanwhile_is_there_once_somebody_reads() {
     let stderr = world.path("stderr");
     let mut pipe = full_pipe(&stderr);
     let daemon = start(&world, &mut tokend(&stderr));
-    world.ctl().token("campus");
+    let _ = world.ctl().token("campus");
     let mut text = Vec::new();
     until("what was logged meanwhile is read", || {
         let mut buffer = [0; 65_536];

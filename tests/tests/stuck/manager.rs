@@ -35,7 +35,7 @@ fn a_manager_that_was_busy_hears_in_order_what_it_must_hear_and_signs_of_life_go
     command.env("NOTIFY_SOCKET", &notify).env("WATCHDOG_USEC", "200000");
     let daemon = start(&world, &mut command);
     let ctl = world.ctl();
-    ctl.token("campus");
+    let _ = ctl.token("campus");
     assert_eq!(ctl.run(&["reload"]).status, 0);
     for _ in 0..full {
         assert_eq!(heard(&manager), "X=1");

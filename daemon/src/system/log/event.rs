@@ -11,6 +11,8 @@ use tracing_subscriber::layer::{Context, Layer};
 
 use super::queue::{Line, Queue};
 use super::writer;
+use crate::core::time::Boot;
+use crate::system::clock;
 
 /// Fields of an event, its message among them; of more the rest is left out.
 const MAX_FIELDS: usize = 32;
@@ -20,11 +22,12 @@ const MAX_FIELDS: usize = 32;
 pub(super) struct StoredEvent {
     metadata: &'static Metadata<'static>,
     fields: Vec<(Field, String)>,
+    at: Boot,
 }
 
 impl StoredEvent {
     fn of(event: &Event<'_>) -> Self {
-        let mut stored = Self { metadata: event.metadata(), fields: Vec::with_capacity(4) };
+        let mut stored = Self { metadata: event.metadata(), fields: Vec::with_capacity(4), at: clock::boot() };
         event.record(&mut stored);
         stored
     }
@@ -36,7 +39,11 @@ impl StoredEvent {
     }
 
     /// Logs it, on this thread.
-    pub(super) fn dispatch(&self) {
+    pub(super) fn dispatch(mut self) {
+        let waited = super::waited(self.at, clock::boot());
+        if let Some((_, message)) = self.fields.iter_mut().find(|(field, _)| field.name() == "message") {
+            message.push_str(&waited);
+        }
         let Some((any, _)) = self.fields.first() else { return };
         let mut values: [(&Field, Option<&dyn tracing::Value>); MAX_FIELDS] = [(any, None); MAX_FIELDS];
         for (value, (field, text)) in values.iter_mut().zip(&self.fields) {

@@ -6,7 +6,7 @@
 //! Nobody waits for it: a line is made where it is logged, with its time, and left in a queue ([`queue`]), from which one
 //! thread writes ([`writer`]). That is the thread of the audit records too. While stderr or journald takes nothing, so
 //! many lines wait as the queue has room for; the others are left out and counted, and the count is logged where they are
-//! missing.
+//! missing. What journald's or the audit's line says is made when it is written: it says how long ago it happened.
 //!
 //! Not the crate `tracing-appender`: its queue is bounded in lines and not in bytes, what it dropped is not in the log,
 //! and it takes neither events for journald nor audit records with a bound of their own.
@@ -34,6 +34,7 @@ use tracing_subscriber::{Layer, Registry};
 
 use super::stderr::Unlocked;
 use crate::audit::{AuditAsLine, Records};
+use crate::core::time::Boot;
 use event::Events;
 use line::OneLine;
 use queue::{IntoQueue, Queue};
@@ -44,6 +45,9 @@ const JOURNALD: &str = "/run/systemd/journal/socket";
 
 /// What is logged when nothing is said.
 pub const DEFAULT_FILTER: &str = "info";
+
+/// How late a line may be without a word about it: a busy machine is no log that stands still.
+const LATE: Duration = Duration::from_secs(10);
 
 /// `--log-format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -146,6 +150,12 @@ pub fn flush(patience: Duration) {
     if let Some(queue) = QUEUE.get() {
         queue.flush(patience);
     }
+}
+
+/// What is said of a line whose time is when it was written, if it has waited long for that.
+pub(crate) fn waited(since: Boot, now: Boot) -> String {
+    let waited = now.since(since);
+    if waited < LATE { String::new() } else { format!(" ({} s ago)", waited.as_secs()) }
 }
 
 /// Whether journald is there. It may be too busy to take anything now.

@@ -162,6 +162,7 @@ fn nobody_waits_for_a_pipe_that_nobody_reads_and_what_is_missing_is_counted() {
         });
         running.0.flush(Duration::from_secs(60));
         tracing::dispatcher::with_default(&log, || tracing::info!(target: "tokend", "it goes on"));
+        running.0.flush(Duration::from_secs(60));
         drop((running, log));
         let text = read.join().unwrap().unwrap();
         let count = |what: &str| text.lines().filter(|line| line.contains(what)).count();
@@ -243,6 +244,9 @@ fn nobody_waits_for_journald_and_each_event_arrives_with_its_fields() {
     audit.put(served(77));
     go.send(()).unwrap();
     go.send(()).unwrap();
+    while sink.0.lock().unwrap().iter().filter(|byte| **byte == b'\n').count() < 2 {
+        std::thread::yield_now();
+    }
     drop(running);
     let written = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
     let events: Vec<serde_json::Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -252,4 +256,10 @@ fn nobody_waits_for_journald_and_each_event_arrives_with_its_fields() {
     }
     assert_eq!((&first["count"], first.get("nothing")), (&"7".into(), None));
     assert_eq!((&second["target"], &second["pid"]), (&"audit".into(), &77.into()));
+}
+
+#[test]
+fn a_line_that_was_written_late_says_how_long_ago_it_happened() {
+    assert_eq!(waited(Boot(1_000), Boot(10_999)), "");
+    assert_eq!(waited(Boot(1_000), Boot(63_500)), " (62 s ago)");
 }

@@ -76,7 +76,7 @@ fn write(queue: &Queue, records: &Records, mut stream: impl Write) {
             continue;
         }
         if queue.is_ending() {
-            return records.write_rest();
+            return records.write_rest(clock::boot());
         }
         match records.next_end() {
             Some(at) => thread::park_timeout(at.since(clock::boot())),
