@@ -48,6 +48,8 @@ struct State {
     /// It is to be read again when it is needed.
     doubted: bool,
     tried: Option<Boot>,
+    /// When a reading was last waited for in vain.
+    failed: Option<Boot>,
 }
 
 impl SystemStore {
@@ -90,9 +92,11 @@ impl SystemStore {
         let store = Arc::clone(self);
         // Whenever it ends, it is known then.
         let read = detached::within("the system's certificate store", patience, move || store.read()).await;
-        match (self.lock().roots.clone(), read) {
-            (Some(roots), _) => Ok(roots),
-            (None, read) => Err(read.err().unwrap_or(Undone::Failed)),
+        let mut state = self.lock();
+        state.failed = read.is_err().then_some(now);
+        match &state.roots {
+            Some(roots) => Ok(roots.clone()),
+            None => Err(read.err().unwrap_or(Undone::Failed)),
         }
     }
 
@@ -121,11 +125,12 @@ impl SystemStore {
 impl State {
     /// `None` where it has to be read.
     fn known(&self, now: Boot) -> Option<Result<Roots, Undone>> {
-        let since = self.tried.map(|tried| now.since(tried));
+        let passed = |since: Option<Boot>, time| since.is_none_or(|since| now.since(since) >= time);
         match &self.roots {
-            Some(_) if self.doubted && since.is_none_or(|since| since >= READ_AGAIN) => None,
+            Some(_) if self.doubted && passed(self.tried, READ_AGAIN) => None,
             Some(roots) => Some(Ok(roots.clone())),
-            None => since.is_some_and(|since| since < WAIT_AGAIN).then_some(Err(Undone::Hangs(PATIENCE))),
+            None if passed(self.failed, WAIT_AGAIN) => None,
+            None => Some(Err(Undone::Hangs(PATIENCE))),
         }
     }
 
@@ -224,17 +229,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_hangs_is_not_waited_for_again_and_again_and_is_known_once_it_answers() {
+    async fn the_first_reading_is_waited_for_by_all_and_one_that_failed_not_again_and_again() {
         let (store, next) = store();
-        let begun = Arc::clone(&store);
-        let waits = tokio::spawn(async move { begun.roots(START).await.map(|roots| roots.store.len()) });
+        let waiting: Vec<_> = (0..9)
+            .map(|seconds| {
+                let begun = Arc::clone(&store);
+                tokio::spawn(async move { begun.roots(after(seconds)).await.map(|roots| roots.store.len()) })
+            })
+            .collect();
         while store.lock().tried.is_none() {
             tokio::task::yield_now().await;
         }
-        assert_eq!(store.lock().known(after(9)).map(|known| known.err()), Some(Some(Undone::Hangs(PATIENCE))));
-        assert!(store.lock().known(after(10)).is_none());
         next.send(found(2, true)).unwrap();
-        assert_eq!(waits.await.unwrap(), Ok(2));
-        assert_eq!(count(&store, 9).await, 2);
+        for waits in waiting {
+            assert_eq!(waits.await.unwrap(), Ok(2), "all wait for the first reading");
+        }
+        let failed = State { failed: Some(START), ..State::default() };
+        let known = |seconds| failed.known(after(seconds)).map(|known| known.err());
+        assert_eq!(known(9), Some(Some(Undone::Hangs(PATIENCE))));
+        assert_eq!(known(10), None);
     }
 }

@@ -111,7 +111,10 @@ impl Child {
         pipes.take_rest().map_err(failed)?;
         let status = self.reap().map_err(failed)?;
         match status.success() {
-            true => secret_from(pipes.printed()),
+            true => secret_from(pipes.printed()).map_err(|problem| match problem {
+                SecretProblem::Empty => SecretProblem::NothingPrinted { said: pipes.said() },
+                other => other,
+            }),
             false => Err(SecretProblem::CommandFailed { how: status.to_string(), said: pipes.said() }),
         }
     }

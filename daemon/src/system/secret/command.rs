@@ -168,7 +168,10 @@ mod tests {
             message(run(Path::new("/no/such/program"), &[], &surroundings()).await),
             "it cannot be started: entity not found; name an executable file by its absolute path"
         );
-        assert_eq!(shell(LONG, "true").await, Err(SecretProblem::Empty));
+        assert_eq!(
+            message(shell(LONG, "echo no agent >&2; echo").await),
+            "it printed nothing (it said \"no agent\"); it has to print the secret and end with status 0"
+        );
     }
 
     #[tokio::test]

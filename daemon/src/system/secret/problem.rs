@@ -135,6 +135,12 @@ pub enum SecretProblem {
         /// What it said last.
         said: Said,
     },
+    /// The command ended well and printed nothing.
+    #[error("it printed nothing{said}; it has to print the secret and end with status 0")]
+    NothingPrinted {
+        /// What it said last.
+        said: Said,
+    },
     /// The command took too long.
     #[error("it did not end within {} s and was killed{said}; it has to be quicker", limit.as_secs())]
     TimedOut {
