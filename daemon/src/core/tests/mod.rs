@@ -2,6 +2,7 @@
 
 mod chains;
 mod clock;
+mod crowd;
 mod explain;
 mod held;
 mod imports;
