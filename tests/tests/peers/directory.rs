@@ -1,6 +1,6 @@
 //! A directory of users that does not answer: those whom only it knows wait for it, and nobody else does.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,41 +10,50 @@ use tokend_tests::harness::{Binaries, Daemon, World, timed, until};
 
 use super::stranger::{STRANGER, Stranger};
 
-/// The files of users and groups, in a mount namespace of the daemon's own, where opening them waits for somebody who
+/// The files of users and groups, in a mount namespace of the daemon's own, under pipes: opening one waits for somebody who
 /// writes.
 struct Stuck {
-    users: PathBuf,
-    groups: PathBuf,
+    files: [PathBuf; 2],
+    pipes: [PathBuf; 2],
 }
 
 impl Stuck {
     fn new(world: &World) -> Self {
-        let stuck = Self { users: world.path("passwd"), groups: world.path("group") };
-        for pipe in [&stuck.users, &stuck.groups] {
+        let paths = |suffix: &str| ["passwd", "group"].map(|name| world.path(&format!("{name}.{suffix}")));
+        let stuck = Self { files: paths("file"), pipes: paths("pipe") };
+        let users = format!("stranger:x:{STRANGER}:{STRANGERS}::/:/bin/sh\n");
+        fs::write(&stuck.files[0], users).unwrap();
+        fs::write(&stuck.files[1], format!("strangers:x:{STRANGERS}:\n")).unwrap();
+        for pipe in &stuck.pipes {
             nix::unistd::mkfifo(pipe, Mode::from_bits_truncate(0o644)).unwrap();
         }
         stuck
     }
 
     fn start(&self, world: &World) -> Daemon {
-        let script = "mount --bind \"$1\" /etc/passwd && mount --bind \"$2\" /etc/group && \
-                      exec \"$3\" --log debug --config \"$4\"";
+        let script = "for of in \"$1\" \"$3\"; do mount --bind \"$of\" /etc/passwd || exit; done
+                      for of in \"$2\" \"$4\"; do mount --bind \"$of\" /etc/group || exit; done
+                      exec \"$5\" --log debug --config \"$6\"";
         let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", script, "sh"]).args([&self.users, &self.groups]);
+        command.args(["--mount", "sh", "-c", script, "sh"]).args(self.files.iter().chain(&self.pipes));
         command.arg(&Binaries::built().tokend).arg(world.config()).stdin(Stdio::null());
         Daemon::launch(&mut command, &world.log())
     }
 
     /// From now on it answers.
-    fn answer(&self) {
-        let users = format!("stranger:x:{STRANGER}:4444::/:/bin/sh\n");
-        for (pipe, text) in [(&self.users, users), (&self.groups, "strangers:x:4444:\n".to_owned())] {
-            let pipe = pipe.clone();
-            // It ends with this process.
-            std::thread::spawn(move || while fs::write(&pipe, &text).is_ok() {});
+    fn answer(&self, daemon: &Daemon) {
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--target", &daemon.pid().to_string(), "umount", "--lazy"]);
+        assert!(command.args(["/etc/passwd", "/etc/group"]).status().unwrap().success());
+        for pipe in &self.pipes {
+            // Those who wait for it find nothing, and who comes later finds the file.
+            drop(File::options().read(true).write(true).open(pipe).unwrap());
         }
     }
 }
+
+/// The number of the group that only the directory knows.
+const STRANGERS: u32 = 4444;
 
 fn can_mount(world: &World) -> bool {
     let probe = ["--mount", "mount", "--bind"];
@@ -78,10 +87,10 @@ fn who_is_known_by_number_is_served_while_the_directory_hangs_and_the_others_whe
 
     let refused = stranger.run(&["get", "campus"]);
     assert_eq!(refused.status, 4, "the socket is not its group's yet: {}", refused.stderr);
-    stuck.answer();
+    stuck.answer(&daemon);
     until("the directory is heard", || daemon.log().contains("the user \"stranger\" is found").then_some(()));
     until("the group is heard", || daemon.log().contains("the group \"strangers\" may connect").then_some(()));
-    let stranger = Stranger { gid: 4444, ..stranger };
+    let stranger = Stranger { gid: STRANGERS, ..stranger };
     assert_eq!(stranger.run(&["get", "campus"]).status, 0);
     assert!(daemon.terminate().success());
 }
