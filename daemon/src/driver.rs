@@ -96,6 +96,16 @@ pub struct Signals {
     pub hangup: Signal,
 }
 
+impl Signals {
+    /// One that says stop.
+    pub(crate) async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 impl<S: Store + 'static> Driver<S> {
     /// A driver that has done nothing yet.
     #[must_use]

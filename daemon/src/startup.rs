@@ -65,6 +65,7 @@ pub enum StartupError {
 /// # Errors
 /// When something that it needs is wrong or missing; the message says what would be right.
 pub fn run(path: &Path, log: Log) -> Result<(), StartupError> {
+    process::hold_reloads()?;
     let mut warnings = Vec::new();
     let begun = begin(path, &mut warnings);
     let (audit, records) = Audit::new(false);
@@ -173,12 +174,19 @@ struct Begun {
     token_files: Vec<File>,
 }
 
-async fn serve(begun: Begun, signals: Signals, audit: Arc<Audit>) -> Result<(), StartupError> {
+async fn serve(begun: Begun, mut signals: Signals, audit: Arc<Audit>) -> Result<(), StartupError> {
     let Begun { path, environment, config, folder, listener, token_files } = begun;
     let config = Arc::new(config);
     let server = &config.server;
     let store = folder.open()?;
-    let loaded = store.load().await?;
+    let loaded = tokio::select! {
+        loaded = store.load() => loaded?,
+        () = signals.end() => {
+            // Its thread may hang in the folder; nobody waits for that.
+            std::mem::forget(store);
+            return Ok(());
+        }
+    };
     for problem in &loaded.problems {
         tracing::warn!("{problem}");
     }

@@ -77,8 +77,17 @@ fn meaningful() -> SigSet {
     [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect()
 }
 
-/// Has the signals that mean something wait until [`take_signals`], instead of ending the process. To be called before
-/// there is a second thread, which would get them all the same.
+/// Has SIGHUP wait until [`take_signals`], instead of ending the process: who asks for a reload does not mean to stop it,
+/// however early. To be called before there is a second thread.
+///
+/// # Errors
+/// When the system refuses.
+pub fn hold_reloads() -> Result<(), ProcessError> {
+    SigSet::from(Signal::SIGHUP).thread_block().map_err(system("hold signals back"))
+}
+
+/// Has the signals that mean something wait until [`take_signals`], instead of ending the process. A thread
+/// that was there before, and hangs, may get them all the same.
 ///
 /// # Errors
 /// When the system refuses.
