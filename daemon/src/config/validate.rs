@@ -153,7 +153,7 @@ fn look_outside(context: &Context<'_>, config: Option<&mut Config>, before: &Num
     }
     let Some(config) = config else { return };
     if context.purpose.is_check() {
-        machine::look(&config, context);
+        machine::look(config, context);
     }
     let patience = context.purpose.patience();
     let wanted = config.rules.names().into_iter().chain(config.server.named_group()).collect();

@@ -76,7 +76,8 @@ impl Resolve for Resolver {
         let (patience, hosts) = (self.patience, Arc::clone(&self.hosts));
         Box::pin(async move {
             let addresses = hosts.addresses(name.as_str(), patience).await?;
-            Ok(Box::new(addresses.to_vec().into_iter()) as Addrs)
+            let addresses: Vec<SocketAddr> = addresses.iter().copied().collect();
+            Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }

@@ -80,16 +80,17 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
     let (mut asked, mut busy) = (0, 0);
     for (kind, [p50, p99], words) in FLOODS {
         let mut pairs: [Vec<Taken>; 2] = [Vec::new(), Vec::new()];
-        for _ in 0..=bench.settings.rounds {
+        for round in 0..=bench.settings.rounds {
             interrupt::check()?;
             let flooded = slice(&mut flooder, kind, span, &mut lines, &world)?;
             let as_often = Kind::Ping((flooded.rate as u64).max(1));
             let pinged = slice(&mut flooder, as_often, span, &mut lines, &world)?;
-            pairs[0].push(flooded);
-            pairs[1].push(pinged);
+            // The first round warms up.
+            if round > 0 {
+                pairs[0].push(flooded);
+                pairs[1].push(pinged);
+            }
         }
-        // The first round warms up.
-        pairs.iter_mut().for_each(|of_kind| drop(of_kind.remove(0)));
         let each = |at: usize, of: fn(&Taken) -> f64| pairs[at].iter().map(of).collect::<Vec<f64>>();
         let against = |of: fn(&Taken) -> f64| Spread::ratio(&each(0, of), &each(1, of));
         let (middle, tail) = (against(|taken| taken.p50), against(|taken| taken.p99));
