@@ -40,7 +40,14 @@ pub enum Command {
     ///
     /// Says everything that is wrong or odd at once, each with its line. Runs no command; reads credentials only where
     /// $CREDENTIALS_DIRECTORY is set.
-    Check,
+    Check {
+        /// Only what would keep the daemon from starting is an error.
+        ///
+        /// A secret or a ca_file that cannot be read costs its profile and nobody else, and the daemon reads it again: with
+        /// this option it is a warning. The unit runs this before each start.
+        #[arg(long)]
+        start: bool,
+    },
     /// Writes a commented configuration to begin with, and says where its secrets belong.
     ///
     /// It is written to --config, or to stdout with `--config -`. A file that is there already is not touched, unless

@@ -14,6 +14,7 @@ use tokend_proto::ProfileName;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
+use crate::accounts::AccountWatch;
 use crate::audit::Audit;
 use crate::board::Board;
 use crate::config::ProfileExtras;
@@ -26,7 +27,7 @@ use crate::core::settings::Settings;
 use crate::provider::{Provider, ResolvedSecrets};
 use crate::reload::{Reload, Reloader};
 use crate::service::Service;
-use crate::socket::{Message, ReloadReplyTo, ReplyTo, Rules, SocketThread};
+use crate::socket::{Message, Messages, ReloadReplyTo, ReplyTo, Rules, SocketThread};
 use crate::store::Store;
 use crate::system::clock::Clock;
 use crate::system::secret::SecretCache;
@@ -46,6 +47,7 @@ pub struct Driver<S> {
     pub(crate) secrets: Arc<SecretCache>,
     pub(crate) profiles: BTreeMap<ProfileName, ProfileExtras>,
     pub(crate) reloader: Reloader,
+    pub(crate) accounts: AccountWatch,
     service: Service,
     replies: HashMap<WaiterId, ReplyTo>,
     /// What tasks bring back. Unbounded, because the core bounds them: it has at most one request per name and one
@@ -78,6 +80,8 @@ pub struct Parts<S> {
     pub profiles: BTreeMap<ProfileName, ProfileExtras>,
     /// Reads the configuration again.
     pub reloader: Reloader,
+    /// Looks up again whom the configuration names and nobody could find.
+    pub accounts: AccountWatch,
     /// Towards the service manager.
     pub service: Service,
 }
@@ -92,13 +96,23 @@ pub struct Signals {
     pub hangup: Signal,
 }
 
+impl Signals {
+    /// One that says stop.
+    pub(crate) async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 impl<S: Store + 'static> Driver<S> {
     /// A driver that has done nothing yet.
     #[must_use]
     pub fn new(parts: Parts<S>) -> Self {
         let (results, came_back) = mpsc::unbounded_channel();
-        let Parts { core, clock, board, access, notes, audit, store, provider, secrets, profiles, reloader, service } =
-            parts;
+        let Parts { core, clock, board, access, notes, audit, store, provider, secrets, profiles, .. } = parts;
+        let (reloader, accounts, service) = (parts.reloader, parts.accounts, parts.service);
         Self {
             core,
             clock,
@@ -111,6 +125,7 @@ impl<S: Store + 'static> Driver<S> {
             secrets,
             profiles,
             reloader,
+            accounts,
             service,
             replies: HashMap::new(),
             results,
@@ -138,7 +153,7 @@ impl<S: Store + 'static> Driver<S> {
     /// When the system gives no timer.
     pub async fn run(
         mut self,
-        mut messages: mpsc::Receiver<Message>,
+        mut messages: Messages,
         socket: SocketThread,
         mut signals: Signals,
         watchdog: Option<Arc<Watchdog>>,
@@ -147,6 +162,7 @@ impl<S: Store + 'static> Driver<S> {
         let mut steps = StepWatch::new()?;
         let mut pulse = watchdog.as_deref().map(Watchdog::pulse).transpose()?;
         let mut socket = Some(socket);
+        self.accounts.look_for(&self.reloader.in_force().numbers);
         let mut stopping = false;
         let mut draining: Option<std::pin::Pin<Box<dyn Future<Output = ()>>>> = None;
         loop {
@@ -173,6 +189,7 @@ impl<S: Store + 'static> Driver<S> {
                     self.tell(Input::Tick); // what is recorded follows the clock
                 }
                 Some(reload) = self.reloader.loaded() => self.reloaded(reload, socket.as_ref()),
+                Some(found) = self.accounts.found() => self.found(found, socket.as_ref()),
                 result = async { pulse.as_mut().expect("guarded").beat().await }, if pulse.is_some() => {
                     result?;
                     if let Some(watchdog) = &watchdog {
@@ -200,9 +217,9 @@ impl<S: Store + 'static> Driver<S> {
 
     fn message(&mut self, message: Message) {
         match message {
-            Message::Ask { waiter, uid, question, reply } => {
+            Message::Ask { waiter, asker, question, reply } => {
                 self.replies.insert(waiter, reply);
-                self.tell(Input::Ask { waiter, uid, question });
+                self.tell(Input::Ask { waiter, asker, question });
             }
             Message::Leave(waiters) => {
                 for waiter in waiters {
@@ -215,8 +232,9 @@ impl<S: Store + 'static> Driver<S> {
     }
 
     fn reload(&mut self, reply: Option<ReloadReplyTo>) {
-        self.service.reload_begins();
-        self.reloader.begin(reply);
+        if self.reloader.ask(reply) {
+            self.service.reload_begins();
+        }
     }
 
     /// Tells the core and does what it says.
@@ -230,13 +248,16 @@ impl<S: Store + 'static> Driver<S> {
 
     fn reloaded(&mut self, reload: Reload, socket: Option<&SocketThread>) {
         let refused = match self.apply(reload, socket) {
-            Ok(settings) => {
-                self.tell(Input::Configure(settings));
+            Ok(inputs) => {
+                inputs.into_iter().for_each(|input| self.tell(input));
                 None
             }
             Err(why) => Some(why),
         };
         self.service.reload_ended(&self.core, self.clock.boot(), refused.as_deref());
+        if self.reloader.go_on() {
+            self.service.reload_begins();
+        }
     }
 
     fn carry_out(&mut self, effect: Effect) {

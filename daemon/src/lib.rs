@@ -4,10 +4,11 @@
 //! without I/O. `driver` owns it, on the thread of HTTP (`provider`), disk (`store`) and secrets (`system`). `socket`
 //! serves peers on a thread of its own and reads tokens from the `board`, which with one bounded queue is all that the
 //! two threads share. `audit` records what peers were refused or given. `startup` puts them together, `reload` changes
-//! them while they run, `service` speaks with the service manager.
+//! them while they run, `accounts` looks up again who could not be found, `service` speaks with the service manager.
 //!
 //! Not here: the wire format (`tokend-proto`), and anything that knows of a test.
 
+pub mod accounts;
 pub mod audit;
 pub mod board;
 pub mod cli;

@@ -1,20 +1,30 @@
 //! `tokend`: runs the daemon, checks its configuration, or writes one to begin with.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokend::audit::Audit;
 use tokend::cli::{Arguments, Command};
 use tokend::config::keys::ProfileKind;
 use tokend::config::{self, Environment, init};
 use tokend::startup;
 use tokend::system::log::Log;
 use tokend::system::process;
+use tokend::system::stderr::say;
 
 fn main() -> ExitCode {
     process::end_on_panic();
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help goes to stdout, and a person may take their time over it.
+        Err(error) if !error.use_stderr() || std::io::stderr().is_terminal() => error.exit(),
+        Err(error) => {
+            say(error.render().to_string().trim_end());
+            return ExitCode::from(2);
+        }
+    };
     if let Err(error) = process::forbid_dumps() {
         return fail(&error);
     }
@@ -29,17 +39,19 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         };
     };
-    if let Err(error) = log.start() {
-        return fail(&error);
-    }
+    let _log = match log.start(Audit::new(false).1) {
+        Ok(log) => log,
+        Err(error) => return fail(&error),
+    };
     match command {
-        Command::Check => check(&arguments.config),
+        Command::Check { start } => check(&arguments.config, start),
         Command::Init { kinds } => begin(&arguments.config, &kinds),
     }
 }
 
-fn check(path: &Path) -> ExitCode {
-    let report = config::check(path, &Environment::of_this_process());
+fn check(path: &Path, start: bool) -> ExitCode {
+    let environment = Environment::of_this_process();
+    let report = if start { config::check_start(path, &environment) } else { config::check(path, &environment) };
     for warning in &report.warnings {
         say(&format!("warning: {warning}"));
     }
@@ -76,10 +88,4 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
         say(&format!("tokend: {line}"));
     }
     ExitCode::FAILURE
-}
-
-/// To the operator. Where stderr is closed nobody is there to be told.
-fn say(line: &str) {
-    let mut stderr = std::io::stderr().lock();
-    let _ = writeln!(stderr, "{line}");
 }

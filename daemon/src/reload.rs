@@ -1,58 +1,99 @@
-//! A new configuration, read beside the loop and applied whole or not at all.
+//! A new configuration, read beside the loop and applied whole or not at all. One is read at a time; who asks meanwhile is
+//! answered by the next one, which begins after that: what was asked for last is in force in the end.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokend_proto::{ErrorCode, ErrorReply, Reloaded};
+use tokend_proto::{ErrorCode, ErrorReply, ProfileName, Reloaded};
 use tokio::sync::mpsc;
 
-use crate::config::{Config, ConfigError, Environment, Place, Server};
-use crate::core::settings::Settings;
+use crate::config::{Account, Config, ConfigError, Environment, LookedUp, Place, ProfileExtras};
+use crate::core::access::Access;
+use crate::core::input::Input;
+use crate::core::time::Boot;
 use crate::driver::{Driver, causes};
 use crate::provider::Provider;
 use crate::socket::{ReloadReplyTo, SocketThread};
 use crate::store::Store;
-use crate::system::secret::SecretSource;
+use crate::system::process;
 
-/// Reads the configuration again when it is told to.
+/// Peers that wait for one reading. More than this are told to come again.
+const MAX_ASKERS: usize = 256;
+
+/// Reads the configuration again when somebody asks for it.
 pub struct Reloader {
     path: PathBuf,
     environment: Environment,
-    /// Of the configuration in force: what only a restart can change.
-    fixed: Fixed,
+    in_force: Arc<Config>,
+    /// Who waits for the reading that is under way, if one is.
+    reading: Option<Vec<ReloadReplyTo>>,
+    /// Who waits for the one after it, if somebody does.
+    next: Option<Vec<ReloadReplyTo>>,
     done: mpsc::UnboundedSender<Reload>,
+    /// One at a time.
     loaded: mpsc::UnboundedReceiver<Reload>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-struct Fixed {
-    server: Server,
-    state_key: Option<SecretSource>,
-}
-
-/// A configuration that was read, and who waits to hear of it.
-pub struct Reload {
-    result: Result<Config, String>,
-    reply: Option<ReloadReplyTo>,
-}
+/// A configuration that was read, or all that is wrong with it.
+pub struct Reload(Result<Config, String>);
 
 impl Reloader {
     /// For the configuration at `path`, which is in force as `config`.
     #[must_use]
-    pub fn new(path: PathBuf, environment: Environment, config: &Config) -> Self {
+    pub fn new(path: PathBuf, environment: Environment, config: Arc<Config>) -> Self {
         let (done, loaded) = mpsc::unbounded_channel();
-        let fixed = Fixed { server: config.server.clone(), state_key: config.state_key.clone() };
-        Self { path, environment, fixed, done, loaded }
+        Self { path, environment, in_force: config, reading: None, next: None, done, loaded }
     }
 
-    /// Reads the file, on a thread where it may take its time: a user's name may be looked up over a network.
-    pub(crate) fn begin(&self, reply: Option<ReloadReplyTo>) {
+    /// What is in force.
+    pub(crate) fn in_force(&self) -> &Config {
+        &self.in_force
+    }
+
+    /// Somebody asks for the file to be read. Returns whether a reading begins now; else one will when the one under way
+    /// has ended.
+    pub(crate) fn ask(&mut self, reply: Option<ReloadReplyTo>) -> bool {
+        if self.reading.is_none() {
+            self.begin(reply.into_iter().collect());
+            return true;
+        }
+        let next = self.next.get_or_insert_default();
+        match reply {
+            Some(reply) if next.len() >= MAX_ASKERS => {
+                let message = format!("{MAX_ASKERS} others wait for a reload already; ask again when it is done");
+                reply.send(Err(ErrorReply { code: ErrorCode::Busy, message, retry_after: None }));
+            }
+            reply => next.extend(reply),
+        }
+        false
+    }
+
+    /// The reading that somebody has asked for meanwhile. Returns whether there is one.
+    pub(crate) fn go_on(&mut self) -> bool {
+        let next = self.next.take();
+        let begins = next.is_some();
+        if let Some(askers) = next {
+            self.begin(askers);
+        }
+        begins
+    }
+
+    /// Reads the file, on a thread where it may take its time: what it names may be anywhere. Each thing that it waits for
+    /// has an end, and so has the thread.
+    fn begin(&mut self, askers: Vec<ReloadReplyTo>) {
+        self.reading = Some(askers);
         let (path, environment, done) = (self.path.clone(), self.environment.clone(), self.done.clone());
-        tokio::task::spawn_blocking(move || {
-            let result = Config::load(&path, &environment)
+        let numbers = self.in_force.numbers.clone();
+        let read = move || {
+            let result = Config::reload(&path, &environment, &numbers)
                 .map_err(|errors| errors.iter().map(|error| causes(error)).collect::<Vec<_>>().join("\n"));
-            let _ = done.send(Reload { result, reply });
-        });
+            let _ = done.send(Reload(result));
+        };
+        if let Err(error) = std::thread::Builder::new().name("reload".into()).spawn(read) {
+            let problem = format!("the system gives no thread to read the configuration on: {error}");
+            let _ = self.done.send(Reload(Err(problem)));
+        }
     }
 
     /// The next configuration that was read.
@@ -60,9 +101,22 @@ impl Reloader {
         self.loaded.recv().await
     }
 
+    /// Takes in what a look-up said. Where that puts another number in force, or none: that number, and the rules and the
+    /// notes as they are then.
+    pub(crate) fn learn(
+        &mut self,
+        account: &Account,
+        looked_up: LookedUp,
+        now: Boot,
+    ) -> Option<(Option<u32>, Access, Vec<String>)> {
+        let config = Arc::make_mut(&mut self.in_force);
+        let is_changed = config.numbers.learn(account, looked_up, now);
+        is_changed.then(|| (config.numbers.of(account), config.access(), config.notes()))
+    }
+
     /// What forbids to go from the configuration in force to this one.
     fn objection(&self, config: &Config) -> Option<String> {
-        let (old, new, places) = (&self.fixed, config, &config.places);
+        let (old, new, places) = (&self.in_force, config, &config.places);
         let changed = |place: &Place, how: &str| {
             let problem = format!("cannot change{how} while tokend runs; restart it, or change it back");
             let (file, Place { line, key }) = (self.path.clone(), place.clone());
@@ -78,14 +132,35 @@ impl Reloader {
         if old.state_key != new.state_key {
             return changed(&places.state_key, "");
         }
-        None
+        process::descriptor_limit(new.needs()).err().map(|problem| {
+            let (file, Place { line, key }) = (self.path.clone(), places.max_connections.clone());
+            ConfigError { file, line, key, problem: problem.to_string() }.to_string()
+        })
+    }
+
+    /// Puts it in force in place of the one before; returns what is different.
+    fn replace(&mut self, mut config: Config) -> Vec<String> {
+        config.numbers.adopt(&self.in_force.numbers);
+        let changes = config.changes_since(&self.in_force);
+        self.in_force = Arc::new(config);
+        changes
+    }
+
+    fn answer(&mut self, result: &Result<Reloaded, String>) {
+        for asker in self.reading.take().unwrap_or_default() {
+            asker.send(result.clone().map_err(|message| {
+                let code = ErrorCode::InvalidConfiguration;
+                ErrorReply { code, message, retry_after: None }
+            }));
+        }
     }
 }
 
 impl<S: Store + 'static> Driver<S> {
-    /// Puts a configuration into force, all of it or nothing; returns what the core has to be told, or why it is refused.
-    pub(crate) fn apply(&mut self, reload: Reload, socket: Option<&SocketThread>) -> Result<Arc<Settings>, String> {
-        let Reload { result, reply } = reload;
+    /// Puts a configuration into force, all of it or nothing, and answers all who asked for it; returns what the core has
+    /// to hear of it, or why it is refused.
+    pub(crate) fn apply(&mut self, reload: Reload, socket: Option<&SocketThread>) -> Result<[Input; 2], String> {
+        let Reload(result) = reload;
         let checked = result.and_then(|config| match self.reloader.objection(&config) {
             Some(objection) => Err(objection),
             None => Ok(config),
@@ -94,19 +169,24 @@ impl<S: Store + 'static> Driver<S> {
             Ok(config) => config,
             Err(message) => {
                 tracing::error!("the configuration was not reloaded: {message}");
-                if let Some(reply) = reply {
-                    let (code, message) = (ErrorCode::InvalidConfiguration, message.clone());
-                    reply.send(Err(ErrorReply { code, message, retry_after: None }));
-                }
+                self.reloader.answer(&Err(message.clone()));
                 return Err(message);
             }
         };
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let warnings = config.warnings.clone();
+        let revised = config.revised_since(&self.reloader.in_force);
+        let changes = self.reloader.replace(config);
+        let config = Arc::clone(&self.reloader.in_force);
         self.provider = Arc::new(provider(&config));
-        self.access.store(config.access);
+        self.access.store(config.access());
         self.audit.set_reads(config.audit.reads);
-        self.notes.store(Arc::new(config.warnings.clone()));
+        self.notes.store(Arc::new(config.notes()));
         self.secrets.keep_only(|profile| config.profiles.contains_key(profile));
-        self.profiles = config.profiles;
+        self.profiles = config.profiles.clone();
+        self.accounts.look_for(&config.numbers);
         if let Some(socket) = socket {
             socket.rules_changed();
             socket.set_connection_limits(
@@ -114,21 +194,21 @@ impl<S: Store + 'static> Driver<S> {
                 config.server.max_connections_per_uid as usize,
             );
         }
-        for warning in &config.warnings {
-            tracing::warn!("{warning}");
-        }
-        tracing::info!("the configuration was reloaded");
-        if let Some(reply) = reply {
-            reply.send(Ok(Reloaded { warnings: config.warnings }));
-        }
-        Ok(config.settings)
+        let shown = if changes.is_empty() { Reloaded::NOTHING.to_owned() } else { changes.join("; ") };
+        tracing::info!("the configuration was reloaded; {shown}");
+        self.reloader.answer(&Ok(Reloaded::new(changes, warnings)));
+        Ok([Input::Configure(Arc::clone(&config.settings)), Input::Revised(revised)])
     }
 }
 
 /// The HTTP side of a configuration.
 pub(crate) fn provider(config: &Config) -> Provider {
-    Provider::new(config.profiles.iter().filter_map(|(name, extras)| {
-        let ca_file = extras.ca_file.as_ref()?;
-        Some((name.clone(), ca_file.authorities.to_vec()))
-    }))
+    // Profiles with a certificate of their own have connections of their own.
+    let of_profile = |(name, extras): (&ProfileName, &ProfileExtras)| {
+        let host = config.settings.profiles.get(name).map(|profile| Arc::clone(&profile.endpoint().host));
+        (host, extras.ca_file.as_ref().map(|ca_file| ca_file.path().to_owned()))
+    };
+    let hosts: BTreeSet<_> = config.profiles.iter().map(of_profile).collect();
+    let ca_files = config.profiles.iter().filter_map(|(name, extras)| Some((name.clone(), extras.ca_file.clone()?)));
+    Provider::new(hosts.len(), ca_files)
 }

@@ -110,6 +110,7 @@ impl Service {
     /// The last words.
     pub(crate) fn ended(&mut self, core: &Core, now: Boot) {
         self.tokens.finish(core, now);
+        self.notifier.finish();
     }
 
     fn status(&self, core: &Core, now: Boot) -> String {

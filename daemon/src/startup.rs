@@ -8,17 +8,17 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 
+use crate::accounts::AccountWatch;
 use crate::audit::Audit;
 use crate::board::Board;
-use crate::config::{Config, ConfigError, Environment};
+use crate::config::{self, Account, Config, ConfigError, Environment, SocketGroup, USUAL_GROUP};
 use crate::core::Core;
 use crate::core::record::Ruins;
 use crate::driver::{Driver, Parts, Signals, causes};
 use crate::reload::{self, Reloader};
 use crate::service::Service;
-use crate::socket::{self, CORE_QUEUE, Context, Limits, Listener, Rules, SocketThread};
+use crate::socket::{self, Admitted, CORE_QUEUE, Context, Door, Limits, Listener, Rules, SocketThread};
 use crate::store::{FileStore, LockedFolder, StateKey, Store, StoreError};
 use crate::system::clock::Clock;
 use crate::system::log::{Log, LogError};
@@ -65,74 +65,103 @@ pub enum StartupError {
 /// # Errors
 /// When something that it needs is wrong or missing; the message says what would be right.
 pub fn run(path: &Path, log: Log) -> Result<(), StartupError> {
+    process::hold_reloads()?;
     let mut warnings = Vec::new();
     let begun = begin(path, &mut warnings);
-    log.start()?;
+    let (audit, records) = Audit::new(false);
+    // Until everything else has ended.
+    let _log = log.start(records)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let (begun, works) = begun?;
-    let Works { runtime, signals } = works.map_or_else(Works::new, Ok)?;
-    let result = runtime.block_on(serve(begun, signals));
+    let (begun, runtime) = begun?;
+    let runtime = runtime.map_or_else(self::runtime, Ok)?;
+    let signals = take_signals(&runtime)?;
+    let result = runtime.block_on(serve(begun, signals, Arc::new(audit)));
     // A secret's command may still run; it is not waited for.
     runtime.shutdown_background();
     result
 }
 
 /// Until it listens. There is no log yet: what it would say is in `warnings`, whatever comes of it.
-fn begin(path: &Path, warnings: &mut Vec<String>) -> Result<(Begun, Option<Works>), StartupError> {
+///
+/// Whatever may hang on the way is given up after a named time: the configuration, users and groups, the command of a
+/// state key. A signal ends the process meanwhile, as it ends any other.
+fn begin(path: &Path, warnings: &mut Vec<String>) -> Result<(Begun, Option<Runtime>), StartupError> {
     let Passed { sockets, token_files, warnings: of_passed } = Passed::take();
     warnings.extend(of_passed);
     let environment = Environment::of_this_process();
     let config = Config::load(path, &environment).map_err(StartupError::Config)?;
     warnings.extend(config.warnings.iter().cloned());
     let server = &config.server;
-    process::raise_descriptor_limit(u64::from(server.max_connections))?;
+    process::raise_descriptor_limit(config.needs())?;
     // A command may have to be run for the key.
-    let (key, works) = match &config.state_key {
+    let (key, runtime) = match &config.state_key {
         None => (None, None),
         Some(source) => {
-            let works = Works::new()?;
-            (Some(works.runtime.block_on(state_key(source, &environment))?), Some(works))
+            let runtime = runtime()?;
+            (Some(runtime.block_on(state_key(source, &environment))?), Some(runtime))
         }
     };
-    if works.is_none() {
-        // Whoever sees the socket may send one, and there is nobody yet to take it.
-        process::hold_signals()?;
-    }
     let folder = LockedFolder::take(&server.state_dir, key)?;
-    let listener = match Listener::from_systemd(sockets)? {
-        Some(handed_over) => handed_over,
-        None => Listener::bind(&server.socket, server.group, &*environment.accounts)?,
+    let place = match Listener::from_systemd(sockets)? {
+        Some(handed_over) => Ok(handed_over),
+        None => Err(admitted(&config, &environment, warnings)),
     };
-    Ok((Begun { path: path.to_owned(), environment, config, folder, listener, token_files }, works))
+    // Who sees the socket may send a signal, and there is nobody yet to take it.
+    process::hold_signals()?;
+    let listener = place.or_else(|admitted| Listener::bind(&server.socket, admitted))?;
+    Ok((Begun { path: path.to_owned(), environment, config, folder, listener, token_files }, runtime))
+}
+
+/// For how long the usual group of the socket is looked up.
+const GROUP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Who may connect to a socket of our own, as far as that is known.
+fn admitted(config: &Config, environment: &Environment, warnings: &mut Vec<String>) -> Admitted {
+    let (group, usual) = match (&config.server.group, config.server.named_group()) {
+        (SocketGroup::Asked(number), _) => return Admitted::Group(*number),
+        (_, Some(group)) => match config.numbers.of(&group) {
+            Some(number) => return Admitted::Group(number),
+            // That it could not be found is among the configuration's warnings.
+            None => return Admitted::NobodyYet,
+        },
+        (SocketGroup::Usual | SocketGroup::Named(_), None) => {
+            let usual = Account::Group(USUAL_GROUP.to_owned());
+            let looked_up = config::looks(std::slice::from_ref(&usual), &environment.accounts).wait(GROUP_PATIENCE);
+            (usual, looked_up.into_iter().next())
+        }
+    };
+    match usual {
+        Some(Ok(Ok(Some(number)))) => Admitted::GroupIfPossible(number),
+        Some(Ok(Ok(None))) => Admitted::OwnGroup,
+        Some(Ok(Err(_)) | Err(_)) | None => {
+            let until = "until it is found the socket is the daemon's user's alone";
+            warnings.push(format!("{group}, the usual one of the socket, could not be looked up; {until}"));
+            Admitted::NobodyYet
+        }
+    }
 }
 
 /// For how long a thread that looks up an address, or reads the system's authorities, waits for more such work. Each
 /// holds some memory, and there is none for minutes.
 const IDLE_THREAD: Duration = Duration::from_secs(1);
 
-/// What the core's thread works in. Until there is a socket, a signal ends the process as it ends any other; from then on
-/// it waits for this.
-struct Works {
-    runtime: Runtime,
-    signals: Signals,
+/// What the core's thread works in.
+fn runtime() -> Result<Runtime, StartupError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_keep_alive(IDLE_THREAD)
+        .build()
+        .map_err(|error| StartupError::System("start a runtime", error))
 }
 
-impl Works {
-    fn new() -> Result<Self, StartupError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .thread_keep_alive(IDLE_THREAD)
-            .build()
-            .map_err(|error| StartupError::System("start a runtime", error))?;
-        let signals = {
-            let _entered = runtime.enter();
-            signals().map_err(|error| StartupError::System("watch for signals", error))?
-        };
-        process::take_signals()?;
-        Ok(Self { runtime, signals })
-    }
+/// From now on signals wait for somebody to take them, and those that were held as well.
+fn take_signals(runtime: &Runtime) -> Result<Signals, StartupError> {
+    let _entered = runtime.enter();
+    let signals = signals().map_err(|error| StartupError::System("watch for signals", error))?;
+    process::take_signals()?;
+    Ok(signals)
 }
 
 /// A daemon that peers can connect to.
@@ -145,11 +174,19 @@ struct Begun {
     token_files: Vec<File>,
 }
 
-async fn serve(begun: Begun, signals: Signals) -> Result<(), StartupError> {
+async fn serve(begun: Begun, mut signals: Signals, audit: Arc<Audit>) -> Result<(), StartupError> {
     let Begun { path, environment, config, folder, listener, token_files } = begun;
+    let config = Arc::new(config);
     let server = &config.server;
     let store = folder.open()?;
-    let loaded = store.load().await?;
+    let loaded = tokio::select! {
+        loaded = store.load() => loaded?,
+        () = signals.end() => {
+            // Its thread may hang in the folder; nobody waits for that.
+            std::mem::forget(store);
+            return Ok(());
+        }
+    };
     for problem in &loaded.problems {
         tracing::warn!("{problem}");
     }
@@ -158,11 +195,10 @@ async fn serve(begun: Begun, signals: Signals) -> Result<(), StartupError> {
     let clock = Clock::new();
     let seed = getrandom::u64().map_err(StartupError::Random)?;
     let board = Arc::new(Board::new());
-    let access = Arc::new(Rules::new(config.access.clone()));
-    let notes = Arc::new(ArcSwap::from_pointee(config.warnings.clone()));
-    let (audit, records) = Audit::new(config.audit.reads);
-    let audit = Arc::new(audit);
-    let (to_core, messages) = mpsc::channel(CORE_QUEUE);
+    let access = Arc::new(Rules::new(config.access()));
+    let notes = Arc::new(ArcSwap::from_pointee(config.notes()));
+    audit.set_reads(config.audit.reads);
+    let (to_core, messages) = socket::queue(CORE_QUEUE);
     let context = Context {
         board: Arc::clone(&board),
         clock: Arc::new(clock),
@@ -181,6 +217,7 @@ async fn serve(begun: Begun, signals: Signals) -> Result<(), StartupError> {
     let (service, held) = Service::new(notifier, token_files);
     let mut core = Core::new(clock.now(), clock.boot_id(), seed, loaded.records);
     core.found(clock.now(), Ruins { names: loaded.ruins, name_of: FileStore::name_of });
+    let door = waiting_door(&config, &listener);
     let mut driver = Driver::new(Parts {
         core,
         clock,
@@ -191,20 +228,16 @@ async fn serve(begun: Begun, signals: Signals) -> Result<(), StartupError> {
         store: Arc::new(store),
         provider: Arc::new(reload::provider(&config)),
         secrets: Arc::new(SecretCache::new(Arc::clone(&environment.surroundings))),
-        reloader: Reloader::new(path, environment, &config),
-        profiles: config.profiles,
+        accounts: AccountWatch::new(Arc::clone(&environment.accounts), door),
+        reloader: Reloader::new(path, environment, Arc::clone(&config)),
+        profiles: config.profiles.clone(),
         service,
     });
     // Before the first peer is served, so that it finds the tokens that were handed on. Nothing is awaited in between:
     // what the core wants sent is sent only when the socket is served.
-    driver.begin(held, config.settings);
+    driver.begin(held, Arc::clone(&config.settings));
     let socket =
         SocketThread::spawn(listener, context).map_err(|error| StartupError::System("serve the socket", error))?;
-    // Records wait for it meanwhile.
-    let auditor = std::thread::Builder::new()
-        .name("audit".into())
-        .spawn(move || records.write(|| clock.boot()))
-        .map_err(|error| StartupError::System("start a thread for the audit records", error))?;
     if let Some(watchdog) = &watchdog {
         socket.answer(Arc::clone(watchdog));
     }
@@ -216,13 +249,15 @@ async fn serve(begun: Begun, signals: Signals) -> Result<(), StartupError> {
         "tokend is ready"
     );
     let ended = driver.run(messages, socket, signals, watchdog).await;
-    // Everybody who has something to record is gone: what is recorded still gets written.
-    if auditor.join().is_err() {
-        tracing::error!("the thread of the audit records panicked");
-    }
     ended.map_err(|error| StartupError::System("keep time", error))?;
     tracing::info!("tokend has ended");
     Ok(())
+}
+
+/// The door of a socket that is still its user's alone, and the group for which it is to be opened.
+fn waiting_door(config: &Config, listener: &Listener) -> Option<(Account, Door)> {
+    let group = config.server.named_group().unwrap_or_else(|| Account::Group(USUAL_GROUP.to_owned()));
+    Some((group, listener.narrow_door()?))
 }
 
 async fn state_key(source: &SecretSource, environment: &Environment) -> Result<StateKey, StartupError> {
@@ -249,10 +284,10 @@ mod tests {
     fn a_signal_that_comes_before_there_is_anybody_to_take_it_waits() {
         process::hold_signals().unwrap();
         raise(Signal::SIGHUP).unwrap(); // it would end this process
-        let mut works = Works::new().unwrap();
-        let taken = works
-            .runtime
-            .block_on(async { tokio::time::timeout(Duration::from_secs(20), works.signals.hangup.recv()).await });
+        let runtime = runtime().unwrap();
+        let mut signals = take_signals(&runtime).unwrap();
+        let taken =
+            runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), signals.hangup.recv()).await });
         assert_eq!(taken.expect("it has waited"), Some(()));
     }
 }

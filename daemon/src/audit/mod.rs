@@ -4,8 +4,8 @@
 //! A record is an event of the log with a target of its own, [`TARGET`], so that a filter can choose it: a line for
 //! people, and fields for machines (as JSON, and as `F_UID=` and so on in the journal).
 //!
-//! The socket's thread only puts records into a queue; a thread of its own writes them, so that a log that is slow
-//! keeps no peer waiting. When the queue is full, tokens are given out all the same: what could not be recorded is
+//! The socket's thread only puts records into a queue; the log's thread writes them, so that a log that is slow keeps no
+//! peer waiting. When the queue is full, tokens are given out all the same: what could not be recorded is
 //! counted, and the count recorded as soon as the log takes something again. What a peer can bring about as often as
 //! it likes is limited for each user ([`flood`]), here and not in the log, whose own limit would hit everything else
 //! that the daemon says.
@@ -19,9 +19,11 @@ mod record;
 mod tests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::thread::{self, Thread};
 
 use crate::core::time::Boot;
+use crate::system::{clock, log};
 use flood::{Floods, LeftOut};
 
 pub use line::AuditAsLine;
@@ -43,14 +45,14 @@ pub struct Audit {
     reads: AtomicBool,
     shared: Arc<Shared>,
     /// Unbounded by itself; [`Shared::waiting`] bounds it.
-    queue: mpsc::Sender<Record>,
+    queue: mpsc::Sender<(Boot, Record)>,
 }
 
-/// Where they are taken from to be written. Ends when its [`Audit`] is gone and everything is written.
+/// Where they are taken from to be written.
 #[derive(Debug)]
 pub struct Records {
     shared: Arc<Shared>,
-    queue: mpsc::Receiver<Record>,
+    queue: mpsc::Receiver<(Boot, Record)>,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +60,8 @@ struct Shared {
     floods: Mutex<Floods>,
     waiting: AtomicUsize,
     lost: AtomicU64,
+    /// Who is woken for each record.
+    writer: OnceLock<Thread>,
 }
 
 impl Audit {
@@ -95,40 +99,45 @@ impl Audit {
         }
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
         // Nobody takes them only when the daemon has ended.
-        let _ = self.queue.send(record);
+        let _ = self.queue.send((clock::boot(), record));
+        if let Some(writer) = self.shared.writer.get() {
+            writer.unpark();
+        }
     }
 }
 
 impl Records {
-    /// Writes records into the log until there are no more to come.
-    pub fn write(self, now: impl Fn() -> Boot) {
-        self.each(now, |entry| entry.log());
+    /// This thread writes them, and is unparked when there are some.
+    pub(crate) fn are_written_here(&self) {
+        let _ = self.shared.writer.set(thread::current());
     }
 
-    fn each(self, now: impl Fn() -> Boot, mut write: impl FnMut(&Entry)) {
-        loop {
-            let next_end = self.shared.floods().next_end();
-            let received = match next_end {
-                Some(at) => self.queue.recv_timeout(at.since(now())),
-                None => self.queue.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
-            };
-            let over = matches!(received, Err(mpsc::RecvTimeoutError::Disconnected));
-            if let Ok(record) = received {
-                self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
-                write(&Entry::Record(record));
-            }
-            let left_out = self.shared.floods().take_ended(if over { None } else { Some(now()) });
-            for left_out in left_out {
-                write(&Entry::LeftOut(left_out));
-            }
-            match self.shared.lost.swap(0, Ordering::Relaxed) {
-                0 => {}
-                lost => write(&Entry::Lost(lost)),
-            }
-            if over {
-                return;
-            }
+    /// Logs the next record and what else is to be recorded now; whether there was anything.
+    pub(crate) fn write_next(&self, now: Boot) -> bool {
+        let entries = self.next(Some(now));
+        entries.iter().for_each(|entry| entry.log(now));
+        !entries.is_empty()
+    }
+
+    /// Logs what is left at the end.
+    pub(crate) fn write_rest(&self, now: Boot) {
+        self.next(None).iter().for_each(|entry| entry.log(now));
+    }
+
+    /// When there is something to be recorded though no record comes.
+    pub(crate) fn next_end(&self) -> Option<Boot> {
+        self.shared.floods().next_end()
+    }
+
+    /// One record, and the counts that are due: without a time all of them.
+    fn next(&self, now: Option<Boot>) -> Vec<Entry> {
+        let record = self.queue.try_recv().ok();
+        if record.is_some() {
+            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
         }
+        let left_out = self.shared.floods().take_ended(now).into_iter().map(Entry::LeftOut);
+        let lost = Some(self.shared.lost.swap(0, Ordering::Relaxed)).filter(|lost| *lost > 0).map(Entry::Lost);
+        record.map(|(at, record)| Entry::Record(at, record)).into_iter().chain(left_out).chain(lost).collect()
     }
 }
 
@@ -141,15 +150,16 @@ impl Shared {
 /// What is written.
 #[derive(Debug)]
 enum Entry {
-    Record(Record),
+    /// When it was left here, and what it says.
+    Record(Boot, Record),
     LeftOut(LeftOut),
     Lost(u64),
 }
 
 impl Entry {
-    fn log(&self) {
+    fn log(&self, now: Boot) {
         match self {
-            Self::Record(record) => record.log(),
+            Self::Record(at, record) => record.log(&log::waited(*at, now)),
             Self::LeftOut(LeftOut { uid: Some(uid), count }) => {
                 tracing::warn!(target: TARGET, uid, left_out = count, "uid {uid}: {count} more refused or failed requests in the last minute");
             }

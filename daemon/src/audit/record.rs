@@ -130,7 +130,8 @@ fn escaped(name: &str) -> String {
 }
 
 impl Record {
-    pub(super) fn log(&self) {
+    /// `waited`: what is said of a record that is written late.
+    pub(super) fn log(&self, waited: &str) {
         let (uid, pid, unit) = (self.uid, self.pid, self.unit.as_deref());
         let request = self.kind.word();
         let name = self.name.as_deref().map(escaped);
@@ -141,7 +142,7 @@ impl Record {
                 tracing::$level!(
                     target: TARGET,
                     uid, pid, unit, request, name, outcome, fingerprint,
-                    "{self}"
+                    "{self}{waited}"
                 )
             };
         }

@@ -12,7 +12,7 @@ use super::*;
 impl Records {
     /// What waits to be written, for tests of those who record.
     pub(crate) fn take(&self) -> Vec<Record> {
-        let taken: Vec<Record> = self.queue.try_iter().collect();
+        let taken: Vec<Record> = self.queue.try_iter().map(|(_, record)| record).collect();
         self.shared.waiting.fetch_sub(taken.len(), Ordering::Relaxed);
         taken
     }
@@ -32,20 +32,19 @@ fn record(outcome: Outcome, name: &str) -> Record {
     }
 }
 
-/// What is written once everything was put.
-fn written(audit: Audit, records: Records) -> Vec<String> {
-    drop(audit);
-    let mut lines = Vec::new();
-    records.each(
-        || NOW,
-        |entry| {
-            lines.push(match entry {
-                Entry::Record(record) => record.to_string(),
-                other => format!("{other:?}"),
-            });
-        },
-    );
-    lines
+fn text(entry: &Entry) -> String {
+    match entry {
+        Entry::Record(_, record) => record.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// What is written until the daemon has ended.
+fn written(records: &Records) -> Vec<String> {
+    let now = std::iter::from_fn(|| Some(records.next(Some(NOW))).filter(|entries| !entries.is_empty()));
+    let mut entries: Vec<Entry> = now.flatten().collect();
+    entries.extend(records.next(None));
+    entries.iter().map(text).collect()
 }
 
 fn put(audit: &Audit, record: Record) {
@@ -88,7 +87,7 @@ fn refusals_and_what_admins_do_are_always_recorded_and_reads_where_that_is_wante
         for outcome in [Outcome::Served, Outcome::Refused, Outcome::Done, Outcome::Unknown] {
             put(&audit, record(outcome, "campus"));
         }
-        let lines = written(audit, records);
+        let lines = written(&records);
         assert_eq!(lines.len(), if reads { 4 } else { 3 }, "{lines:?}");
         assert_eq!(lines.iter().any(|line| line.contains("served")), reads);
     }
@@ -101,7 +100,7 @@ fn a_peer_cannot_flood_the_log_with_refusals_and_does_not_hide_those_of_others()
         put(&audit, record(Outcome::Refused, "campus"));
     }
     put(&audit, Record { uid: 1_001, ..record(Outcome::Refused, "campus") });
-    let lines = written(audit, records);
+    let lines = written(&records);
     assert_eq!(lines.len(), 20 + 1 + 1, "{lines:?}");
     assert!(lines[20].starts_with("uid 1001"), "{lines:?}");
     assert_eq!(lines[21], "LeftOut(LeftOut { uid: Some(1000), count: 99980 })");
@@ -114,7 +113,7 @@ fn when_the_log_stands_still_reads_are_counted_and_refusals_still_have_room() {
         put(&audit, record(Outcome::Served, "campus"));
     }
     put(&audit, record(Outcome::Refused, "legacy"));
-    let lines = written(audit, records);
+    let lines = written(&records);
     assert_eq!(lines.len(), (QUEUE - RESERVED) + 2, "reads, the count of those lost, and the refusal");
     assert!(lines.last().unwrap().contains("get legacy: refused"));
     assert!(lines.contains(&format!("Lost({})", 10_000 - (QUEUE - RESERVED))));
@@ -123,29 +122,31 @@ fn when_the_log_stands_still_reads_are_counted_and_refusals_still_have_room() {
 #[test]
 fn what_was_left_out_is_told_when_its_minute_is_over_though_nothing_else_happens() {
     let (audit, records) = Audit::new(false);
+    assert_eq!(records.next_end(), None);
     for _ in 0..21 {
         put(&audit, record(Outcome::Refused, "campus"));
     }
-    let clock = Arc::new(Mutex::new(NOW));
-    let (tell, told) = mpsc::channel();
-    let writer = std::thread::spawn({
-        let clock = Arc::clone(&clock);
-        move || {
-            let now = || *clock.lock().unwrap();
-            let mut count = 0;
-            records.each(now, |entry| {
-                count += 1;
-                if count == 20 {
-                    // A minute passes.
-                    *clock.lock().unwrap() = NOW + std::time::Duration::from_secs(60);
-                }
-                tell.send(format!("{entry:?}")).unwrap();
-            });
+    while !records.next(Some(NOW)).is_empty() {}
+    let end = records.next_end().unwrap();
+    assert_eq!(end.since(NOW), std::time::Duration::from_secs(60));
+    let told: Vec<String> = records.next(Some(end)).iter().map(text).collect();
+    assert_eq!(told, ["LeftOut(LeftOut { uid: Some(1000), count: 1 })"]);
+    assert_eq!(records.next_end(), None);
+}
+
+#[test]
+fn who_writes_is_woken_for_each_record() {
+    let (audit, records) = Audit::new(false);
+    let (begin, begun) = mpsc::channel();
+    let writer = thread::spawn(move || {
+        records.are_written_here();
+        begin.send(()).unwrap();
+        while records.next(Some(NOW)).is_empty() {
+            thread::park();
         }
     });
-    let last = told.iter().nth(20).unwrap();
-    assert_eq!(last, "LeftOut(LeftOut { uid: Some(1000), count: 1 })");
-    drop(audit);
+    begun.recv().unwrap();
+    put(&audit, record(Outcome::Refused, "campus"));
     writer.join().unwrap();
 }
 
@@ -181,7 +182,7 @@ fn logged(json: bool, log: impl FnOnce()) -> String {
 fn the_text_log_has_the_line_and_json_the_fields_too() {
     let refused = record(Outcome::Refused, "msp/Acme\x1b Corp");
     let text = logged(false, || {
-        refused.log();
+        refused.log("");
         tracing::info!(target: "tokend", name = "campus", "something else");
     });
     let (audit, other) = text.split_once('\n').unwrap();
@@ -189,7 +190,7 @@ fn the_text_log_has_the_line_and_json_the_fields_too() {
     assert_eq!(line, " WARN audit: uid 1000 pid 77 unit x.service: get \"msp/Acme\\u{1b} Corp\": refused");
     assert!(other.ends_with(" INFO tokend: something else name=\"campus\"\n"), "{other}");
 
-    let json: serde_json::Value = serde_json::from_str(&logged(true, || refused.log())).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&logged(true, || refused.log(""))).unwrap();
     let expected = [
         ("target", serde_json::json!("audit")),
         ("uid", 1_000.into()),

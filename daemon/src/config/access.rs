@@ -1,11 +1,11 @@
-//! `[[access]]`: names of users and groups become numbers here.
+//! `[[access]]`: rules that name users and groups, and the rules in force, which know their numbers.
 
-use std::collections::BTreeMap;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokend_proto::ProfileName;
 
-use super::findings::{Findings, Found};
+use super::accounts::{Account, Numbers};
+use super::findings::{Findings, Found, Place};
 use super::profile::Parsed;
 use super::raw::{Raw, Section, Shape};
 use super::validate::Context;
@@ -15,20 +15,86 @@ use crate::core::unit::UnitRule;
 
 type Profiles = BTreeMap<ProfileName, Option<Parsed>>;
 
+/// The rules as they stand in the file.
+#[derive(Debug, Clone)]
+pub(crate) struct AccessRules {
+    rules: Vec<NamedRule>,
+    daemon_uid: u32,
+}
+
+#[derive(Debug, Clone)]
+struct NamedRule {
+    /// Without users and groups.
+    rule: Rule,
+    users: Vec<Found<Who>>,
+    groups: Vec<Found<Who>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Who {
+    Number(u32),
+    Named(Account),
+}
+
+impl AccessRules {
+    /// All whose numbers have to be looked up.
+    pub(super) fn names(&self) -> BTreeSet<Account> {
+        self.named().map(|(account, _)| account.clone()).filter(|account| account.everywhere().is_none()).collect()
+    }
+
+    /// The rules in force. A name without a number matches nobody.
+    pub(crate) fn with(&self, numbers: &Numbers) -> Access {
+        let number = |who: &Found<Who>| match &who.value {
+            Who::Number(number) => Some(*number),
+            Who::Named(account) => numbers.of(account),
+        };
+        let rule = |named: &NamedRule| Rule {
+            users: named.users.iter().filter_map(number).collect(),
+            groups: named.groups.iter().filter_map(number).collect(),
+            ..named.rule.clone()
+        };
+        Access::new(self.rules.iter().map(rule).collect(), self.daemon_uid)
+    }
+
+    /// Names that are in trouble, with their places.
+    pub(super) fn problems(&self, numbers: &Numbers) -> Vec<(Place, String)> {
+        let of_name = |(account, place): (&Account, &Place)| {
+            let problem = numbers.problem(account, "the rule matches nobody by it until it is found")?;
+            Some((place.clone(), problem))
+        };
+        self.named().filter_map(of_name).collect()
+    }
+
+    /// Whether both say the same, wherever it stands.
+    pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
+        let values = |who: &[Found<Who>]| who.iter().map(|found| found.value.clone()).collect::<Vec<_>>();
+        let says = |named: &NamedRule| (named.rule.clone(), values(&named.users), values(&named.groups));
+        self.daemon_uid == other.daemon_uid && self.rules.iter().map(says).eq(other.rules.iter().map(says))
+    }
+
+    fn named(&self) -> impl Iterator<Item = (&Account, &Place)> {
+        let all = self.rules.iter().flat_map(|named| named.users.iter().chain(&named.groups));
+        all.filter_map(|found| match &found.value {
+            Who::Number(_) => None,
+            Who::Named(account) => Some((account, &found.place)),
+        })
+    }
+}
+
 /// All rules. `profiles` is what their patterns are held against.
-pub(super) fn parse(rules: Vec<Raw<'_>>, profiles: &Profiles, context: &Context<'_>) -> Access {
+pub(super) fn parse(rules: Vec<Raw<'_>>, profiles: &Profiles, context: &Context<'_>) -> AccessRules {
     let mut parsed = Vec::new();
     for raw in rules {
         let place = raw.place.clone();
         match raw.into_shape() {
             Shape::Table(section) => parsed.push(rule(section, profiles, context)),
-            _ => context.findings.error(&place, "is not a table; right is a section [[access]]"),
+            _ => context.findings.error(&place, "is not a table; expected a section [[access]]"),
         }
     }
-    Access::new(parsed, context.environment.surroundings.uid())
+    AccessRules { rules: parsed, daemon_uid: context.environment.surroundings.uid() }
 }
 
-fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) -> Rule {
+fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) -> NamedRule {
     let findings = context.findings;
     let place = section.place.clone();
     let listed = section.texts("profiles", "a list of patterns in quotes, such as [\"campus\", \"msp/*\"]");
@@ -55,15 +121,15 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
     let admin = section.boolean("admin").unwrap_or(false);
     section.finish();
 
-    let directory = &context.environment.accounts;
-    let number = |what: Account| move |found: &Found<String>| what.number(found, &**directory, findings);
-    Rule {
+    let those =
+        |found: Vec<Found<String>>, account| found.into_iter().filter_map(move |one| who(one, account, findings));
+    let rule = Rule {
         profiles: patterns,
-        users: users.iter().filter_map(number(Account::User)).collect(),
-        groups: groups.iter().filter_map(number(Account::Group)).collect(),
         units: units.iter().filter_map(|found| unit(found, findings)).collect(),
         admin,
-    }
+        ..Rule::default()
+    };
+    NamedRule { rule, users: those(users, Account::User).collect(), groups: those(groups, Account::Group).collect() }
 }
 
 fn pattern(found: &Found<String>, profiles: &Profiles, findings: &Findings) -> Option<Pattern> {
@@ -91,52 +157,26 @@ fn pattern(found: &Found<String>, profiles: &Profiles, findings: &Findings) -> O
 }
 
 fn accounts(key: &'static str, section: &mut Section<'_>) -> Vec<Found<String>> {
-    let right = "a list of names in quotes, such as [\"netops\"]";
-    section.list(key, right).into_iter().filter_map(|raw| raw.text_or_number(right)).collect()
+    let expected = "a list of names in quotes, such as [\"netops\"]";
+    section.list(key, expected).into_iter().filter_map(|raw| raw.text_or_number(expected)).collect()
 }
 
-#[derive(Clone, Copy)]
-enum Account {
-    User,
-    Group,
-}
-
-impl Account {
-    /// A name that does not exist yet matches nobody.
-    fn number(self, found: &Found<String>, directory: &dyn super::Accounts, findings: &Findings) -> Option<u32> {
-        let name = &found.value;
-        let (what, looked_up) = match self {
-            _ if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) => {
-                return number(found, findings);
-            }
-            Self::User => ("user", directory.user(name)),
-            Self::Group => ("group", directory.group(name)),
-        };
-        report(found, what, looked_up, findings)
+/// A number as it is given, or a name that is to be looked up.
+fn who(found: Found<String>, account: fn(String) -> Account, findings: &Findings) -> Option<Found<Who>> {
+    let Found { value, place } = found;
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number {
+        return Some(Found { value: Who::Named(account(value)), place });
     }
-}
-
-fn number(found: &Found<String>, findings: &Findings) -> Option<u32> {
     // The last number means "no user" to the kernel (chown(2)).
-    let number = found.value.parse().ok().filter(|number| *number != u32::MAX);
-    if number.is_none() {
-        findings.error(
-            &found.place,
-            format!("{} is out of range; right is a name, or a number below 4294967295", found.value),
-        );
+    match value.parse().ok().filter(|number| *number != u32::MAX) {
+        Some(number) => Some(Found { value: Who::Number(number), place }),
+        None => {
+            let problem = format!("{value} is out of range; expected a name, or a number below 4294967295");
+            findings.error(&place, problem);
+            None
+        }
     }
-    number
-}
-
-fn report(found: &Found<String>, what: &str, looked_up: io::Result<Option<u32>>, findings: &Findings) -> Option<u32> {
-    let problem = match looked_up {
-        Ok(Some(number)) => return Some(number),
-        Ok(None) => "does not exist (yet)".to_owned(),
-        Err(error) => format!("could not be looked up ({})", error.kind()),
-    };
-    let advice = "the rule matches nobody by it until that is mended and the configuration reloaded";
-    findings.warn(&found.place, format!("the {what} {:?} {problem}; {advice}", found.value));
-    None
 }
 
 fn unit(found: &Found<String>, findings: &Findings) -> Option<UnitRule> {

@@ -142,6 +142,7 @@ fn parse_login(mut section: Section<'_>, context: &Context<'_>) -> Option<(Login
         .and_then(|()| section.take("password"))
         .and_then(|raw| secret::single(raw, context));
     section.finish();
-    let (source, _) = password?;
-    Some((Login { username: username?, customer_id: customer_id? }, source.value))
+    let password = password?;
+    context.named.borrow_mut().secret(vec![password.clone()]);
+    Some((Login { username: username?, customer_id: customer_id? }, password.value))
 }

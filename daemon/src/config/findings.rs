@@ -46,12 +46,25 @@ pub(super) struct Found<T> {
     pub(super) place: Place,
 }
 
+impl<T> Found<T> {
+    pub(super) fn map<U>(self, make: impl FnOnce(T) -> U) -> Found<U> {
+        Found { value: make(self.value), place: self.place }
+    }
+}
+
 /// All that was found so far.
 pub(super) struct Findings {
     file: PathBuf,
     line_starts: Vec<usize>,
     errors: RefCell<Vec<ConfigError>>,
-    warnings: RefCell<Vec<ConfigError>>,
+    warnings: RefCell<Vec<Warning>>,
+}
+
+/// Something odd.
+struct Warning {
+    finding: ConfigError,
+    /// It is as true as the file; else it may be otherwise a moment later.
+    lasts: bool,
 }
 
 impl Findings {
@@ -59,6 +72,10 @@ impl Findings {
         let after_newline = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let line_starts = std::iter::once(0).chain(after_newline).collect();
         Self { file: file.to_owned(), line_starts, errors: RefCell::default(), warnings: RefCell::default() }
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// The line, from 1, of a byte of the text.
@@ -71,19 +88,30 @@ impl Findings {
     }
 
     pub(super) fn warn(&self, place: &Place, problem: impl Into<String>) {
-        self.warnings.borrow_mut().push(self.finding(place, problem.into()));
+        self.warnings.borrow_mut().push(Warning { finding: self.finding(place, problem.into()), lasts: true });
+    }
+
+    /// As [`Findings::warn`], of what may change without the file.
+    pub(super) fn warn_of_the_moment(&self, place: &Place, problem: impl Into<String>) {
+        self.warnings.borrow_mut().push(Warning { finding: self.finding(place, problem.into()), lasts: false });
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.borrow().is_empty()
     }
 
     fn finding(&self, place: &Place, problem: String) -> ConfigError {
         ConfigError { file: self.file.clone(), line: place.line, key: place.key.clone(), problem }
     }
 
-    /// Errors and warnings, each in the order of their lines.
-    pub(super) fn into_parts(self) -> (Vec<ConfigError>, Vec<String>) {
+    /// Errors, warnings, and those of the warnings that last, each in the order of their lines.
+    pub(super) fn into_parts(self) -> (Vec<ConfigError>, Vec<String>, Vec<String>) {
         let mut errors = self.errors.into_inner();
         errors.sort_by_key(|finding| finding.line);
         let mut warnings = self.warnings.into_inner();
-        warnings.sort_by_key(|finding| finding.line);
-        (errors, warnings.iter().map(ToString::to_string).collect())
+        warnings.sort_by_key(|warning| warning.finding.line);
+        let lasting =
+            warnings.iter().filter(|warning| warning.lasts).map(|warning| warning.finding.to_string()).collect();
+        (errors, warnings.iter().map(|warning| warning.finding.to_string()).collect(), lasting)
     }
 }

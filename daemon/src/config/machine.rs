@@ -6,32 +6,73 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::unistd::{AccessFlags, access};
 
-use super::findings::{Findings, Place};
+use super::Config;
+use super::findings::Place;
 use super::server::{Places, Server};
 use super::validate::Context;
-use crate::system::process;
+use crate::system::{detached, process};
+
+/// For all of it together.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Looks at everything that `[server]` names.
-pub(super) fn look(server: &Server, places: &Places, context: &Context<'_>) {
+pub(super) fn look(config: &Config, context: &Context<'_>) {
+    let Config { server, places, .. } = config;
     let findings = context.findings;
-    // What is not said is made by the unit.
-    if places.state_dir.line.is_some() || server.state_dir.exists() {
-        state_dir(&server.state_dir, &places.state_dir, context);
-    }
-    if places.socket.line.is_some() {
-        socket(&server.socket, &places.socket, findings);
-    }
-    if let Err(problem) = process::descriptor_limit(u64::from(server.max_connections)) {
+    if let Err(problem) = process::descriptor_limit(config.needs()) {
         findings.warn(&places.max_connections, format!("{problem}; the unit's limit may differ"));
+    }
+    let uid = context.environment.surroundings.uid();
+    let (looked_at, at) = (server.clone(), places.clone());
+    let seen = detached::wait_within("looking at this machine", PATIENCE, move || {
+        let mut seen = Seen::default();
+        seen.all(&looked_at, &at, uid);
+        seen
+    });
+    match seen {
+        Ok(Seen { errors, warnings }) => {
+            errors.into_iter().for_each(|(place, problem)| findings.error(&place, problem));
+            warnings.into_iter().for_each(|(place, problem)| findings.warn(&place, problem));
+        }
+        Err(undone) => {
+            let folder = server.state_dir.display();
+            let advice = "see whether its file system, and that of the socket, answers";
+            findings.error(&places.state_dir, format!("{folder} cannot be looked at: {undone}; {advice}"));
+        }
     }
 }
 
-fn state_dir(path: &Path, place: &Place, context: &Context<'_>) {
-    let findings = context.findings;
-    let uid = context.environment.surroundings.uid();
+#[derive(Default)]
+struct Seen {
+    errors: Vec<(Place, String)>,
+    warnings: Vec<(Place, String)>,
+}
+
+impl Seen {
+    fn error(&mut self, place: &Place, problem: impl Into<String>) {
+        self.errors.push((place.clone(), problem.into()));
+    }
+
+    fn warn(&mut self, place: &Place, problem: impl Into<String>) {
+        self.warnings.push((place.clone(), problem.into()));
+    }
+
+    fn all(&mut self, server: &Server, places: &Places, uid: u32) {
+        // What is not said is made by the unit.
+        if places.state_dir.line.is_some() || server.state_dir.exists() {
+            state_dir(&server.state_dir, &places.state_dir, uid, self);
+        }
+        if places.socket.line.is_some() {
+            socket(&server.socket, &places.socket, self);
+        }
+    }
+}
+
+fn state_dir(path: &Path, place: &Place, uid: u32, findings: &mut Seen) {
     let shown = path.display();
     let Ok(metadata) = fs::metadata(path) else {
         let parent = path.parent().unwrap_or(path);
@@ -60,7 +101,7 @@ fn state_dir(path: &Path, place: &Place, context: &Context<'_>) {
     }
 }
 
-fn socket(path: &Path, place: &Place, findings: &Findings) {
+fn socket(path: &Path, place: &Place, findings: &mut Seen) {
     let folder = path.parent().unwrap_or(path);
     if !folder.is_dir() {
         let advice = "right only if systemd hands over the socket, or makes the folder";

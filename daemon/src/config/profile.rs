@@ -77,7 +77,7 @@ fn one(name: &ProfileName, mut section: Section<'_>, context: &Context<'_>) -> O
     let allow_plain_http = section.boolean("allow_plain_http").unwrap_or(false);
     let had_ca_file = section.has("ca_file");
     let ca_file =
-        section.text("ca_file", "an absolute path in quotes").and_then(|found| ca_file::read(&found, findings));
+        section.text("ca_file", "an absolute path in quotes").and_then(|found| ca_file::named(found, context));
 
     let own = match kind_name {
         Some("central") => central(name, &mut section, allow_plain_http, findings),

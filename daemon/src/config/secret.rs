@@ -4,12 +4,10 @@
 
 use std::path::PathBuf;
 
-use tokend_proto::Secret;
-
 use super::findings::{Findings, Found, Place};
 use super::raw::{Raw, Section, Shape};
-use super::validate::{Context, Purpose};
-use crate::system::secret::{CREDENTIALS_DIRECTORY, SecretProblem, SecretSource};
+use super::validate::Context;
+use crate::system::secret::SecretSource;
 
 /// Longest list of sources of one secret: a roll-over needs two.
 const MAX_SOURCES: usize = 8;
@@ -26,37 +24,29 @@ pub(super) fn sources(raw: Raw<'_>, context: &Context<'_>) -> Vec<SecretSource> 
         shape => vec![(place.clone(), shape)],
     };
     if items.is_empty() || items.len() > MAX_SOURCES {
-        context.findings.error(&place, format!("is a list of {}; right are 1 to {MAX_SOURCES}", items.len()));
+        context.findings.error(&place, format!("is a list of {}; expected 1 to {MAX_SOURCES}", items.len()));
         return Vec::new();
     }
     let expected = items.len();
     let sources: Vec<_> =
         items.into_iter().filter_map(|(place, shape)| source(place, shape, context.findings)).collect();
-    if sources.len() == expected && look(&sources, context) {
-        sources.into_iter().map(|found| found.value).collect()
-    } else {
-        Vec::new()
+    if sources.len() != expected {
+        return Vec::new();
     }
+    let values = sources.iter().map(|found| found.value.clone()).collect();
+    context.named.borrow_mut().secret(sources);
+    values
 }
 
-/// One source, and what it holds now if that can be read without running anything.
-pub(super) fn single(raw: Raw<'_>, context: &Context<'_>) -> Option<(Found<SecretSource>, Option<Secret>)> {
+/// One source.
+pub(super) fn single(raw: Raw<'_>, context: &Context<'_>) -> Option<Found<SecretSource>> {
     let place = raw.place.clone();
     let shape = raw.into_shape();
     if let Shape::List(_) = shape {
-        context.findings.error(&place, format!("is a list; right is one of {RIGHT}"));
+        context.findings.error(&place, format!("is a list; expected one of {RIGHT}"));
         return None;
     }
-    let source = source(place, shape, context.findings)?;
-    let secret = match context.try_read(&source) {
-        Some(Ok(secret)) => Some(secret),
-        Some(Err(problem)) => {
-            context.report_unreadable(&source, &problem, true);
-            return None;
-        }
-        None => None,
-    };
-    Some((source, secret))
+    source(place, shape, context.findings)
 }
 
 fn source(place: Place, shape: Shape<'_>, findings: &Findings) -> Option<Found<SecretSource>> {
@@ -151,47 +141,4 @@ fn command(section: &mut Section<'_>) -> Parsed {
         Some(program) if whole => Ok(SecretSource::Command { program, arguments: words.split_off(1) }),
         _ => Err((place, format!("is no command (none is run by a shell or searched for); right is {RIGHT}"))),
     })
-}
-
-/// Looks whether the sources can be read. One that can is enough: the others are odd then, but a roll-over looks so.
-fn look(sources: &[Found<SecretSource>], context: &Context<'_>) -> bool {
-    let results: Vec<_> = sources.iter().map(|source| context.try_read(source)).collect();
-    let enough = results.iter().any(|result| !matches!(result, Some(Err(_))));
-    for (source, result) in sources.iter().zip(results) {
-        if let Some(Err(problem)) = result {
-            context.report_unreadable(source, &problem, !enough);
-        }
-    }
-    enough
-}
-
-impl Context<'_> {
-    /// `None` where it cannot be told: commands are not run, and outside of the unit there are no credentials.
-    fn try_read(&self, source: &Found<SecretSource>) -> Option<Result<Secret, SecretProblem>> {
-        let surroundings = &self.environment.surroundings;
-        let is_credential = matches!(source.value, SecretSource::Credential { .. });
-        if is_credential && self.purpose == Purpose::Check && surroundings.variable(CREDENTIALS_DIRECTORY).is_none() {
-            self.credentials_not_read.set(self.credentials_not_read.get() + 1);
-            return None;
-        }
-        let result = source.value.read_without_running(surroundings)?;
-        if let Err(problem @ (SecretProblem::Owner { .. } | SecretProblem::OpenToGroup { .. })) = &result
-            && self.purpose == Purpose::Check
-            && surroundings.uid() == 0
-        {
-            let advice = "right only if tokend runs as that user or group";
-            self.findings.warn(&source.place, format!("{}: {problem}; {advice}", source.value));
-            return None;
-        }
-        Some(result)
-    }
-
-    fn report_unreadable(&self, source: &Found<SecretSource>, problem: &SecretProblem, needed: bool) {
-        let text = format!("{}: {problem}", source.value);
-        if needed {
-            self.findings.error(&source.place, text);
-        } else {
-            self.findings.warn(&source.place, text);
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::accounts::Account;
 use super::findings::{Findings, Found, Place};
 use super::raw::Section;
 use super::validate::Context;
@@ -21,10 +22,21 @@ pub struct Server {
     pub max_connections_per_uid: u32,
 }
 
+impl Server {
+    /// The group whose number has to be looked up for an own socket.
+    pub(crate) fn named_group(&self) -> Option<Account> {
+        match &self.group {
+            SocketGroup::Named(name) => Some(Account::Group(name.clone())),
+            SocketGroup::Asked(_) | SocketGroup::Usual => None,
+        }
+    }
+}
+
 /// Where the keys stand that are looked at again later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Places {
     pub(crate) socket: Place,
+    pub(crate) group: Place,
     pub(crate) state_dir: Place,
     pub(crate) max_connections: Place,
     pub(crate) state_key: Place,
@@ -40,6 +52,7 @@ impl Places {
         let of_server = |key| of(server, "server", key);
         Self {
             socket: of_server("socket"),
+            group: of_server("group"),
             state_dir: of_server("state_dir"),
             max_connections: of_server("max_connections"),
             state_key: of(state, "state", "key"),
@@ -48,16 +61,16 @@ impl Places {
 }
 
 /// Which group the socket is to belong to, when tokend makes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SocketGroup {
-    /// The configuration names it: not to be able to set it is a failure.
+    /// The configuration says its number: not to be able to set it is a failure.
     Asked(u32),
+    /// The configuration says its name. As long as its number is not known, the socket is the daemon's user's alone.
+    Named(String),
     /// [`USUAL_GROUP`], if it exists and can be set. Looked up when the socket is made: where systemd hands one over, it
     /// is not needed, and asking all services of the machine for a group that does not exist takes longer than all else
     /// at start.
     Usual,
-    /// The daemon's own: nothing to set.
-    Own,
 }
 
 /// The socket's group when the configuration names none.
@@ -86,13 +99,13 @@ pub(super) fn parse(section: Option<Section<'_>>, context: &Context<'_>) -> Opti
         None => Some(usual.state_dir),
     };
     let group = match section.take("group").map(|raw| raw.text_or_number("a group's name in quotes")) {
-        Some(Some(found)) => group(&found, context),
+        Some(Some(found)) => Some(group(found)),
         Some(None) => None,
         None => Some(usual.group),
     };
     let mut count = |key, usual| match section.whole_number(key, "a whole number such as 256") {
         Some(Found { value: 0, place }) => {
-            findings.error(&place, "is zero, which lets nobody in; right is a whole number such as 256");
+            findings.error(&place, "is zero, which lets nobody in; expected a whole number such as 256");
             None
         }
         Some(found) => Some(found.value),
@@ -129,7 +142,7 @@ fn state_directory(context: &Context<'_>) -> Option<PathBuf> {
 fn socket(found: &Found<String>, findings: &Findings) -> Option<PathBuf> {
     if found.value.len() > MAX_SOCKET_PATH {
         let right = format!("at most {MAX_SOCKET_PATH}");
-        findings.error(&found.place, format!("is a path of {} bytes; right are {right}", found.value.len()));
+        findings.error(&found.place, format!("is a path of {} bytes; expected {right}", found.value.len()));
         return None;
     }
     absolute(found, findings)
@@ -140,24 +153,18 @@ fn absolute(found: &Found<String>, findings: &Findings) -> Option<PathBuf> {
     if !path.is_absolute() || found.value.contains('\0') {
         findings.error(
             &found.place,
-            format!("{:?} is not an absolute path; right is one that starts with '/'", found.value),
+            format!("{:?} is not an absolute path; expected one that starts with '/'", found.value),
         );
         return None;
     }
     Some(path.to_owned())
 }
 
-fn group(found: &Found<String>, context: &Context<'_>) -> Option<SocketGroup> {
-    let name = &found.value;
-    if let Ok(number) = name.parse() {
-        return Some(SocketGroup::Asked(number));
+fn group(found: Found<String>) -> SocketGroup {
+    let number = found.value.parse().ok();
+    let account = Account::Group(found.value.clone());
+    match number.or_else(|| account.everywhere()) {
+        Some(number) => SocketGroup::Asked(number),
+        None => SocketGroup::Named(found.value),
     }
-    let problem = match context.environment.accounts.group(name) {
-        Ok(Some(number)) => return Some(SocketGroup::Asked(number)),
-        Ok(None) => "does not exist (yet)".to_owned(),
-        Err(error) => format!("could not be looked up ({})", error.kind()),
-    };
-    let advice = "until that is mended and tokend restarted the socket keeps the daemon's own group";
-    context.findings.warn(&found.place, format!("the group {name:?} {problem}; {advice}"));
-    Some(SocketGroup::Own)
 }

@@ -1,31 +1,63 @@
 //! Puts the parts together: all of them are looked at, whatever is wrong with the others.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::accounts::Numbers;
 use super::findings::{ConfigError, Findings, Place};
 use super::raw::Section;
-use super::{Config, Environment, Report, access, audit, glp, machine, profile, raw, refresh, secret, server};
+use super::{Config, Environment, Report, access, audit, glp, machine, outside, profile, raw, refresh, secret, server};
 use crate::core::settings::Settings;
 use crate::system::secret::SecretSource;
+use crate::system::{clock, detached};
 
 /// Longest configuration accepted, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
 
+/// For the file itself. Where it stands may not answer.
+const READ_PATIENCE: Duration = Duration::from_secs(10);
+
+/// For all users and groups together, and for all secrets and `ca_file`s, when the daemon starts: peers wait for it, and
+/// what is in order is not to wait for what does not answer.
+const PATIENCE_AT_START: Duration = Duration::from_secs(2);
+
+/// The same when nobody waits to be served.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What the file is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To run with it, inside the unit and as its user.
+    /// To run with it. What it names outside of the file is not looked at, but for users and groups.
     Start,
+    /// To run with it from now on.
+    Reload,
     /// To tell what is wrong with it, from anywhere.
     Check,
+    /// To tell what would keep the daemon from starting.
+    CheckStart,
+}
+
+impl Purpose {
+    /// For what is outside of the file.
+    pub(super) fn patience(self) -> Duration {
+        match self {
+            Self::Start | Self::CheckStart => PATIENCE_AT_START,
+            Self::Reload | Self::Check => PATIENCE,
+        }
+    }
+
+    /// It need not run inside the unit, or as its user.
+    pub(super) fn is_check(self) -> bool {
+        matches!(self, Self::Check | Self::CheckStart)
+    }
 }
 
 /// What every part of the configuration is validated with.
@@ -33,26 +65,37 @@ pub(super) struct Context<'c> {
     pub(super) findings: &'c Findings,
     pub(super) environment: &'c Environment,
     pub(super) purpose: Purpose,
-    pub(super) credentials_not_read: Cell<usize>,
+    pub(super) named: RefCell<outside::Named>,
 }
 
-/// Reads and validates a file.
-pub(super) fn file(path: &Path, environment: &Environment, purpose: Purpose) -> Result<Config, Report> {
-    // A secret may have been typed into it by mistake.
-    let text = read(path).map(Zeroizing::new).map_err(|problem| {
+/// Reads and validates a file. `before` is what is in force for users and groups.
+pub(super) fn file(
+    path: &Path,
+    environment: &Environment,
+    purpose: Purpose,
+    before: &Numbers,
+) -> Result<Config, Report> {
+    let owned = path.to_owned();
+    let key = format!("configuration {}", path.display());
+    let read = detached::wait_within(&key, READ_PATIENCE, move || read(&owned));
+    let text = read.unwrap_or_else(|undone| {
+        Err(format!("cannot be read: {undone}; see whether the file system on which it is answers"))
+    });
+    let text = text.map_err(|problem| {
         let error = ConfigError { file: path.to_owned(), line: None, key: None, problem };
         Report { errors: vec![error], warnings: Vec::new() }
     })?;
-    validate(&text, path, environment, purpose)
+    validate(&text, path, environment, purpose, before)
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    let right = "right is a TOML file that the daemon may read (--config FILE, $TOKEND_CONFIG)";
-    let cannot = |error: std::io::Error| format!("cannot be read: {}; {right}", error.kind());
+/// A secret may have been typed into it by mistake.
+fn read(path: &Path) -> Result<Zeroizing<String>, String> {
+    let expected = "expected a TOML file that the daemon may read (--config FILE, $TOKEND_CONFIG)";
+    let cannot = |error: std::io::Error| format!("cannot be read: {}; {expected}", error.kind());
     // Before it is opened: a pipe would be waited for.
     let metadata = std::fs::metadata(path).map_err(cannot)?;
     if !metadata.is_file() {
-        return Err(format!("is not a regular file; {right}"));
+        return Err(format!("is not a regular file; {expected}"));
     }
     if metadata.mode() & 0o002 != 0 {
         // It names commands that the daemon runs.
@@ -66,28 +109,57 @@ fn read(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(MAX_FILE)).unwrap_or_default() + 1);
     File::open(path).map_err(cannot)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE) {
-        return Err(format!("is longer than {} KiB; {right}", MAX_FILE / 1024));
+        return Err(format!("is longer than {} KiB; {expected}", MAX_FILE / 1024));
     }
-    String::from_utf8(bytes).map_err(|_| format!("is not UTF-8 text; {right}"))
+    String::from_utf8(bytes).map(Zeroizing::new).map_err(|_| format!("is not UTF-8 text; {expected}"))
 }
 
 /// Validates a file's text.
-pub(super) fn validate(text: &str, path: &Path, environment: &Environment, purpose: Purpose) -> Result<Config, Report> {
+pub(super) fn validate(
+    text: &str,
+    path: &Path,
+    environment: &Environment,
+    purpose: Purpose,
+    before: &Numbers,
+) -> Result<Config, Report> {
     let findings = Findings::of(path, text);
-    let context = Context { findings: &findings, environment, purpose, credentials_not_read: Cell::new(0) };
-    let config = raw::document(text, &findings).and_then(|root| whole(root, &context));
-    let not_read = context.credentials_not_read.get();
-    if not_read > 0 {
-        let problem =
-            format!("credentials were not looked at ({not_read}): $CREDENTIALS_DIRECTORY is set only in the unit");
-        findings.warn(&Place::default(), problem);
+    let context = Context { findings: &findings, environment, purpose, named: RefCell::default() };
+    let mut config = raw::document(text, &findings).and_then(|root| whole(root, &context));
+    let is_refused = config.is_none() || findings.has_errors();
+    if purpose.is_check() || !is_refused {
+        look_outside(&context, config.as_mut(), before);
     }
     match (config, findings.into_parts()) {
-        (Some(config), (errors, warnings)) if errors.is_empty() => Ok(Config { warnings, ..config }),
-        (_, (errors, warnings)) => {
+        (Some(config), (errors, warnings, lasting)) if errors.is_empty() => {
+            Ok(Config { warnings, notes: lasting, ..config })
+        }
+        (_, (errors, warnings, _)) => {
             debug_assert!(!errors.is_empty(), "what is wrong has been said");
             Err(Report { errors, warnings })
         }
+    }
+}
+
+/// Everything that may hang, or be otherwise a moment later.
+fn look_outside(context: &Context<'_>, config: Option<&mut Config>, before: &Numbers) {
+    let findings = context.findings;
+    if context.purpose != Purpose::Start {
+        let not_read = context.named.take().look(context);
+        if not_read > 0 {
+            let problem =
+                format!("credentials were not looked at ({not_read}): $CREDENTIALS_DIRECTORY is set only in the unit");
+            findings.warn(&Place::default(), problem);
+        }
+    }
+    let Some(config) = config else { return };
+    if context.purpose.is_check() {
+        machine::look(config, context);
+    }
+    let patience = context.purpose.patience();
+    let wanted = config.rules.names().into_iter().chain(config.server.named_group()).collect();
+    config.numbers = Numbers::find(wanted, before, &context.environment.accounts, patience, clock::boot());
+    for (place, problem) in config.problems_of_accounts() {
+        findings.warn_of_the_moment(&place, problem);
     }
 }
 
@@ -97,9 +169,6 @@ fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
     let state = root.table("state", "a section [state]");
     let places = server::Places::of(section.as_ref(), state.as_ref());
     let server = server::parse(section, context);
-    if let Some(server) = server.as_ref().filter(|_| context.purpose == Purpose::Check) {
-        machine::look(server, &places, context);
-    }
     let (max_requests_per_second, rate_place) =
         refresh::rate(root.table("providers", "a section [providers]"), findings);
     let (refresh_at, jitter) = refresh::times(root.table("refresh", "a section [refresh]"), findings);
@@ -118,7 +187,7 @@ fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
         findings.warn(&profiles_place, problem);
     }
     glp::check_rate(&profiles, max_requests_per_second, refresh_at, &rate_place, findings);
-    let access = access::parse(rules, &profiles, context);
+    let rules = access::parse(rules, &profiles, context);
 
     let (mut of_core, mut extras) = (BTreeMap::new(), BTreeMap::new());
     for (name, parsed) in profiles {
@@ -133,10 +202,13 @@ fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
         server: server?,
         places,
         profiles: extras,
-        access,
+        rules,
+        numbers: Numbers::default(),
         audit,
         state_key,
         warnings: Vec::new(),
+        notes: Vec::new(),
+        file: findings.file().to_owned(),
     })
 }
 
@@ -144,12 +216,7 @@ fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
 fn state_key(mut section: Section<'_>, context: &Context<'_>) -> Option<SecretSource> {
     let key = section.take("key").and_then(|raw| secret::single(raw, context));
     section.finish();
-    let (source, text) = key?;
-    let is_key = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if text.is_some_and(|text| !is_key(text.expose())) {
-        let right = "right are 64 hex digits, such as `openssl rand -hex 32` prints";
-        context.findings.error(&source.place, format!("{}: it is no key; {right}", source.value));
-        return None;
-    }
-    Some(source.value)
+    let key = key?;
+    context.named.borrow_mut().state_key(key.clone());
+    Some(key.value)
 }

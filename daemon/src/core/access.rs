@@ -107,6 +107,18 @@ impl Access {
         self.may_read_everything(peer) || self.patterns(peer).any(|pattern| pattern.matches_every_tenant(profile))
     }
 
+    /// The names that the peer may read, to ask about very many of them.
+    #[must_use]
+    pub fn readable<'a>(&'a self, peer: &'a PeerIdentity) -> Names<'a> {
+        if self.may_read_everything(peer) { Names(None) } else { Names(Some(self.patterns(peer).collect())) }
+    }
+
+    /// The names that the peer may refresh and import, to ask about very many of them.
+    #[must_use]
+    pub fn administered<'a>(&'a self, peer: &'a PeerIdentity) -> Names<'a> {
+        if self.is_superuser(peer) { Names(None) } else { Names(Some(self.admin_of(peer).collect())) }
+    }
+
     /// Patterns of the names that the peer may read, each once, in the order of the rules.
     #[must_use]
     pub fn readable_patterns(&self, peer: &PeerIdentity) -> Vec<String> {
@@ -125,6 +137,18 @@ impl Access {
 
     fn admin_of(&self, peer: &PeerIdentity) -> impl Iterator<Item = &Pattern> {
         self.rules.iter().filter(|rule| rule.admin && rule.is_for(peer)).flat_map(|rule| &rule.profiles)
+    }
+}
+
+/// Names that a peer may do something with: all, or those of some patterns.
+#[derive(Debug, Clone)]
+pub struct Names<'a>(Option<Vec<&'a Pattern>>);
+
+impl Names<'_> {
+    /// Whether this name is one of them.
+    #[must_use]
+    pub fn includes(&self, name: &TokenName) -> bool {
+        self.0.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(name)))
     }
 }
 
@@ -232,12 +256,12 @@ impl Pattern {
     /// Whether it stands for this name.
     #[must_use]
     pub fn matches(&self, name: &TokenName) -> bool {
-        let tenant_matches = match (&self.tenant, &name.tenant) {
-            (None, None) => true,
-            (Some(pattern), Some(id)) => glob(pattern, &id.to_string()),
-            _ => false,
-        };
-        tenant_matches && self.matches_profile(&name.profile)
+        self.matches_profile(&name.profile)
+            && match (&self.tenant, &name.tenant) {
+                (None, None) => true,
+                (Some(pattern), Some(id)) => glob(pattern, &id.to_string()),
+                _ => false,
+            }
     }
 
     /// Whether its first part stands for this profile, whatever follows.

@@ -2,24 +2,21 @@
 
 use std::time::Duration;
 
-use tokend_proto::{ErrorCode, Fingerprint, ProfileName, TokenName};
+use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use super::Core;
 use super::alarm::Alarm;
 use super::chain_state::chain_key;
-use super::effect::{Outcome, ReadMode};
+use super::effect::{Effect, Outcome, ReadMode};
 use super::failure;
-use super::input::{Question, WaiterId};
+use super::input::{Asker, Question, WaiterId};
+use super::names::{self, Prospect};
+use super::on_demand::no_room;
+use super::page::{Part, Rest};
 use super::schedule;
 use super::settings::Kind;
 use super::state::{Activity, Name, Place, Throttle, Waiter, Want};
 use super::time::Now;
-
-/// Questions that may be open at once. Beyond it peers are told to come back.
-const MAX_WAITERS: usize = 65_536;
-
-/// On-demand tenants that a profile may have.
-const MAX_ON_DEMAND: usize = 1024;
 
 /// How long a rejected token's peer waits for another one.
 const REJECT_WAIT: Duration = Duration::from_secs(10);
@@ -33,43 +30,43 @@ const FORCED_INTERVAL_CLASSIC: Duration = Duration::from_secs(60);
 const MAX_FORCED_INTERVAL: Duration = Duration::from_secs(600);
 
 impl Core {
-    pub(super) fn ask(&mut self, now: Now, id: WaiterId, uid: u32, question: Question) {
+    pub(super) fn ask(&mut self, now: Now, id: WaiterId, asker: Asker, question: Question) {
         let wait = match &question {
             Question::Get { wait, .. } => *wait,
             Question::Reject { .. } | Question::Watch { .. } | Question::Resolve { .. } | Question::Tenants { .. } => {
                 REJECT_WAIT
             }
             Question::Refresh { .. } | Question::Import { .. } => OPERATOR_WAIT,
-            Question::Status | Question::Explain { .. } => Duration::ZERO,
+            Question::Status { .. }
+            | Question::StatusOf { .. }
+            | Question::Rights { .. }
+            | Question::Explain { .. } => Duration::ZERO,
         };
         let place = Place::Listing(match &question {
             Question::Get { name, .. }
             | Question::Reject { name, .. }
             | Question::Watch { name }
             | Question::Refresh { name } => name.profile.clone(),
-            Question::Import { profile, .. } | Question::Resolve { profile, .. } | Question::Tenants { profile } => {
-                profile.clone()
+            Question::Import { profile, .. }
+            | Question::Resolve { profile, .. }
+            | Question::Tenants { profile, .. } => profile.clone(),
+            Question::Status { page } => return self.reply(id, Outcome::Status(self.status_page(now, page))),
+            Question::StatusOf { name } => {
+                let status = self.names.get(name).map(|entry| self.status_of(now, name, entry));
+                let part = Part { entries: status.into_iter().collect(), rest: Rest::Nothing };
+                return self.reply(id, Outcome::Status(part));
             }
-            Question::Status => {
-                let outcome = Outcome::Status(self.status(now));
-                self.effects.push_back(super::Effect::Answer { waiter: id, outcome });
-                return;
-            }
-            Question::Explain { name } => {
-                let outcome = self.explain(now, name);
-                self.effects.push_back(super::Effect::Answer { waiter: id, outcome });
-                return;
-            }
+            Question::Rights { page } => return self.reply(id, Outcome::Rights(self.rights_page(page))),
+            Question::Explain { name } => return self.reply(id, self.explain(now, name)),
         });
-        let full = self.waiters.len() - self.watches >= MAX_WAITERS;
         let want = Want::Listed(question.clone());
-        self.waiters.insert(id, Waiter { uid, deadline: now.boot + wait, place, want });
-        if full {
-            let message = "too many requests are waiting for tokens";
-            self.answer(id, failure::error(ErrorCode::Busy, message, Some(Duration::from_secs(1))));
-        } else {
-            self.route(now, id, question);
-        }
+        self.waiters.insert(id, Waiter { asker, deadline: now.boot + wait, place, want });
+        self.route(now, id, question);
+    }
+
+    /// Answers on arrival.
+    fn reply(&mut self, waiter: WaiterId, outcome: Outcome) {
+        self.effects.push_back(Effect::Answer { waiter, outcome });
     }
 
     /// Finds the place where a question waits, or answers it.
@@ -78,13 +75,13 @@ impl Core {
             Question::Get { ref name, min_ttl, .. } => {
                 let name = name.clone();
                 if self.admit(now, id, &name, &question) {
-                    self.wait_for(id, name, Want::Token { min_ttl, other_than: None });
+                    self.wait_for(now, id, name, Want::Token { min_ttl, other_than: None });
                 }
             }
             Question::Reject { ref name, fingerprint, min_ttl } => {
                 let name = name.clone();
                 if self.admit(now, id, &name, &question) && self.force(now, id, &name, fingerprint) {
-                    self.wait_for(id, name, Want::Token { min_ttl, other_than: Some(fingerprint) });
+                    self.wait_for(now, id, name, Want::Token { min_ttl, other_than: Some(fingerprint) });
                 }
             }
             Question::Refresh { ref name } => {
@@ -94,7 +91,7 @@ impl Core {
                     let was_forced = self.names[&name].forced.is_some();
                     if current.is_none_or(|fingerprint| self.force(now, id, &name, fingerprint)) {
                         self.try_incomplete_chain(now, &name, current.is_some() && !was_forced);
-                        self.wait_for(id, name, Want::Renewed { other_than: current });
+                        self.wait_for(now, id, name, Want::Renewed { other_than: current });
                     }
                 }
             }
@@ -106,17 +103,83 @@ impl Core {
             }
             Question::Import { profile, refresh_token } => self.import(now, id, &profile, refresh_token),
             Question::Resolve { .. } | Question::Tenants { .. } => self.ask_listing(now, id, question),
-            Question::Status | Question::Explain { .. } => unreachable!("answered on arrival"),
+            Question::Status { .. }
+            | Question::StatusOf { .. }
+            | Question::Rights { .. }
+            | Question::Explain { .. } => unreachable!("answered on arrival"),
         }
     }
 
-    fn wait_for(&mut self, id: WaiterId, name: TokenName, want: Want) {
-        let (Some(waiter), Some(entry)) = (self.waiters.get_mut(&id), self.names.get_mut(&name)) else { return };
+    /// Answers a question about a name at once, or has it wait there. It alone is looked at, and not those who wait
+    /// already, unless something about the name has changed.
+    fn wait_for(&mut self, now: Now, id: WaiterId, name: TokenName, want: Want) {
+        let (Some(waiter), Some(entry)) = (self.waiters.get_mut(&id), self.names.get(&name)) else { return };
+        waiter.want = want;
+        let waiter = waiter.clone();
+        if let Some(outcome) = names::outcome_for(&name, entry, self.parent_in_trouble(&name, entry), &waiter, now) {
+            return self.serve(&name, id, outcome);
+        }
+        let begin = self.is_reason_to_begin(now, entry, &waiter.want);
+        let prospect = Prospect::of(entry, self.parent_in_trouble(&name, entry));
+        self.stand_at(id, &name, waiter.want);
+        if let Some(entry) = self.names.get_mut(&name) {
+            entry.waiters.came_with(prospect);
+        }
+        if begin {
+            let state = |entry: &Name| (entry.activity, entry.retry_at, entry.failures);
+            let before = self.names.get(&name).map(state);
+            self.begin(now, &name);
+            if self.names.get(&name).map(state) != before {
+                self.mark(name);
+            }
+        }
+    }
+
+    /// Gives a question its place among those that wait for a name.
+    pub(super) fn stand_at(&mut self, id: WaiterId, name: &TokenName, want: Want) {
+        let (Some(waiter), Some(entry)) = (self.waiters.get_mut(&id), self.names.get_mut(name)) else { return };
         waiter.want = want;
         waiter.place = Place::Name(name.clone());
         self.alarms.set(Alarm::Waiter(id), Some(waiter.deadline));
-        entry.waiters.push(id);
-        self.mark(name);
+        let uid = waiter.asker.uid;
+        if entry.waiters.insert(id, uid) {
+            self.needed_by(name, uid);
+        }
+    }
+
+    /// Answers a question that was asked of a name.
+    pub(super) fn serve(&mut self, name: &TokenName, id: WaiterId, outcome: Outcome) {
+        if matches!(outcome, Outcome::Token { .. })
+            && let Some(entry) = self.names.get_mut(name)
+            && !std::mem::replace(&mut entry.reads.seen, true)
+        {
+            self.mark(name.clone());
+        }
+        self.answer(id, outcome);
+    }
+
+    /// Takes a question out of wherever it stands.
+    pub(super) fn take_waiter(&mut self, id: WaiterId) -> Option<Waiter> {
+        let waiter = self.waiters.remove(&id)?;
+        self.alarms.set(Alarm::Waiter(id), None);
+        match &waiter.place {
+            Place::Name(name) => {
+                if matches!(waiter.want, Want::Watch) {
+                    self.end_watch(name, id, waiter.asker.uid);
+                }
+                if let Some(entry) = self.names.get_mut(name)
+                    && entry.waiters.remove(id)
+                {
+                    self.needed_no_more_by(name, waiter.asker.uid);
+                }
+            }
+            Place::Listing(profile) => {
+                if let Some(listing) = self.listing_mut(profile) {
+                    listing.waiters.remove(id);
+                }
+            }
+        }
+        Some(waiter)
     }
 
     /// Whether the name is known. If not, the question is answered, or waits for the list of tenants.
@@ -141,18 +204,13 @@ impl Core {
             self.ask_listing(now, id, question.clone());
             return false;
         }
-        let on_demand = self.tenants_of(&name.profile).filter(|(_, entry)| !entry.warm).count();
-        if on_demand >= MAX_ON_DEMAND {
-            let message = format!(
-                "profile {} keeps {MAX_ON_DEMAND} on-demand tenants already; one that nobody reads makes room when \
-                 its token expires",
-                name.profile
-            );
-            self.answer(id, failure::error(ErrorCode::Unavailable, message, Some(Duration::from_secs(60))));
+        let profile = profile.profile.clone();
+        let Some(asker) = self.waiters.get(&id).map(|waiter| waiter.asker) else { return false };
+        if let Err(why) = self.take_on_demand(&name.profile, asker) {
+            self.answer(id, no_room(&name.profile, asker, why));
             return false;
         }
-        let profile = profile.profile.clone();
-        self.names.insert(name.clone(), Name::new(profile, false));
+        self.names.insert(name.clone(), Name { place_of: Some(asker.uid), ..Name::new(profile, false) });
         true
     }
 
@@ -196,6 +254,7 @@ impl Core {
         entry.throttle = Throttle { next: now.boot + interval, interval };
         entry.forced = Some(fingerprint);
         self.condemn(name, fingerprint);
+        self.mark(name.clone());
         true
     }
 
@@ -219,44 +278,39 @@ impl Core {
 
     /// The peer is gone.
     pub(super) fn forget(&mut self, id: WaiterId) {
-        let Some(waiter) = self.waiters.remove(&id) else { return };
-        self.alarms.set(Alarm::Waiter(id), None);
-        let was_watch = matches!(waiter.want, Want::Watch);
-        self.watches -= usize::from(was_watch);
-        match waiter.place {
-            Place::Name(name) => {
-                if was_watch {
-                    self.end_watch(&name, id);
-                }
-                if let Some(entry) = self.names.get_mut(&name) {
-                    entry.waiters.retain(|w| *w != id);
-                }
-                self.mark(name);
-            }
-            Place::Listing(profile) => {
-                if let Some(listing) = self.profiles.get_mut(&profile).and_then(|p| p.listing.as_mut()) {
-                    listing.waiters.retain(|w| *w != id);
-                }
-            }
+        if let Some(waiter) = self.take_waiter(id) {
+            self.mark_left(&waiter);
+        }
+    }
+
+    /// What a name does may depend on whether anybody waits for it.
+    fn mark_left(&mut self, waiter: &Waiter) {
+        if let Place::Name(name) = &waiter.place
+            && self.names.get(name).is_some_and(|entry| entry.waiters.is_empty())
+        {
+            self.mark(name.clone());
         }
     }
 
     /// A peer has waited for as long as it wanted.
     pub(super) fn deadline(&mut self, now: Now, id: WaiterId) {
-        match self.waiters.get(&id).map(|waiter| waiter.place.clone()) {
-            Some(Place::Name(name)) => self.mark(name),
-            Some(Place::Listing(profile)) => self.answer_listing(now, &profile),
-            None => {}
-        }
-        let place = self.waiters.get(&id).filter(|waiter| waiter.deadline <= now.boot).map(|waiter| &waiter.place);
-        let is_gone = match place {
-            Some(Place::Name(name)) => !self.names.contains_key(name),
-            Some(Place::Listing(profile)) => self.profiles.get(profile).is_none_or(|state| state.listing.is_none()),
-            None => false,
+        let Some(waiter) = self.waiters.get(&id).filter(|waiter| waiter.deadline <= now.boot) else { return };
+        let waiter = waiter.clone();
+        let outcome = match &waiter.place {
+            Place::Name(name) => self
+                .names
+                .get(name)
+                .and_then(|entry| names::outcome_for(name, entry, self.parent_in_trouble(name, entry), &waiter, now)),
+            Place::Listing(profile) => self.listing_not_known(now, profile, &waiter),
         };
-        if is_gone {
+        let outcome = outcome.unwrap_or_else(|| {
             debug_assert!(false, "{id:?} waits for what is gone");
-            self.answer(id, failure::no_such_name("what it waits for was removed from the configuration"));
+            failure::no_such_name("what it waits for was removed from the configuration")
+        });
+        match &waiter.place {
+            Place::Name(name) => self.serve(name, id, outcome),
+            Place::Listing(_) => self.answer(id, outcome),
         }
+        self.mark_left(&waiter);
     }
 }

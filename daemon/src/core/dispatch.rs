@@ -1,20 +1,20 @@
 //! The hosts' queues: what is sent, and when.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::TokenName;
+use tokend_proto::{TokenName, WorkspaceId};
 
 use super::Core;
 use super::effect::{Effect, Severity};
-use super::input::WaiterId;
 use super::limiter::{Claim, Limiter};
 use super::queue::{Queue, Turn};
 use super::schedule;
 use super::settings::Profile;
-use super::state::{Activity, Fetch, Host, Job, Name, Place};
+use super::state::{Activity, Fetch, Host, Job, Name};
 use super::time::{Boot, Now};
+use super::waiting::Waiting;
 
 /// How long a client is left alone after a 429 that does not say.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(5);
@@ -59,14 +59,30 @@ impl Core {
     /// What a tenant's turn goes by, as it is now.
     pub(super) fn turn_of(&self, name: &TokenName) -> Turn {
         let entry: Option<&Name> = self.names.get(name);
-        let waiters = entry.map(|entry| entry.waiters.as_slice()).unwrap_or_default();
-        let needed_by: BTreeSet<u32> =
-            waiters.iter().filter_map(|id| self.waiters.get(id)).map(|waiter| waiter.uid).collect();
-        if needed_by.is_empty() {
-            Turn::Background(expires(entry))
-        } else {
-            Turn::Needed(needed_by.into_iter().collect())
+        match entry.filter(|entry| !entry.waiters.is_empty()) {
+            None => Turn::Background(expires(entry)),
+            Some(entry) => Turn::Needed(entry.waiters.users().collect()),
         }
+    }
+
+    /// A user begins to wait for a name. However many do, that costs the same.
+    pub(super) fn needed_by(&mut self, name: &TokenName, uid: u32) {
+        if let Some((queue, tenant)) = self.queue_of(name) {
+            queue.add_user(&name.profile, tenant, uid);
+        }
+    }
+
+    /// A user waits for a name no more.
+    pub(super) fn needed_no_more_by(&mut self, name: &TokenName, uid: u32) {
+        if let Some((queue, tenant)) = self.queue_of(name) {
+            queue.remove_user(&name.profile, tenant, uid);
+        }
+    }
+
+    /// Where a tenant stands that waits for a slot.
+    fn queue_of(&mut self, name: &TokenName) -> Option<(&mut Queue, WorkspaceId)> {
+        let entry = self.names.get(name).filter(|entry| entry.activity == Activity::Queued)?;
+        Some((&mut self.hosts.get_mut(&entry.profile.endpoint().host)?.queue, name.tenant?))
     }
 
     /// A provider asked to be left alone by this client.
@@ -104,7 +120,8 @@ impl Core {
         }
         host.not_before = Boot::default();
         host.limiter.wait(now.boot, host.queue.len());
-        if host.queue.is_empty() || host.limiter.ready_at().is_none_or(|at| at > now.boot) {
+        let has_room = self.in_flight.has_room(name);
+        if host.queue.is_empty() || !has_room || host.limiter.ready_at().is_none_or(|at| at > now.boot) {
             return None;
         }
         let host = &self.hosts[name];
@@ -147,6 +164,7 @@ impl Core {
             Job::Chain(key) => self.request_chain(now, key),
         };
         let Some(request) = request else { return };
+        self.in_flight.sent(request.id, host);
         if let Some(host) = self.hosts.get_mut(host) {
             host.limiter.take(now.boot, uid);
         }
@@ -158,7 +176,10 @@ impl Core {
         if self.stopping {
             return None;
         }
-        let of_host = |host: &Host| {
+        let of_host = |(name, host): (&Arc<str>, &Host)| {
+            if !self.in_flight.has_room(name) {
+                return None; // an answer makes it
+            }
             let ready = host.limiter.ready_at()?.max(host.not_before);
             if host.paused.is_empty() {
                 return (!host.queue.is_empty()).then_some(ready);
@@ -169,7 +190,7 @@ impl Core {
             });
             times.min()
         };
-        self.hosts.values().filter_map(of_host).min()
+        self.hosts.iter().filter_map(of_host).min()
     }
 
     pub(super) fn client_of<'a>(&'a self, job: &'a Job) -> Option<&'a str> {
@@ -187,8 +208,7 @@ impl Core {
             Job::Name(name) => name.clone(),
             Job::Listing(profile) => {
                 let listing = self.profiles.get(profile).and_then(|state| state.listing.as_ref());
-                let waiters = listing.map(|listing| listing.waiters.as_slice()).unwrap_or_default();
-                let needed_by = self.neediest(host, waiters);
+                let needed_by = listing.and_then(|listing| neediest(host, &listing.waiters));
                 return Claim { needed_by, expires: Boot(u64::MAX), arrival };
             }
             Job::Chain(key) => TokenName::from(key.profile.clone()),
@@ -196,8 +216,8 @@ impl Core {
         let mut claim = self.own_claim(host, &name, arrival);
         if name.tenant.is_none() {
             // A parent inherits the place of the neediest of those that wait for it.
-            for (child, _) in self.tenants_of(&name.profile).filter(|(_, entry)| entry.activity == Activity::Parent) {
-                let of_child = self.own_claim(host, child, arrival);
+            for child in self.waiting_children(&name) {
+                let of_child = self.own_claim(host, &child, arrival);
                 claim.expires = claim.expires.min(of_child.expires);
                 claim.needed_by = [claim.needed_by, of_child.needed_by]
                     .into_iter()
@@ -208,7 +228,7 @@ impl Core {
                 && let Some(listing) = self.profiles.get(&name.profile).and_then(|state| state.listing.as_ref())
                 && listing.activity == Fetch::Parent
             {
-                claim.needed_by = self.neediest(host, &listing.waiters);
+                claim.needed_by = neediest(host, &listing.waiters);
             }
         }
         claim
@@ -216,22 +236,23 @@ impl Core {
 
     fn own_claim(&self, host: &Host, name: &TokenName, arrival: u64) -> Claim {
         let entry: Option<&Name> = self.names.get(name);
-        let waiters = entry.map(|entry| entry.waiters.as_slice()).unwrap_or_default();
-        Claim { needed_by: self.neediest(host, waiters), expires: expires(entry), arrival }
+        let needed_by = entry.and_then(|entry| neediest(host, &entry.waiters));
+        Claim { needed_by, expires: expires(entry), arrival }
     }
+}
 
-    fn neediest(&self, host: &Host, waiters: &[WaiterId]) -> Option<u32> {
-        let uids = waiters.iter().filter_map(|id| self.waiters.get(id)).map(|waiter| waiter.uid);
-        uids.min_by_key(|uid| host.limiter.last_turn(*uid))
+/// The user with the best claim among those who wait. A host remembers the turns of some users only, and whoever had none
+/// has the best claim there is: hardly more of them are looked at, however many there are.
+fn neediest(host: &Host, waiting: &Waiting) -> Option<u32> {
+    let turn = |uid| (host.limiter.last_turn(uid), uid);
+    let mut best = None;
+    for claim in waiting.users().map(turn) {
+        best = Some(best.map_or(claim, |best| claim.min(best)));
+        if claim.0 == 0 {
+            break;
+        }
     }
-
-    /// Waiters that wait for the list of a profile's tenants.
-    pub(super) fn listing_waiters(&mut self, profile: &tokend_proto::ProfileName) -> Vec<WaiterId> {
-        let listing = self.profiles.get_mut(profile).and_then(|state| state.listing.as_mut());
-        let ids = listing.map(|listing| std::mem::take(&mut listing.waiters)).unwrap_or_default();
-        let here = |id: &WaiterId| self.waiters.get(id).is_some_and(|w| w.place == Place::Listing(profile.clone()));
-        ids.into_iter().filter(here).collect()
-    }
+    best.map(|(_, uid)| uid)
 }
 
 /// When a name's token expires: at once, if it has none.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokend_proto::{
-    ErrorReply, Explanation, Fingerprint, Flags, HealthReport, Imported, NameStatus, ProfileName, Renewed, Secret,
-    Tenant, Token, TokenName, WorkspaceId,
+    ErrorReply, Explanation, Fingerprint, Flags, HealthReport, Imported, NameRights, NameStatus, ProfileName, Renewed,
+    Secret, Tenant, Token, TokenName, WorkspaceId,
 };
 
 use super::exchange::ProviderRequest;
 use super::input::{WaiterId, WriteId};
+use super::page::Part;
 use super::record::{Record, RecordKey, Revision};
 use super::time::{Boot, Now};
 
@@ -154,9 +155,11 @@ pub enum Outcome {
     /// To `Resolve`.
     Resolved(TokenName),
     /// To `Tenants`: in the order of their ids.
-    Tenants(Vec<Tenant>),
-    /// To `Status`: in the order of their names.
-    Status(Vec<NameStatus>),
+    Tenants(Part<Tenant, WorkspaceId>),
+    /// To `Status` and `StatusOf`: in the order of their names.
+    Status(Part<NameStatus, TokenName>),
+    /// To `Rights`: in the order of their names.
+    Rights(Part<NameRights, TokenName>),
     /// To `Explain`.
     Explained(Box<Explanation>),
     /// To any.

@@ -75,7 +75,7 @@ impl Core {
             failures: entry.failures.max(entry.probes),
             forced_again_at: (now.boot < entry.throttle.next).then(|| now.stamp(entry.throttle.next)),
             waiting: count(entry.waiters.len()),
-            watching: count(entry.watch.watchers().count()),
+            watching: count(entry.watch.len()),
             chain_age: chain.and_then(|chain| self.chain_age(now, chain)).map(Millis::from),
             logins: key.filter(|key| self.has_login(key)).map(|key| self.login_quota(now, &key)),
         }))

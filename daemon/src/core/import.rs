@@ -3,7 +3,6 @@
 use tokend_proto::{ErrorCode, Fingerprint, Imported, ProfileName, Secret, TokenName};
 
 use super::Core;
-use super::alarm::Alarm;
 use super::chain::CHAIN_LIFE;
 use super::chain_state::{Candidate, Send, Work, Written, chain_key};
 use super::effect::{Outcome, Severity};
@@ -12,7 +11,7 @@ use super::failure;
 use super::input::WaiterId;
 use super::record::{CandidateRecord, ChainKey, Record, RecordKey, Revision};
 use super::schedule;
-use super::state::{Place, Want};
+use super::state::Want;
 use super::time::Now;
 
 /// What is said of an import whose client is refused.
@@ -71,12 +70,8 @@ impl Core {
         if let Some(state) = self.profiles.get_mut(profile) {
             state.read_soon(now.boot);
         }
-        let Some(waiter) = self.waiters.get_mut(&id) else { return };
-        waiter.want = Want::Import(fingerprint);
-        waiter.place = Place::Name(name.clone());
-        self.alarms.set(Alarm::Waiter(id), Some(waiter.deadline));
+        self.stand_at(id, &name, Want::Import(fingerprint));
         if let Some(entry) = self.names.get_mut(&name) {
-            entry.waiters.push(id);
             entry.probe_now();
         }
         self.chain_trouble(&name, &key);
@@ -260,8 +255,8 @@ impl Core {
 
     fn answer_importers(&mut self, key: &ChainKey, fingerprint: Option<Fingerprint>, outcome: &Outcome) {
         let Some(entry) = self.name_of(key).and_then(|name| self.names.get(&name)) else { return };
-        let of_this = |id: &&WaiterId| matches!(self.waiters.get(id).map(|w| &w.want), Some(Want::Import(f)) if Some(*f) == fingerprint);
-        let ids: Vec<WaiterId> = entry.waiters.iter().filter(of_this).copied().collect();
+        let of_this = |id: &WaiterId| matches!(self.waiters.get(id).map(|w| &w.want), Some(Want::Import(f)) if Some(*f) == fingerprint);
+        let ids: Vec<WaiterId> = entry.waiters.ids().filter(of_this).collect();
         for id in ids {
             self.answer(id, outcome.clone());
         }

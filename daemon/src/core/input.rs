@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName};
+use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName, WorkspaceId};
 
 use super::exchange::{Answer, RequestId, SecretVersions};
 use super::held::Held;
+use super::page::Page;
 use super::settings::Settings;
 use super::time::Boot;
 
@@ -18,6 +19,15 @@ pub struct WaiterId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WriteId(pub u64);
 
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    /// The user.
+    pub uid: u32,
+    /// Root or the daemon's own user, for whom some of everything is kept.
+    pub superuser: bool,
+}
+
 /// Something happened.
 #[derive(Debug, Clone)]
 pub enum Input {
@@ -25,12 +35,14 @@ pub enum Input {
     Restore(Held),
     /// A new configuration is in force.
     Configure(Arc<Settings>),
+    /// With it, something of these profiles has changed that the settings do not show: what failed may work now.
+    Revised(Vec<ProfileName>),
     /// A peer asks something. The access rules have let it.
     Ask {
         /// Chosen by the shell, never used twice.
         waiter: WaiterId,
         /// For fairness between users.
-        uid: u32,
+        asker: Asker,
         /// What it asks.
         question: Question,
     },
@@ -116,13 +128,28 @@ pub enum Question {
         /// As the provider has it.
         workspace_name: Arc<str>,
     },
-    /// All tenants.
+    /// Tenants.
     Tenants {
         /// Of which MSP workspace.
         profile: ProfileName,
+        /// Which of them.
+        page: Box<Page<WorkspaceId>>,
     },
-    /// How all names are doing.
-    Status,
+    /// How names are doing.
+    Status {
+        /// Which of them.
+        page: Box<Page<TokenName>>,
+    },
+    /// How one name is doing.
+    StatusOf {
+        /// Which.
+        name: TokenName,
+    },
+    /// Which names there are for a reader, and what it may do with them.
+    Rights {
+        /// Which of them.
+        page: Box<Page<TokenName>>,
+    },
     /// Why a name is as it is.
     Explain {
         /// Which name.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::{ErrorCode, Fingerprint, ProfileName, Tenant, TenantRef, TokenName, WorkspaceId};
+use tokend_proto::{ErrorCode, Fingerprint, ProfileName, TenantRef, TokenName, WorkspaceId};
 
 use super::Core;
 use super::alarm::Alarm;
@@ -14,7 +14,7 @@ use super::failure;
 use super::input::{Question, WaiterId};
 use super::schedule;
 use super::settings::{Kind, Profile};
-use super::state::{Fetch, Job, Listing, Name, Place, Purpose, Want};
+use super::state::{Fetch, Job, Listing, Name, Place, Purpose, Waiter, Want};
 use super::time::{Boot, Now};
 
 /// The list is renewed this often.
@@ -26,16 +26,23 @@ const UNKNOWN_AT_MOST_EVERY: Duration = Duration::from_secs(60);
 /// More tenants than any provider has are a provider's fault.
 const MAX_TENANTS: usize = 100_000;
 
+/// So are pages so small that a list takes more requests than this, one after the other.
+const MAX_PAGES: u32 = 1_000;
+
 impl Core {
     /// A question that needs the list: answered from it, or put off until it is there.
     pub(super) fn ask_listing(&mut self, now: Now, id: WaiterId, question: Question) {
         let profile = match &question {
-            Question::Resolve { profile, .. } | Question::Tenants { profile } => profile.clone(),
+            Question::Resolve { profile, .. } | Question::Tenants { profile, .. } => profile.clone(),
             Question::Get { name, .. }
             | Question::Reject { name, .. }
             | Question::Watch { name }
             | Question::Refresh { name } => name.profile.clone(),
-            Question::Import { .. } | Question::Status | Question::Explain { .. } => return,
+            Question::Import { .. }
+            | Question::Status { .. }
+            | Question::StatusOf { .. }
+            | Question::Rights { .. }
+            | Question::Explain { .. } => return,
         };
         let Some(state) = self.profiles.get_mut(&profile) else {
             let outcome = self.unknown_profile(&profile);
@@ -50,8 +57,7 @@ impl Core {
         let usable = match &question {
             Question::Tenants { .. } => age.is_some_and(|age| age < RENEWED_EVERY),
             Question::Resolve { workspace_name, .. } => {
-                age.is_some_and(|age| age < UNKNOWN_AT_MOST_EVERY)
-                    || listing.tenants.values().any(|name| name == workspace_name)
+                age.is_some_and(|age| age < UNKNOWN_AT_MOST_EVERY) || !listing.named(workspace_name).is_empty()
             }
             _ => age.is_some_and(|age| age < UNKNOWN_AT_MOST_EVERY),
         };
@@ -66,13 +72,16 @@ impl Core {
         let Some(waiter) = self.waiters.get_mut(&id) else { return };
         waiter.place = Place::Listing(profile.clone());
         waiter.want = Want::Listed(question);
-        let deadline = waiter.deadline;
-        self.alarms.set(Alarm::Waiter(id), Some(deadline));
+        let waiter = waiter.clone();
+        self.alarms.set(Alarm::Waiter(id), Some(waiter.deadline));
         if let Some(listing) = self.listing_mut(&profile) {
-            listing.waiters.push(id);
+            listing.waiters.insert(id, waiter.asker.uid);
         }
         self.consider_listing(now, &profile);
-        self.answer_listing(now, &profile);
+        // It alone: to those who wait already this is nothing new.
+        if let Some(outcome) = self.listing_not_known(now, &profile, &waiter) {
+            self.answer(id, outcome);
+        }
     }
 
     /// Begins to fetch the list if it is time.
@@ -185,6 +194,7 @@ impl Core {
         let before = listing.partial.len();
         listing.partial.extend(page.items.into_iter().map(|(id, name)| (id, Arc::from(name))));
         listing.received = listing.received.saturating_add(page.received);
+        listing.pages += 1;
         if listing.received >= page.total {
             return self.list_received(now, profile);
         }
@@ -199,6 +209,13 @@ impl Core {
             let message = format!("the provider lists more than {MAX_TENANTS} tenants");
             return self.listing_failed(now, profile, &message, None);
         }
+        if listing.pages >= MAX_PAGES {
+            let (received, total) = (listing.received, page.total);
+            let message = format!(
+                "the provider gave {received} of {total} tenants in {MAX_PAGES} pages; expected fewer and larger pages"
+            );
+            return self.listing_refused(now, profile, &message, None);
+        }
         self.begin_listing(now, profile);
     }
 
@@ -207,6 +224,7 @@ impl Core {
         listing.tenants = std::mem::take(&mut listing.partial);
         listing.fetched = Some(now.boot);
         listing.received = 0;
+        listing.pages = 0;
         listing.failures = 0;
         listing.retry_at = None;
         listing.trouble = None;
@@ -214,7 +232,8 @@ impl Core {
         listing.refusals = 0;
         self.list_known(profile);
         self.admit_warm(profile);
-        for id in self.listing_waiters(profile) {
+        let waiting = self.listing_mut(profile).map(|listing| std::mem::take(&mut listing.waiters)).unwrap_or_default();
+        for id in waiting.ids() {
             let Some(Want::Listed(question)) = self.waiters.get(&id).map(|waiter| waiter.want.clone()) else {
                 continue;
             };
@@ -239,7 +258,11 @@ impl Core {
     /// Peers may name the tenants by their workspace names.
     fn list_known(&mut self, profile: &ProfileName) {
         let Some(listing) = self.listing_mut(profile) else { return };
-        let tenants = unambiguous(&listing.tenants);
+        let mut by_name: Vec<_> = listing.tenants.iter().map(|(id, name)| (Arc::clone(name), *id)).collect();
+        by_name.sort_unstable();
+        let alone = by_name.chunk_by(|(a, _), (b, _)| a == b).filter(|same| same.len() == 1);
+        let tenants = alone.flatten().cloned().collect();
+        listing.by_name = by_name;
         self.effects.push_back(Effect::Directory { profile: profile.clone(), tenants });
         self.held_changed();
     }
@@ -254,13 +277,11 @@ impl Core {
         for tenant in &tenants.warm {
             match (tenant, listing) {
                 (TenantRef::Id(id), _) => drop(ids.insert(*id)),
-                (TenantRef::Name(name), Some(listing)) if listing.fetched.is_some() => {
-                    match lookup(&listing.tenants, name).as_slice() {
-                        [id] => drop(ids.insert(*id)),
-                        [] => problems.push(format!("warm tenant {name:?} is not in the provider's list")),
-                        several => problems.push(ambiguous(name, several)),
-                    }
-                }
+                (TenantRef::Name(name), Some(listing)) if listing.fetched.is_some() => match listing.named(name) {
+                    [(_, id)] => drop(ids.insert(*id)),
+                    [] => problems.push(format!("warm tenant {name:?} is not in the provider's list")),
+                    several => problems.push(ambiguous(name, several)),
+                },
                 (TenantRef::Name(_), _) => {}
             }
         }
@@ -269,6 +290,7 @@ impl Core {
             if let Some(entry) = self.names.get_mut(&name) {
                 entry.warm = warm;
             }
+            self.count_on_demand(&name, !warm);
             self.mark(name);
         }
         self.add_tenants(&owner, ids.iter().copied(), true);
@@ -285,8 +307,12 @@ impl Core {
         let name = |id| TokenName { profile: profile.name.clone(), tenant: Some(id) };
         let new = ids.map(name).filter(|name| !self.names.contains_key(name));
         let mut new: BTreeMap<_, _> = new.map(|name| (name, Name::new(Arc::clone(profile), warm))).collect();
+        let on_demand: Vec<TokenName> = if warm { Vec::new() } else { new.keys().cloned().collect() };
         // All at once: a tree that grows in the order of its keys has nodes that are half empty, and this one stays.
         self.names.append(&mut new);
+        for name in on_demand {
+            self.count_on_demand(&name, true);
+        }
     }
 
     fn page_failed(&mut self, now: Now, profile: &ProfileName, subject: Fingerprint, failure: &Failure) {
@@ -299,11 +325,7 @@ impl Core {
                     return self.begin_listing(now, profile);
                 }
                 // Another token does not help, so neither does the next one: as after any refusal.
-                let probe = schedule::probe(listing.refusals, self.random.roll());
-                let Some(listing) = self.listing_mut(profile) else { return };
-                listing.refusals = listing.refusals.saturating_add(1);
-                let wait = probe.max(failure.retry_after.unwrap_or_default());
-                return self.listing_failed(now, profile, &failure.message, Some(wait));
+                return self.listing_refused(now, profile, &failure.message, failure.retry_after);
             }
             FailureKind::RateLimited => {
                 if let Some(owner) = self.profiles.get(profile).map(|state| Arc::clone(&state.profile)) {
@@ -327,12 +349,22 @@ impl Core {
         self.answer_listing(now, profile);
     }
 
+    /// There is no use in asking again soon.
+    fn listing_refused(&mut self, now: Now, profile: &ProfileName, message: &str, asked: Option<Duration>) {
+        let roll = self.random.roll();
+        let Some(listing) = self.listing_mut(profile) else { return };
+        let probe = schedule::probe(listing.refusals, roll);
+        listing.refusals = listing.refusals.saturating_add(1);
+        self.listing_failed(now, profile, message, Some(probe.max(asked.unwrap_or_default())));
+    }
+
     fn listing_failed(&mut self, now: Now, profile: &ProfileName, message: &str, asked: Option<Duration>) {
         let roll = self.random.roll();
         let Some(listing) = self.listing_mut(profile) else { return };
         listing.failures = listing.failures.saturating_add(1);
         listing.partial = BTreeMap::new();
         listing.received = 0;
+        listing.pages = 0;
         listing.refused_again = false;
         let backoff = schedule::backoff(listing.failures, None, false, roll);
         let wait = backoff.max(asked.unwrap_or_default().min(schedule::MAX_PAUSE));
@@ -345,26 +377,34 @@ impl Core {
         self.answer_listing(now, profile);
     }
 
-    /// Answers those who have waited long enough for the list, or would wait in vain.
+    /// Answers those who would wait in vain for the list.
     pub(super) fn answer_listing(&mut self, now: Now, profile: &ProfileName) {
-        let Some(listing) = self.listing_mut(profile) else { return };
-        let next = listing.retry_at.filter(|_| listing.activity == Fetch::Idle);
-        let what = listing.trouble.clone().unwrap_or_else(|| "the request is under way".to_owned());
-        let parent = self.names.get(&TokenName::from(profile.clone()));
-        let what = match parent.and_then(|entry| entry.trouble.as_ref()) {
-            Some(trouble) => trouble.message.clone(),
-            None => what,
-        };
         for id in self.listing_waiters(profile) {
-            let Some(deadline) = self.waiters.get(&id).map(|waiter| waiter.deadline) else { continue };
-            if deadline <= now.boot || next.is_some_and(|at| at > deadline) {
-                let message = format!("the tenants of {profile} are not known yet: {what}");
-                let retry_after = next.map(|at| at.since(now.boot));
-                self.answer(id, failure::error(ErrorCode::Unavailable, message, retry_after));
-            } else if let Some(listing) = self.listing_mut(profile) {
-                listing.waiters.push(id);
+            let outcome = self.waiters.get(&id).and_then(|waiter| self.listing_not_known(now, profile, waiter));
+            if let Some(outcome) = outcome {
+                self.answer(id, outcome);
             }
         }
+    }
+
+    /// What somebody is told who has waited long enough for the list, or would wait in vain.
+    pub(super) fn listing_not_known(&self, now: Now, profile: &ProfileName, waiter: &Waiter) -> Option<Outcome> {
+        let listing = self.profiles.get(profile)?.listing.as_ref()?;
+        let next = listing.retry_at.filter(|_| listing.activity == Fetch::Idle);
+        if waiter.deadline > now.boot && next.is_none_or(|at| at <= waiter.deadline) {
+            return None;
+        }
+        let parent = self.names.get(&TokenName::from(profile.clone()));
+        let of_parent = parent.and_then(|entry| entry.trouble.as_ref()).map(|trouble| trouble.message.as_str());
+        let what = of_parent.or(listing.trouble.as_deref()).unwrap_or("the request is under way");
+        let message = format!("the tenants of {profile} are not known yet: {what}");
+        Some(failure::error(ErrorCode::Unavailable, message, next.map(|at| at.since(now.boot))))
+    }
+
+    /// Those who wait for the list of a profile's tenants.
+    pub(super) fn listing_waiters(&self, profile: &ProfileName) -> Vec<WaiterId> {
+        let listing = self.profiles.get(profile).and_then(|state| state.listing.as_ref());
+        listing.map(|listing| listing.waiters.ids().collect()).unwrap_or_default()
     }
 
     pub(super) fn listing_mut(&mut self, profile: &ProfileName) -> Option<&mut Listing> {
@@ -375,15 +415,9 @@ impl Core {
 /// Answers from a list that is new enough.
 fn from_list(listing: &Listing, profile: &ProfileName, question: &Question) -> Outcome {
     match question {
-        Question::Tenants { .. } => Outcome::Tenants(
-            listing
-                .tenants
-                .iter()
-                .map(|(id, name)| Tenant { id: id.to_string(), workspace_name: name.to_string() })
-                .collect(),
-        ),
-        Question::Resolve { workspace_name, .. } => match lookup(&listing.tenants, workspace_name).as_slice() {
-            [id] => Outcome::Resolved(TokenName { profile: profile.clone(), tenant: Some(*id) }),
+        Question::Tenants { page, .. } => Outcome::Tenants(listing.page(profile, page)),
+        Question::Resolve { workspace_name, .. } => match listing.named(workspace_name) {
+            [(_, id)] => Outcome::Resolved(TokenName { profile: profile.clone(), tenant: Some(*id) }),
             [] => failure::no_such_name(format!("profile {profile} has no tenant named {workspace_name:?}")),
             several => failure::no_such_name(ambiguous(workspace_name, several)),
         },
@@ -393,25 +427,24 @@ fn from_list(listing: &Listing, profile: &ProfileName, question: &Question) -> O
         | Question::Refresh { name } => {
             failure::no_such_name(format!("{name} is not among the tenants of profile {profile}"))
         }
-        Question::Import { .. } | Question::Status | Question::Explain { .. } => {
-            failure::no_such_name("not a question about tenants")
-        }
+        Question::Import { .. }
+        | Question::Status { .. }
+        | Question::StatusOf { .. }
+        | Question::Rights { .. }
+        | Question::Explain { .. } => failure::no_such_name("not a question about tenants"),
     }
 }
 
-fn lookup(tenants: &BTreeMap<WorkspaceId, Arc<str>>, name: &str) -> Vec<WorkspaceId> {
-    tenants.iter().filter(|(_, n)| &***n == name).map(|(id, _)| *id).collect()
+impl Listing {
+    /// The tenants that have this workspace name.
+    fn named(&self, name: &str) -> &[(Arc<str>, WorkspaceId)] {
+        let from = self.by_name.partition_point(|(other, _)| &**other < name);
+        let rest = &self.by_name[from..];
+        &rest[..rest.partition_point(|(other, _)| &**other == name)]
+    }
 }
 
-fn ambiguous(name: &str, ids: &[WorkspaceId]) -> String {
-    let ids: Vec<String> = ids.iter().take(8).map(ToString::to_string).collect();
+fn ambiguous(name: &str, tenants: &[(Arc<str>, WorkspaceId)]) -> String {
+    let ids: Vec<String> = tenants.iter().take(8).map(|(_, id)| id.to_string()).collect();
     format!("{name:?} is the name of several tenants; use an id: {}", ids.join(", "))
-}
-
-fn unambiguous(tenants: &BTreeMap<WorkspaceId, Arc<str>>) -> Vec<(Arc<str>, WorkspaceId)> {
-    let mut by_name: BTreeMap<&Arc<str>, Vec<WorkspaceId>> = BTreeMap::new();
-    for (id, name) in tenants {
-        by_name.entry(name).or_default().push(*id);
-    }
-    by_name.into_iter().filter(|(_, ids)| ids.len() == 1).map(|(name, ids)| (name.clone(), ids[0])).collect()
 }

@@ -29,12 +29,15 @@ mod failure;
 mod fixture;
 pub mod held;
 mod import;
+mod in_flight;
 pub mod input;
 mod limiter;
 mod listing;
 mod login;
 mod names;
+mod on_demand;
 pub mod pace;
+pub mod page;
 mod pair;
 mod parent;
 mod queue;
@@ -46,6 +49,7 @@ mod rotation;
 mod schedule;
 mod secrets;
 pub mod settings;
+pub mod shares;
 mod sizes;
 mod state;
 mod status;
@@ -55,6 +59,7 @@ mod tests;
 pub mod time;
 mod unchanged;
 pub mod unit;
+mod waiting;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -68,12 +73,14 @@ use chain_state::{Chain, Quota, Work, Written};
 use effect::{Effect, Notice, Outcome, Severity};
 use exchange::{Answer, RequestId};
 use held::HeldProfile;
+use in_flight::InFlight;
+pub use in_flight::MOST_REQUESTS;
 use input::{Input, WaiterId, WriteId};
 use random::Random;
 use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision, Ruins};
 use settings::Settings;
 pub use sizes::Sizes;
-use state::{Host, Name, ProfileState, Purpose, Waiter, Want};
+use state::{Host, Name, ProfileState, Purpose, Waiter};
 pub use summary::Summary;
 use time::{Boot, BootId, Mark, Now};
 
@@ -92,10 +99,10 @@ pub struct Core {
     /// What nobody has asked about so far, and when it was found.
     ruins: Option<(Now, Ruins)>,
     hosts: BTreeMap<Arc<str>, Host>,
+    /// Questions that are not answered yet. How many there may be of each user, the shell says.
     waiters: HashMap<WaiterId, Waiter>,
-    /// How many of these are watches.
-    watches: usize,
     requests: HashMap<RequestId, Purpose>,
+    in_flight: InFlight,
     writes: HashMap<WriteId, Written>,
     marked: BTreeSet<TokenName>,
     alarms: Alarms,
@@ -128,8 +135,8 @@ impl Core {
             ruins: None,
             hosts: BTreeMap::new(),
             waiters: HashMap::new(),
-            watches: 0,
             requests: HashMap::new(),
+            in_flight: InFlight::default(),
             writes: HashMap::new(),
             marked: BTreeSet::new(),
             alarms: Alarms::default(),
@@ -155,7 +162,8 @@ impl Core {
         match input {
             Input::Restore(held) => self.take_over(held),
             Input::Configure(settings) => self.configure(now, settings),
-            Input::Ask { waiter, uid, question } => self.ask(now, waiter, uid, question),
+            Input::Revised(profiles) => profiles.iter().for_each(|profile| self.revised(now, profile)),
+            Input::Ask { waiter, asker, question } => self.ask(now, waiter, asker, question),
             Input::Leave(waiter) => self.forget(waiter),
             Input::Answered { request, answer } => self.answered(now, request, answer),
             Input::Secrets { profile, versions } => self.secrets_read(now, &profile, versions),
@@ -213,6 +221,7 @@ impl Core {
     }
 
     fn answered(&mut self, now: Now, request: RequestId, answer: Answer) {
+        self.in_flight.answered(request);
         match self.requests.remove(&request) {
             Some(Purpose::Token { name, sent, secret, subject }) => {
                 self.token_answered(now, request, &name, sent, secret, subject, answer);
@@ -263,9 +272,7 @@ impl Core {
     }
 
     fn answer(&mut self, waiter: WaiterId, outcome: Outcome) {
-        if let Some(asked) = self.waiters.remove(&waiter) {
-            self.watches -= usize::from(matches!(asked.want, Want::Watch));
-            self.alarms.set(Alarm::Waiter(waiter), None);
+        if self.take_waiter(waiter).is_some() {
             self.effects.push_back(Effect::Answer { waiter, outcome });
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::{ErrorCode, Flags, Renewed, TokenName};
+use tokend_proto::{ErrorCode, Fingerprint, Flags, Renewed, TokenName};
 
 use super::Core;
 use super::alarm::Alarm;
@@ -58,29 +58,19 @@ impl Core {
         }
     }
 
+    /// Answers those who wait for a name, if something about it is another thing than when they were last looked at.
     pub(super) fn answer_waiters(&mut self, now: Now, name: &TokenName) {
-        let Some(entry) = self.names.get_mut(name) else { return };
-        if entry.waiters.is_empty() {
+        let Some(entry) = self.names.get(name).filter(|entry| !entry.waiters.is_empty()) else { return };
+        let prospect = Prospect::of(entry, self.parent_in_trouble(name, entry));
+        if !self.names.get_mut(name).is_some_and(|entry| entry.waiters.is_news(prospect)) {
             return;
         }
-        let ids = std::mem::take(&mut entry.waiters);
-        let (mut left, mut answers) = (Vec::new(), Vec::new());
         let entry = &self.names[name];
         let parent = self.parent_in_trouble(name, entry);
-        for id in ids {
-            let Some(waiter) = self.waiters.get(&id) else { continue };
-            match outcome_for(name, entry, parent, waiter, now) {
-                Some(outcome) => answers.push((id, outcome)),
-                None => left.push(id),
-            }
-        }
-        let served = answers.iter().any(|(_, outcome)| matches!(outcome, Outcome::Token { .. }));
-        if let Some(entry) = self.names.get_mut(name) {
-            entry.waiters = left;
-            entry.reads.seen |= served;
-        }
+        let answer = |id| Some((id, outcome_for(name, entry, parent, self.waiters.get(&id)?, now)?));
+        let answers: Vec<(WaiterId, Outcome)> = entry.waiters.ids().filter_map(answer).collect();
         for (id, outcome) in answers {
-            self.answer(id, outcome);
+            self.serve(name, id, outcome);
         }
     }
 
@@ -91,7 +81,7 @@ impl Core {
             return None;
         }
         let parent = self.names.get(&TokenName::from(name.profile.clone()));
-        parent.filter(|parent| (parent.trouble.is_some() || parent.retry_at.is_some()) && !parent.is_permanent())
+        parent.filter(|parent| parent.is_in_passing_trouble())
     }
 
     fn wants_request(&self, now: Now, name: &TokenName, entry: &Name) -> bool {
@@ -118,13 +108,23 @@ impl Core {
         if name.tenant.is_none() && self.children_wait(name) && !self.parent_is_good(now, &name.profile) {
             return true;
         }
-        let improvable = |id: &WaiterId| match self.waiters.get(id).map(|w| &w.want) {
-            Some(Want::Token { min_ttl, .. }) => {
-                token.left(now.boot) < *min_ttl && may_renew_early(entry, token, now.boot)
-            }
-            _ => false,
-        };
-        entry.waiters.iter().any(improvable)
+        let wants_more =
+            |id| self.waiters.get(&id).is_some_and(|waiter| is_improvable(entry, token, &waiter.want, now.boot));
+        may_renew_early(entry, token, now.boot) && entry.waiters.ids().any(wants_more)
+    }
+
+    /// Whether a question that comes to this name is a reason to begin a request. As [`Core::wants_request`], as far as
+    /// that depends on it.
+    pub(super) fn is_reason_to_begin(&self, now: Now, entry: &Name, want: &Want) -> bool {
+        if self.stopping || entry.activity != Activity::Idle {
+            return false;
+        }
+        let of_chain = chain_key(&entry.profile).and_then(|key| self.chain_wants(now, &key));
+        of_chain.unwrap_or_else(|| match (entry.retry_at, entry.good(now.boot)) {
+            (Some(at), _) => at <= now.boot,
+            (None, None) => true,
+            (None, Some(token)) => is_improvable(entry, token, want, now.boot),
+        })
     }
 
     /// An on-demand tenant without a token that nobody waits for.
@@ -137,6 +137,7 @@ impl Core {
 
     fn drop_name(&mut self, name: &TokenName) {
         self.set_alarm(name, None);
+        self.count_on_demand(name, false);
         self.names.remove(name);
     }
 
@@ -221,14 +222,56 @@ fn may_be_let_go(entry: &Name, now: Boot) -> bool {
     idle && entry.good(now).and_then(|token| next_look(entry, token)).is_some_and(|at| at <= now)
 }
 
+/// Whether another token has more life left, as this question wants.
+fn is_improvable(entry: &Name, token: &Issued, want: &Want, now: Boot) -> bool {
+    match want {
+        Want::Token { min_ttl, .. } => token.left(now) < *min_ttl && may_renew_early(entry, token, now),
+        _ => false,
+    }
+}
+
 /// Whether a peer's `min_ttl` is reason enough to renew: not for Classic, where it would kill the token that
 /// others use, and not while the token is as new as can be had.
 fn may_renew_early(entry: &Name, token: &Issued, now: Boot) -> bool {
     !entry.is_classic() && now.since(token.issued) > token.life() / 4
 }
 
+/// All that [`outcome_for`] makes of a name, but for the time and the waiter: as long as it is the same, whoever waits goes
+/// on waiting until its own time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Prospect {
+    token: Option<Fingerprint>,
+    activity: Activity,
+    retry_at: Option<Boot>,
+    is_permanent: bool,
+    forced: Option<Fingerprint>,
+    hold_until: Option<Boot>,
+    /// Of the workspace in trouble: whether it is idle, and until when.
+    parent: Option<(bool, Option<Boot>)>,
+}
+
+impl Prospect {
+    pub(super) fn of(entry: &Name, parent: Option<&Name>) -> Self {
+        Self {
+            token: entry.token.as_ref().map(|token| token.fingerprint),
+            activity: entry.activity,
+            retry_at: entry.retry_at,
+            is_permanent: entry.is_permanent(),
+            forced: entry.forced,
+            hold_until: entry.hold_until,
+            parent: parent.map(|parent| (parent.activity == Activity::Idle, parent.retry_at)),
+        }
+    }
+}
+
 /// What this waiter is to be told now; `None` if it is to go on waiting.
-fn outcome_for(name: &TokenName, entry: &Name, parent: Option<&Name>, waiter: &Waiter, now: Now) -> Option<Outcome> {
+pub(super) fn outcome_for(
+    name: &TokenName,
+    entry: &Name,
+    parent: Option<&Name>,
+    waiter: &Waiter,
+    now: Now,
+) -> Option<Outcome> {
     let out_of_time = waiter.deadline <= now.boot;
     let (min_ttl, other_than) = match &waiter.want {
         Want::Token { min_ttl, other_than } => (*min_ttl, *other_than),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::{Fingerprint, ProfileName, TokenName};
+use tokend_proto::{Fingerprint, ProfileName, TokenName, WorkspaceId};
 
 use super::Core;
 use super::effect::Issued;
@@ -102,7 +102,7 @@ impl Core {
     pub(super) fn children_wait(&self, parent: &TokenName) -> bool {
         let listing = self.profiles.get(&parent.profile).and_then(|state| state.listing.as_ref());
         listing.is_some_and(|listing| listing.activity == Fetch::Parent)
-            || self.tenants_of(&parent.profile).any(|(_, entry)| entry.activity == Activity::Parent)
+            || self.profiles.get(&parent.profile).is_some_and(|state| !state.await_parent.is_empty())
     }
 
     pub(super) fn wake_children(&mut self, now: Now, parent: &TokenName) {
@@ -113,9 +113,13 @@ impl Core {
         let children: Vec<TokenName> =
             self.tenants_of(&parent.profile).filter(|(_, entry)| waiting(entry)).map(|(n, _)| n.clone()).collect();
         for child in children {
+            self.set_activity(&child, Activity::Idle);
             if let Some(entry) = self.names.get_mut(&child) {
-                entry.activity = Activity::Idle;
-                entry.probe_now();
+                if entry.is_permanent() {
+                    entry.probe_now();
+                }
+                // How often its own requests failed is another matter.
+                entry.retry_at = entry.retry_at.filter(|at| *at > now.boot);
             }
             self.begin(now, &child);
             self.mark(child);
@@ -137,14 +141,17 @@ impl Core {
 
     /// The tenants that wait for this workspace's token.
     pub(super) fn waiting_children(&self, parent: &TokenName) -> Vec<TokenName> {
-        let waiting = |entry: &Name| entry.activity == Activity::Parent;
-        self.tenants_of(&parent.profile).filter(|(_, entry)| waiting(entry)).map(|(name, _)| name.clone()).collect()
+        let name = |id: &WorkspaceId| TokenName { profile: parent.profile.clone(), tenant: Some(*id) };
+        self.profiles
+            .get(&parent.profile)
+            .map(|state| state.await_parent.iter().map(name).collect())
+            .unwrap_or_default()
     }
 
     /// A tenant that waited for its workspace's token does so no more: it is looked at again later.
     pub(super) fn put_off_child(&mut self, child: &TokenName, message: &str, at: Boot) {
+        self.set_activity(child, Activity::Idle);
         let Some(entry) = self.names.get_mut(child) else { return };
-        entry.activity = Activity::Idle;
         entry.failures = entry.failures.max(1);
         entry.retry_at = Some(at);
         entry.trouble = Some(Trouble::new(TroubleKind::Transient, message));

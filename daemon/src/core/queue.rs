@@ -32,8 +32,8 @@ struct Lane {
 pub(super) enum Turn {
     /// When its token expires.
     Background(Boot),
-    /// The users who wait for it, in order; there is one at least.
-    Needed(Box<[u32]>),
+    /// The users who wait for it; there is one at least.
+    Needed(BTreeSet<u32>),
 }
 
 impl Queue {
@@ -56,6 +56,33 @@ impl Queue {
             let arrival = *arrival;
             lane.leave(tenant);
             lane.stand(arrival, tenant, turn);
+        }
+    }
+
+    /// One more user waits for a tenant.
+    pub(super) fn add_user(&mut self, profile: &ProfileName, tenant: WorkspaceId, uid: u32) {
+        let Some(lane) = self.0.get_mut(profile) else { return };
+        match lane.tenants.get_mut(&tenant) {
+            Some((arrival, Turn::Needed(by))) => {
+                by.insert(uid);
+                lane.needed.entry(uid).or_default().insert((*arrival, tenant));
+            }
+            Some((_, Turn::Background(_))) => {
+                self.move_tenant(profile, tenant, Turn::Needed(BTreeSet::from([uid])));
+            }
+            None => {}
+        }
+    }
+
+    /// A user waits for a tenant no more. If it was the last one, whoever knows when the tenant's token expires moves it.
+    pub(super) fn remove_user(&mut self, profile: &ProfileName, tenant: WorkspaceId, uid: u32) {
+        let Some(lane) = self.0.get_mut(profile) else { return };
+        if let Some((arrival, Turn::Needed(by))) = lane.tenants.get_mut(&tenant)
+            && by.len() > 1
+            && by.remove(&uid)
+        {
+            let arrival = *arrival;
+            lane.leave_user(arrival, tenant, uid);
         }
     }
 
@@ -135,13 +162,17 @@ impl Lane {
             }
             Turn::Needed(by) => {
                 for uid in by {
-                    if let Some(of_user) = self.needed.get_mut(&uid) {
-                        of_user.remove(&(arrival, tenant));
-                        if of_user.is_empty() {
-                            self.needed.remove(&uid);
-                        }
-                    }
+                    self.leave_user(arrival, tenant, uid);
                 }
+            }
+        }
+    }
+
+    fn leave_user(&mut self, arrival: u64, tenant: WorkspaceId, uid: u32) {
+        if let Some(of_user) = self.needed.get_mut(&uid) {
+            of_user.remove(&(arrival, tenant));
+            if of_user.is_empty() {
+                self.needed.remove(&uid);
             }
         }
     }

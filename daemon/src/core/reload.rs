@@ -15,8 +15,18 @@ use super::record::{
     ChainKey, ChainRecord, ChainState, LostCause, QuotaRecord, Record, RecordKey, Restored, RestoredContent, Revision,
 };
 use super::settings::{Kind, Profile, Settings};
-use super::state::{Fetch, Job, Listing, Name, ProfileState};
+use super::state::{Activity, Fetch, Job, Listing, Name, ProfileState};
 use super::time::{Boot, Now};
+
+/// Why a name is given its profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Changed,
+    /// Its client secrets may still be other ones.
+    Unchanged {
+        secrets_unreadable: bool,
+    },
+}
 
 impl Core {
     /// Takes over what the store held.
@@ -145,12 +155,7 @@ impl Core {
 
     /// Its waiters are told, its tokens forgotten; a rotation of its chain finishes, and its record stays.
     fn drop_profile(&mut self, profile: &ProfileName, replaced: bool) {
-        let names: Vec<TokenName> = self
-            .names
-            .range(TokenName::from(profile.clone())..)
-            .map(|(name, _)| name.clone())
-            .take_while(|name| name.profile == *profile)
-            .collect();
+        let names = self.names_of(profile);
         let what = if replaced { "was replaced in" } else { "was removed from" };
         let message = format!("its profile {what} the configuration");
         for name in names {
@@ -178,13 +183,15 @@ impl Core {
 
     fn drop_waiting_name(&mut self, name: &TokenName, message: &str) {
         self.set_alarm(name, None);
+        self.count_on_demand(name, false);
+        self.set_activity(name, Activity::Idle);
         let Some(entry) = self.names.remove(name) else { return };
         self.remove_job(&Job::Name(name.clone()));
         if entry.token.is_some() {
             self.held_version += u64::from(!entry.is_classic());
             self.effects.push_back(Effect::Withdraw(name.clone()));
         }
-        for id in entry.waiters.iter().copied().chain(entry.watch.watchers()) {
+        for id in entry.waiters.ids().chain(entry.watch.watchers()) {
             self.answer(id, failure::no_such_name(format!("{name}: {message}")));
         }
     }
@@ -207,15 +214,16 @@ impl Core {
     fn update_profile(&mut self, now: Now, profile: &Arc<Profile>) {
         let name = TokenName::from(profile.name.clone());
         let Some(state) = self.profiles.get_mut(&profile.name) else { return };
+        let cause = match state.profile == *profile {
+            true => Cause::Unchanged { secrets_unreadable: state.unreadable.is_some() },
+            false => Cause::Changed,
+        };
         state.profile = Arc::clone(profile);
         state.forget_secrets();
         state.next_reading = Boot::default();
         state.warned.clear();
         let Kind::Glp { tenants, .. } = &profile.kind else {
-            if let Some(entry) = self.names.get_mut(&name) {
-                entry.profile = Arc::clone(profile);
-                entry.probe_now();
-            }
+            self.give_profile(&name, profile, cause);
             if let Some(key) = chain_key(profile) {
                 let candidate = self.chains.get_mut(&key).and_then(|chain| chain.candidate.as_mut());
                 if let Some(candidate) = candidate.filter(|candidate| candidate.client_refused > 0) {
@@ -236,15 +244,58 @@ impl Core {
             }
             _ => {}
         }
-        let names: Vec<TokenName> = self.tenants_of(&profile.name).map(|(n, _)| n.clone()).chain([name]).collect();
+        let names = self.names_of(&profile.name);
+        let listing_may_go_on = cause == Cause::Changed || self.parent_is_rejected(&profile.name);
+        for name in names {
+            self.give_profile(&name, profile, cause);
+            self.mark(name);
+        }
+        if listing_may_go_on {
+            self.list_now(&profile.name);
+        }
+        self.want_warm(now, profile);
+    }
+
+    /// A name gets its profile as it is now. What had failed is tried now if that may help: else a provider that asked to be
+    /// left alone would hear of each reload.
+    fn give_profile(&mut self, name: &TokenName, profile: &Arc<Profile>, cause: Cause) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        entry.profile = Arc::clone(profile);
+        let may_help = match cause {
+            Cause::Changed => true,
+            Cause::Unchanged { secrets_unreadable } => secrets_unreadable && name.tenant.is_none(),
+        };
+        // Refused credentials may have been corrected where they are kept.
+        if may_help || entry.is_permanent() {
+            entry.probe_now();
+        }
+    }
+
+    /// Something has changed that the settings do not show, such as a certificate: what failed may work now.
+    pub(super) fn revised(&mut self, now: Now, profile: &ProfileName) {
+        let names: Vec<TokenName> = self.names_of(profile);
         for name in names {
             if let Some(entry) = self.names.get_mut(&name) {
-                entry.profile = Arc::clone(profile);
                 entry.probe_now();
             }
             self.mark(name);
         }
-        self.want_warm(now, profile);
+        self.list_now(profile);
+        self.consider_listing(now, profile);
+    }
+
+    /// A list that failed is fetched without a pause.
+    fn list_now(&mut self, profile: &ProfileName) {
+        if let Some(listing) = self.listing_mut(profile).filter(|listing| listing.activity == Fetch::Idle) {
+            listing.retry_at = None;
+        }
+    }
+
+    /// A profile's name, and those of its tenants.
+    fn names_of(&self, profile: &ProfileName) -> Vec<TokenName> {
+        let own = TokenName::from(profile.clone());
+        let of_profile = self.names.range(own..).map(|(name, _)| name).take_while(|name| name.profile == *profile);
+        of_profile.cloned().collect()
     }
 
     fn add_profile(&mut self, now: Now, profile: &Arc<Profile>) {
@@ -266,9 +317,6 @@ impl Core {
         let by_name = tenants.warm.iter().any(|tenant| matches!(tenant, TenantRef::Name(_)));
         if let Some(listing) = self.listing_mut(&profile.name) {
             listing.wanted |= by_name;
-            if listing.activity == Fetch::Idle {
-                listing.retry_at = None;
-            }
         }
         self.admit_warm(&profile.name);
         self.consider_listing(now, &profile.name);

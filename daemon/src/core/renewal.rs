@@ -50,8 +50,13 @@ impl Core {
     }
 
     pub(super) fn set_activity(&mut self, name: &TokenName, activity: Activity) {
-        if let Some(entry) = self.names.get_mut(name) {
-            entry.activity = activity;
+        let Some(entry) = self.names.get_mut(name) else { return };
+        entry.activity = activity;
+        if let (Some(tenant), Some(state)) = (name.tenant, self.profiles.get_mut(&name.profile)) {
+            match activity {
+                Activity::Parent => drop(state.await_parent.insert(tenant)),
+                _ => drop(state.await_parent.remove(&tenant)),
+            }
         }
     }
 

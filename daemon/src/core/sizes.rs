@@ -27,7 +27,7 @@ impl Core {
     /// How much it holds now.
     #[must_use]
     pub fn sizes(&self) -> Sizes {
-        let of_names = self.names.values().map(|name| name.waiters.len() + name.watch.watchers().count());
+        let of_names = self.names.values().map(|name| name.waiters.len() + name.watch.len());
         let of_lists = self.profiles.values().filter_map(|state| Some(state.listing.as_ref()?.waiters.len()));
         Sizes {
             names: self.names.len(),

@@ -10,12 +10,14 @@ use tokend_proto::{Fingerprint, ProfileName, TokenName, WorkspaceId};
 use super::chain_state::{Credentials, Send, Sent};
 use super::effect::{Issued, ReadMode};
 use super::exchange::{RequestId, SecretVersion, SecretVersions};
-use super::input::{Question, WaiterId};
+use super::input::{Asker, Question};
 use super::limiter::Limiter;
 use super::queue::Queue;
 use super::record::ChainKey;
 use super::settings::{Kind, Profile};
+use super::shares::Shares;
 use super::time::Boot;
+use super::waiting::Waiting;
 use super::watch::Watch;
 
 /// One token name.
@@ -24,6 +26,8 @@ pub(super) struct Name {
     pub(super) profile: Arc<Profile>,
     /// Renewed whether or not it is read.
     pub(super) warm: bool,
+    /// The user whose place of [`ProfileState::on_demand`] it has, if it is not warm.
+    pub(super) place_of: Option<u32>,
     pub(super) token: Option<Arc<Issued>>,
     pub(super) mode: ReadMode,
     /// The token was fetched because a peer rejected the one before.
@@ -35,7 +39,7 @@ pub(super) struct Name {
     pub(super) unreadable: u32,
     pub(super) probes: u32,
     pub(super) trouble: Option<Trouble>,
-    pub(super) waiters: Vec<WaiterId>,
+    pub(super) waiters: Waiting,
     pub(super) throttle: Throttle,
     /// A token other than this one is wanted, however good this one looks.
     pub(super) forced: Option<Fingerprint>,
@@ -135,6 +139,7 @@ impl Name {
         Self {
             profile,
             warm,
+            place_of: None,
             token: None,
             mode: ReadMode::Serve,
             token_was_forced: false,
@@ -144,7 +149,7 @@ impl Name {
             unreadable: 0,
             probes: 0,
             trouble: None,
-            waiters: Vec::new(),
+            waiters: Waiting::default(),
             throttle: Throttle::default(),
             forced: None,
             secrets_refused: 0,
@@ -176,6 +181,11 @@ impl Name {
 
     pub(super) fn is_permanent(&self) -> bool {
         self.trouble.as_ref().is_some_and(|t| t.kind.is_permanent())
+    }
+
+    /// Its last attempt failed, and there is another one without anybody's help.
+    pub(super) fn is_in_passing_trouble(&self) -> bool {
+        (self.trouble.is_some() || self.retry_at.is_some()) && !self.is_permanent()
     }
 
     /// Nothing is wrong any more.
@@ -228,6 +238,12 @@ pub(super) struct ProfileState {
     pub(super) refused_login: Option<Credentials>,
     /// Only of a GreenLake profile with tenants.
     pub(super) listing: Option<Listing>,
+    /// Places of tenants that are not warm.
+    pub(super) on_demand: Shares,
+    /// Tenants that wait for the workspace's token.
+    pub(super) await_parent: BTreeSet<WorkspaceId>,
+    /// Whether the workspace was in trouble, and with an error, when their watchers were last told.
+    pub(super) told_of_parent: (bool, bool),
     /// The workspace's token that an exchange was refused for.
     pub(super) distrusted: Option<Fingerprint>,
     /// When an exchange may have the workspace's token renewed again.
@@ -250,6 +266,9 @@ impl ProfileState {
             worked: None,
             refused_login: None,
             listing: tenants.then(Listing::default),
+            on_demand: Shares::new(MAX_ON_DEMAND, KEPT_ON_DEMAND),
+            await_parent: BTreeSet::new(),
+            told_of_parent: (false, false),
             distrusted: None,
             next_distrust: Boot::default(),
         }
@@ -296,6 +315,12 @@ impl ProfileState {
     }
 }
 
+/// Tenants on demand that a profile may have. One user alone gets 1,024 of them.
+pub(super) const MAX_ON_DEMAND: usize = 2 * 1_024 + KEPT_ON_DEMAND;
+
+/// Of which these are kept for superusers.
+const KEPT_ON_DEMAND: usize = 64;
+
 /// Between two readings of a profile's secrets, however they are asked for.
 pub(super) const READING_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -313,16 +338,19 @@ pub(super) enum Secrets {
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) tenants: BTreeMap<WorkspaceId, Arc<str>>,
+    /// The same by their workspace names, in order.
+    pub(super) by_name: Vec<(Arc<str>, WorkspaceId)>,
     /// When the whole list was last received.
     pub(super) fetched: Option<Boot>,
     pub(super) activity: Fetch,
     /// Pages received so far.
     pub(super) partial: BTreeMap<WorkspaceId, Arc<str>>,
     pub(super) received: u64,
+    pub(super) pages: u32,
     pub(super) failures: u32,
     pub(super) retry_at: Option<Boot>,
     pub(super) trouble: Option<String>,
-    pub(super) waiters: Vec<WaiterId>,
+    pub(super) waiters: Waiting,
     /// Somebody has a use for it: it is renewed every hour.
     pub(super) wanted: bool,
     pub(super) refused_again: bool,
@@ -369,7 +397,7 @@ pub(super) enum Purpose {
 /// One question.
 #[derive(Debug, Clone)]
 pub(super) struct Waiter {
-    pub(super) uid: u32,
+    pub(super) asker: Asker,
     pub(super) deadline: Boot,
     pub(super) place: Place,
     pub(super) want: Want,

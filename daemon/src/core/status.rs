@@ -14,14 +14,8 @@ use super::state::{Activity, Name, TroubleKind};
 use super::time::Now;
 
 impl Core {
-    pub(super) fn status(&self, now: Now) -> Vec<NameStatus> {
-        self.names.iter().map(|(name, entry)| self.status_of(now, name, entry)).collect()
-    }
-
     pub(super) fn status_of(&self, now: Now, name: &TokenName, entry: &Name) -> NameStatus {
         let token = entry.good(now.boot);
-        let listing = self.profiles.get(&name.profile).and_then(|state| state.listing.as_ref());
-        let label = name.tenant.and_then(|id| listing?.tenants.get(&id)).map(ToString::to_string);
         let kind = match (&entry.profile.kind, name.tenant) {
             (Kind::Central { .. }, _) => "central",
             (Kind::Glp { .. }, None) => "glp",
@@ -38,7 +32,7 @@ impl Core {
         let chain = chain_key(&entry.profile).and_then(|key| self.chains.get(&key));
         NameStatus {
             name: name.to_string(),
-            label,
+            label: self.label_of(name),
             kind: kind.to_owned(),
             health: self.health(now, name, entry),
             fingerprint: token.map(|token| token.fingerprint),
@@ -48,6 +42,12 @@ impl Core {
             action: failure::advice(entry),
             chain: chain.map(|chain| self.chain_status(now, chain)),
         }
+    }
+
+    /// A tenant's workspace name.
+    pub(super) fn label_of(&self, name: &TokenName) -> Option<String> {
+        let listing = self.profiles.get(&name.profile)?.listing.as_ref()?;
+        listing.tenants.get(&name.tenant?).map(ToString::to_string)
     }
 
     /// In one word.

@@ -5,18 +5,16 @@
 
 use std::collections::BTreeSet;
 
-use tokend_proto::{ErrorCode, Health, HealthReport, TokenName};
+use tokend_proto::{Health, HealthReport, TokenName};
 
 use super::Core;
 use super::alarm::Alarm;
 use super::effect::Effect;
 use super::failure;
 use super::input::WaiterId;
-use super::state::{Activity, Place, Want};
+use super::on_demand::no_room;
+use super::state::{Place, Want};
 use super::time::Now;
-
-/// Watches that there may be. A limit of their own: they stay, and must not take the places of questions.
-const MAX_WATCHES: usize = 65_536;
 
 /// Who watches a name. In a box, because of very many names hardly any is watched.
 #[derive(Debug, Default)]
@@ -33,6 +31,10 @@ struct Watched {
 impl Watch {
     pub(super) fn is_on(&self) -> bool {
         self.0.is_some()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |watched| watched.watchers.len())
     }
 
     pub(super) fn watchers(&self) -> impl Iterator<Item = WaiterId> {
@@ -60,25 +62,30 @@ impl Watch {
 impl Core {
     /// A watch of a name that is known begins.
     pub(super) fn begin_watch(&mut self, id: WaiterId, name: TokenName) {
-        if self.watches >= MAX_WATCHES {
-            let message = "too many names are being watched";
-            return self.answer(id, failure::error(ErrorCode::Busy, message, None));
+        let Some(asker) = self.waiters.get(&id).map(|waiter| waiter.asker) else { return };
+        if let Err(why) = self.place_for_watch(&name, asker) {
+            return self.answer(id, no_room(&name.profile, asker, why));
         }
         let (Some(waiter), Some(entry)) = (self.waiters.get_mut(&id), self.names.get_mut(&name)) else { return };
         waiter.want = Want::Watch;
         waiter.place = Place::Name(name.clone());
         self.alarms.set(Alarm::Waiter(id), None);
-        self.watches += 1;
         entry.watch.begin(id);
         self.mark(name);
     }
 
     /// The watcher is gone.
-    pub(super) fn end_watch(&mut self, name: &TokenName, id: WaiterId) {
+    pub(super) fn end_watch(&mut self, name: &TokenName, id: WaiterId, uid: u32) {
         let Some(entry) = self.names.get_mut(name) else { return };
         // A watcher has read whatever there was.
         if entry.watch.end(id) {
             entry.reads.seen |= entry.token.is_some();
+        }
+        let other = entry.watch.watchers().next();
+        match other.map(|id| self.waiters.get(&id)) {
+            Some(Some(other)) => self.hand_place_on(name, uid, other.asker.uid),
+            Some(None) => {}
+            None => self.mark(name.clone()),
         }
     }
 
@@ -86,13 +93,19 @@ impl Core {
     /// something new.
     pub(super) fn tell_watchers(&mut self, now: Now, name: &TokenName) {
         self.tell_health(now, name);
-        if name.tenant.is_none() && self.watches > 0 {
-            let concerned = self.tenants_of(&name.profile);
-            let concerned = concerned.filter(|(_, entry)| entry.watch.is_on() && entry.activity == Activity::Parent);
-            for tenant in concerned.map(|(tenant, _)| tenant.clone()).collect::<Vec<_>>() {
+        // What its tenants make of it changes rarely, and there may be very many of them.
+        if name.tenant.is_none() && self.is_news_to_children(name) {
+            for tenant in self.waiting_children(name) {
                 self.tell_health(now, &tenant);
             }
         }
+    }
+
+    fn is_news_to_children(&mut self, parent: &TokenName) -> bool {
+        let Some(entry) = self.names.get(parent) else { return false };
+        let now = (entry.is_in_passing_trouble(), entry.trouble.is_some());
+        let Some(state) = self.profiles.get_mut(&parent.profile) else { return false };
+        std::mem::replace(&mut state.told_of_parent, now) != now
     }
 
     fn tell_health(&mut self, now: Now, name: &TokenName) {

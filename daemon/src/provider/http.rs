@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap};
 use reqwest::{Client, RequestBuilder, StatusCode, Url, redirect, retry};
-use tokio::sync::OnceCell;
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
 use url::Host;
 use zeroize::Zeroizing;
 
@@ -17,11 +18,14 @@ use super::deadline;
 use super::gate::Gate;
 use super::reply::Reply;
 use super::request::Request;
+use super::resolver::Resolver;
+use super::system_store::Roots;
 use super::trust::{Circle, Trust};
 use crate::core::exchange::{Failure, FailureKind, LOGIN_STEPS};
 use crate::core::settings::{Kind, Profile};
 use crate::core::time::Boot;
 use crate::system::clock;
+use crate::system::process::KEPT_CONNECTIONS;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -82,12 +86,12 @@ async fn receive(
 /// The clients, each made when it is first needed.
 pub(super) struct Http {
     timing: Timing,
-    trust: Arc<Trust>,
-    clients: Mutex<HashMap<(Circle, Way), Slot>>,
+    trust: Trust,
+    /// With the number of the system's authorities that each was made with.
+    clients: Mutex<HashMap<(Circle, Way), (u64, Client)>>,
+    /// Connections are kept for further requests.
+    keeps: bool,
 }
-
-/// Of a client that is made once.
-type Slot = Arc<OnceCell<Client>>;
 
 /// How connections are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,7 +104,12 @@ struct Way {
 
 impl Http {
     pub(super) fn new(timing: Timing, trust: Trust) -> Self {
-        Self { timing, trust: Arc::new(trust), clients: Mutex::default() }
+        Self { timing, trust, clients: Mutex::default(), keeps: true }
+    }
+
+    /// Keeps none where there are so many hosts that they would take more descriptors than are kept back for them.
+    pub(super) fn keeping_connections_to(self, hosts: usize) -> Self {
+        Self { keeps: hosts.saturating_mul(IDLE_CONNECTIONS) <= KEPT_CONNECTIONS, ..self }
     }
 
     pub(super) fn timing(&self) -> Timing {
@@ -119,8 +128,18 @@ impl Http {
             let why = "without TLS only 127.0.0.0/8 and [::1] are spoken to";
             return Err(classify::not_sent(asked, FailureKind::Transient, why));
         }
-        let way = Way { loopback: is_loopback(&url), fresh: matches!(profile.kind, Kind::Classic { .. }) };
-        let client = self.client(self.trust.circle(&profile.name), way).await;
+        let way =
+            Way { loopback: is_loopback(&url), fresh: !self.keeps || matches!(profile.kind, Kind::Classic { .. }) };
+        let circle = self.trust.circle(&profile.name);
+        let roots = self.trust.roots(circle, self.boot()).await.map_err(|why| {
+            let why = format!("the system's certificate store cannot be read: {why}");
+            classify::not_sent(asked, FailureKind::Transient, &why)
+        })?;
+        let extra = self.trust.authorities(circle).await.map_err(|why| {
+            let why = format!("ca_file {why}; it is read again with each attempt");
+            classify::not_sent(asked, FailureKind::Transient, &why)
+        })?;
+        let client = self.client(circle, (&roots, &extra), way);
         let client = client.map_err(|error| classify::transport(asked, &error, false))?;
         let gate = Gate::default();
         let request = client
@@ -137,7 +156,12 @@ impl Http {
         let Some((status, headers)) = head else {
             let on_its_way = !gate.close();
             return Err(match ended {
-                Some(Err(error)) => classify::transport(asked, &error, on_its_way),
+                Some(Err(error)) => {
+                    if classify::is_of_unknown_authority(&error) {
+                        self.trust.doubt();
+                    }
+                    classify::transport(asked, &error, on_its_way)
+                }
                 Some(Ok(_)) | None => classify::out_of_time(asked, on_its_way),
             });
         };
@@ -149,26 +173,31 @@ impl Http {
         Ok(Reply::new(status, headers, Body { bytes, end }, asked.limit()))
     }
 
-    /// The first one of a circle is made on a thread where it may take its time: the system's store is read for it, and
-    /// nothing else that the core decides has to wait.
-    async fn client(&self, circle: Circle, way: Way) -> reqwest::Result<Client> {
-        let slot = {
-            let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(clients.entry((circle, way)).or_default())
-        };
-        let make = || async {
-            let (trust, timing) = (Arc::clone(&self.trust), self.timing);
-            let made = tokio::task::spawn_blocking(move || build(&trust, timing, circle, way)).await;
-            made.expect("a panic has ended the process, and a runtime that ends polls nobody")
-        };
-        slot.get_or_try_init(make).await.cloned()
+    /// It is made when it is first needed, and when the system trusts others than before.
+    fn client(
+        &self,
+        circle: Circle,
+        (roots, extra): (&Roots, &[CertificateDer<'static>]),
+        way: Way,
+    ) -> reqwest::Result<Client> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((number, client)) = clients.get(&(circle, way))
+            && *number == roots.number
+        {
+            return Ok(client.clone());
+        }
+        let client = build(self.trust.tls(circle, roots, extra), self.timing, way)?;
+        clients.insert((circle, way), (roots.number, client.clone()));
+        Ok(client)
     }
 }
 
-fn build(trust: &Trust, timing: Timing, circle: Circle, way: Way) -> reqwest::Result<Client> {
+fn build(tls: ClientConfig, timing: Timing, way: Way) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .user_agent(USER_AGENT)
-        .tls_backend_preconfigured(trust.tls(circle))
+        .tls_backend_preconfigured(tls)
+        // Somewhat less, so that what it says of a look-up is heard.
+        .dns_resolver(Arc::new(Resolver::new(timing.connect * 9 / 10)))
         .http1_only()
         .https_only(!way.loopback)
         .redirect(redirect::Policy::none())

@@ -19,17 +19,20 @@ mod loose;
 mod refresh;
 mod reply;
 mod request;
+mod resolver;
+mod system_store;
 mod tenants;
 mod token_response;
 mod trust;
 
-use rustls::pki_types::CertificateDer;
 use tokend_proto::{ProfileName, Secret};
 
 pub use self::classify::Asked;
 use self::http::{Http, Timing};
 pub use self::interpret::{Came, Meaning, Text, interpret};
+pub use self::resolver::MAX_LOOK_UPS;
 use self::trust::Trust;
+use crate::config::CaFile;
 use crate::core::exchange::{Answer, Failure, FailureKind, Grant};
 use crate::core::settings::{Kind, Profile};
 
@@ -48,17 +51,16 @@ pub struct ResolvedSecrets<'a> {
 }
 
 impl Provider {
-    /// `authorities` are those of each profile's `ca_file`, where it has one: they are trusted in addition to the
-    /// system's. Costs no time: clients are made when they are first needed.
-    pub fn new(authorities: impl IntoIterator<Item = (ProfileName, Vec<CertificateDer<'static>>)>) -> Self {
-        Self::with_timing(authorities, Timing::PRODUCTION)
+    /// `ca_files` are those of each profile that has one: what is in them is trusted in addition to the system's
+    /// authorities. `hosts`: how many there are; connections are kept where that does not take too many descriptors.
+    /// Costs no time: clients are made, and files are read, when they are first needed.
+    pub fn new(hosts: usize, ca_files: impl IntoIterator<Item = (ProfileName, CaFile)>) -> Self {
+        let provider = Self::with_timing(ca_files, Timing::PRODUCTION);
+        Self { http: provider.http.keeping_connections_to(hosts) }
     }
 
-    fn with_timing(
-        authorities: impl IntoIterator<Item = (ProfileName, Vec<CertificateDer<'static>>)>,
-        timing: Timing,
-    ) -> Self {
-        Self { http: Http::new(timing, Trust::new(authorities)) }
+    fn with_timing(ca_files: impl IntoIterator<Item = (ProfileName, CaFile)>, timing: Timing) -> Self {
+        Self { http: Http::new(timing, Trust::new(ca_files)) }
     }
 
     /// Asks once (a login: its three steps, once) and never fails: whatever happens is an answer, after at most

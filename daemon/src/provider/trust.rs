@@ -1,24 +1,29 @@
 //! Which servers are believed to be who they say: the system's store, plus a profile's `ca_file`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokend_proto::ProfileName;
 
+use super::system_store::{Roots, SystemStore};
+use crate::config::CaFile;
+use crate::core::time::Boot;
+use crate::system::detached::Undone;
+
 /// TLS sessions kept for a short handshake with a server that is spoken to again. rustls reserves the room for all of
 /// them at once, and its own 256 are for clients of many servers: here there is a host or two for each configuration.
 const SESSIONS: usize = 8;
 
-/// Trust anchors by profile. The system's are read when first needed, so that making this costs no time, and
-/// once, so that a reload is what brings new ones in.
+/// Trust anchors by profile. The system's are read when first needed, so that making this costs no time, and again at a
+/// reload.
 pub(super) struct Trust {
     circles: HashMap<ProfileName, Circle>,
     /// By circle: the first adds nothing to the system's.
     all: Vec<Trusted>,
-    system: OnceLock<Arc<RootCertStore>>,
+    system: Arc<SystemStore>,
 }
 
 /// Profiles that trust the same authorities: what is made for one of them serves all.
@@ -28,17 +33,23 @@ pub(super) struct Circle(usize);
 /// The authorities of a circle beside the system's; the parts of the configuration are shared by all clients made of it.
 #[derive(Default)]
 struct Trusted {
-    extra: Vec<CertificateDer<'static>>,
-    tls: OnceLock<ClientConfig>,
+    extra: Option<CaFile>,
+    /// What was in that file when it could be read.
+    read: OnceLock<Arc<[CertificateDer<'static>]>>,
+    /// With the number of the system's that it was made with.
+    tls: Mutex<Option<(u64, ClientConfig)>>,
 }
 
 impl Trust {
-    pub(super) fn new(extra: impl IntoIterator<Item = (ProfileName, Vec<CertificateDer<'static>>)>) -> Self {
-        let mut trust = Self { circles: HashMap::new(), all: vec![Trusted::default()], system: OnceLock::new() };
+    pub(super) fn new(extra: impl IntoIterator<Item = (ProfileName, CaFile)>) -> Self {
+        let system = SystemStore::of_this_process();
+        system.read_again();
+        let mut trust = Self { circles: HashMap::new(), all: vec![Trusted::default()], system };
         for (profile, extra) in extra {
+            let extra = Some(extra);
             let known = trust.all.iter().position(|trusted| trusted.extra == extra);
             let circle = known.unwrap_or_else(|| {
-                trust.all.push(Trusted { extra, tls: OnceLock::new() });
+                trust.all.push(Trusted { extra, ..Trusted::default() });
                 trust.all.len() - 1
             });
             trust.circles.insert(profile, Circle(circle));
@@ -51,19 +62,49 @@ impl Trust {
         self.circles.get(profile).copied().unwrap_or_default()
     }
 
-    /// How to speak TLS in this circle. Takes some milliseconds when the system's store is read for it.
-    pub(super) fn tls(&self, circle: Circle) -> ClientConfig {
-        let Trusted { extra, tls } = &self.all[circle.0];
-        let make = || {
-            let system = self.system.get_or_init(|| Arc::new(system_store()));
-            if extra.is_empty() {
-                return trusting(Arc::clone(system));
+    /// The system's authorities, for [`Trust::tls`]. Where they cannot be had, a circle with authorities of its own has
+    /// those.
+    pub(super) async fn roots(&self, circle: Circle, now: Boot) -> Result<Roots, Undone> {
+        match self.system.roots(now).await {
+            Err(_) if self.all[circle.0].extra.is_some() => {
+                Ok(Roots { store: Arc::new(RootCertStore::empty()), number: 0 })
             }
-            let mut roots = RootCertStore::clone(system);
-            roots.add_parsable_certificates(extra.iter().cloned());
-            trusting(Arc::new(roots))
-        };
-        tls.get_or_init(make).clone()
+            result => result,
+        }
+    }
+
+    /// The authorities of this circle beside the system's, read from their file until that has worked once.
+    pub(super) async fn authorities(&self, circle: Circle) -> Result<Arc<[CertificateDer<'static>]>, String> {
+        let Trusted { extra, read, .. } = &self.all[circle.0];
+        let Some(file) = extra else { return Ok(Arc::default()) };
+        if let Some(read) = read.get() {
+            return Ok(Arc::clone(read));
+        }
+        let found = file.read_within_patience().await?.into();
+        Ok(Arc::clone(read.get_or_init(|| found)))
+    }
+
+    /// A server was met that none of the authorities vouches for.
+    pub(super) fn doubt(&self) {
+        self.system.doubt();
+    }
+
+    /// How to speak TLS in this circle.
+    pub(super) fn tls(&self, circle: Circle, system: &Roots, extra: &[CertificateDer<'static>]) -> ClientConfig {
+        let Trusted { tls, .. } = &self.all[circle.0];
+        let mut made = tls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((number, tls)) = &*made
+            && *number == system.number
+        {
+            return tls.clone();
+        }
+        let mut roots = Arc::clone(&system.store);
+        if !extra.is_empty() {
+            Arc::make_mut(&mut roots).add_parsable_certificates(extra.iter().cloned());
+        }
+        let tls = trusting(roots);
+        *made = Some((system.number, tls.clone()));
+        tls
     }
 }
 
@@ -79,21 +120,6 @@ fn trusting(roots: Arc<RootCertStore>) -> ClientConfig {
     tls
 }
 
-/// What cannot be read of it is logged and left out: the providers' authorities may well be in the rest.
-fn system_store() -> RootCertStore {
-    let loaded = rustls_native_certs::load_native_certs();
-    for error in &loaded.errors {
-        tracing::warn!(%error, "part of the system's certificate store cannot be read");
-    }
-    let mut roots = RootCertStore::empty();
-    let (usable, unusable) = roots.add_parsable_certificates(loaded.certs);
-    tracing::debug!(usable, unusable, "the system's certificate store is read");
-    if roots.is_empty() {
-        tracing::warn!("the system's certificate store is empty: only a ca_file can make a provider trusted");
-    }
-    roots
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,9 +127,8 @@ mod tests {
     #[test]
     fn profiles_that_trust_the_same_authorities_share_all_that_is_made_for_it() {
         let name = |name: &str| name.parse::<ProfileName>().unwrap();
-        let authorities = |bytes: &[u8]| bytes.iter().map(|byte| CertificateDer::from(vec![*byte])).collect::<Vec<_>>();
-        let named = [("a", authorities(&[1, 2])), ("b", authorities(&[1])), ("c", authorities(&[1, 2]))];
-        let trust = Trust::new(named.map(|(profile, extra)| (name(profile), extra)));
+        let named = [("a", "/one.pem"), ("b", "/two.pem"), ("c", "/one.pem")];
+        let trust = Trust::new(named.map(|(profile, path)| (name(profile), CaFile::at(path.as_ref()))));
         let [a, b, c, none, nobody] = ["a", "b", "c", "none", "nobody"].map(|profile| trust.circle(&name(profile)));
         assert_eq!(a, c);
         assert_eq!(none, nobody);

@@ -1,7 +1,6 @@
 //! How many connections there may be, in all and of each user, and which ones there are.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -10,56 +9,54 @@ use tokend_proto::ErrorReply;
 use tokio::sync::Notify;
 
 use super::{Limits, RESERVED_CONNECTIONS, Shared, refusal};
+use crate::core::input::Asker;
+use crate::core::shares::{NoPlace, Shares};
 
-/// Requests for a whole list (`Status`, `Tenants`) that one user may have open: each makes the core list
-/// everything, and its answer is held until it is cut into a page.
+/// Questions that the core may have not answered yet. Of these a user alone gets half, which is 126 connections full of
+/// them.
+const MAX_QUESTIONS: usize = 65_536;
+const KEPT_QUESTIONS: usize = 1_024;
+
+/// Requests for a list (`Status`, `Tenants`, `Rights`) that may be open: the answer to each is held until it is sent.
+const MAX_LISTS: usize = 1_024;
+const KEPT_LISTS: usize = 64;
 pub(super) const MAX_LISTS_PER_UID: usize = 8;
 
-/// Watches that one user may have: an eighth of what the core has room for.
-pub(super) const MAX_WATCHES_PER_UID: usize = 8_192;
+/// Watches that there may be.
+const MAX_WATCHES: usize = 65_536;
+const KEPT_WATCHES: usize = 1_024;
+const MAX_WATCHES_PER_UID: usize = 8_192;
 
 /// Counts connections. Its lock is taken when one comes or goes, on one thread, so that it is never waited for.
 pub(super) struct Admission {
     limits: Mutex<(usize, usize)>,
     roster: Mutex<Roster>,
     empty: Notify,
+    questions: Arc<Mutex<Shares>>,
+    lists: Arc<Mutex<Shares>>,
+    watches: Arc<Mutex<Shares>>,
 }
 
 #[derive(Default)]
 struct Roster {
     /// One for each connection, to wake them all when the daemon stops.
     wakers: Slab<Option<Waker>>,
-    /// Users that have a connection, and those who had one when the last new user came: a program that connects again and
-    /// again is not a new user each time.
-    users: HashMap<u32, User>,
-}
-
-#[derive(Default)]
-struct User {
-    connections: usize,
-    uses: Arc<Uses>,
-}
-
-/// What the connections of one user have taken.
-#[derive(Debug, Default)]
-struct Uses {
-    lists: AtomicUsize,
-    watches: AtomicUsize,
+    /// How many connections each user has that has any.
+    users: HashMap<u32, usize>,
 }
 
 /// A connection's place; given back on drop.
 pub(super) struct Place {
     shared: Arc<Shared>,
     number: usize,
-    uid: u32,
-    uses: Arc<Uses>,
+    asker: Asker,
 }
 
-/// One of a user's [`MAX_LISTS_PER_UID`] or [`MAX_WATCHES_PER_UID`]; given back on drop.
+/// A place among the open questions, lists or watches; given back on drop.
 #[derive(Debug)]
 pub(super) struct Permit {
-    uses: Arc<Uses>,
-    of: fn(&Uses) -> &AtomicUsize,
+    shares: Arc<Mutex<Shares>>,
+    uid: u32,
 }
 
 impl Admission {
@@ -68,6 +65,9 @@ impl Admission {
             limits: Mutex::new((limits.max_connections, limits.max_connections_per_uid)),
             roster: Mutex::default(),
             empty: Notify::new(),
+            questions: Arc::new(Mutex::new(Shares::new(MAX_QUESTIONS, KEPT_QUESTIONS))),
+            lists: Arc::new(Mutex::new(Shares::new(MAX_LISTS, KEPT_LISTS).at_most(MAX_LISTS_PER_UID))),
+            watches: Arc::new(Mutex::new(Shares::new(MAX_WATCHES, KEPT_WATCHES).at_most(MAX_WATCHES_PER_UID))),
         }
     }
 
@@ -94,16 +94,6 @@ impl Admission {
     }
 }
 
-impl Roster {
-    /// What is known of a user. There are never more of them than connections, and one.
-    fn user(&mut self, uid: u32) -> &mut User {
-        if !self.users.contains_key(&uid) {
-            self.users.retain(|_, user| user.connections > 0);
-        }
-        self.users.entry(uid).or_default()
-    }
-}
-
 impl Place {
     /// Takes a place, if there is one for this user.
     pub(super) fn take(shared: &Arc<Shared>, uid: u32, superuser: bool) -> Result<Self, ErrorReply> {
@@ -115,14 +105,13 @@ impl Place {
         if roster.wakers.len() >= limit {
             return Err(refusal::too_many_connections(limit));
         }
-        let user = roster.user(uid);
-        if user.connections >= per_uid {
+        let connections = roster.users.get(&uid).copied().unwrap_or_default();
+        if connections >= per_uid {
             return Err(refusal::too_many_connections_of_uid(uid, per_uid));
         }
-        user.connections += 1;
-        let uses = Arc::clone(&user.uses);
+        roster.users.insert(uid, connections + 1);
         let number = roster.wakers.insert(None);
-        Ok(Self { shared: Arc::clone(shared), number, uid, uses })
+        Ok(Self { shared: Arc::clone(shared), number, asker: Asker { uid, superuser } })
     }
 
     /// Says how this connection is woken.
@@ -132,22 +121,28 @@ impl Place {
         }
     }
 
-    /// `None` if the user has too many lists open.
-    pub(super) fn list(&self) -> Option<Permit> {
-        Permit::take(&self.uses, |uses| &uses.lists, MAX_LISTS_PER_UID)
+    /// The user at the other end.
+    pub(super) fn asker(&self) -> Asker {
+        self.asker
     }
 
-    /// `None` if the user has too many watches.
-    pub(super) fn watch(&self) -> Option<Permit> {
-        Permit::take(&self.uses, |uses| &uses.watches, MAX_WATCHES_PER_UID)
+    pub(super) fn question(&self) -> Result<Permit, NoPlace> {
+        Permit::take(&self.shared.admission.questions, self.asker)
+    }
+
+    pub(super) fn list(&self) -> Result<Permit, NoPlace> {
+        Permit::take(&self.shared.admission.lists, self.asker)
+    }
+
+    pub(super) fn watch(&self) -> Result<Permit, NoPlace> {
+        Permit::take(&self.shared.admission.watches, self.asker)
     }
 }
 
 impl Permit {
-    fn take(uses: &Arc<Uses>, of: fn(&Uses) -> &AtomicUsize, max: usize) -> Option<Self> {
-        let add = |open| (open < max).then_some(open + 1);
-        of(uses).fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
-        Some(Self { uses: Arc::clone(uses), of })
+    fn take(shares: &Arc<Mutex<Shares>>, asker: Asker) -> Result<Self, NoPlace> {
+        lock(shares).take(asker)?;
+        Ok(Self { shares: Arc::clone(shares), uid: asker.uid })
     }
 }
 
@@ -156,8 +151,11 @@ impl Drop for Place {
         let admission = &self.shared.admission;
         let mut roster = lock(&admission.roster);
         roster.wakers.try_remove(self.number);
-        if let Some(user) = roster.users.get_mut(&self.uid) {
-            user.connections -= 1;
+        if let Some(connections) = roster.users.get_mut(&self.asker.uid) {
+            *connections -= 1;
+            if *connections == 0 {
+                roster.users.remove(&self.asker.uid);
+            }
         }
         if roster.wakers.is_empty() {
             admission.empty.notify_one();
@@ -167,32 +165,11 @@ impl Drop for Place {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        (self.of)(&self.uses).fetch_sub(1, Ordering::Relaxed);
+        lock(&self.shares).give_back(self.uid);
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What it guards is changed in single steps.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn users_are_known_for_as_long_as_they_have_connections_and_until_another_one_comes() {
-        let mut roster = Roster::default();
-        let uses = Arc::clone(&roster.user(1).uses);
-        roster.user(1).connections = 1;
-        for uid in 2..1_000 {
-            roster.user(uid);
-            assert_eq!(roster.users.len(), 2);
-        }
-        assert!(Arc::ptr_eq(&uses, &roster.user(1).uses));
-        roster.user(1).connections = 0;
-        assert!(Arc::ptr_eq(&uses, &roster.user(1).uses), "the same one comes again");
-        roster.user(3_000);
-        assert!(!roster.users.contains_key(&1));
-    }
 }

@@ -17,14 +17,12 @@ use std::task::{Context, Poll};
 
 use tokend_proto::codec::{self, DecodeError};
 use tokend_proto::{Header, LENGTH_PREFIX, Reply, Unsupported, VERSION, frame_length};
-use tokio::sync::mpsc::error::TrySendError;
 use zeroize::Zeroizing;
 
 use super::Shared;
 use super::admission::Place;
 use super::alarms::Alarm;
 use super::buffers::{self, Buffers, Output};
-use super::message::Message;
 use super::refusal;
 use super::session::Session;
 use super::stream::Stream;
@@ -53,8 +51,6 @@ pub(super) struct Connection {
     stalled_since: Boot,
     /// For whatever takes too long.
     alarm: Alarm,
-    /// The end: the core is told which questions need no answer.
-    leaving: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     registered: bool,
 }
 
@@ -89,7 +85,6 @@ impl Connection {
             frame_since: None,
             stalled_since: now,
             alarm,
-            leaving: None,
             registered: false,
         }
     }
@@ -295,23 +290,6 @@ impl Connection {
             Err(_) => Rest::End,
         }
     }
-
-    /// Tells the core of the questions that nobody waits for any more. If the queue is full the connection keeps
-    /// its place until there is room, so that those who wait for that are limited too.
-    fn leave(&mut self) {
-        let waiters = self.session.leave();
-        if waiters.is_empty() {
-            return;
-        }
-        let to_core = &self.session.shared().context.to_core;
-        if let Err(TrySendError::Full(message)) = to_core.try_send(Message::Leave(waiters)) {
-            let to_core = to_core.clone();
-            self.leaving = Some(Box::pin(async move {
-                // A core that is gone needs no telling.
-                let _ = to_core.send(message).await;
-            }));
-        }
-    }
 }
 
 impl Future for Connection {
@@ -319,9 +297,6 @@ impl Future for Connection {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let connection = &mut *self;
-        if let Some(leaving) = &mut connection.leaving {
-            return leaving.as_mut().poll(cx);
-        }
         if !connection.registered {
             connection.session.place().set_waker(cx.waker().clone());
             connection.registered = true;
@@ -331,14 +306,10 @@ impl Future for Connection {
             buffers.output.clear();
             turn
         });
-        if turn.is_pending() {
-            return Poll::Pending;
+        if turn.is_ready() {
+            connection.session.leave();
         }
-        connection.leave();
-        match &mut connection.leaving {
-            Some(leaving) => leaving.as_mut().poll(cx),
-            None => Poll::Ready(()),
-        }
+        turn
     }
 }
 

@@ -8,11 +8,10 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, lchown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Accounts, SocketGroup, USUAL_GROUP};
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, getsockopt, listen, socket, sockopt,
@@ -20,6 +19,22 @@ use nix::sys::socket::{
 
 /// Mode of an own socket: its owner and its group may connect.
 const SOCKET_MODE: u32 = 0o660;
+
+/// Mode of an own socket whose group is not known yet.
+const NARROW_MODE: u32 = 0o600;
+
+/// Who may connect to an own socket, beside the daemon's user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admitted {
+    /// This group. Not to be able to set it is a failure.
+    Group(u32),
+    /// This group, if it can be set; else the daemon's own.
+    GroupIfPossible(u32),
+    /// The daemon's own group.
+    OwnGroup,
+    /// Nobody, until it is known which group it is.
+    NobodyYet,
+}
 
 /// How often the path is tried, when stale sockets come up there as fast as they are removed.
 const LINK_ATTEMPTS: u32 = 5;
@@ -94,12 +109,12 @@ impl Listener {
         }
     }
 
-    /// Makes a socket at `path`, mode 0660, of this group or of the daemon's own. `accounts` knows the usual group.
+    /// Makes a socket at `path`, mode 0660, or 0600 as long as there is no group for it.
     ///
     /// # Errors
     /// When the folder is missing, the path is taken by a live socket or by something else, or the group that was asked
     /// for is not the daemon's to give to.
-    pub fn bind(path: &Path, group: SocketGroup, accounts: &dyn Accounts) -> Result<Self, ListenError> {
+    pub fn bind(path: &Path, admitted: Admitted) -> Result<Self, ListenError> {
         let failed = |doing| move |source: io::Error| ListenError::System { path: path.to_owned(), doing, source };
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -110,24 +125,29 @@ impl Listener {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ListenError::NoFolder(folder.to_owned()),
             _ => failed("made")(error),
         })?;
-        fs::set_permissions(&temporary.0, fs::Permissions::from_mode(SOCKET_MODE))
-            .map_err(failed("given mode 0660"))?;
-        match group {
-            SocketGroup::Asked(group) => {
+        let mode = if admitted == Admitted::NobodyYet { NARROW_MODE } else { SOCKET_MODE };
+        fs::set_permissions(&temporary.0, fs::Permissions::from_mode(mode)).map_err(failed("given its mode"))?;
+        match admitted {
+            Admitted::Group(group) => {
                 chown(&temporary.0, None, Some(group)).map_err(|source| ListenError::Group { group, source })?
             }
-            // Nobody asked for it: without it, the socket is the daemon's own group's.
-            SocketGroup::Usual => {
-                if let Ok(Some(group)) = accounts.group(USUAL_GROUP) {
-                    let _ = chown(&temporary.0, None, Some(group));
-                }
+            Admitted::GroupIfPossible(group) => {
+                let _ = chown(&temporary.0, None, Some(group));
             }
-            SocketGroup::Own => {}
+            Admitted::OwnGroup | Admitted::NobodyYet => {}
         }
         listen(&socket, Backlog::MAXCONN).map_err(|errno| failed("listened on")(errno.into()))?;
         let inode = Inode::of(&temporary.0).map_err(failed("looked at"))?;
         link(&temporary.0, path, folder)?;
-        Ok(Self { socket: socket.into(), own: Some(OwnPath { path: path.to_owned(), inode }) })
+        let is_narrow = admitted == Admitted::NobodyYet;
+        Ok(Self { socket: socket.into(), own: Some(OwnPath { path: path.to_owned(), is_narrow, inode }) })
+    }
+
+    /// To let a group in later; `None` of a socket that has its group, or was handed over.
+    #[must_use]
+    pub fn narrow_door(&self) -> Option<Door> {
+        let own = self.own.as_ref().filter(|own| own.is_narrow)?;
+        Some(Door { path: own.path.clone(), inode: own.inode })
     }
 
     /// The socket, to be served, and its path, to be held for as long.
@@ -136,10 +156,32 @@ impl Listener {
     }
 }
 
+/// The path of an own socket, as long as it is that socket's.
+#[derive(Debug, Clone)]
+pub struct Door {
+    path: PathBuf,
+    inode: Inode,
+}
+
+impl Door {
+    /// Lets a group connect.
+    ///
+    /// # Errors
+    /// When the group is not the daemon's to give to, or the socket is not there any more.
+    pub fn open_to(&self, group: u32) -> io::Result<()> {
+        if Inode::of(&self.path)? != self.inode {
+            return Err(io::Error::from(io::ErrorKind::NotFound));
+        }
+        lchown(&self.path, None, Some(group))?;
+        fs::set_permissions(&self.path, fs::Permissions::from_mode(SOCKET_MODE))
+    }
+}
+
 /// A socket's path, removed on drop if it still is that socket's.
 #[derive(Debug)]
 pub(super) struct OwnPath {
     path: PathBuf,
+    is_narrow: bool,
     inode: Inode,
 }
 
@@ -153,7 +195,7 @@ impl Drop for OwnPath {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Inode {
     device: u64,
     number: u64,

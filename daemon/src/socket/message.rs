@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::refusal;
 use crate::core::effect::Outcome;
-use crate::core::input::{Question, WaiterId};
+use crate::core::input::{Asker, Question, WaiterId};
 
 /// One entry of the queue to the core's thread.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub enum Message {
         /// Unique in this process.
         waiter: WaiterId,
         /// The peer's user.
-        uid: u32,
+        asker: Asker,
         /// What it asks.
         question: Question,
         /// Where the one answer goes.

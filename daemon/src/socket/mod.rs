@@ -10,6 +10,7 @@ mod admission;
 mod alarms;
 mod buffers;
 mod connection;
+mod listed;
 mod listener;
 mod message;
 mod naming;
@@ -18,6 +19,7 @@ mod pages;
 mod peer;
 mod peer_groups;
 mod peer_unit;
+mod queue;
 mod refusal;
 mod rules;
 mod session;
@@ -32,21 +34,21 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokend_proto::limits;
-use tokio::sync::mpsc;
 
 use crate::audit::Audit;
 use crate::board::Board;
 use crate::core::input::WaiterId;
 use crate::core::time::{Boot, Now};
 
-pub use listener::{ListenError, Listener};
+pub use listener::{Admitted, Door, ListenError, Listener};
 pub use message::{Message, ReloadReplyTo, ReplyTo};
 pub use peer_unit::unit_sight;
+pub use queue::{Messages, ToCore, queue};
 pub use rules::Rules;
 pub use thread::SocketThread;
 
-/// Room of the queue to the core. A full one is answered `Busy`; the core takes some microseconds for a
-/// question, so this many are a few milliseconds' work.
+/// Questions that may be in the queue to the core. Beyond a user's share of them the answer is `Busy`; the core takes
+/// some microseconds for a question, so this many are a few milliseconds' work.
 pub const CORE_QUEUE: usize = 4_096;
 
 /// Connections kept for root and the daemon's own user, so that an operator gets in whatever the others do.
@@ -110,7 +112,7 @@ pub struct Context {
     /// Where refusals and what admins do are recorded.
     pub audit: Arc<Audit>,
     /// The queue to the core: [`CORE_QUEUE`] places.
-    pub to_core: mpsc::Sender<Message>,
+    pub to_core: ToCore,
     /// What connections may use up.
     pub limits: Limits,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokend_proto::{NameError, ProfileName, TenantRef, TokenName, TokenRef, WorkspaceId};
+use tokend_proto::{NameError, ProfileName, TenantRef, TokenName, TokenRef};
 
 use crate::board::Board;
 
@@ -33,13 +33,10 @@ pub(super) fn canonical(text: &str) -> Option<TokenName> {
     text.parse::<TokenRef>().ok()?.canonical()
 }
 
-/// The token of a tenant.
-pub(super) fn of_tenant(profile: &ProfileName, id: WorkspaceId) -> TokenName {
-    TokenName { profile: profile.clone(), tenant: Some(id) }
-}
-
 #[cfg(test)]
 mod tests {
+    use tokend_proto::WorkspaceId;
+
     use super::*;
 
     #[test]
@@ -48,7 +45,7 @@ mod tests {
         let profile: ProfileName = "msp".parse().unwrap();
         let id: WorkspaceId = "497f6eca62764993bfeb53cbbbba6f08".parse().unwrap();
         board.set_directory(&profile, vec![("Acme / Sons".into(), id)]);
-        let known = Ok(Asked::Known(of_tenant(&profile, id)));
+        let known = Ok(Asked::Known(TokenName { profile: profile.clone(), tenant: Some(id) }));
         assert_eq!(parse(&board, "msp/497f6eca62764993bfeb53cbbbba6f08"), known);
         assert_eq!(parse(&board, "msp/497F6ECA-6276-4993-BFEB-53CBBBBA6F08"), known);
         assert_eq!(parse(&board, "msp/Acme / Sons"), known);

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokend_proto::{Fingerprint, ProfileName, TokenName, WorkspaceId};
+use tokend_proto::{Fingerprint, NameRights, NameStatus, ProfileName, Tenant, TokenName, WorkspaceId};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::admission::Permit;
+use super::listed::Listed;
 use super::message::Answer;
 use super::watching::Watching;
 use crate::audit::Kind;
@@ -29,6 +30,8 @@ pub(super) struct Open {
     /// As the peer numbers it.
     pub(super) request_id: u64,
     pub(super) expects: Expects,
+    /// Of those that wait; watches have their own.
+    pub(super) _permit: Option<Permit>,
 }
 
 /// Which answer is to come, and what to do with it.
@@ -52,19 +55,15 @@ pub(super) enum Expects {
         profile: ProfileName,
     },
     Reloaded,
-    Status {
-        only: Option<(Box<str>, TokenName)>,
-        after: Option<TokenName>,
-        _permit: Permit,
+    StatusOf {
+        asked: Box<str>,
+        name: TokenName,
     },
-    Rights {
-        after: Option<TokenName>,
-        _permit: Permit,
-    },
+    Status(Listed<NameStatus, TokenName>),
+    Rights(Listed<NameRights, TokenName>),
     Tenants {
         profile: ProfileName,
-        after: Option<WorkspaceId>,
-        _permit: Permit,
+        listed: Listed<Tenant, WorkspaceId>,
     },
     Resolved {
         asked: Box<str>,

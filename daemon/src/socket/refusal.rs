@@ -6,6 +6,9 @@ use std::time::Duration;
 use tokend_proto::codec::DecodeError;
 use tokend_proto::{ErrorCode, ErrorReply, FrameError, NameError, ProfileName, VERSION, limits};
 
+use super::queue::Refused;
+use crate::core::shares::NoPlace;
+
 pub(super) fn dropped() -> ErrorReply {
     error(ErrorCode::Internal, "the daemon lost the question; this is a defect of tokend")
 }
@@ -48,13 +51,45 @@ pub(super) fn too_many_requests() -> ErrorReply {
     )
 }
 
-pub(super) fn too_many_lists(limit: usize) -> ErrorReply {
-    let message = format!("{limit} status or tenants requests of this user are unanswered; wait for some of them");
-    error(ErrorCode::TooManyRequests, message)
+pub(super) fn too_many_lists(why: NoPlace) -> ErrorReply {
+    match why {
+        NoPlace::OfUser(count) => error(
+            ErrorCode::TooManyRequests,
+            format!("{count} status, whoami or tenants requests of this user are unanswered; wait for some of them"),
+        ),
+        NoPlace::Left => {
+            busy("the users of this host have as many status, whoami and tenants requests open as there may be")
+        }
+    }
 }
 
-pub(super) fn too_many_watches(limit: usize) -> ErrorReply {
-    error(ErrorCode::TooManyRequests, format!("this user watches {limit} names already; end some of these watches"))
+pub(super) fn too_many_watches(why: NoPlace) -> ErrorReply {
+    match why {
+        NoPlace::OfUser(count) => error(
+            ErrorCode::TooManyRequests,
+            format!("this user watches {count} names already, which is its share; end some of these watches"),
+        ),
+        NoPlace::Left => busy("the users of this host watch as many names as may be watched"),
+    }
+}
+
+pub(super) fn too_many_questions(uid: u32, why: NoPlace) -> ErrorReply {
+    match why {
+        NoPlace::OfUser(count) => {
+            busy(format!("user {uid} has {count} unanswered requests, which is its share; wait for some of them"))
+        }
+        NoPlace::Left => busy("the users of this host have as many unanswered requests as there may be"),
+    }
+}
+
+pub(super) fn queue(uid: u32, why: Refused) -> ErrorReply {
+    match why {
+        Refused::Full(NoPlace::OfUser(count)) => busy(format!(
+            "{count} requests of user {uid} wait to be looked at, which is its share; send them more slowly"
+        )),
+        Refused::Full(NoPlace::Left) => busy("the daemon has more to do than it can queue"),
+        Refused::Ended => stopping(),
+    }
 }
 
 pub(super) fn too_many_connections(limit: usize) -> ErrorReply {
@@ -66,9 +101,9 @@ pub(super) fn too_many_connections_of_uid(uid: u32, limit: usize) -> ErrorReply 
     error(ErrorCode::TooManyConnections, message)
 }
 
-pub(super) fn busy() -> ErrorReply {
+fn busy(message: impl Into<String>) -> ErrorReply {
     let retry_after = Some(Duration::from_secs(1).into());
-    ErrorReply { retry_after, ..error(ErrorCode::Busy, "the daemon has more to do than it can queue; ask again") }
+    ErrorReply { retry_after, ..error(ErrorCode::Busy, message) }
 }
 
 pub(super) fn stopping() -> ErrorReply {

@@ -10,10 +10,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokend_proto::{ErrorReply, Flags, Reply, codec, limits};
-use tokio::sync::mpsc::error::TrySendError;
 use zeroize::Zeroizing;
 
-use super::admission::Place;
+use super::admission::{Permit, Place};
 use super::buffers::Output;
 use super::message::{Message, ReloadReplyTo, ReplyTo};
 use super::open::{Expects, Open, OpenQuestions};
@@ -22,7 +21,7 @@ use super::stream::Stream;
 use super::{Shared, refusal};
 use crate::board::Slot;
 use crate::core::access::{Access, PeerIdentity};
-use crate::core::input::{Question, WaiterId};
+use crate::core::input::{Asker, Question, WaiterId};
 use crate::core::time::Boot;
 use crate::core::unit::{NoUnit, PeerUnit};
 
@@ -65,11 +64,12 @@ impl Session {
         self.open.as_ref()?.deadline()
     }
 
-    /// Takes the questions that the peer leaves behind.
-    pub(super) fn leave(&mut self) -> Vec<WaiterId> {
-        let Some(open) = self.open.take() else { return Vec::new() };
-        open.expected().for_each(|expects| self.record_left(expects));
-        open.waiters()
+    /// The peer leaves its questions behind.
+    pub(super) fn leave(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.expected().for_each(|expects| self.record_left(expects));
+            self.shared.context.to_core.leave(self.peer.uid, open.waiters());
+        }
     }
 
     /// Answers what the core has answered, as long as there is room.
@@ -91,8 +91,7 @@ impl Session {
         while !out.is_enough()
             && let Some((waiter, question)) = self.open.as_mut().and_then(|open| open.take_overdue(now))
         {
-            // If the queue is full the core will answer to nobody.
-            let _ = self.shared.context.to_core.try_send(Message::Leave(vec![waiter]));
+            self.shared.context.to_core.leave(self.peer.uid, vec![waiter]);
             if let Expects::Resolved { asked, profile, then, .. } = question.expects {
                 let error = refusal::not_resolved(&profile);
                 self.record_error(Some((then.kind(), Some(&asked))), &error);
@@ -141,16 +140,16 @@ impl Session {
 
     /// Puts a question to the core.
     fn ask(&mut self, request_id: u64, question: Question, expects: Expects) -> Result<(), ErrorReply> {
-        let uid = self.peer.uid;
-        self.put(request_id, expects, |waiter, open| {
+        let permit = self.place.question().map_err(|why| refusal::too_many_questions(self.peer.uid, why))?;
+        self.put(request_id, expects, Some(permit), |waiter, asker, open| {
             let reply = ReplyTo::new(waiter, open.sender());
-            Message::Ask { waiter, uid, question, reply }
+            Message::Ask { waiter, asker, question, reply }
         })?;
         Ok(())
     }
 
     fn ask_reload(&mut self, request_id: u64) -> Result<(), ErrorReply> {
-        self.put(request_id, Expects::Reloaded, |waiter, open| Message::Reload {
+        self.put(request_id, Expects::Reloaded, None, |waiter, _, open| Message::Reload {
             reply: ReloadReplyTo::new(waiter, open.sender()),
         })?;
         Ok(())
@@ -160,7 +159,8 @@ impl Session {
         &mut self,
         request_id: u64,
         expects: Expects,
-        message: impl FnOnce(WaiterId, &OpenQuestions) -> Message,
+        permit: Option<Permit>,
+        message: impl FnOnce(WaiterId, Asker, &OpenQuestions) -> Message,
     ) -> Result<WaiterId, ErrorReply> {
         if self.shared.is_draining() {
             return Err(refusal::stopping());
@@ -168,14 +168,13 @@ impl Session {
         if self.open.as_ref().is_some_and(|open| open.len() >= limits::MAX_IN_FLIGHT) {
             return Err(refusal::too_many_requests());
         }
-        let queued = self.shared.context.to_core.try_reserve().map_err(|error| match error {
-            TrySendError::Full(()) => refusal::busy(),
-            TrySendError::Closed(()) => refusal::stopping(),
-        })?;
+        let asker = self.place.asker();
+        let to_core = &self.shared.context.to_core;
+        let slot = to_core.reserve(asker).map_err(|why| refusal::queue(asker.uid, why))?;
         let waiter = self.shared.next_waiter();
         let open = self.open.get_or_insert_with(|| Box::new(OpenQuestions::new()));
-        open.insert(waiter, Open { request_id, expects });
-        queued.send(message(waiter, open));
+        open.insert(waiter, Open { request_id, expects, _permit: permit });
+        slot.send(message(waiter, asker, open));
         Ok(waiter)
     }
 

@@ -1,23 +1,31 @@
 //! What the service manager is told, sd_notify(3).
 //!
 //! Not the crate `sd-notify`: 0.5.0 does not reach an abstract socket and waits without a limit for a manager that does
-//! not read. Here a message that may be lost is lost then, and one that may not waits a few seconds.
+//! not read. Here nobody waits for the manager: what it does not take at once waits in order, and a thread that is there
+//! only as long as something waits says it. Of what the manager need not hear any more nothing waits: a status or a sign
+//! of life takes the place of the one before, a reload that of another which the manager never heard of.
 
+use std::collections::VecDeque;
 use std::env;
 use std::ffi::OsStr;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 
 use super::clock;
 
-/// How long a message that must arrive waits for a manager that is busy. It stands still with all that its sender does.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an end waits for a manager that is busy.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Hardly anything is kept on the stack of the thread that waits for the manager.
+const STACK: usize = 256 * 1024;
 
 /// Bytes of a status: systemd takes messages of 4,096 and shows one line.
 const MAX_STATUS: usize = 1024;
@@ -30,6 +38,36 @@ pub struct Notifier(Option<Arc<Target>>);
 struct Target {
     socket: UnixDatagram,
     address: UnixAddr,
+    waiting: Mutex<Waiting>,
+    /// Nothing waits any more.
+    said: Condvar,
+}
+
+/// What the manager did not take at once. At most one of each kind, and READY once more, before a reload.
+#[derive(Debug, Default)]
+struct Waiting {
+    words: VecDeque<Words>,
+    /// A thread waits for the manager. Only it says anything until it has said everything.
+    is_busy: bool,
+}
+
+#[derive(Debug)]
+struct Words {
+    kind: Kind,
+    text: String,
+    descriptor: Option<OwnedFd>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Ready,
+    Reloading,
+    Stopping,
+    Status,
+    Watchdog,
+    /// Takes the descriptors of before away.
+    Forget,
+    Store,
 }
 
 /// One thing to be said.
@@ -53,7 +91,7 @@ impl Notifier {
     pub fn from_environment() -> Self {
         let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else { return Self::default() };
         Self::to(&name).unwrap_or_else(|error| {
-            tracing::warn!("NOTIFY_SOCKET={}: {error}; the service manager is not told anything", name.display());
+            tracing::warn!("NOTIFY_SOCKET={}: {error}; nothing is said to the service manager", name.display());
             Self::default()
         })
     }
@@ -69,8 +107,7 @@ impl Notifier {
             _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a path nor an abstract socket")),
         };
         let socket = UnixDatagram::unbound()?;
-        socket.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self(Some(Arc::new(Target { socket, address }))))
+        Ok(Self(Some(Arc::new(Target { socket, address, waiting: Mutex::default(), said: Condvar::new() }))))
     }
 
     /// Whether there is a service manager.
@@ -79,42 +116,141 @@ impl Notifier {
         self.0.is_some()
     }
 
-    /// Says something; whether that could be done. If not, it is in the log: nothing that the daemon does depends on it.
+    /// Says something, at once or as soon as the manager listens; `false` where it is gone, which is in the log: nothing
+    /// that the daemon does depends on it. Never waits.
     pub fn send(&self, message: Message<'_>) -> bool {
         let text = message.text();
-        let flags = match message {
-            Message::Status(_) | Message::Watchdog => MsgFlags::MSG_DONTWAIT,
-            Message::Ready(_) | Message::Reloading | Message::Stopping(..) => MsgFlags::empty(),
-        };
-        let told = self.transmit(&text, &[], flags);
-        if let Err(error) = &told {
-            tracing::warn!("the service manager was not told {}: {error}", text.lines().next().unwrap_or_default());
+        let said = self.say([Words { kind: message.kind(), text: text.clone(), descriptor: None }]);
+        if let Err(error) = &said {
+            not_told(&text, error);
         }
-        told.is_ok()
+        said.is_ok()
     }
 
-    /// Has a descriptor kept under this name, in place of all others under it, and given back to the next start.
+    /// Has a descriptor kept under this name, in place of all others under it, and given back to the next start. Never
+    /// waits.
     ///
     /// # Errors
-    /// When the manager does not take the message. Whether it keeps the descriptor (`FileDescriptorStoreMax=`) is not
-    /// known.
+    /// When the manager is gone. Whether it keeps the descriptor (`FileDescriptorStoreMax=`) is not known.
     pub fn store(&self, name: &str, descriptor: BorrowedFd<'_>) -> io::Result<()> {
-        self.transmit(&format!("FDSTOREREMOVE=1\nFDNAME={name}\n"), &[], MsgFlags::empty())?;
-        self.transmit(&format!("FDSTORE=1\nFDNAME={name}\n"), &[descriptor.as_raw_fd()], MsgFlags::empty())
+        let descriptor = Some(descriptor.try_clone_to_owned()?);
+        let (forget, store) = (format!("FDSTOREREMOVE=1\nFDNAME={name}\n"), format!("FDSTORE=1\nFDNAME={name}\n"));
+        self.say([
+            Words { kind: Kind::Forget, text: forget, descriptor: None },
+            Words { kind: Kind::Store, text: store, descriptor },
+        ])
     }
 
-    fn transmit(&self, text: &str, descriptors: &[i32], flags: MsgFlags) -> io::Result<()> {
+    /// Waits until everything is said, but not for long: the process is about to end.
+    pub fn finish(&self) {
+        let Some(target) = &self.0 else { return };
+        let waited = target.said.wait_timeout_while(target.waiting(), LAST_WORDS, |waiting| waiting.is_busy);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn say<const N: usize>(&self, words: [Words; N]) -> io::Result<()> {
         let Some(target) = &self.0 else { return Ok(()) };
-        let rights = [ControlMessage::ScmRights(descriptors)];
-        let rights = if descriptors.is_empty() { &[][..] } else { &rights[..] };
-        let text = [IoSlice::new(text.as_bytes())];
-        let flags = flags | MsgFlags::MSG_NOSIGNAL;
-        sendmsg(target.socket.as_raw_fd(), &text, rights, flags, Some(&target.address))?;
-        Ok(())
+        let mut waiting = target.waiting();
+        for words in words {
+            waiting.add(words);
+        }
+        if waiting.is_busy {
+            return Ok(());
+        }
+        let mut said = Ok(());
+        while let Some(words) = waiting.words.front() {
+            match target.transmit(words, MsgFlags::MSG_DONTWAIT) {
+                Err(Errno::EAGAIN) => {
+                    let target = Arc::clone(target);
+                    let thread = thread::Builder::new().name("notify".into()).stack_size(STACK);
+                    // Without a thread it waits for the next message.
+                    waiting.is_busy = thread.spawn(move || target.say_what_waits()).is_ok();
+                    break;
+                }
+                result => said = result,
+            }
+            waiting.words.pop_front();
+        }
+        Ok(said?)
     }
 }
 
+impl Target {
+    /// In order, and waits for the manager as long as it takes.
+    fn say_what_waits(&self) {
+        let mut waiting = self.waiting();
+        while let Some(words) = waiting.words.pop_front() {
+            drop(waiting);
+            if let Err(error) = self.transmit(&words, MsgFlags::empty()) {
+                not_told(&words.text, &error.into());
+            }
+            waiting = self.waiting();
+        }
+        waiting.is_busy = false;
+        self.said.notify_all();
+    }
+
+    fn transmit(&self, words: &Words, flags: MsgFlags) -> Result<(), Errno> {
+        let descriptors: Vec<i32> = words.descriptor.iter().map(AsRawFd::as_raw_fd).collect();
+        let rights = [ControlMessage::ScmRights(&descriptors)];
+        let rights = if descriptors.is_empty() { &[][..] } else { &rights[..] };
+        let text = [IoSlice::new(words.text.as_bytes())];
+        loop {
+            let flags = flags | MsgFlags::MSG_NOSIGNAL;
+            match sendmsg(self.socket.as_raw_fd(), &text, rights, flags, Some(&self.address)) {
+                Err(Errno::EINTR) => {}
+                sent => return sent.map(drop),
+            }
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// Behind what waits, less what this makes needless.
+    fn add(&mut self, new: Words) {
+        let is_state = |kind| matches!(kind, Kind::Ready | Kind::Reloading);
+        match new.kind {
+            // What was never heard of has neither begun nor ended.
+            Kind::Reloading => {
+                if let Some(begun) = self.words.iter().position(|words| words.kind == Kind::Reloading) {
+                    let tail = self.words.split_off(begun);
+                    self.words.extend(tail.into_iter().filter(|words| !is_state(words.kind)));
+                }
+            }
+            Kind::Ready => {
+                let last = self.words.iter().rposition(|words| is_state(words.kind));
+                if let Some(last) = last.filter(|last| self.words[*last].kind == Kind::Ready) {
+                    self.words.remove(last);
+                }
+            }
+            kind => self.words.retain(|words| words.kind != kind),
+        }
+        if matches!(new.kind, Kind::Ready | Kind::Stopping) {
+            self.words.retain(|words| words.kind != Kind::Status);
+        }
+        self.words.push_back(new);
+    }
+}
+
+fn not_told(text: &str, error: &io::Error) {
+    tracing::warn!("the service manager was not told {}: {error}", text.lines().next().unwrap_or_default());
+}
+
 impl Message<'_> {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Ready(_) => Kind::Ready,
+            Self::Reloading => Kind::Reloading,
+            Self::Stopping(..) => Kind::Stopping,
+            Self::Status(_) => Kind::Status,
+            Self::Watchdog => Kind::Watchdog,
+        }
+    }
+
     fn text(self) -> String {
         match self {
             Self::Ready(status) => format!("READY=1\n{}", field(status)),
@@ -145,6 +281,7 @@ fn field(status: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::SocketAddr;
 
@@ -180,16 +317,76 @@ mod tests {
         assert!(Notifier::to(OsStr::new("vsock:2:1234")).is_err());
     }
 
-    #[test]
-    fn what_may_be_lost_does_not_wait_for_a_manager_that_does_not_read() {
+    /// A manager that has not read so many messages that it takes no more; what was said until then is not of interest.
+    fn busy_manager() -> (tempfile::TempDir, UnixDatagram, Notifier) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
-        let _deaf = UnixDatagram::bind(&path).unwrap();
+        let manager = UnixDatagram::bind(&path).unwrap();
         let notifier = Notifier::to(path.as_os_str()).unwrap();
-        // More than any queue of datagrams has room for, net.unix.max_dgram_qlen: it would wait for ever.
-        for _ in 0..5_000 {
-            notifier.send(Message::Status("x"));
+        while !notifier.0.as_ref().unwrap().waiting().is_busy {
+            assert!(notifier.send(Message::Watchdog));
         }
+        (folder, manager, notifier)
+    }
+
+    #[test]
+    fn nobody_waits_for_a_manager_that_does_not_read_and_it_hears_all_in_order_later() {
+        let (_folder, manager, notifier) = busy_manager();
+        let file = tempfile::tempfile().unwrap();
+        let said_at = clock::monotonic();
+        assert!(notifier.send(Message::Ready("begun")));
+        for _ in 0..1_000 {
+            assert!(notifier.send(Message::Watchdog));
+            assert!(notifier.send(Message::Status("x")));
+        }
+        assert!(notifier.send(Message::Reloading));
+        notifier.store("tokens", file.as_fd()).unwrap();
+        assert!(notifier.send(Message::Ready("reloaded")));
+        assert!(notifier.send(Message::Stopping("stopping", None)));
+        let limit = clock::monotonic();
+
+        let all = std::iter::from_fn(|| Some(received(&manager)).filter(|text| !text.starts_with("STOPPING=1")));
+        let mut heard: Vec<String> = all.skip_while(|text| text == "WATCHDOG=1\n").collect();
+        let stamp = heard[2].strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap().trim_end().parse().unwrap();
+        assert!((said_at.as_micros()..=limit.as_micros()).contains(&stamp), "when it was said, not when it was heard");
+        heard.remove(2);
+        let expected = [
+            "READY=1\nSTATUS=begun\n",
+            "WATCHDOG=1\n",
+            "FDSTOREREMOVE=1\nFDNAME=tokens\n",
+            "FDSTORE=1\nFDNAME=tokens\n",
+            "READY=1\nSTATUS=reloaded\n",
+        ];
+        assert_eq!(heard, expected);
+        notifier.finish();
+        assert!(!notifier.0.as_ref().unwrap().waiting().is_busy, "its thread has ended");
+    }
+
+    #[test]
+    fn an_end_does_not_wait_long_for_a_manager_that_does_not_read() {
+        let (_folder, _deaf, notifier) = busy_manager();
+        assert!(notifier.send(Message::Stopping("x", None)));
+        notifier.finish();
+        assert!(notifier.0.as_ref().unwrap().waiting().is_busy);
+    }
+
+    #[test]
+    fn nothing_waits_of_what_need_not_be_heard_any_more() {
+        let mut waiting = Waiting::default();
+        let mut kinds = |new: &[Kind]| {
+            for kind in new {
+                waiting.add(Words { kind: *kind, text: String::new(), descriptor: None });
+            }
+            waiting.words.iter().map(|words| words.kind).collect::<Vec<_>>()
+        };
+        use Kind::{Forget, Ready, Reloading, Status, Stopping, Store, Watchdog};
+        assert_eq!(kinds(&[Status, Ready, Watchdog, Watchdog]), [Ready, Watchdog]);
+        assert_eq!(kinds(&[Reloading, Forget, Store, Ready]), [Ready, Watchdog, Reloading, Forget, Store, Ready]);
+        assert_eq!(kinds(&[Reloading, Reloading]), [Ready, Watchdog, Forget, Store, Reloading]);
+        assert_eq!(kinds(&[Ready, Ready, Status]), [Ready, Watchdog, Forget, Store, Reloading, Ready, Status]);
+        let last = [Ready, Watchdog, Reloading, Ready, Forget, Store, Stopping];
+        assert_eq!(kinds(&[Forget, Store, Stopping]), last);
+        assert_eq!(kinds(&[Reloading, Ready]).len(), last.len(), "it does not grow");
     }
 
     #[test]

@@ -1,28 +1,62 @@
 //! Limits and habits of the process. To be called first thing in `main`.
 
 use std::cell::Cell;
-use std::io::{self, Write};
+use std::io;
 use std::panic::PanicHookInfo;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 
-/// Descriptors beside those of connections: listeners, provider connections, files, pipes of secret commands.
-const RESERVED_DESCRIPTORS: u64 = 256;
+use super::secret::{MAX_COMMANDS_AT_ONCE, MAX_FILES_AT_ONCE, MAX_SLOW_COMMANDS};
+use super::{log, stderr};
+use crate::core::MOST_REQUESTS;
+use crate::provider::MAX_LOOK_UPS;
+
+/// Connections to providers that are kept for another request, in all.
+pub const KEPT_CONNECTIONS: usize = 16;
+
+/// For everything else: the store's files, sockets, timers.
+const OTHERS: usize = 40;
+
+/// What a configuration needs descriptors for. All of it together has to fit, so that the store can open its files whatever
+/// else goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// Peers, as many as there may be in all, those kept for root included.
+    pub connections: usize,
+    /// Secrets that are files, each of which may hang while it is read.
+    pub files: usize,
+    /// Secrets that are commands, each with pipes for what it says.
+    pub commands: usize,
+}
+
+impl Needs {
+    fn descriptors(self) -> u64 {
+        let commands = self.commands.min(MAX_COMMANDS_AT_ONCE + MAX_SLOW_COMMANDS);
+        let look_ups = 2 * MAX_LOOK_UPS; // a socket for each of two name servers
+        let reserved =
+            MOST_REQUESTS + KEPT_CONNECTIONS + look_ups + self.files.min(MAX_FILES_AT_ONCE) + 3 * commands + OTHERS;
+        self.connections.saturating_add(reserved) as u64
+    }
+}
+
+/// How long a panic waits until what was logged before it is written.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Why the process cannot be what it has to be.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// Too few descriptors.
     #[error(
-        "{connections} connections need {needed} file descriptors and the hard limit is {hard}: \
-         raise it (`LimitNOFILE={needed}` in the unit, `ulimit -Hn`), or lower `max_connections`"
+        "{connections} connections and what goes on beside them need {needed} file descriptors and the hard limit is \
+         {hard}: raise it (`LimitNOFILE={needed}` in the unit, `ulimit -Hn`), or lower `max_connections`"
     )]
     TooFewDescriptors {
         /// What was asked for.
-        connections: u64,
+        connections: usize,
         /// What that needs.
         needed: u64,
         /// What there may be.
@@ -43,8 +77,17 @@ fn meaningful() -> SigSet {
     [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect()
 }
 
-/// Has the signals that mean something wait until [`take_signals`], instead of ending the process. To be called before
-/// there is a second thread, which would get them all the same.
+/// Has SIGHUP wait until [`take_signals`], instead of ending the process: who asks for a reload does not mean to stop it,
+/// however early. To be called before there is a second thread.
+///
+/// # Errors
+/// When the system refuses.
+pub fn hold_reloads() -> Result<(), ProcessError> {
+    SigSet::from(Signal::SIGHUP).thread_block().map_err(system("hold signals back"))
+}
+
+/// Has the signals that mean something wait until [`take_signals`], instead of ending the process. A thread
+/// that was there before, and hangs, may get them all the same.
 ///
 /// # Errors
 /// When the system refuses.
@@ -60,13 +103,12 @@ pub fn take_signals() -> Result<(), ProcessError> {
     meaningful().thread_unblock().map_err(system("take signals"))
 }
 
-/// Raises the soft limit of descriptors to the hard one; returns it. `connections`: as many as there may be in all,
-/// those kept for root included.
+/// Raises the soft limit of descriptors to the hard one; returns it.
 ///
 /// # Errors
-/// When that many connections would not fit.
-pub fn raise_descriptor_limit(connections: u64) -> Result<u64, ProcessError> {
-    let (soft, hard) = descriptor_limit(connections)?;
+/// When what is needed would not fit.
+pub fn raise_descriptor_limit(needs: Needs) -> Result<u64, ProcessError> {
+    let (soft, hard) = descriptor_limit(needs)?;
     if soft < hard {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(system("raise the limit of file descriptors"))?;
     }
@@ -77,11 +119,11 @@ pub fn raise_descriptor_limit(connections: u64) -> Result<u64, ProcessError> {
 ///
 /// # Errors
 /// As [`raise_descriptor_limit`].
-pub fn descriptor_limit(connections: u64) -> Result<(u64, u64), ProcessError> {
+pub fn descriptor_limit(needs: Needs) -> Result<(u64, u64), ProcessError> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(system("read the limit of file descriptors"))?;
-    let needed = connections.saturating_add(RESERVED_DESCRIPTORS);
+    let needed = needs.descriptors();
     if hard < needed {
-        return Err(ProcessError::TooFewDescriptors { connections, needed, hard });
+        return Err(ProcessError::TooFewDescriptors { connections: needs.connections, needed, hard });
     }
     Ok((soft, hard))
 }
@@ -109,11 +151,14 @@ thread_local! {
 /// do to tokens is worse than a restart, after which everything durable is there.
 pub fn end_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
-        // Not through the log: it may be where the panic comes from.
-        let _ = io::stderr().write_all(describe(panic).as_bytes());
-        if !CONTAINED.get() {
-            std::process::abort();
+        let words = describe(panic);
+        if CONTAINED.get() {
+            return tracing::error!("{words}");
         }
+        log::flush(LAST_LINES);
+        // Not through the log: it may be where the panic comes from.
+        stderr::say(&format!("tokend: {words}"));
+        std::process::abort();
     }));
 }
 
@@ -127,21 +172,30 @@ fn describe(panic: &PanicHookInfo<'_>) -> String {
     let thread = std::thread::current();
     let place = panic.location().map_or_else(|| "unknown place".to_owned(), ToString::to_string);
     let words = panic.payload().downcast_ref::<&'static str>().map(|words| format!(": {words}")).unwrap_or_default();
-    format!("tokend: panic in thread {} at {place}{words}\n", thread.name().unwrap_or("(unnamed)"))
+    format!("panic in thread {} at {place}{words}", thread.name().unwrap_or("(unnamed)"))
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
-    use std::process::{Command, Output};
+    use std::process::{Command, Output, Stdio};
 
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+    use super::super::log::{Log, LogFormat};
     use super::*;
+    use crate::audit::Audit;
 
     /// Runs one of the ignored tests below in a process of its own: what they do cannot be undone.
     fn in_a_process_of_its_own(test: &str) -> Output {
+        child(test).output().unwrap()
+    }
+
+    fn child(test: &str) -> Command {
         let name = format!("system::process::tests::{test}");
-        let program = std::env::current_exe().unwrap();
-        Command::new(program).args(["--exact", &name, "--ignored", "--nocapture"]).output().unwrap()
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", &name, "--ignored", "--nocapture"]);
+        command
     }
 
     fn passes(test: &str) {
@@ -163,9 +217,12 @@ mod tests {
     #[ignore = "run by the test above"]
     fn child_descriptors() {
         setrlimit(Resource::RLIMIT_NOFILE, 64, 1000).unwrap();
-        let error = raise_descriptor_limit(745).unwrap_err().to_string();
-        assert!(error.contains("745 connections need 1001 file descriptors and the hard limit is 1000"), "{error}");
-        assert_eq!(raise_descriptor_limit(744).unwrap(), 1000);
+        let needs = |connections| Needs { connections, files: 10, commands: 20 };
+        let error = raise_descriptor_limit(needs(731)).unwrap_err().to_string();
+        let expected =
+            "731 connections and what goes on beside them need 1001 file descriptors and the hard limit is 1000";
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(raise_descriptor_limit(needs(730)).unwrap(), 1000);
         assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), (1000, 1000));
     }
 
@@ -203,6 +260,17 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_ends_the_process_though_nobody_reads_what_it_says() {
+        let (_reader, writer) = io::pipe().unwrap();
+        // Of a pipe that has no room left.
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        while nix::unistd::write(&writer, &[b'x'; 4096]).is_ok() {}
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+        let status = child("child_panic").stdout(Stdio::null()).stderr(writer).status().unwrap();
+        assert_eq!(status.signal(), Some(nix::libc::SIGABRT), "{status}");
+    }
+
+    #[test]
     fn a_contained_panic_ends_only_its_thread() {
         let output = in_a_process_of_its_own("child_contained");
         let said = String::from_utf8_lossy(&output.stderr);
@@ -214,6 +282,7 @@ mod tests {
     #[ignore = "run by the test above"]
     fn child_contained() {
         end_on_panic();
+        let _log = Log::new("info", LogFormat::Text).unwrap().start(Audit::new(false).1).unwrap();
         let contained = std::thread::spawn(|| {
             contain_panics();
             panic!("a literal from the source");

@@ -33,7 +33,7 @@ const fn most(key: &'static str, what: &'static str, reach: f64, unit: &'static 
 }
 
 /// All of them, in the order of the report. A key begins with the letter of the case that measures it.
-pub const AIMS: [Aim; 23] = [
+pub const AIMS: [Aim; 30] = [
     least("a.tokio.1", "throughput against bare tokio, 1 connection", 0.95),
     least("a.tokio.64", "throughput against bare tokio, 64 connections", 0.95),
     least("a.tokio.1000", "throughput against bare tokio, 1,000 connections", 0.95),
@@ -56,6 +56,13 @@ pub const AIMS: [Aim; 23] = [
     most("e.threads", "the same, 2 threads against 1, time per read", 1.6, ""),
     most("g.memory", "10,000 warm tenants: memory per tenant beside its token and frame", 1.0, "KiB"),
     most("g.processor", "10,000 warm tenants at the limiter's rate: processor share", 1.0, "% of a core"),
+    most("i.status.p50", "others' reads beside a flood of `status` against one of `Ping`s, p50", 1.5, ""),
+    most("i.status.p99", "the same, p99", 2.0, ""),
+    most("i.explain.p50", "others' reads beside a flood of `explain` against one of `Ping`s, p50", 1.5, ""),
+    most("i.explain.p99", "the same, p99", 2.0, ""),
+    most("i.wait.p50", "others' reads beside a flood of waits against one of `Ping`s, p50", 1.5, ""),
+    most("i.wait.p99", "the same, p99", 2.0, ""),
+    most("i.busy", "root's `status` beside these floods that is told to come back", 0.0, "%"),
     most("f.wakeups", "idle daemon, no name due: wake-ups, the watchdog's included", 4.0, "a minute"),
 ];
 

@@ -13,6 +13,7 @@ mod cases;
 mod crowd;
 mod error;
 mod exchange;
+pub mod flood;
 mod generator;
 mod interrupt;
 mod machine;

@@ -31,6 +31,8 @@ pub struct Settings {
     pub tenants: Vec<usize>,
     /// How long those are watched.
     pub growth: Duration,
+    /// Tenants of the daemon that is flooded.
+    pub flooded_tenants: usize,
     /// The command line is built as it is packaged: static, and optimised.
     pub packaged: bool,
 }
@@ -60,6 +62,7 @@ impl Settings {
             idle: Duration::from_secs(120),
             tenants: vec![10, 1_000, 10_000],
             growth: Duration::from_secs(450),
+            flooded_tenants: 10_000,
             packaged: true,
         }
     }
@@ -76,6 +79,7 @@ impl Settings {
             idle: Duration::from_millis(200),
             tenants: vec![2, 20],
             growth: Duration::from_secs(2),
+            flooded_tenants: 20,
             packaged: false,
             ..Self::full(program)
         }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use tokend_tests::bench::{BenchError, Case, Settings, caught, listen, run, serve};
+use tokend_tests::bench::{BenchError, Case, Settings, caught, flood, listen, run, serve};
+use tokend_tests::harness::Binaries;
 
 const EXAMPLES: &str = "
 
@@ -40,6 +41,9 @@ struct Options {
     /// Take tokenctl as cargo builds it for this machine, and not as it is packaged: sooner, and slower
     #[arg(long)]
     unpackaged: bool,
+    /// Measure the tokend and tokenctl of this folder, another version say, instead of building them
+    #[arg(long, value_name = "DIR")]
+    binaries: Option<PathBuf>,
     /// The report as README.md, and its plots, go into this folder too
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -55,8 +59,10 @@ fn cases() -> String {
 }
 
 fn main() -> ExitCode {
-    if let Some(status) = serve::run(&mut std::env::args_os().skip(1)) {
-        return status;
+    for run in [serve::run, flood::run] {
+        if let Some(status) = run(&mut std::env::args_os().skip(1)) {
+            return status;
+        }
     }
     match measure(Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,6 +93,9 @@ fn measure(options: Options) -> Result<(), BenchError> {
     settings.idle = Duration::from_secs(options.idle);
     settings.growth = Duration::from_secs(options.growth);
     settings.packaged = !options.unpackaged;
+    if let Some(folder) = &options.binaries {
+        Binaries::take(folder);
+    }
     listen()?;
     let report = run(settings)?;
     println!("{}", report.markdown());

@@ -1,8 +1,8 @@
 //! A peer of another user that takes all the connections it can get: `greedy SOCKET UID TRIES`, for root only.
 //!
 //! It tries so many times and prints three numbers: granted, refused by the limit of a user, refused by the limit of
-//! all. Then it goes on trying, with one connection at a time, until a line comes in, and prints them again, of these
-//! attempts; one that was granted is given back. What it got at first it keeps until its standard input ends.
+//! all. Who was refused goes on trying, with one connection at a time, until a line comes in, and prints them again, of
+//! these attempts; one that was granted is given back. What it got at first it keeps until its standard input ends.
 
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -61,7 +61,9 @@ fn run() -> Result<(), Box<dyn Error>> {
             let _ = io::stdin().read_line(&mut String::new());
             enough.store(true, Ordering::Relaxed);
         });
-        while !enough.load(Ordering::Relaxed) {
+        // Who has all that it wanted takes no place that another one is about to get.
+        let content = counts.of_user + counts.of_all == 0;
+        while !content && !enough.load(Ordering::Relaxed) {
             drop(attempt(socket, &mut more)?);
             std::thread::sleep(PAUSE);
         }

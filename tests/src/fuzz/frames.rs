@@ -10,10 +10,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokend::audit::Audit;
 use tokend::board::Board;
-use tokend::config::{SocketGroup, SystemAccounts};
 use tokend::core::access::Access;
 use tokend::core::effect::{Issued, ReadMode};
-use tokend::socket::{CORE_QUEUE, Context, Limits, Listener, Rules, SocketThread};
+use tokend::socket::{self, Admitted, CORE_QUEUE, Context, Limits, Listener, Rules, SocketThread};
 use tokend::system::clock::Clock;
 use tokend_proto::codec::{DecodeError, decode_reply, decode_request, encode_reply, encode_request};
 use tokend_proto::limits::MAX_FRAME;
@@ -21,7 +20,6 @@ use tokend_proto::{
     ErrorCode, Fingerprint, FrameError, Header, LENGTH_PREFIX, ProfileName, Reply, Request, Secret, TokenName, VERSION,
     frame_length,
 };
-use tokio::sync::mpsc;
 
 /// More would only be slow, and its replies would have to be read while it is written.
 const MAX_INPUT: usize = 8 * 1024;
@@ -192,9 +190,10 @@ impl Daemon {
         let board = Arc::new(Board::new());
         let campus = TokenName::from("campus".parse::<ProfileName>().expect("a name"));
         board.publish(&campus, &token(clock.boot()), ReadMode::Serve, clock.now());
-        let (to_core, mut questions) = mpsc::channel(CORE_QUEUE);
+        let (to_core, mut questions) = socket::queue(CORE_QUEUE);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers");
         // A question that is dropped is answered: the daemon lost it.
-        std::thread::spawn(move || while questions.blocking_recv().is_some() {});
+        std::thread::spawn(move || runtime.block_on(async { while questions.recv().await.is_some() {} }));
         let context = Context {
             board,
             clock,
@@ -204,7 +203,7 @@ impl Daemon {
             to_core,
             limits: Limits { max_connections_per_uid: 4_096, frame_time: PATIENCE, ..Limits::default() },
         };
-        let listener = Listener::bind(&path, SocketGroup::Own, &SystemAccounts).expect("a folder of our own");
+        let listener = Listener::bind(&path, Admitted::OwnGroup).expect("a folder of our own");
         let thread = SocketThread::spawn(listener, context).expect("a thread");
         Self { path, _thread: thread, _folder: folder }
     }

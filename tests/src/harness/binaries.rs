@@ -36,6 +36,11 @@ impl Binaries {
         })
     }
 
+    /// Takes those of a folder instead of building them, for a comparison with another version. To be called first.
+    pub fn take(folder: &Path) {
+        BUILT.get_or_init(|| Self { tokend: folder.join("tokend"), tokenctl: folder.join("tokenctl") });
+    }
+
     /// The same in a runtime. The build is ended when this is dropped before it has ended.
     ///
     /// # Errors

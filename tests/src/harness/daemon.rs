@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Binaries, until};
+use super::{Binaries, Inside, until};
 
 /// A running daemon; killed when it is dropped.
 #[derive(Debug)]
@@ -73,9 +73,11 @@ impl Daemon {
         });
     }
 
-    /// Everything logged so far.
+    /// Everything logged so far: what a peer's answer came after is in it.
     #[must_use]
     pub fn log(&self) -> String {
+        // Its thread is woken by whoever logs, and sleeps when everything is written.
+        until("the log is written", || (!Inside::of(self.pid()).is_awake("log")).then_some(()));
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 

@@ -87,6 +87,19 @@ impl Inside {
         tasks.filter_map(named).collect()
     }
 
+    /// Whether it has a thread of this name that does something or is about to.
+    #[must_use]
+    pub fn is_awake(self, name: &str) -> bool {
+        let tasks = fs::read_dir(self.path("task")).into_iter().flatten().flatten();
+        let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+        stats
+            .filter_map(|stat| {
+                let (before, after) = stat.rsplit_once(')')?;
+                Some(before.ends_with(&format!("({name}")) && !after.starts_with(" S"))
+            })
+            .any(|is_awake| is_awake)
+    }
+
     /// How many descriptors it has open.
     ///
     /// # Panics

@@ -29,20 +29,17 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Mounts a new one here; none, and a word about it, where that is not possible.
-    pub(super) fn mount(image: PathBuf, at: PathBuf) -> Option<Self> {
+    /// Mounts a new one here.
+    ///
+    /// # Errors
+    /// Why that is not possible.
+    pub(super) fn mount(image: PathBuf, at: PathBuf) -> Result<Self, String> {
         if !geteuid().is_root() {
-            eprintln!("SKIPPED power cuts: only root can mount a file system");
-            return None;
+            return Err("only root can mount a file system".to_owned());
         }
         let mut disk = Self { image, at, device: None };
-        match disk.make().and_then(|()| disk.attach()) {
-            Ok(()) => Some(disk),
-            Err(error) => {
-                eprintln!("SKIPPED power cuts: {error}");
-                None
-            }
-        }
+        disk.make().and_then(|()| disk.attach()).map_err(|error| error.to_string())?;
+        Ok(disk)
     }
 
     fn make(&self) -> io::Result<()> {

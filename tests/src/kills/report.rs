@@ -26,6 +26,8 @@ pub struct Report {
     pub amid_rotation: u64,
     /// Kills with which the power failed.
     pub power_cuts: u64,
+    /// Why there were none, where no disk could be had.
+    pub no_power_cuts: Option<String>,
     /// Pairs that a kill left under a temporary name, in a spare or a `.tmp` file, and nowhere else.
     pub left_astray: u64,
     /// Chains that went on from there. The first version erased these files.
@@ -76,6 +78,7 @@ impl AddAssign for Report {
         self.reloads_of_a_change += other.reloads_of_a_change;
         self.amid_rotation += other.amid_rotation;
         self.power_cuts += other.power_cuts;
+        self.no_power_cuts = self.no_power_cuts.take().or(other.no_power_cuts);
         self.left_astray += other.left_astray;
         self.came_back += other.came_back;
         self.replies_lost += other.replies_lost;
@@ -130,6 +133,9 @@ impl fmt::Display for Report {
         ];
         for (what, count) in lines {
             writeln!(f, "{what:<42}{count:>10}")?;
+        }
+        if let Some(why) = &self.no_power_cuts {
+            writeln!(f, "no power cuts: {why}")?;
         }
         write!(f, "{:<42}{:>10}", "unexplained", self.violations.len())?;
         for violation in &self.violations {

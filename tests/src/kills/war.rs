@@ -89,18 +89,10 @@ pub(super) fn run(seed: u64, kills: u64, log: LogFormat) -> Report {
         .collect();
     let sightings = Sightings::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut report = Report::default();
     let disk = Disk::mount(world.path("disk.img"), world.path("state"));
-    let mut war = War {
-        world: &world,
-        log,
-        disk,
-        sightings: &sightings,
-        dice,
-        runtime,
-        classics,
-        ledger,
-        report: Report::default(),
-    };
+    let disk = disk.map_err(|why| report.no_power_cuts = Some(why)).ok();
+    let mut war = War { world: &world, log, disk, sightings: &sightings, dice, runtime, classics, ledger, report };
     let tenant = format!("{GLP}/{}", Population::TENANTS[0]);
     let mut names = vec![CENTRAL.to_owned(), GLP.to_owned(), tenant];
     names.extend(war.classics.iter().map(|classic| classic.name.clone()));

@@ -36,7 +36,7 @@ impl Manner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reopened(pub [usize; 3]);
 
-/// A number of stuck connections, a third of each manner, kept at that number by a thread of its own. They are closed
+/// A number of stuck connections, of each manner as many, kept at that number by a thread of its own. They are closed
 /// when it is dropped.
 #[derive(Debug)]
 pub struct Crowd {
@@ -62,10 +62,10 @@ struct Stuck {
 impl Crowd {
     /// Opens them, and returns when each is as stuck as it gets.
     #[must_use]
-    pub fn gather(socket: &Path, name: &str, number: usize) -> Self {
+    pub fn gather(socket: &Path, name: &str, number: usize, manners: &'static [Manner]) -> Self {
         let shared = Arc::new(Shared::default());
         let (work, socket, name) = (Arc::clone(&shared), socket.to_owned(), name.to_owned());
-        let thread = std::thread::spawn(move || keep(&work, &socket, &name, number));
+        let thread = std::thread::spawn(move || keep(&work, &socket, &name, number, manners));
         let crowd = Self { shared, thread: Some(thread) };
         crate::harness::until("a crowd is stuck", || crowd.shared.settled.load(Ordering::Acquire).then_some(()));
         crowd
@@ -88,10 +88,10 @@ impl Drop for Crowd {
     }
 }
 
-fn keep(shared: &Shared, socket: &Path, name: &str, number: usize) {
+fn keep(shared: &Shared, socket: &Path, name: &str, number: usize, manners: &[Manner]) {
     let words = Words::new(name);
     let mut crowd: Vec<Stuck> =
-        (0..number).map(|at| Stuck { manner: Manner::ALL[at % 3], stream: None, said: 0 }).collect();
+        (0..number).map(|at| Stuck { manner: manners[at % manners.len()], stream: None, said: 0 }).collect();
     let socket = PathBuf::from(socket);
     while !shared.enough.load(Ordering::Acquire) {
         let mut moved = 0;

@@ -11,6 +11,7 @@ use tokend_proto::{ProfileName, TokenName};
 use super::daemon::OpenKind;
 use super::machine::{HOUR, MINUTE, SECOND, Time};
 use super::network::CONNECT;
+use super::peers::everything;
 use super::play::{Event, Simulation};
 use super::wire::Arrived;
 use super::world::{Changing, World, endpoint};
@@ -100,7 +101,7 @@ impl Simulation {
         for n in 0..CROWD {
             let profile = name.clone();
             let question = match n % 3 {
-                0 => Question::Tenants { profile },
+                0 => Question::Tenants { profile, page: everything() },
                 1 => Question::Resolve { profile, workspace_name: "Nobody".into() },
                 _ => {
                     let tenant = self.dice.pick(&self.world.tenants[&name]).copied();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokend::core::effect::{Effect, Issued, Outcome, ReadMode};
 use tokend::core::exchange::RequestId;
 use tokend::core::input::{Input, WaiterId, WriteId};
+use tokend::core::page::Part;
 use tokend::core::record::{ChainKey, ChainState, LoginOutcome, Record, RecordKey};
 use tokend::core::settings::{Kind, Profile};
 use tokend::core::time::Boot;
@@ -152,8 +153,9 @@ impl Simulation {
             Outcome::Explained(_) => "explained".to_owned(),
             Outcome::Renewed(_) => "renewed".to_owned(),
             Outcome::Resolved(name) => name.to_string(),
-            Outcome::Tenants(tenants) => format!("{} tenants", tenants.len()),
-            Outcome::Status(names) => {
+            Outcome::Rights(_) => "rights".to_owned(),
+            Outcome::Tenants(tenants) => format!("{} tenants", tenants.entries.len()),
+            Outcome::Status(Part { entries: names, .. }) => {
                 let known = names.iter().filter_map(|status| status.name.parse::<TokenRef>().ok()?.canonical());
                 let seen = known.filter(|name| self.judged(open.uid, name, Act::Read)).count();
                 format!("{seen} of {} names", names.len())

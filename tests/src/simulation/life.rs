@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokend::core::Core;
-use tokend::core::input::{Input, Question};
+use tokend::core::input::Input;
 use tokend::core::record::{Record, RecordKey};
 use tokend_proto::{Fingerprint, TokenName};
 
 use super::Kept;
 use super::access;
-use super::daemon::{Daemon, OpenKind};
+use super::daemon::Daemon;
 use super::journal::{Entry, moment};
 use super::machine::{DAY, HOUR, MINUTE, SECOND, Time, UPTIME_AT_START};
 use super::play::{Event, Simulation};
@@ -379,7 +379,7 @@ impl Simulation {
             return;
         }
         self.after(INSPECTION, Event::Inspect);
-        self.ask(None, 0, Question::Status, OpenKind::Other);
+        self.ask_for_status(0);
         let names = self.phase.kept();
         let now = self.machine.boot(self.at);
         for name in names {

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokend::core::access::{Access, PeerIdentity};
 use tokend::core::effect::{Issued, Outcome, ReadMode};
-use tokend::core::input::{Input, Question, WaiterId};
+use tokend::core::input::{Asker, Input, Question, WaiterId};
+use tokend::core::page::{Page, Part, Reader};
 use tokend::core::settings::Kind;
 use tokend_proto::{Fingerprint, Flags, Health, NameStatus, ProfileName, TokenName, WorkspaceId};
 
@@ -24,6 +26,12 @@ const HOLD: Duration = Duration::from_secs(2);
 
 /// Tokens of a name that peers remember.
 const REMEMBERED: usize = 3;
+
+/// A page with room for all that there is, for root: what a peer may see of it is judged here.
+pub(super) fn everything<K>() -> Box<Page<K>> {
+    let reader = Reader { access: Arc::new(Access::new(Vec::new(), 0)), peer: PeerIdentity::default() };
+    Box::new(Page { reader, after: None, room: usize::MAX })
+}
 
 /// What peers know.
 #[derive(Default)]
@@ -72,7 +80,7 @@ impl Simulation {
             860..870 if !small => self.crowd(),
             870..880 => self.sweep(),
             880..920 => self.ask_for_tenants(uid),
-            _ => self.ask(None, uid, Question::Status, OpenKind::Other),
+            _ => self.ask_for_status(uid),
         }
     }
 
@@ -143,12 +151,14 @@ impl Simulation {
         let (what, min_ttl, wait) = match &question {
             Question::Get { min_ttl, wait, .. } => ("get", *min_ttl, *wait),
             Question::Reject { min_ttl, .. } => ("reject", *min_ttl, seconds(10)),
-            Question::Watch { .. } | Question::Explain { .. } => unreachable!("nobody asks for this here"),
+            Question::Watch { .. } | Question::Explain { .. } | Question::StatusOf { .. } | Question::Rights { .. } => {
+                unreachable!("nobody asks for this here")
+            }
             Question::Refresh { .. } => ("refresh", Duration::ZERO, seconds(40)),
             Question::Import { .. } => ("import", Duration::ZERO, seconds(40)),
             Question::Resolve { .. } => ("resolve", Duration::ZERO, seconds(10)),
             Question::Tenants { .. } => ("tenants", Duration::ZERO, seconds(10)),
-            Question::Status => ("status", Duration::ZERO, Duration::ZERO),
+            Question::Status { .. } => ("status", Duration::ZERO, Duration::ZERO),
         };
         let Some(daemon) = &mut self.daemon else { return };
         if let (OpenKind::Refresh, Some(name)) = (kind, &name)
@@ -181,11 +191,16 @@ impl Simulation {
             _ => wait,
         };
         let tenants_of = match &question {
-            Question::Tenants { profile } | Question::Resolve { profile, .. } => Some(profile.clone()),
+            Question::Tenants { profile, .. } | Question::Resolve { profile, .. } => Some(profile.clone()),
             _ => name.as_ref().filter(|name| name.tenant.is_some()).map(|name| name.profile.clone()),
         };
         daemon.opened(waiter, Open { uid, name, tenants_of, min_ttl, deadline: now + wait, kind, unwanted });
-        self.tell(Input::Ask { waiter, uid, question });
+        let asker = Asker { uid, superuser: uid == 0 };
+        self.tell(Input::Ask { waiter, asker, question });
+    }
+
+    pub(super) fn ask_for_status(&mut self, uid: u32) {
+        self.ask(None, uid, Question::Status { page: everything() }, OpenKind::Other);
     }
 
     /// A peer that waits goes away.
@@ -228,7 +243,7 @@ impl Simulation {
         }
         let workspace_name = *self.dice.pick(&["Tenant 0", "Tenant 2", "Nobody"]).expect("some");
         let question = match self.dice.chance(0.5) {
-            true => Question::Tenants { profile },
+            true => Question::Tenants { profile, page: everything() },
             false => Question::Resolve { profile, workspace_name: workspace_name.into() },
         };
         self.ask(None, uid, question, OpenKind::Other);
@@ -273,7 +288,7 @@ impl Simulation {
 
     /// What the operator reads in the status makes it act, in calm weather.
     pub(super) fn heard(&mut self, outcome: &Outcome) {
-        let Outcome::Status(names) = outcome else { return };
+        let Outcome::Status(Part { entries: names, .. }) = outcome else { return };
         if !self.phase.is_calm() {
             return;
         }

@@ -138,8 +138,9 @@ fn when_both_records_are_damaged_the_chain_is_lost_and_nothing_is_sent_until_an_
             assert!(daemon.terminate().success());
             // Healed: nothing more to say.
             let said = damage_said(&scene);
-            let _daemon = scene.world.start();
+            let daemon = scene.world.start();
             scene.assert_alive();
+            let _ = daemon.log();
             assert_eq!(damage_said(&scene), said, "{blow:?}");
         }
     }

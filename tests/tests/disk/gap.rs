@@ -78,9 +78,8 @@ fn assert_held_in_memory(scene: &Scene, old: &str, problem: &str) {
 
 #[test]
 fn on_a_disk_that_fills_up_before_the_answer_comes_the_new_pair_is_stored_and_outlives_a_kill() {
-    const TEST: &str = "on_a_disk_that_fills_up_before_the_answer_comes_the_new_pair_is_stored_and_outlives_a_kill";
     let scene = Scene::new(41, 7200);
-    let Some(disk) = Mount::new(TEST, &scene.state_dir(), &TMPFS) else { return };
+    let Some(disk) = Mount::new(&scene.state_dir(), &TMPFS) else { return };
     let Rotation { daemon, old, before, asking } = Rotation::begin(&scene, || drop(disk.fill()));
     let new = until("there is another token", || Some(scene.ctl.token(CHAIN)).filter(|token| *token != old));
     assert!(accepts(&scene, &new));
@@ -95,9 +94,8 @@ fn on_a_disk_that_fills_up_before_the_answer_comes_the_new_pair_is_stored_and_ou
 
 #[test]
 fn a_pair_that_cannot_be_stored_is_kept_and_tried_until_there_is_room() {
-    const TEST: &str = "a_pair_that_cannot_be_stored_is_kept_and_tried_until_there_is_room";
     let scene = Scene::new(42, 7200);
-    let Some(disk) = Mount::new(TEST, &scene.state_dir(), &TMPFS) else { return };
+    let Some(disk) = Mount::new(&scene.state_dir(), &TMPFS) else { return };
     let mut filler = None;
     let Rotation { daemon, old, before, .. } = Rotation::begin(&scene, || {
         // As on a file system that cannot promise space.
@@ -118,15 +116,14 @@ fn a_pair_that_cannot_be_stored_is_kept_and_tried_until_there_is_room() {
 
 #[test]
 fn a_pair_that_a_dead_disk_does_not_take_is_never_seen_and_the_chain_is_lost_by_name_after_a_kill() {
-    const TEST: &str = "a_pair_that_a_dead_disk_does_not_take_is_never_seen_and_the_chain_is_lost_by_name_after_a_kill";
     let scene = Scene::new(43, 7200);
     let image = scene.world.path("disk.img");
-    let Some(disk) = Mount::ext4(TEST, &scene.state_dir(), &image) else { return };
+    let Some(disk) = Mount::ext4(&scene.state_dir(), &image) else { return };
     let Rotation { daemon, old, .. } = Rotation::begin(&scene, || disk.turn_read_only());
     assert_held_in_memory(&scene, &old, "Read-only file system");
     daemon.kill();
     drop(disk);
-    let _disk = Mount::ext4(TEST, &scene.state_dir(), &image).expect("it could be mounted before");
+    let _disk = Mount::ext4(&scene.state_dir(), &image).expect("it could be mounted before");
     let _daemon = scene.world.start();
     let status =
         until("the chain is lost", || Some(scene.status(CHAIN)).filter(|status| status["health"] == "chain_lost"));
@@ -137,11 +134,10 @@ fn a_pair_that_a_dead_disk_does_not_take_is_never_seen_and_the_chain_is_lost_by_
 
 #[test]
 fn a_login_waits_for_the_room_that_its_pair_needs_and_then_it_is_stored_on_a_full_disk_too() {
-    const TEST: &str = "a_login_waits_for_the_room_that_its_pair_needs_and_then_it_is_stored_on_a_full_disk_too";
     /// For the record of the login itself, and not for the largest pair.
     const ROOM: u64 = 64 * 1024;
     let scene = Scene::new(44, 7200);
-    let Some(disk) = Mount::new(TEST, &scene.state_dir(), &TMPFS) else { return };
+    let Some(disk) = Mount::new(&scene.state_dir(), &TMPFS) else { return };
     let filler = disk.fill();
     let file = File::options().write(true).open(&filler).unwrap();
     file.set_len(file.metadata().unwrap().len() - ROOM).unwrap();

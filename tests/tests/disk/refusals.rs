@@ -90,7 +90,7 @@ fn links_in_place_of_a_record_stop_the_start() {
 #[test]
 fn state_of_another_user_stops_the_start() {
     if !geteuid().is_root() {
-        return super::space::skip("state_of_another_user_stops_the_start", "only root can give a file away");
+        return skipped::because("only root can give a file away");
     }
     const ANOTHER: u32 = 54_321;
     let scene = stopped(25);

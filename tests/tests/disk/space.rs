@@ -13,11 +13,6 @@ use tokend_tests::harness::until;
 
 use super::scene::{CENTRAL, CHAIN, Scene};
 
-/// Says past the capture of output that a test shows nothing here.
-pub(crate) fn skip(test: &str, why: &str) {
-    let _ = writeln!(io::stderr(), "SKIPPED {test}: {why}");
-}
-
 /// A mounted file system; unmounted when it is dropped.
 pub(crate) struct Mount {
     at: PathBuf,
@@ -25,16 +20,16 @@ pub(crate) struct Mount {
 
 impl Mount {
     /// Mounts something here. None, and a word about it, where that is not possible.
-    pub(crate) fn new(test: &str, at: &Path, arguments: &[&str]) -> Option<Self> {
+    pub(crate) fn new(at: &Path, arguments: &[&str]) -> Option<Self> {
         if !geteuid().is_root() {
-            skip(test, "only root can mount a file system");
+            skipped::because("only root can mount a file system");
             return None;
         }
         if !at.exists() {
             fs::DirBuilder::new().mode(0o700).create(at).unwrap();
         }
         if let Err(error) = mount(arguments, at) {
-            skip(test, &format!("mount {arguments:?}: {error}"));
+            skipped::because(format!("mount {arguments:?}: {error}"));
             return None;
         }
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
@@ -43,16 +38,16 @@ impl Mount {
     }
 
     /// An ext4 in a file, which can fail as a disk does. None, and a word about it, where that is not possible.
-    pub(crate) fn ext4(test: &str, at: &Path, image: &Path) -> Option<Self> {
+    pub(crate) fn ext4(at: &Path, image: &Path) -> Option<Self> {
         if !image.exists() {
             File::create(image).unwrap().set_len(16 * 1024 * 1024).unwrap();
             let made = Command::new("mkfs.ext4").arg("-q").arg(image).stdin(Stdio::null()).output();
             if !made.is_ok_and(|made| made.status.success()) {
-                skip(test, "there is no mkfs.ext4");
+                skipped::because("there is no mkfs.ext4");
                 return None;
             }
         }
-        Self::new(test, at, &["-o", "loop", image.to_str().unwrap()])
+        Self::new(at, &["-o", "loop", image.to_str().unwrap()])
     }
 
     /// As after an error of the device, ext4(5): files that are open for writing do not keep it from that.
@@ -109,9 +104,8 @@ fn assert_held_back(scene: &Scene, token: &str, sent: u64, problem: &str) {
 
 #[test]
 fn on_a_full_disk_no_rotation_is_begun_and_tokens_are_served_until_there_is_room_again() {
-    const TEST: &str = "on_a_full_disk_no_rotation_is_begun_and_tokens_are_served_until_there_is_room_again";
     let scene = Scene::new(31, 7200);
-    let Some(disk) = Mount::new(TEST, &scene.state_dir(), &["-t", "tmpfs", "-o", "size=4m", "none"]) else { return };
+    let Some(disk) = Mount::new(&scene.state_dir(), &["-t", "tmpfs", "-o", "size=4m", "none"]) else { return };
     let daemon = scene.world.start();
     scene.import();
     let (token, sent) = (scene.ctl.token(CHAIN), scene.refreshes());
@@ -133,10 +127,9 @@ fn on_a_full_disk_no_rotation_is_begun_and_tokens_are_served_until_there_is_room
 
 #[test]
 fn on_a_disk_that_has_turned_read_only_no_rotation_is_begun_and_tokens_are_served() {
-    const TEST: &str = "on_a_disk_that_has_turned_read_only_no_rotation_is_begun_and_tokens_are_served";
     let scene = Scene::new(32, 7200);
     let image = scene.world.path("disk.img");
-    let Some(disk) = Mount::ext4(TEST, &scene.state_dir(), &image) else { return };
+    let Some(disk) = Mount::ext4(&scene.state_dir(), &image) else { return };
     let daemon = scene.world.start();
     scene.import();
     let (token, sent) = (scene.ctl.token(CHAIN), scene.refreshes());
@@ -145,7 +138,7 @@ fn on_a_disk_that_has_turned_read_only_no_rotation_is_begun_and_tokens_are_serve
 
     daemon.kill();
     drop(disk);
-    let _disk = Mount::ext4(TEST, &scene.state_dir(), &image).expect("it could be mounted before");
+    let _disk = Mount::ext4(&scene.state_dir(), &image).expect("it could be mounted before");
     let daemon = scene.world.start();
     assert_eq!(scene.ctl.run(&["refresh", CHAIN]).status, 0);
     assert_eq!(scene.refreshes(), sent + 1);

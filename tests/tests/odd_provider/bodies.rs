@@ -36,9 +36,9 @@ fn a_gateway_that_refuses_forms_spends_nothing_and_the_token_works_with_another_
         quirks(&world, Quirks { refused_body: RefusedBody::Form, refused_status, ..Quirks::default() });
         let chain = Chain::new(&world, "legacy");
         world.configure("", &[chain.profile(&world)]);
-        let _daemon = world.start();
+        let daemon = world.start();
         let error = chain.begin(&world).unwrap_err();
-        let log = std::fs::read_to_string(world.log()).unwrap();
+        let log = daemon.log();
         assert!(log.contains("param_style"), "it says what may help: {error}");
         assert!(count(&world, Endpoint::ClassicRefresh) <= 12, "{}", count(&world, Endpoint::ClassicRefresh));
         // The token lies there still: nobody imports it again.

@@ -9,11 +9,10 @@ use tokend_tests::package::{Options, PackageError, Profile, build};
 
 /// The package, in a folder of this test's own; `None` where packages are not a thing.
 fn package() -> Option<&'static Path> {
-    static PACKAGE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    static PACKAGE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let made = PACKAGE.get_or_init(|| {
         if Command::new("dpkg-deb").arg("--version").output().is_err() {
-            println!("SKIPPED: there is no dpkg-deb here");
-            return None;
+            return Err("there is no dpkg-deb here".to_owned());
         }
         let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("package");
         let options = Options {
@@ -23,15 +22,12 @@ fn package() -> Option<&'static Path> {
             ..Options::default()
         };
         match build(&options) {
-            Ok(package) => Some(package),
-            Err(error @ PackageError::NoCargoDeb) => {
-                println!("SKIPPED: {error}");
-                None
-            }
+            Ok(package) => Ok(package),
+            Err(error @ PackageError::NoCargoDeb) => Err(error.to_string()),
             Err(error) => panic!("{}", tokend::causes(&error)),
         }
     });
-    made.as_deref()
+    made.as_deref().map_err(skipped::because).ok()
 }
 
 fn output(command: &mut Command) -> String {
@@ -145,8 +141,7 @@ fn lintian_has_nothing_to_say() {
     let ran =
         Command::new("lintian").args(["--pedantic", "--allow-root", "--tag-display-limit", "0"]).arg(package).output();
     let Ok(ran) = ran else {
-        println!("SKIPPED: there is no lintian here");
-        return;
+        return skipped::because("there is no lintian here");
     };
     let said = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success() && said.is_empty(), "{said}\n{}", String::from_utf8_lossy(&ran.stderr));

@@ -62,7 +62,7 @@ fn the_pages_are_without_fault() {
         std::fs::write(&path, &text).expect("written");
         match Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).arg(&path).output() {
             Ok(output) => assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout)),
-            Err(_) => println!("SKIPPED: {name} was not looked at, mandoc is not here"),
+            Err(_) => return skipped::because("in part: there is no mandoc here"),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokend_client::{Fingerprint, Secret};
 use tokend_tests::harness::World;
 
-use crate::stranger::{OTHER_GROUP, STRANGER, Stranger, start};
+use super::stranger::{OTHER_GROUP, STRANGER, Stranger, start};
 
 #[test]
 fn a_rule_lets_its_user_read_what_it_names_and_nothing_else() {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokend_proto::{Fingerprint, Secret};
 use tokend_tests::harness::{Daemon, World, until};
 
-use crate::stranger::{STRANGER, Stranger, start};
+use super::stranger::{STRANGER, Stranger, start};
 
 const RULES: &str = "[[access]]\nprofiles = [\"campus\"]\nusers = [65534]";
 

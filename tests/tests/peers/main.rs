@@ -4,6 +4,7 @@
 
 mod access;
 mod audit;
+mod directory;
 mod hostile;
 mod raw;
 mod reader;

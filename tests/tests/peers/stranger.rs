@@ -29,7 +29,7 @@ impl<'a> Stranger<'a> {
     pub(crate) fn of(world: &'a World) -> Option<Self> {
         let has_setpriv = Command::new("setpriv").arg("--version").stdout(Stdio::null()).status().is_ok();
         if !Uid::effective().is_root() || !has_setpriv {
-            println!("SKIPPED: only root, with setpriv(1), can start a peer of another user");
+            skipped::because("only root, with setpriv(1), can start a peer of another user");
             return None;
         }
         // The folder is the test's alone, and so may be the one of the programs that were built.

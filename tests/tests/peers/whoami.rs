@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokend_tests::harness::World;
 
-use crate::stranger::{OTHER_GROUP, STRANGER, Stranger, start};
+use super::stranger::{OTHER_GROUP, STRANGER, Stranger, start};
 
 const RULES: &str = "[[access]]\nprofiles = [\"campus\", \"msp/*\"]\ngroups = [65533]\n\
                      [[access]]\nprofiles = [\"campus\"]\nusers = [65534]\nadmin = true";

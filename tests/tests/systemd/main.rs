@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     // The package is built before, not under, a machine that is up.
     let obstacle = if arguments.list { None } else { machine::obstacle().or_else(|| packages::packages().err()) };
     if let Some(obstacle) = &obstacle {
-        println!("SKIPPED: the tests under a real systemd: {obstacle}");
+        SCENARIOS.iter().for_each(|(name, _)| skipped::test_because(&format!("systemd {name}"), obstacle));
     }
     let aloud = arguments.nocapture;
     let trial = |(name, scenario): (&'static str, Scenario)| {

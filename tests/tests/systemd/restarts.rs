@@ -85,7 +85,10 @@ pub(crate) fn a_stuck_thread(scene: &mut Scene, checks: &mut Checks) {
         };
         let log = scene.log();
         let Some(frozen) = Frozen::freeze(thread) else {
-            eprintln!("not shown: this user may not stop a single thread of another process, ptrace(2)");
+            skipped::test_because(
+                "a_stuck_thread_under_load",
+                "no single thread of another process may be stopped, ptrace(2)",
+            );
             break;
         };
         let standing: Vec<Pid> = threads.into_iter().map(|(id, _)| id).filter(|id| is_traced(*id)).collect();

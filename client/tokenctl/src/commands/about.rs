@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use tokend_client::blocking::Client;
-use tokend_client::{Error, NameRights, Peer, Rights};
+use tokend_client::{Error, NameRights, Peer, Reloaded, Rights};
 
 use crate::accounts;
 use crate::exit::Failure;
@@ -19,11 +19,20 @@ pub(crate) fn ping(client: &Client, format: Format) -> Result<Report, Failure> {
 
 pub(crate) fn reload(client: &Client, format: Format) -> Result<Report, Failure> {
     let reloaded = client.reload()?;
+    let (changes, warnings) = reloaded.changes_and_warnings();
     Ok(match format {
         Format::Text => {
-            Report { notes: reloaded.warnings, ..Report::new("the new configuration is in force\n".into()) }
+            let mut text = "the new configuration is in force\n".to_owned();
+            for change in changes {
+                text.push_str(&crate::style::escaped(change));
+                text.push('\n');
+            }
+            Report { notes: warnings.into_iter().map(str::to_owned).collect(), ..Report::new(text) }
         }
-        Format::Json => Report::json(&serde_json::json!({ "warnings": reloaded.warnings })),
+        Format::Json => {
+            let changes: Vec<_> = changes.into_iter().filter(|change| *change != Reloaded::NOTHING).collect();
+            Report::json(&serde_json::json!({ "changes": changes, "warnings": warnings }))
+        }
     })
 }
 

@@ -187,7 +187,23 @@ fn refresh_reload_and_ping_tell_what_has_happened() {
         .stdout("the new configuration is in force\n")
         .stderr("tokenctl: no user netops\n")
         .run();
-    Test::new("reload --output json").peer(reloaded).stdout("{\"warnings\":[\"no user netops\"]}\n").run();
+    let json = "{\"changes\":[],\"warnings\":[\"no user netops\"]}\n";
+    Test::new("reload --output json").peer(reloaded).stdout(json).run();
+    let changed = |_: Request<'_>| {
+        let changes = vec!["profiles that are new: lab".into(), "the access rules are changed".into()];
+        Reply::Reloaded(Reloaded::new(changes, vec!["no user netops".into()]))
+    };
+    Test::new("reload")
+        .peer(changed)
+        .stdout("the new configuration is in force\nprofiles that are new: lab\nthe access rules are changed\n")
+        .stderr("tokenctl: no user netops\n")
+        .run();
+    let json = "{\"changes\":[\"profiles that are new: lab\",\"the access rules are changed\"],\"warnings\":[\"no user \
+                netops\"]}\n";
+    Test::new("reload --output json").peer(changed).stdout(json).run();
+    let unchanged = |_: Request<'_>| Reply::Reloaded(Reloaded::new(Vec::new(), Vec::new()));
+    Test::new("reload").peer(unchanged).stdout("the new configuration is in force\nnothing has changed\n").run();
+    Test::new("reload --output json").peer(unchanged).stdout("{\"changes\":[],\"warnings\":[]}\n").run();
     let pong = |_: Request<'_>| Reply::Pong { version: "0.1.0".into() };
     Test::new("ping").peer(pong).stdout("tokend 0.1.0\n").run();
     Test::new("ping --output json").peer(pong).stdout("{\"version\":\"0.1.0\"}\n").run();

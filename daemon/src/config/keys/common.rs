@@ -185,7 +185,8 @@ pub const SECRET: Table = Table {
             default: Needed,
             example: "\"/etc/tokend/msp.secret\"",
             doc: "A file of root's or of the daemon's user's. Nobody else may have access to it; the daemon's primary group \
-                  may read it.",
+                  may read it. A file that does not answer within 10 seconds, such as one of a dead mount, costs the \
+                  profile that names it and no other.",
             instead_of: Some("credential"),
         },
         Key {
@@ -202,8 +203,10 @@ pub const SECRET: Table = Table {
             value: "a list of a program's absolute path and its arguments",
             default: Needed,
             example: "[\"/usr/local/bin/fetch-password\", \"central\"]",
-            doc: "What the program prints, at most 64 KiB within 10 seconds. There is no shell, and no variable but PATH, \
-                  HOME and LANG. `tokend check` does not run it.",
+            doc: "What the program prints, at most 64 KiB within 10 seconds. There is no shell, no terminal, and no variable \
+                  but PATH, HOME and LANG. Once the program has ended, what it has printed counts, whoever still holds \
+                  its output open; its children are killed but for those in a session of their own. If it fails, the log \
+                  has the last line of its standard error. `tokend check` does not run it.",
             instead_of: Some("credential"),
         },
     ],

@@ -80,15 +80,15 @@ fn numbers_out_of_range() {
         ),
         (
             campus("[server]\nmax_connections = 0"),
-            "tokend.toml:7: server.max_connections: is zero, which lets nobody in; right is a whole number such as 256",
+            "tokend.toml:7: server.max_connections: is zero, which lets nobody in; expected a whole number such as 256",
         ),
         (
             campus("[server]\nstate_dir = 'state'"),
-            "tokend.toml:7: server.state_dir: \"state\" is not an absolute path; right is one that starts with '/'",
+            "tokend.toml:7: server.state_dir: \"state\" is not an absolute path; expected one that starts with '/'",
         ),
         (
             campus(&format!("[server]\nsocket = '/{}'", "x".repeat(107))),
-            "tokend.toml:7: server.socket: is a path of 108 bytes; right are at most 107",
+            "tokend.toml:7: server.socket: is a path of 108 bytes; expected at most 107",
         ),
     ]);
 }
@@ -143,13 +143,13 @@ fn all_that_is_wrong_is_named_at_once_in_the_order_of_lines() {
 fn a_file_that_cannot_be_read() {
     let machine = Machine::new();
     let path = |name: &str| machine.folder.path().join(name);
-    let right = "right is a TOML file that the daemon may read (--config FILE, $TOKEND_CONFIG)";
+    let expected = "expected a TOML file that the daemon may read (--config FILE, $TOKEND_CONFIG)";
     machine.file("open.toml", CAMPUS, 0o666);
     machine.file("long.toml", &"#".repeat(1024 * 1024 + 1), 0o644);
     for (name, problem) in [
-        ("missing.toml", format!("cannot be read: entity not found; {right}")),
-        ("credentials", format!("is not a regular file; {right}")),
-        ("long.toml", format!("is longer than 1024 KiB; {right}")),
+        ("missing.toml", format!("cannot be read: entity not found; {expected}")),
+        ("credentials", format!("is not a regular file; {expected}")),
+        ("long.toml", format!("is longer than 1024 KiB; {expected}")),
         ("open.toml", "can be changed by everybody (mode 0666); chmod o-w DIR/open.toml".to_owned()),
     ] {
         let errors = Config::load(&path(name), &machine.environment).expect_err("it cannot be read");

@@ -148,7 +148,7 @@ fn plain_http_off_loopback_and_other_addresses() {
 
 #[test]
 fn a_ca_file_that_cannot_be_used() {
-    let right = "right is the absolute path of a PEM file with at least one certificate of an authority";
+    let expected = "expected the absolute path of a PEM file with at least one certificate of an authority";
     let machine = whole_machine();
     machine.file("empty.pem", "no certificate\n", 0o644);
     machine.file("damaged.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 0o644);
@@ -156,10 +156,10 @@ fn a_ca_file_that_cannot_be_used() {
         ("authority.pem", "is not an absolute path"),
         ("DIR/missing.pem", "DIR/missing.pem cannot be read: entity not found"),
         ("DIR", "DIR is not a regular file"),
-        ("DIR/empty.pem", "there is no certificate in the file"),
-        ("DIR/damaged.pem", "certificate number 1 of the file is damaged"),
+        ("DIR/empty.pem", "DIR/empty.pem has no certificate in it"),
+        ("DIR/damaged.pem", "DIR/damaged.pem is damaged: its certificate number 1 cannot be used"),
     ] {
         let errors = machine.errors(&campus(&format!("ca_file = '{path}'")));
-        assert_eq!(errors, [format!("tokend.toml:6: profiles.campus.ca_file: {problem}; {right}")]);
+        assert_eq!(errors, [format!("tokend.toml:6: profiles.campus.ca_file: {problem}; {expected}")]);
     }
 }

@@ -54,7 +54,7 @@ fn a_rule_that_is_for_nobody_or_for_nothing() {
         ),
         (
             rule("profiles = ['campus']\nusers = [4294967295]"),
-            "tokend.toml:8: access.users: 4294967295 is out of range; right is a name, or a number below 4294967295",
+            "tokend.toml:8: access.users: 4294967295 is out of range; expected a name, or a number below 4294967295",
         ),
     ]);
 }

@@ -93,7 +93,7 @@ fn a_source_that_is_none_or_several() {
     for (source, message) in [
         ("{}", format!("{key}: names 0 sources; right is one of {RIGHT}")),
         ("{ env = 'LEGACY_SECRET', file = '/x' }", format!("{key}: names 2 sources; right is one of {RIGHT}")),
-        ("[]", format!("{key}: is a list of 0; right are 1 to 8")),
+        ("[]", format!("{key}: is a list of 0; expected 1 to 8")),
         ("true", format!("{key}: names no source of a secret; right is {RIGHT}")),
         (
             "{ environment = 'x' }",
@@ -157,7 +157,7 @@ fn a_password_is_one_source_and_is_read_too() {
     };
     let machine = Machine::new();
     let key = "tokend.toml:10: profiles.legacy.login.password";
-    let list = format!("{key}: is a list; right is one of {RIGHT}");
+    let list = format!("{key}: is a list; expected one of {RIGHT}");
     assert_eq!(machine.errors(&login("[{ env = 'LEGACY_SECRET' }]")), [list]);
     assert_eq!(machine.errors(&login("{ env = 'GONE' }")).len(), 1);
     assert_eq!(machine.warnings(&login("{ env = 'LEGACY_SECRET' }")), Vec::<String>::new());
@@ -172,7 +172,7 @@ fn a_state_key_is_64_hex_digits() {
     assert_eq!(
         machine.errors(&text("short.key")),
         [
-            "tokend.toml:7: state.key: file DIR/short.key: it is no key; right are 64 hex digits, such as `openssl rand -hex \
+            "tokend.toml:7: state.key: file DIR/short.key: it is no key; expected 64 hex digits, such as `openssl rand -hex \
           32` prints"
         ]
     );
@@ -193,8 +193,9 @@ fn outside_of_the_unit_check_says_which_credentials_it_did_not_read() {
     let expected = "credentials were not looked at (1): $CREDENTIALS_DIRECTORY is set only in the unit";
     assert_eq!(report.warnings, [format!("{}: {expected}", path.display())]);
 
-    let errors = Config::load(&path, &environment).expect_err("it cannot start so");
-    assert!(errors[0].problem.starts_with("credential \"campus\": $CREDENTIALS_DIRECTORY is not set"), "{errors:?}");
+    let config = Config::reload(&path, &environment, &Numbers::default()).expect("it is applied");
+    let expected = ": credential \"campus\": $CREDENTIALS_DIRECTORY is not set";
+    assert!(config.warnings[0].contains(expected), "{:?}", config.warnings);
     assert!(check(&path, &machine.environment).errors.is_empty());
 }
 
@@ -214,7 +215,11 @@ fn to_root_a_secret_file_of_a_services_user_is_not_an_error() {
     let report = check(&path, &environment);
     assert_eq!(report.errors, []);
     assert!(report.warnings[0].ends_with("; right only if tokend runs as that user or group"), "{:?}", report.warnings);
-    assert!(Config::load(&path, &environment).is_err(), "to run with it as root is another matter");
+    let config = Config::reload(&path, &environment, &Numbers::default()).expect("it is applied");
+    assert!(
+        config.warnings[0].contains("has access") || config.warnings[0].contains("belongs to"),
+        "as root it is odd"
+    );
 }
 
 #[test]

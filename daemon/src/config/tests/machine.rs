@@ -53,7 +53,7 @@ fn more_connections_than_descriptors_are_said() {
     let (errors, warnings) = found(&Machine::new(), "max_connections = 4294967295\n");
     assert_eq!(errors, Vec::<String>::new());
     assert!(
-        matches!(&warnings[..], [one] if one.starts_with("tokend.toml:2: server.max_connections: 4294967295 connections need")),
+        matches!(&warnings[..], [one] if one.starts_with("tokend.toml:2: server.max_connections: 4294967295 connections and")),
         "{warnings:?}"
     );
 }

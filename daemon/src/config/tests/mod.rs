@@ -5,10 +5,12 @@ mod bad_profiles;
 mod bad_rules;
 mod bad_secrets;
 mod beginnings;
+mod changes;
 mod documented;
 mod good;
 mod machine;
 mod mutations;
+mod outside;
 
 use std::ffi::OsString;
 use std::io;
@@ -82,22 +84,22 @@ impl Machine {
 
     fn read(&self, text: &str, purpose: Purpose) -> Result<Config, Report> {
         let text = text.replace("DIR", &self.dir());
-        validate(&text, Path::new("tokend.toml"), &self.environment, purpose)
+        validate(&text, Path::new("tokend.toml"), &self.environment, purpose, &Numbers::default())
     }
 
     fn dir(&self) -> String {
         self.folder.path().display().to_string()
     }
 
-    /// All messages of errors.
+    /// All messages of errors of a check.
     fn errors(&self, text: &str) -> Vec<String> {
-        let report = self.load(text).map(|config| config.warnings).expect_err("it is wrong");
+        let report = self.read(text, Purpose::Check).map(|config| config.warnings).expect_err("it is wrong");
         report.errors.iter().map(|error| error.to_string().replace(&self.dir(), "DIR")).collect()
     }
 
-    /// All messages of warnings about something that is right.
+    /// All messages of warnings of a reload.
     fn warnings(&self, text: &str) -> Vec<String> {
-        let config = self.load(text).unwrap_or_else(|report| panic!("{:#?}", report.errors));
+        let config = self.read(text, Purpose::Reload).unwrap_or_else(|report| panic!("{:#?}", report.errors));
         config.warnings.iter().map(|warning| warning.replace(&self.dir(), "DIR")).collect()
     }
 }

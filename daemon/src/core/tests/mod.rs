@@ -2,6 +2,7 @@
 
 mod chains;
 mod clock;
+mod crowd;
 mod explain;
 mod held;
 mod imports;
@@ -15,6 +16,7 @@ mod reload;
 mod renewal;
 mod ruins;
 mod secrets;
+mod slow_provider;
 mod sources;
 mod tenants;
 mod unchanged;
@@ -26,13 +28,15 @@ use std::time::Duration;
 
 use tokend_proto::{ErrorCode, ErrorReply, Fingerprint, Flags, HealthReport, NameStatus, Secret, TokenName, TokenRef};
 
+use super::access::{Access, PeerIdentity};
 use super::chain_state::Work;
 use super::effect::{Effect, Issued, Notice, Outcome, ReadMode};
 use super::exchange::{
     Answer, Failure, FailureKind, Grant, PairResponse, ProviderRequest, RefreshToken, RequestId, SecretVersion,
     SecretVersions, TokenResponse,
 };
-use super::input::{Input, Question, WaiterId, WriteId};
+use super::input::{Asker, Input, Question, WaiterId, WriteId};
+use super::page::{Page, Reader};
 use super::record::{Record, RecordKey, Restored, RestoredContent, Revision};
 use super::settings::{Profile, Settings};
 use super::time::{Boot, BootId, Now, Wall};
@@ -303,6 +307,11 @@ impl Rig {
         }
     }
 
+    /// All tenants, in one part.
+    fn tenants(&mut self, profile: &str) -> WaiterId {
+        self.ask(tenants_of(profile))
+    }
+
     fn ask(&mut self, question: Question) -> WaiterId {
         self.ask_as(1000, question)
     }
@@ -310,7 +319,8 @@ impl Rig {
     fn ask_as(&mut self, uid: u32, question: Question) -> WaiterId {
         self.waiters += 1;
         let waiter = WaiterId(self.waiters);
-        self.handle(Input::Ask { waiter, uid, question });
+        let asker = Asker { uid, superuser: uid == 0 };
+        self.handle(Input::Ask { waiter, asker, question });
         waiter
     }
 
@@ -376,9 +386,9 @@ impl Rig {
     }
 
     fn status(&mut self, name: &str) -> NameStatus {
-        let waiter = self.ask(Question::Status);
+        let waiter = self.ask(Question::StatusOf { name: token_name(name) });
         match self.outcomes.remove(&waiter) {
-            Some(Outcome::Status(names)) => names.into_iter().find(|n| n.name == name).expect("no such name"),
+            Some(Outcome::Status(part)) => part.entries.into_iter().next().expect("no such name"),
             other => panic!("no status: {other:?}"),
         }
     }
@@ -386,6 +396,16 @@ impl Rig {
     fn requests(&self) -> usize {
         self.log.len()
     }
+}
+
+/// Of someone who may read everything.
+fn page<K>(after: Option<K>, room: usize) -> Box<Page<K>> {
+    let reader = Reader { access: Arc::new(Access::new(Vec::new(), 990)), peer: PeerIdentity::default() };
+    Box::new(Page { reader, after, room })
+}
+
+fn tenants_of(profile: &str) -> Question {
+    Question::Tenants { profile: profile.parse().expect("a profile"), page: page(None, 100) }
 }
 
 fn another(boot_id: BootId) -> BootId {

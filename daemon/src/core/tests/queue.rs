@@ -51,7 +51,7 @@ fn happen(rig: &mut Rig, dice: &mut Dice, open: &mut Vec<WaiterId>) {
         }
         4 => {
             let profile = dice.name().profile;
-            open.push(rig.ask_as(7, Question::Tenants { profile }));
+            open.push(rig.ask_as(7, tenants_of(profile.as_str())));
         }
         5 if !open.is_empty() => {
             let at = usize::try_from(dice.below(open.len() as u64)).expect("small");

@@ -62,7 +62,7 @@ fn who_waits_for_tenants_is_answered_when_a_reload_takes_them_away() {
         rig.grant(900);
         let profile: tokend_proto::ProfileName = "msp".parse().expect("a profile");
         let waiters = [
-            rig.ask(Question::Tenants { profile: profile.clone() }),
+            rig.ask(tenants_of(profile.as_str())),
             rig.ask(Question::Resolve { profile, workspace_name: "Acme Corp".into() }),
             rig.get("msp/000000000000000000000000000000c0"),
             rig.get("msp/497f6eca62764993bfeb53cbbbba6f08"),
@@ -83,4 +83,69 @@ fn who_waits_for_tenants_is_answered_when_a_reload_takes_them_away() {
         let waiter = rig.get("msp/000000000000000000000000000000c0");
         assert_eq!(rig.code(waiter), ErrorCode::NoSuchName);
     }
+}
+
+/// Between now and then nothing is sent, however often the configuration is applied again.
+fn reloads_send_nothing(rig: &mut Rig, profiles: &[Profile], span: Duration) {
+    let before = rig.requests();
+    for _ in 0..20 {
+        rig.pass(span / 21);
+        rig.configure(profiles);
+    }
+    assert_eq!(rig.requests(), before, "a provider that asked to be left alone heard of a reload");
+}
+
+#[test]
+fn a_pause_that_a_provider_asked_for_outlives_reloads() {
+    let profiles = [fixture::central("a")];
+    let mut rig = Rig::new(&profiles);
+    rig.answer(failed(FailureKind::Transient, Some(secs(600))));
+    reloads_send_nothing(&mut rig, &profiles, secs(600));
+    rig.pass(secs(40));
+    assert_eq!(rig.requests(), 2);
+}
+
+#[test]
+fn a_backoff_is_not_begun_again_by_reloads() {
+    let profiles = [fixture::central("a")];
+    let mut rig = Rig::new(&profiles);
+    for _ in 0..3_600 {
+        rig.pass(secs(1));
+        while !rig.sent.is_empty() {
+            rig.fail(FailureKind::Transient);
+        }
+        rig.configure(&profiles);
+    }
+    assert!(rig.requests() < 260, "{} requests in an hour with a reload each second", rig.requests());
+}
+
+#[test]
+fn what_is_changed_by_a_reload_is_tried_at_once() {
+    let mut rig = Rig::new(&[fixture::classic("legacy", false), fixture::central("a")]);
+    rig.answer(failed(FailureKind::Transient, Some(secs(600))));
+    rig.handle(Input::Revised(vec!["a".parse().expect("a profile")]));
+    assert_eq!(rig.requests(), 2, "its certificates, say");
+}
+
+#[test]
+fn pauses_of_tenants_and_of_their_list_outlive_reloads_and_the_workspaces_renewal() {
+    let id = "497f6eca-6276-4993-bfeb-53cbbbba6f08";
+    let profiles = [fixture::glp("msp", &[id])];
+    let mut rig = Rig::new(&profiles);
+    rig.grant(900);
+    rig.answer(failed(FailureKind::Transient, Some(secs(3_000))));
+    let waiter = rig.tenants("msp");
+    rig.answer(failed(FailureKind::Transient, Some(secs(3_000))));
+    assert_eq!(rig.code(waiter), ErrorCode::Unavailable);
+    let mut renewals = 0;
+    for _ in 0..29 {
+        rig.pass(secs(100));
+        rig.configure(&profiles);
+        while !rig.sent.is_empty() {
+            let request = rig.grant(900);
+            assert!(matches!(request.grant, Grant::ClientCredentials { .. }), "{request:?} within its pause");
+            renewals += 1;
+        }
+    }
+    assert!(renewals >= 3, "the workspace's own token is renewed all the same");
 }

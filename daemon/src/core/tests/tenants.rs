@@ -32,10 +32,9 @@ fn settled() -> Rig {
     let mut rig = rig();
     rig.grant(900);
     rig.grant(900);
-    let profile = "msp".parse().expect("a profile");
-    let waiter = rig.ask(Question::Tenants { profile });
+    let waiter = rig.tenants("msp");
     rig.answer(both());
-    assert!(matches!(rig.outcome(waiter), Outcome::Tenants(list) if list.len() == 2));
+    assert!(matches!(rig.outcome(waiter), Outcome::Tenants(part) if part.entries.len() == 2));
     rig
 }
 
@@ -126,7 +125,7 @@ fn the_list_comes_in_pages_and_a_page_without_news_is_an_error_not_a_loop() {
     let mut rig = rig();
     rig.grant(900);
     rig.grant(900);
-    let waiter = rig.ask(Question::Tenants { profile: "msp".parse().expect("a profile") });
+    let waiter = rig.tenants("msp");
     rig.answer(page(3, &[(WARM_ID, "Acme Corp")]));
     let second = rig.answer(page(3, &[(WARM_ID, "Acme Corp")]));
     assert!(matches!(second.grant, Grant::ListTenants { offset: 1, .. }));
@@ -228,7 +227,7 @@ fn peers_who_sweep_tenants_do_not_starve_background_renewals() {
     let mut rig = Rig::new(&[fixture::glp("msp", &[WARM_ID])]);
     rig.grant(900);
     rig.grant(900);
-    rig.ask(Question::Tenants { profile: "msp".parse().expect("a profile") });
+    rig.tenants("msp");
     let listed: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), "T")).chain([(WARM_ID, "Acme Corp")]).collect();
     rig.answer(page(201, &listed));
     rig.provider_is_up(secs(590), 900);
@@ -328,7 +327,7 @@ fn a_list_that_failed_is_not_asked_for_again_before_its_pause() {
         rig.fail(FailureKind::Transient);
         // Neither what waits for it nor what else asks for it cuts that short.
         rig.pass(secs(step).mul_f64(0.49));
-        rig.ask(Question::Tenants { profile: "msp".parse().expect("a profile") });
+        rig.tenants("msp");
         rig.get("msp/000000000000000000000000000000fe");
         assert_eq!(lists(&rig), before, "within half of a step of {step} s");
         rig.pass(secs(step).mul_f64(0.52));
@@ -353,4 +352,27 @@ fn a_refusal_of_the_workspace_token_counts_though_its_tenant_is_gone() {
     rig.grant(900);
     let exchange = rig.sent.first().map(subject);
     assert_eq!(exchange, Some("access-2"), "exchanged with another token");
+}
+
+#[test]
+fn pages_of_one_tenant_end_before_they_are_a_hundred_thousand_requests() {
+    let mut rig = rig();
+    rig.grant(900);
+    rig.grant(900);
+    let waiter = rig.tenants("msp");
+    let mut pages = 0_u64;
+    for _ in 0..7_200 {
+        while let Some(request) = rig.sent.first().cloned() {
+            if let Grant::ListTenants { offset, .. } = request.grant {
+                pages += 1;
+                rig.answer(page(50_000, &[(&format!("{:032x}", 0x1000 + offset), "Tenant")]));
+            } else {
+                rig.grant(900);
+            }
+        }
+        rig.pass(secs(1));
+    }
+    assert!(pages <= 9_000, "{pages} pages in two hours");
+    assert_eq!(rig.code(waiter), ErrorCode::Unavailable);
+    assert!(rig.notices.iter().any(|notice| notice.message.contains("in 1000 pages")), "it says why");
 }

@@ -198,7 +198,7 @@ fn a_token_whose_end_comes_sooner_than_it_was_said_to_is_not_served_beyond_it() 
 fn a_tenant_whose_workspace_token_rests_is_answered_at_once() {
     let mut rig = Rig::new(&[fixture::glp("msp", &[])]);
     rig.answer(cached("same", 90));
-    rig.ask(Question::Tenants { profile: "msp".parse().unwrap() });
+    rig.tenants("msp");
     rig.answer(Answer::Tenants(TenantPage {
         total: 1,
         received: 1,

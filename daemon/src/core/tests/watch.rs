@@ -124,7 +124,7 @@ fn a_watch_ends_with_its_name() {
     assert_eq!(rig.code(campus), ErrorCode::NoSuchName);
     assert!(rig.is_waiting(other));
     rig.handle(Input::Leave(campus));
-    assert_eq!(rig.core.watches, 1);
+    assert_eq!(rig.core.sizes().waiters, 1);
 }
 
 #[test]
@@ -134,5 +134,5 @@ fn a_tenant_that_is_not_listed_cannot_be_watched() {
     let watch = rig.watch(COLD);
     rig.answer(Answer::Tenants(TenantPage { total: 0, received: 0, items: vec![] }));
     assert_eq!(rig.code(watch), ErrorCode::NoSuchName);
-    assert_eq!(rig.core.watches, 0);
+    assert_eq!(rig.core.sizes().waiters, 0);
 }

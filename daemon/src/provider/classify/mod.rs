@@ -12,7 +12,7 @@ use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
 
 use self::oauth::Told;
-pub(super) use self::transport::{NoAnswer, no_answer, out_of_time, transport};
+pub(super) use self::transport::{NoAnswer, is_of_unknown_authority, no_answer, out_of_time, transport};
 use super::body::{self, BodyFault};
 use super::charset;
 use super::reply::Reply;

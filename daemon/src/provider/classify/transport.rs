@@ -52,27 +52,40 @@ fn not_connected(error: &reqwest::Error) -> String {
         return "no connection in time".to_owned();
     }
     if error.is_dns() {
-        return "the host name of the provider, or of the proxy to it, cannot be resolved".to_owned();
+        let no_address = causes(error).last().map(|why| format!(": {why}")).unwrap_or_default();
+        return format!("the host name of the provider, or of the proxy to it, cannot be resolved{no_address}");
     }
     let mut innermost = None;
-    let mut cause = error.source();
-    while let Some(error) = cause {
+    for error in causes(error) {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return no_tls(tls);
         }
         match error.downcast_ref::<io::Error>() {
-            // An io::Error leaves what it wraps out of its chain.
-            Some(io) if io.get_ref().is_some() => {
-                cause = io.get_ref().map(|inner| inner as &(dyn Error + 'static));
-                continue;
-            }
+            Some(io) if io.get_ref().is_some() => {}
             Some(io) => return format!("no connection: {}", io.kind()),
             None => innermost = Some(error),
         }
-        cause = error.source();
     }
     // A proxy that does not want to, for one. The libraries' fixed words.
     innermost.map_or_else(|| "no connection".to_owned(), |error| format!("no connection: {error}"))
+}
+
+/// Whether the server showed a certificate of an authority that is not known.
+pub(in crate::provider) fn is_of_unknown_authority(error: &reqwest::Error) -> bool {
+    let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+    causes(error).any(|cause| cause.downcast_ref::<rustls::Error>() == Some(&unknown))
+}
+
+fn causes(error: &dyn Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |error| cause(*error))
+}
+
+/// An io::Error leaves what it wraps out of its chain.
+fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
 }
 
 /// Certificates in words of our own: those of the library name what the server presents.

@@ -120,7 +120,7 @@ async fn a_refusal_that_broke_off_is_no_verdict() {
 #[tokio::test]
 async fn a_pair_without_tls_close_notify_counts() {
     let authority = Authority::new();
-    let trusted = [("p".parse().unwrap(), vec![authority.certificate.der().clone()])];
+    let trusted = [("p".parse().unwrap(), authority.ca_file())];
     let provider = Provider::with_timing(trusted, PATIENT);
     let close_delimited = [head("connection: close\r\n"), PAIR.as_bytes().to_vec()].concat();
     for (how, bytes) in unmarked(PAIR.as_bytes()).into_iter().chain([("until the end", close_delimited)]) {

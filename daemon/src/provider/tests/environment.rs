@@ -1,9 +1,6 @@
 //! What depends on the environment of the process, each in a process of its own: this test binary again, which
 //! then runs [`probe`] alone.
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-
 use super::responder::{Play, Responder};
 use super::*;
 
@@ -14,8 +11,7 @@ const CA_FILE: &str = "PROBE_CA_FILE";
 #[ignore = "run by the other tests of this file, which set its environment"]
 async fn probe() {
     let Ok(url) = std::env::var(ENDPOINT) else { return };
-    let trust = std::env::var_os(CA_FILE)
-        .map(|path| ("p".parse().unwrap(), vec![CertificateDer::from_pem_file(path).unwrap()]));
+    let trust = std::env::var_os(CA_FILE).map(|path| ("p".parse().unwrap(), CaFile::at(path.as_ref())));
     let provider = Provider::with_timing(trust, PATIENT);
     match ask(&provider, &central(&url), &client_credentials()).await {
         Answer::Token(_) => println!("PROBE: token"),

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokend_proto::{Secret, WorkspaceId};
 
 use super::{Provider, ResolvedSecrets, Timing};
+use crate::config::CaFile;
 use crate::core::exchange::{Answer, Failure, Grant, PairResponse, RefreshToken, SecretVersion, TokenResponse};
 use crate::core::settings::{Endpoint, Kind, Login, ParamStyle, Profile, Tenants};
 
@@ -135,6 +136,7 @@ async fn alone(test: &str, environment: &[(&str, &str)]) -> String {
 
 /// Certificates for one test.
 struct Authority {
+    folder: tempfile::TempDir,
     certificate: rcgen::Certificate,
     issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
 }
@@ -145,7 +147,14 @@ impl Authority {
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
-        Self { certificate, issuer: rcgen::Issuer::new(params, key) }
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("authority.pem"), certificate.pem()).unwrap();
+        Self { folder, certificate, issuer: rcgen::Issuer::new(params, key) }
+    }
+
+    /// Is there as long as `self`.
+    fn ca_file(&self) -> CaFile {
+        CaFile::at(&self.folder.path().join("authority.pem"))
     }
 
     fn pem(&self) -> String {

@@ -5,7 +5,7 @@ use super::*;
 use crate::core::exchange::FailureKind::{self, Transient, Unknown};
 
 fn trusting(authority: &Authority, timing: Timing) -> Provider {
-    Provider::with_timing([("p".parse().unwrap(), vec![authority.certificate.der().clone()])], timing)
+    Provider::with_timing([("p".parse().unwrap(), authority.ca_file())], timing)
 }
 
 async fn refreshed(provider: &Provider, url: &str) -> Answer {
@@ -76,4 +76,23 @@ async fn a_reset_after_the_request_leaves_the_outcome_open_with_tls_too() {
     let server = Responder::start_tls([Play::Reset], authority.server("127.0.0.1")).await;
     let answer = refreshed(&trusting(&authority, PATIENT), &server.https()).await;
     assert_is(answer, Unknown, "the connection broke before the answer");
+}
+
+#[tokio::test]
+async fn a_ca_file_that_cannot_be_read_costs_its_profile_until_it_can() {
+    let authority = Authority::new();
+    let path = authority.folder.path().join("later.pem");
+    let server = Responder::start_tls([Play::json(200, PAIR)], authority.server("127.0.0.1")).await;
+    let provider = Provider::with_timing([("p".parse().unwrap(), CaFile::at(&path))], PATIENT);
+    let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (text, problem) in [(None, "cannot be read: entity not found"), (Some(damaged), "is damaged")] {
+        if let Some(text) = text {
+            std::fs::write(&path, text).unwrap();
+        }
+        let expected = format!("was not sent: ca_file {} {problem}", path.display());
+        assert_is(refreshed(&provider, &server.https()).await, Transient, &expected);
+    }
+    std::fs::write(&path, authority.pem()).unwrap();
+    pair(refreshed(&provider, &server.https()).await);
+    server.only();
 }

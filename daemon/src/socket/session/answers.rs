@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::{ErrorCode, ErrorReply, Flags, NameStatus, Reply, Rights, Tenant, TokenName};
+use tokend_proto::{ErrorCode, ErrorReply, Flags, NameStatus, Reply, Rights, TokenName};
 
 use super::super::buffers::Output;
+use super::super::listed::Progress;
 use super::super::message::Answer;
 use super::super::open::{Expects, Open};
 use super::super::{pages, refusal};
@@ -17,7 +18,8 @@ use crate::core::time::Boot;
 impl Session {
     /// Turns one answer into a reply, or into the next question.
     pub(super) fn answer(&mut self, open: Open, answer: Answer, out: &mut Output) {
-        let Open { request_id, expects } = open;
+        let Open { request_id, expects, _permit: permit } = open;
+        drop(permit);
         let subject = expects.subject();
         // Not the moment that this turn began: the answer may be younger.
         let now = self.shared.context.clock.boot();
@@ -55,18 +57,44 @@ impl Session {
                 self.reply(out, request_id, &Reply::Imported(imported));
                 Ok(())
             }
-            (Expects::Status { only, after, _permit }, Answer::Outcome(Outcome::Status(all))) => {
-                self.status_page(request_id, all, only, after, out)
+            (Expects::StatusOf { asked, name }, Answer::Outcome(Outcome::Status(part))) => {
+                let access = self.shared.context.access.load();
+                if !access.may_read(self.peer(&access), &name) {
+                    Err(refusal::may_not_read(&asked))
+                } else if part.entries.is_empty() {
+                    Err(refusal::no_such_name(&asked))
+                } else {
+                    self.status_page(request_id, part.entries, false, out);
+                    Ok(())
+                }
             }
-            (Expects::Tenants { profile, after, _permit }, Answer::Outcome(Outcome::Tenants(all))) => {
-                let page = self.tenants_page(all, &profile, after);
-                self.reply(out, request_id, &page);
-                Ok(())
+            (Expects::Status(listed), Answer::Outcome(Outcome::Status(part))) => {
+                match listed.add(part, self.shared.context.access.load_full()) {
+                    Progress::Page(names, more) => {
+                        self.status_page(request_id, names, more, out);
+                        Ok(())
+                    }
+                    Progress::On(after, listed) => self.ask_status(request_id, after, listed),
+                }
             }
-            (Expects::Rights { after, _permit }, Answer::Outcome(Outcome::Status(all))) => {
-                let rights = self.rights(all, after.as_ref());
-                self.reply(out, request_id, &Reply::Rights(rights));
-                Ok(())
+            (Expects::Tenants { profile, listed }, Answer::Outcome(Outcome::Tenants(part))) => {
+                match listed.add(part, self.shared.context.access.load_full()) {
+                    Progress::Page(tenants, more) => {
+                        self.reply(out, request_id, &Reply::Tenants(pages::tenants(tenants, more)));
+                        Ok(())
+                    }
+                    Progress::On(after, listed) => self.ask_tenants(request_id, profile, after, listed),
+                }
+            }
+            (Expects::Rights(listed), Answer::Outcome(Outcome::Rights(part))) => {
+                match listed.add(part, self.shared.context.access.load_full()) {
+                    Progress::Page(names, more) => {
+                        let rights = pages::rights(names, more, self.rights());
+                        self.reply(out, request_id, &Reply::Rights(rights));
+                        Ok(())
+                    }
+                    Progress::On(after, listed) => self.ask_rights(request_id, after, listed),
+                }
             }
             (Expects::Reloaded, Answer::Reloaded(result)) => result.map(|reloaded| {
                 self.record_done(Kind::Reload, None, None);
@@ -109,49 +137,20 @@ impl Session {
         Ok(text)
     }
 
-    fn status_page(
-        &self,
-        request_id: u64,
-        all: Vec<NameStatus>,
-        only: Option<(Box<str>, TokenName)>,
-        after: Option<TokenName>,
-        out: &mut Output,
-    ) -> Result<(), ErrorReply> {
-        let context = &self.shared.context;
-        let (access, notes) = (context.access.load(), context.notes.load());
-        let asked = only.as_ref().map(|(_, name)| name);
-        match pages::status(all, (&access, self.peer(&access)), asked, after.as_ref(), &notes) {
-            Some(page) => {
-                self.reply(out, request_id, &Reply::Status(page));
-                Ok(())
-            }
-            None => Err(refusal::no_such_name(only.as_ref().map_or("", |(asked, _)| asked))),
-        }
+    fn status_page(&self, request_id: u64, names: Vec<NameStatus>, more: bool, out: &mut Output) {
+        let notes = self.shared.context.notes.load();
+        self.reply(out, request_id, &Reply::Status(pages::status(names, more, &notes)));
     }
 
-    fn tenants_page(
-        &self,
-        all: Vec<Tenant>,
-        profile: &tokend_proto::ProfileName,
-        after: Option<tokend_proto::WorkspaceId>,
-    ) -> Reply {
-        let access = self.shared.context.access.load();
-        Reply::Tenants(pages::tenants(all, (&access, self.peer(&access)), profile, after))
-    }
-
-    fn rights(&self, all: Vec<NameStatus>, after: Option<&TokenName>) -> Rights {
+    /// Who the peer is, without the names that it may read.
+    fn rights(&self) -> Rights {
         let access = self.shared.context.access.load();
         let peer = self.describe_peer(&access);
         let (slices, no_unit) = match self.unit() {
             Ok(unit) => (unit.slices.clone(), None),
             Err(why) => (Vec::new(), Some(why.to_string())),
         };
-        pages::rights(
-            all,
-            (&access, self.peer(&access)),
-            Rights { peer, slices, no_unit, names: Vec::new(), more: false },
-            after,
-        )
+        Rights { peer, slices, no_unit, names: Vec::new(), more: false }
     }
 }
 

@@ -53,7 +53,7 @@ impl Expects {
             Self::Imported { profile } => Some((Kind::Import, Some(profile.to_string()))),
             Self::Reloaded => Some((Kind::Reload, None)),
             Self::Resolved { asked, then, .. } => Some((then.kind(), Some(asked.to_string()))),
-            Self::Status { .. } | Self::Tenants { .. } | Self::Rights { .. } => None,
+            Self::StatusOf { .. } | Self::Status(_) | Self::Tenants { .. } | Self::Rights(_) => None,
         }
     }
 }

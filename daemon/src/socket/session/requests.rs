@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use tokend_proto::{ErrorReply, Millis, Peer, ProfileName, Reply, Request, SecretStr, TokenName, limits};
+use tokend_proto::{
+    ErrorReply, Millis, NameRights, NameStatus, Peer, ProfileName, Reply, Request, SecretStr, Tenant, TokenName,
+    WorkspaceId, limits,
+};
 
 use super::super::buffers::Output;
+use super::super::listed::Listed;
 use super::super::naming::{self, Asked};
 use super::super::open::{Expects, Then};
-use super::super::{admission, refusal};
+use super::super::refusal;
 use super::{Session, record};
 use crate::audit::Kind;
 use crate::core::access::Access;
@@ -173,9 +177,8 @@ impl Session {
                 self.ask(request_id, Question::Explain { name: name.clone() }, Expects::Explained { name })
             }
             Then::Status => {
-                let permit = self.list()?;
-                let expects = Expects::Status { only: Some((asked.into(), name)), after: None, _permit: permit };
-                self.ask(request_id, Question::Status, expects)
+                let question = Question::StatusOf { name: name.clone() };
+                self.ask(request_id, question, Expects::StatusOf { asked: asked.into(), name })
             }
         }
     }
@@ -196,15 +199,13 @@ impl Session {
     }
 
     fn status(&mut self, request_id: u64, after: Option<&str>) -> Result<(), ErrorReply> {
-        let after = after.map(after_name).transpose()?;
-        let permit = self.list()?;
-        self.ask(request_id, Question::Status, Expects::Status { only: None, after, _permit: permit })
+        let listed = self.listed(after.map(after_name).transpose()?)?;
+        self.ask_status(request_id, listed.after(), listed)
     }
 
     fn rights_of_peer(&mut self, request_id: u64, after: Option<&str>) -> Result<(), ErrorReply> {
-        let after = after.map(after_name).transpose()?;
-        let permit = self.list()?;
-        self.ask(request_id, Question::Status, Expects::Rights { after, _permit: permit })
+        let listed = self.listed(after.map(after_name).transpose()?)?;
+        self.ask_rights(request_id, listed.after(), listed)
     }
 
     fn tenants(&mut self, request_id: u64, asked: &str, after: Option<&str>) -> Result<(), ErrorReply> {
@@ -214,10 +215,41 @@ impl Session {
             return Err(refusal::may_not_read(asked));
         }
         let id = |text: &str| text.parse().map_err(|_| refusal::after(text, "a tenant id"));
-        let after = after.map(id).transpose()?;
-        let permit = self.list()?;
-        let question = Question::Tenants { profile: profile.clone() };
-        self.ask(request_id, question, Expects::Tenants { profile, after, _permit: permit })
+        let listed = self.listed(after.map(id).transpose()?)?;
+        self.ask_tenants(request_id, profile, listed.after(), listed)
+    }
+
+    /// Asks for what comes after this name, for a page of status.
+    pub(super) fn ask_status(
+        &mut self,
+        request_id: u64,
+        after: Option<TokenName>,
+        listed: Listed<NameStatus, TokenName>,
+    ) -> Result<(), ErrorReply> {
+        let page = listed.page(after, self.peer(listed.access()));
+        self.ask(request_id, Question::Status { page }, Expects::Status(listed))
+    }
+
+    pub(super) fn ask_rights(
+        &mut self,
+        request_id: u64,
+        after: Option<TokenName>,
+        listed: Listed<NameRights, TokenName>,
+    ) -> Result<(), ErrorReply> {
+        let page = listed.page(after, self.peer(listed.access()));
+        self.ask(request_id, Question::Rights { page }, Expects::Rights(listed))
+    }
+
+    pub(super) fn ask_tenants(
+        &mut self,
+        request_id: u64,
+        profile: ProfileName,
+        after: Option<WorkspaceId>,
+        listed: Listed<Tenant, WorkspaceId>,
+    ) -> Result<(), ErrorReply> {
+        let page = listed.page(after, self.peer(listed.access()));
+        let question = Question::Tenants { profile: profile.clone(), page };
+        self.ask(request_id, question, Expects::Tenants { profile, listed })
     }
 
     fn reload(&mut self, request_id: u64) -> Result<(), ErrorReply> {
@@ -234,8 +266,10 @@ impl Session {
         self.ask(request_id, question, expects)
     }
 
-    fn list(&self) -> Result<admission::Permit, ErrorReply> {
-        self.place.list().ok_or_else(|| refusal::too_many_lists(admission::MAX_LISTS_PER_UID))
+    /// A page that begins after this.
+    fn listed<T, K: Clone>(&self, after: Option<K>) -> Result<Listed<T, K>, ErrorReply> {
+        let permit = self.place.list().map_err(refusal::too_many_lists)?;
+        Ok(Listed::new(after, self.shared.context.access.load_full(), permit))
     }
 
     pub(super) fn describe_peer(&self, access: &Access) -> Peer {

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use tokend_proto::{ErrorReply, TokenName};
-use tokio::sync::mpsc::error::TrySendError;
 
-use super::super::admission::MAX_WATCHES_PER_UID;
 use super::super::buffers::Output;
 use super::super::message::{Message, ReplyTo};
 use super::super::open::Expects;
@@ -20,13 +18,13 @@ use crate::core::input::{Question, WaiterId};
 impl Session {
     /// Begins to watch a name that `access` allows.
     pub(super) fn watch(&mut self, request_id: u64, name: TokenName, access: Arc<Access>) -> Result<(), ErrorReply> {
-        let permit = self.place.watch().ok_or_else(|| refusal::too_many_watches(MAX_WATCHES_PER_UID))?;
+        let permit = self.place.watch().map_err(refusal::too_many_watches)?;
         // Before the core is asked: what it says at once is not missed.
         let subscription = self.shared.context.board.watch(&name);
-        let (uid, question) = (self.peer.uid, Question::Watch { name: name.clone() });
-        let waiter = self.put(request_id, Expects::Watch { name: name.clone() }, |waiter, open| {
+        let question = Question::Watch { name: name.clone() };
+        let waiter = self.put(request_id, Expects::Watch { name: name.clone() }, None, |waiter, asker, open| {
             let reply = ReplyTo::new(waiter, open.sender());
-            Message::Ask { waiter, uid, question, reply }
+            Message::Ask { waiter, asker, question, reply }
         })?;
         if let Some(open) = &mut self.open {
             open.insert_watch(Watching::new(waiter, request_id, name, access, subscription, permit));
@@ -87,11 +85,6 @@ impl Session {
             return;
         }
         let waiters: Vec<WaiterId> = over.iter().map(Watching::waiter).collect();
-        let to_core = &self.shared.context.to_core;
-        if let Err(TrySendError::Full(message)) = to_core.try_send(Message::Leave(waiters)) {
-            let to_core = to_core.clone();
-            // The connection goes on: it need not wait until there is room. A core that is gone needs no telling.
-            tokio::spawn(async move { to_core.send(message).await });
-        }
+        self.shared.context.to_core.leave(self.peer.uid, waiters);
     }
 }

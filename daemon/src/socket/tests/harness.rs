@@ -14,9 +14,8 @@ use tokend_proto::{
     ErrorCode, ErrorReply, Fingerprint, Flags, HEADER_LEN, Header, LENGTH_PREFIX, Millis, Reply, Request, Secret,
     Token, TokenName, TokenRef, codec,
 };
-use tokio::sync::mpsc;
 
-use super::super::{Clock, Context, Limits, Listener, Message, ReplyTo, Rules, SocketThread, peer};
+use super::super::{Clock, Context, Limits, Listener, Message, Messages, ReplyTo, Rules, SocketThread, peer};
 use crate::audit::{Audit, Records};
 use crate::board::Board;
 use crate::core::access::{Access, PeerIdentity, Rule};
@@ -58,7 +57,7 @@ pub(super) struct Daemon {
     pub(super) board: Arc<Board>,
     pub(super) clock: Arc<TestClock>,
     pub(super) access: Arc<Rules>,
-    pub(super) core: mpsc::Receiver<Message>,
+    pub(super) core: Messages,
     /// What was recorded; reads are.
     pub(super) records: Records,
     pub(super) thread: SocketThread,
@@ -87,7 +86,7 @@ impl Daemon {
         let access = Arc::new(Rules::new(Access::new(Vec::new(), DAEMON_UID)));
         let (audit, records) = Audit::new(true);
         let audit = Arc::new(audit);
-        let (to_core, core) = mpsc::channel(queue);
+        let (to_core, core) = super::super::queue(queue);
         let context = Context {
             board: Arc::clone(&board),
             clock: clock.clone(),
@@ -106,7 +105,7 @@ impl Daemon {
             peer::identify(stream).map(|peer| PeerIdentity { uid: taken_for.load(Ordering::Relaxed), unit, ..peer })
         };
         let thread = SocketThread::spawn_with(
-            Listener::bind(&path, crate::config::SocketGroup::Own, &crate::config::SystemAccounts).unwrap(),
+            Listener::bind(&path, crate::socket::Admitted::OwnGroup).unwrap(),
             context,
             identify,
         )
@@ -185,8 +184,8 @@ impl Daemon {
     /// The next message to the core, which has to be a question.
     pub(super) fn question(&mut self) -> (WaiterId, Question, ReplyTo) {
         match self.message() {
-            Message::Ask { waiter, uid, question, reply } => {
-                assert!(uid == DAEMON_UID || uid == 1_000, "{uid}");
+            Message::Ask { waiter, asker, question, reply } => {
+                assert_eq!(asker.superuser, asker.uid == DAEMON_UID || asker.uid == 0);
                 (waiter, question, reply)
             }
             other => panic!("{other:?}"),
@@ -195,7 +194,7 @@ impl Daemon {
 
     /// Whether the core has been asked nothing: all that was sent before is answered once a ping is.
     pub(super) fn nothing_was_asked(&mut self) -> bool {
-        self.core.try_recv().is_err()
+        self.core.try_recv().is_none()
     }
 }
 

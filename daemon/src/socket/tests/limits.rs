@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use tokend_proto::{ErrorCode, Request, codec, limits};
+use tokend_proto::{ErrorCode, Reply, Request, codec, limits};
 
-use super::super::Limits;
 use super::super::admission::MAX_LISTS_PER_UID;
+use super::super::{Limits, Message};
 use super::harness::{Daemon, get};
+use super::lists::whole;
 use crate::core::effect::Outcome;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -124,14 +125,14 @@ fn lists_are_limited_for_each_user() {
     other.send(1, &status);
     daemon.question();
     for (_, _, reply) in open {
-        reply.send(Outcome::Status(Vec::new()));
+        reply.send(Outcome::Status(whole(Vec::new())));
     }
     for peer in &mut peers {
         for _ in 0..MAX_LISTS_PER_UID / 2 {
             peer.reply_to(1);
         }
         peer.send(1, &status);
-        daemon.question().2.send(Outcome::Status(Vec::new()));
+        daemon.question().2.send(Outcome::Status(whole(Vec::new())));
         peer.reply_to(1);
     }
 }
@@ -143,6 +144,41 @@ fn a_full_queue_is_answered_busy() {
     peer.send(1, &get("campus"));
     assert_eq!(peer.refused(&get("campus")), ErrorCode::Busy);
     assert!(peer.is_served());
+}
+
+#[test]
+fn a_user_that_fills_its_share_of_the_queue_holds_nobody_up() {
+    let mut daemon = Daemon::with(Limits::default(), 320);
+    let mut flooders = [daemon.connect_as(1_000), daemon.connect_as(1_000)];
+    let mut taken = 0;
+    'all: for flooder in &mut flooders {
+        for id in 0..200 {
+            flooder.send(id, &get("campus"));
+            flooder.send(1_000, &Request::Ping);
+            match flooder.receive().1 {
+                Reply::Pong { .. } => taken += 1,
+                Reply::Error(error) => {
+                    assert_eq!(error.code, ErrorCode::Busy);
+                    assert!(error.message.contains("150 requests of user 1000"), "{}", error.message);
+                    break 'all;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(taken, 150, "half of what is not kept for root");
+    let (mut other, mut root) = (daemon.connect_as(1_001), daemon.connect_as(0));
+    other.send(1, &get("legacy"));
+    root.send(1, &Request::Explain { name: "legacy" });
+    assert!(other.is_served() && root.is_served(), "neither was refused");
+    let mut users: Vec<u32> = (0..4)
+        .map(|_| match daemon.message() {
+            Message::Ask { asker, .. } => asker.uid,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    users[1..3].sort_unstable();
+    assert_eq!(users, [1_000, 0, 1_001, 1_000], "they take turns");
 }
 
 #[test]

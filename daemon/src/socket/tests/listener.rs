@@ -5,27 +5,11 @@ use super::*;
 use std::os::unix::net::UnixStream;
 
 fn listener(path: &Path) -> Result<Listener, ListenError> {
-    bind(path, SocketGroup::Own)
+    Listener::bind(path, Admitted::OwnGroup)
 }
 
-fn bind(path: &Path, group: SocketGroup) -> Result<Listener, ListenError> {
-    Listener::bind(path, group, &Usual)
-}
-
-/// A machine that has the usual group, which is not ours.
-struct Usual;
-
+/// Of a group that is not ours.
 const FOREIGN: u32 = 54_321;
-
-impl Accounts for Usual {
-    fn user(&self, _name: &str) -> io::Result<Option<u32>> {
-        Ok(None)
-    }
-
-    fn group(&self, name: &str) -> io::Result<Option<u32>> {
-        Ok((name == "tokend-users").then_some(FOREIGN))
-    }
-}
 
 /// A socket file whose listener has died.
 fn leave_stale(path: &Path) {
@@ -144,14 +128,15 @@ fn the_group_is_set_and_one_that_is_not_ours_to_give_to_is_an_error_only_if_it_w
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokend.sock");
     let own = nix::unistd::getegid().as_raw();
-    let bound = bind(&path, SocketGroup::Asked(own)).unwrap();
+    let bound = Listener::bind(&path, Admitted::Group(own)).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().gid(), own);
+    assert!(bound.narrow_door().is_none());
     drop(bound);
-    let usual = bind(&path, SocketGroup::Usual).unwrap();
+    let usual = Listener::bind(&path, Admitted::GroupIfPossible(FOREIGN)).unwrap();
     let is_root = nix::unistd::geteuid().is_root();
     assert_eq!(fs::metadata(&path).unwrap().gid(), if is_root { FOREIGN } else { own });
     drop(usual);
-    match bind(&path, SocketGroup::Asked(FOREIGN)) {
+    match Listener::bind(&path, Admitted::Group(FOREIGN)) {
         Ok(_) => assert!(is_root),
         Err(error) => assert!(error.to_string().contains("root or a member"), "{error}"),
     }
@@ -167,4 +152,22 @@ fn a_socket_that_is_handed_over_has_to_listen_and_is_not_removed() {
     fs::remove_file(&path).unwrap();
     drop(Listener::handed_over(UnixListener::bind(&path).unwrap()).unwrap());
     assert!(path.exists());
+}
+
+#[test]
+fn a_socket_whose_group_is_not_known_yet_is_its_users_alone_until_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokend.sock");
+    let bound = Listener::bind(&path, Admitted::NobodyYet).unwrap();
+    let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode(), 0o600);
+    let own = nix::unistd::getegid().as_raw();
+    let door = bound.narrow_door().unwrap();
+    door.open_to(own).unwrap();
+    assert_eq!((mode(), fs::metadata(&path).unwrap().gid()), (0o660, own));
+    let beside = folder.path().join("other.sock");
+    let _other = Listener::bind(&beside, Admitted::NobodyYet).unwrap();
+    fs::rename(&beside, &path).unwrap();
+    assert!(door.open_to(own).is_err(), "it is another socket's");
+    assert_eq!(mode(), 0o600);
 }

@@ -1,88 +1,130 @@
-//! Status and tenants: filtered, in pages.
+//! Status and tenants: in pages, each put together from what the core finds.
 
-use tokend_proto::{ErrorCode, Health, NameStatus, Reply, Request, StatusPage, Tenant};
+use tokend_proto::{ErrorCode, Health, NameStatus, Reply, Request, Tenant, TokenName};
 
-use super::harness::{Daemon, Peer, rule};
+use super::super::pages::ENTRIES;
+use super::harness::{Daemon, rule, token_name};
 use super::name_status::name_status;
 use crate::core::effect::Outcome;
 use crate::core::input::Question;
+use crate::core::page::{Page, Part, Reader, Rest};
 
 pub(super) fn status(name: &str) -> NameStatus {
     name_status(name, Health::Good)
 }
 
-fn page(daemon: &mut Daemon, peer: &mut Peer, after: Option<&str>, all: &[NameStatus]) -> StatusPage {
-    peer.send(1, &Request::Status { name: None, after });
-    let (_, question, reply) = daemon.question();
-    assert!(matches!(question, Question::Status));
-    reply.send(Outcome::Status(all.to_vec()));
+/// All that there is.
+pub(super) fn whole<T, K>(entries: Vec<T>) -> Part<T, K> {
+    Part { entries, rest: Rest::Nothing }
+}
+
+/// The question for a page of status, answered.
+fn answer(daemon: &mut Daemon, part: Part<NameStatus, TokenName>) -> Page<TokenName> {
+    match daemon.question() {
+        (_, Question::Status { page }, reply) => {
+            reply.send(Outcome::Status(part));
+            *page
+        }
+        (_, other, _) => panic!("{other:?}"),
+    }
+}
+
+fn names(count: usize) -> Vec<NameStatus> {
+    (0..count).map(|n| status(&format!("profile-{n:04}"))).collect()
+}
+
+#[test]
+fn a_page_of_status_is_what_the_core_finds_with_what_the_socket_knows() {
+    let mut daemon = Daemon::start();
+    daemon.set_rules(vec![rule(&["campus"], 1_000)]);
+    let mut peer = daemon.connect_as(1_000);
+    for (rest, more) in [(Rest::Nothing, false), (Rest::More, true)] {
+        peer.send(1, &Request::Status { name: None, after: Some("a") });
+        let page = answer(&mut daemon, Part { entries: names(ENTRIES), rest });
+        assert_eq!((page.after, page.room), (Some(token_name("a")), ENTRIES));
+        let Reader { access, peer: who } = page.reader;
+        assert!(access.may_read(&who, &token_name("campus")) && !access.may_read(&who, &token_name("legacy")));
+        match peer.reply_to(1) {
+            Reply::Status(page) => {
+                assert_eq!((page.names, page.more), (names(ENTRIES), more));
+                assert_eq!((page.version.as_str(), page.notes), (env!("CARGO_PKG_VERSION"), vec!["a note".to_owned()]));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_page_that_is_not_full_is_gone_on_with() {
+    let mut daemon = Daemon::start();
+    let mut peer = daemon.connect();
+    peer.send(1, &Request::Status { name: None, after: None });
+    let all = names(ENTRIES);
+    let at = |name: &str| Rest::After(token_name(name));
+    answer(&mut daemon, Part { entries: all[..1].to_vec(), rest: at("m") });
+    let page = answer(&mut daemon, Part { entries: Vec::new(), rest: at("n") });
+    assert_eq!((page.after, page.room), (Some(token_name("m")), ENTRIES - 1));
+    answer(&mut daemon, Part { entries: all[1..].to_vec(), rest: at("o") });
+    let page = answer(&mut daemon, whole(Vec::new()));
+    assert_eq!((page.after, page.room), (Some(token_name("o")), 0), "whether there are more has to be found out");
     match peer.reply_to(1) {
-        Reply::Status(page) => page,
+        Reply::Status(page) => assert!(page.names == all && !page.more),
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn pages_of_status_hold_every_name_once_and_in_order() {
+fn a_page_begins_again_when_other_rules_come_into_force() {
     let mut daemon = Daemon::start();
-    let mut peer = daemon.connect();
-    let all: Vec<_> = (0..2_000).map(|n| status(&format!("profile-{n:04}"))).collect();
-    let (mut seen, mut pages, mut after) = (Vec::new(), 0, None::<String>);
-    loop {
-        let page = page(&mut daemon, &mut peer, after.as_deref(), &all);
-        assert_eq!((page.version.as_str(), &page.notes[..]), (env!("CARGO_PKG_VERSION"), &["a note".to_owned()][..]));
-        pages += 1;
-        seen.extend(page.names);
-        if !page.more {
-            break;
-        }
-        after = Some(seen.last().unwrap().name.clone());
-    }
-    assert_eq!(seen, all);
-    assert!(pages > 1);
-}
-
-#[test]
-fn status_shows_only_readable_names() {
-    let mut daemon = Daemon::start();
-    daemon.set_rules(vec![rule(&["campus"], 1_000)]);
     let mut peer = daemon.connect_as(1_000);
-    let all = [status("campus"), status("legacy")];
-    let names = page(&mut daemon, &mut peer, None, &all).names;
-    assert_eq!(names, [status("campus")]);
+    peer.send(1, &Request::Status { name: None, after: Some("a") });
+    answer(&mut daemon, Part { entries: vec![status("legacy")], rest: Rest::After(token_name("m")) });
+    let (_, _, reply) = daemon.question();
+    daemon.set_rules(vec![rule(&["campus"], 1_000)]);
+    reply.send(Outcome::Status(whole(vec![status("mine")])));
+    let page = answer(&mut daemon, whole(vec![status("campus")]));
+    assert_eq!((page.after, page.room), (Some(token_name("a")), ENTRIES));
+    assert!(!page.reader.access.may_read(&page.reader.peer, &token_name("legacy")));
+    match peer.reply_to(1) {
+        Reply::Status(page) => assert_eq!(page.names, [status("campus")]),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
 fn the_status_of_one_name_is_that_name_or_an_error() {
     let mut daemon = Daemon::start();
     let mut peer = daemon.connect();
-    for (name, known) in [("campus", true), ("nothing", false)] {
+    for (name, found) in [("campus", vec![status("campus")]), ("nothing", Vec::new())] {
         peer.send(1, &Request::Status { name: Some(name), after: None });
-        daemon.question().2.send(Outcome::Status(vec![status("campus"), status("legacy")]));
+        let (_, question, reply) = daemon.question();
+        assert!(matches!(question, Question::StatusOf { name: asked } if asked == token_name(name)));
+        reply.send(Outcome::Status(whole(found.clone())));
         match peer.reply_to(1) {
-            Reply::Status(page) => assert!(known && page.names == [status("campus")] && !page.more),
-            Reply::Error(error) => assert!(!known && error.code == ErrorCode::NoSuchName),
+            Reply::Status(page) => assert!(!found.is_empty() && page.names == found && !page.more),
+            Reply::Error(error) => assert!(found.is_empty() && error.code == ErrorCode::NoSuchName),
             other => panic!("{other:?}"),
         }
     }
 }
 
 #[test]
-fn tenants_are_filtered_and_go_on_after_an_id() {
+fn tenants_go_on_after_an_id() {
     let mut daemon = Daemon::start();
-    let ids: Vec<String> = (0..3).map(|n| format!("{n:032x}")).collect();
-    daemon.set_rules(vec![rule(&[&format!("msp/{}", ids[0]), &format!("msp/{}", ids[2])], 1_000)]);
-    let mut peer = daemon.connect_as(1_000);
-    let all: Vec<_> =
-        ids.iter().map(|id| Tenant { id: id.clone(), workspace_name: format!("Workspace {id}") }).collect();
-    for (after, expected) in [(None, vec![&all[0], &all[2]]), (Some(ids[0].as_str()), vec![&all[2]])] {
-        peer.send(1, &Request::Tenants { profile: "msp", after });
-        let (_, question, reply) = daemon.question();
-        assert!(matches!(question, Question::Tenants { profile } if profile.as_str() == "msp"));
-        reply.send(Outcome::Tenants(all.clone()));
-        match peer.reply_to(1) {
-            Reply::Tenants(page) => assert!(page.tenants.iter().eq(expected) && !page.more),
-            other => panic!("{other:?}"),
+    let mut peer = daemon.connect();
+    let id = format!("{:032x}", 7);
+    peer.send(1, &Request::Tenants { profile: "msp", after: Some(&id) });
+    let (_, question, reply) = daemon.question();
+    match question {
+        Question::Tenants { profile, page } => {
+            assert_eq!((profile.as_str(), page.after, page.room), ("msp", Some(id.parse().unwrap()), ENTRIES));
         }
+        other => panic!("{other:?}"),
+    }
+    let tenant = Tenant { id: format!("{:032x}", 8), workspace_name: "Eight".into() };
+    reply.send(Outcome::Tenants(whole(vec![tenant.clone()])));
+    match peer.reply_to(1) {
+        Reply::Tenants(page) => assert!(page.tenants == [tenant] && !page.more),
+        other => panic!("{other:?}"),
     }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use tokend_proto::{ErrorCode, NameRights, NameStatus, Reply, Request};
+use tokend_proto::{ErrorCode, NameRights, Reply, Request, TokenName};
 
-use super::harness::{Daemon, get, rule};
-use super::lists::status;
+use super::harness::{Daemon, get, rule, token_name};
+use super::lists::whole;
 use crate::core::access::Rule;
 use crate::core::effect::Outcome;
 use crate::core::input::Question;
+use crate::core::page::Reader;
 use crate::core::unit::{NoUnit, PeerUnit};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -67,16 +68,19 @@ fn rights_are_who_one_is_and_what_one_may_have() {
     let admin = Rule { admin: true, ..rule(&["legacy"], 1_000) };
     daemon.set_rules(vec![for_unit(&["campus", "msp/*"], "exporter@.service"), admin]);
     let acme = "msp/497f6eca62764993bfeb53cbbbba6f08";
-    let all: Vec<NameStatus> = ["campus", "legacy", "msp", acme, "other"].map(status).into();
-
     let cases = [(exporter(), vec!["campus", "legacy", acme]), (Err(NoUnit::Ended), vec!["legacy"])];
     for (unit, expected) in cases {
         daemon.set_unit(Some(unit.clone()));
         let mut peer = daemon.connect_as(1_000);
         peer.send(1, &Request::Rights { after: None });
         let (_, question, reply) = daemon.question();
-        assert!(matches!(question, Question::Status));
-        reply.send(Outcome::Status(all.clone()));
+        let Question::Rights { page } = question else { panic!("{question:?}") };
+        let Reader { access, peer: who } = page.reader;
+        let readable = ["campus", "legacy", "msp", acme, "other"].map(token_name);
+        let readable = readable.iter().filter(|name| access.may_read(&who, name));
+        let entry =
+            |name: &TokenName| NameRights { name: name.to_string(), label: None, admin: access.may_admin(&who, name) };
+        reply.send(Outcome::Rights(whole(readable.map(entry).collect())));
         let Reply::Rights(rights) = peer.reply_to(1) else { panic!("no rights") };
         let names: Vec<&str> = rights.names.iter().map(|name| name.name.as_str()).collect();
         assert_eq!((names, rights.more), (expected, false));

@@ -81,8 +81,7 @@ fn a_folder_that_others_can_write_to_is_refused() {
 #[test]
 fn what_belongs_to_somebody_else_is_refused() {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: only root can give a file away");
-        return;
+        return skipped::because("only root can give a file away");
     }
     let folder = one_record();
     std::os::unix::fs::chown(file(folder.path(), ".rec"), Some(4711), None).unwrap();
@@ -126,8 +125,7 @@ fn the_lock_ends_with_the_process_that_held_it() {
         .stdout(std::process::Stdio::piped())
         .spawn()
     else {
-        eprintln!("skipped: no flock(1)");
-        return;
+        return skipped::because("there is no flock(1) here");
     };
     let mut said = [0; 5];
     io::Read::read_exact(other.stdout.as_mut().unwrap(), &mut said).unwrap();
@@ -150,7 +148,7 @@ impl Mounted {
         if status.is_ok_and(|status| status.success()) {
             return Some(Self(folder));
         }
-        eprintln!("skipped: only root can mount a file system");
+        skipped::because("only root can mount a file system");
         None
     }
 

@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokend_proto::{Fingerprint, ProfileName, Secret};
+use tokio::task::JoinSet;
 
-use super::{SecretSource, Surroundings};
+use super::{SecretProblem, SecretSource, Surroundings};
 use crate::core::exchange::{SecretVersion, SecretVersions};
 
 /// Texts kept of one profile at most. Only those of its newest reading and of the one before are: a request may still
@@ -62,11 +63,12 @@ impl SecretCache {
         Self { surroundings, known: Mutex::default() }
     }
 
-    /// Reads all sources of a profile, one after the other, and says which versions of its secrets there are now.
+    /// Reads all sources of a profile at the same time, and says which versions of its secrets there are now.
     pub async fn read(&self, profile: &ProfileName, sources: &ProfileSecrets) -> SecretVersions {
         let mut versions = SecretVersions::default();
-        for source in &sources.client {
-            match source.read(&self.surroundings).await {
+        let mut results = self.read_all(sources).await.into_iter();
+        for (source, result) in sources.client.iter().zip(results.by_ref()) {
+            match result {
                 Ok(secret) => {
                     let version = self.lock().version_of(profile, secret);
                     // Two sources with one text are one secret: there is no use in trying it twice.
@@ -77,14 +79,26 @@ impl SecretCache {
                 Err(problem) => versions.problems.push(format!("client_secret from {source}: {problem}")),
             }
         }
-        if let Some(source) = &sources.password {
-            match source.read(&self.surroundings).await {
+        if let Some((source, result)) = sources.password.iter().zip(results).next() {
+            match result {
                 Ok(secret) => versions.password = Some(self.lock().version_of(profile, secret)),
                 Err(problem) => versions.problems.push(format!("login.password from {source}: {problem}")),
             }
         }
         self.lock().end_reading(profile, &versions);
         versions
+    }
+
+    /// Of the client's secrets in their order, then of the password.
+    async fn read_all(&self, sources: &ProfileSecrets) -> Vec<Result<Secret, SecretProblem>> {
+        let mut readings = JoinSet::new();
+        for (place, source) in sources.client.iter().chain(&sources.password).enumerate() {
+            let (source, surroundings) = (source.clone(), Arc::clone(&self.surroundings));
+            readings.spawn(async move { (place, source.read(&surroundings).await) });
+        }
+        let mut results: Vec<_> = readings.join_all().await;
+        results.sort_by_key(|(place, _)| *place);
+        results.into_iter().map(|(_, result)| result).collect()
     }
 
     /// The text of a version that a recent reading of this profile named.

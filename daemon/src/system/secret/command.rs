@@ -1,33 +1,55 @@
 //! A secret that a program prints.
 //!
-//! The program gets no shell, no terminal and almost no environment, and nothing that it started in its process
-//! group outlives it.
+//! The program gets no shell, no terminal and almost no environment, and nothing of its session outlives it that did not
+//! leave it. It is started and attended to on threads that nobody joins: already to start a program may hang, when it
+//! lies on a dead mount.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::pin::pin;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::Pid;
 use tokend_proto::Secret;
-use tokio::io::AsyncReadExt;
-use tokio::process::{ChildStdout, Command};
-use tokio::sync::Semaphore;
-use zeroize::Zeroizing;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep};
 
-use super::{MAX_SECRET, SecretProblem, Surroundings, secret_from};
+use super::child::Program;
+use super::said::Said;
+use super::{SecretProblem, Surroundings};
+use crate::system::detached::{Threads, Undone};
 
-/// How long a command may take.
+/// How long a command may take, from its start to its end.
 pub const TIME_OUT: Duration = Duration::from_secs(10);
 
-/// How many commands run at the same time; more wait. At start every profile reads its secrets at once.
-pub const MAX_COMMANDS_AT_ONCE: usize = 4;
+/// How many commands begin at the same time; more wait. At start every profile reads its secrets at once.
+pub const MAX_COMMANDS_AT_ONCE: usize = 8;
+
+/// A command that takes longer than this waits for something else than a processor: it leaves its place among those
+/// that begin, so that quick ones do not wait behind such that hang.
+const BEGINNING: Duration = Duration::from_millis(250);
+
+/// Commands at the same time that have taken longer than that. More are not begun until one of these ends or is killed.
+pub const MAX_SLOW_COMMANDS: usize = 128;
+
+/// After its time a command is killed. Where even that has no effect, nobody waits for longer than this.
+const DYING: Duration = Duration::from_secs(1);
 
 /// All of the environment that a command gets.
 const VARIABLES: [&str; 3] = ["PATH", "HOME", "LANG"];
 
-static RUNNING: Semaphore = Semaphore::const_new(MAX_COMMANDS_AT_ONCE);
+/// One thread for a program at a time, only to start it.
+static STARTING: Threads = Threads::new(64);
+
+/// One thread for each command that runs.
+static ATTENDING: Threads = Threads::new(MAX_COMMANDS_AT_ONCE + MAX_SLOW_COMMANDS);
+
+/// Places for commands.
+struct Places {
+    begin: Semaphore,
+    go_on: Semaphore,
+}
+
+static PLACES: Places =
+    Places { begin: Semaphore::const_new(MAX_COMMANDS_AT_ONCE), go_on: Semaphore::const_new(MAX_SLOW_COMMANDS) };
 
 /// Runs the program and takes what it prints.
 pub(super) async fn run(
@@ -35,97 +57,55 @@ pub(super) async fn run(
     arguments: &[String],
     surroundings: &Surroundings,
 ) -> Result<Secret, SecretProblem> {
-    run_within(TIME_OUT, program, arguments, surroundings).await
+    let variables = VARIABLES.iter().filter_map(|name| Some((*name, surroundings.variable(name)?)));
+    let (path, arguments, variables) = (program.to_owned(), arguments.to_vec(), variables.collect());
+    PLACES.run(TIME_OUT, Program { path, arguments, variables }).await
 }
 
-async fn run_within(
-    limit: Duration,
-    program: &Path,
-    arguments: &[String],
-    surroundings: &Surroundings,
-) -> Result<Secret, SecretProblem> {
-    let _place = RUNNING.acquire().await.expect("the semaphore is never closed");
-    let not_started = |error: std::io::Error| SecretProblem::NotStarted { why: error.kind().to_string() };
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .envs(VARIABLES.iter().filter_map(|name| Some((*name, surroundings.variable(name)?))))
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(not_started)?;
-    let pid = child.id().and_then(|id| i32::try_from(id).ok()).expect("a child that was not waited for has an id");
-    let group = Group(Pid::from_raw(pid));
-    let stdout = child.stdout.take().expect("stdout is piped");
+impl Places {
+    async fn run(&self, limit: Duration, program: Program) -> Result<Secret, SecretProblem> {
+        let begins = place(&self.begin).await;
+        let mut running = pin!(run_now(limit, program));
+        tokio::select! {
+            biased;
+            result = &mut running => return result,
+            () = sleep(BEGINNING) => {}
+        }
+        let _goes_on = tokio::select! {
+            biased;
+            result = &mut running => return result,
+            goes_on = place(&self.go_on) => goes_on,
+        };
+        drop(begins);
+        running.await
+    }
+}
 
-    let printed = tokio::time::timeout(limit, async {
-        let printed = tokio::join!(read_capped(stdout, &group), async {
-            until_exit(group.0).await;
-            // Whoever still holds the pipe would keep its reader waiting.
-            group.kill();
-        });
-        printed.0
+async fn place(places: &Semaphore) -> SemaphorePermit<'_> {
+    places.acquire().await.expect("the semaphore is never closed")
+}
+
+async fn run_now(limit: Duration, program: Program) -> Result<Secret, SecretProblem> {
+    let deadline = Instant::now() + limit;
+    let path = program.path.to_string_lossy().into_owned();
+    let child = STARTING.within(&path, limit, move || program.start()).await.map_err(|undone| match undone {
+        Undone::Hangs(limit) => SecretProblem::Hangs { limit },
+        Undone::Crowded | Undone::Failed => SecretProblem::NotTried { why: undone.to_string() },
+    })??;
+    // A reading that is given up ends the command, wherever it is.
+    let ender = child.ender();
+    let key = ender.number();
+    let attending = ATTENDING.within(&key, limit + DYING, move || child.attend(deadline, limit));
+    attending.await.unwrap_or_else(|undone| match undone {
+        Undone::Hangs(_) => Err(SecretProblem::TimedOut { limit, said: Said::default() }),
+        Undone::Crowded | Undone::Failed => Err(SecretProblem::NotTried { why: undone.to_string() }),
     })
-    .await;
-    drop(group);
-    let printed = match printed {
-        Ok(printed) => printed?,
-        // The child is reaped by the runtime.
-        Err(_) => return Err(SecretProblem::TimedOut { limit }),
-    };
-    if printed.len() > MAX_SECRET {
-        return Err(SecretProblem::TooLong);
-    }
-    let status = child.wait().await.map_err(|error| SecretProblem::Io { why: error.kind().to_string() })?;
-    if status.success() { secret_from(printed) } else { Err(SecretProblem::CommandFailed { how: status.to_string() }) }
-}
-
-/// A process group whose leader has not been reaped: its number is nobody else's. Killed on drop.
-struct Group(Pid);
-
-impl Group {
-    fn kill(&self) {
-        // ESRCH means that nothing is left of it.
-        let _ = killpg(self.0, Signal::SIGKILL);
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-/// Waits until the process has ended but does not reap it, so that its number, which names its group, stays taken
-/// until the group is killed. The thread that waits ends with the process, and that ends with the group.
-async fn until_exit(pid: Pid) {
-    let waiting = tokio::task::spawn_blocking(move || {
-        while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(nix::errno::Errno::EINTR) {}
-    });
-    // It fails only when the runtime stops.
-    let _ = waiting.await;
-}
-
-/// Reads to the end, or one byte more than is accepted: then the group is killed. The buffer is not moved while it
-/// fills: no unwiped copy is left behind.
-async fn read_capped(stdout: ChildStdout, group: &Group) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET + 1));
-    let most = u64::try_from(MAX_SECRET).expect("64 KiB fit") + 1;
-    let read = stdout.take(most).read_to_end(&mut bytes).await;
-    if read.is_err() || bytes.len() > MAX_SECRET {
-        group.kill();
-    }
-    read.map_err(|error| SecretProblem::Io { why: error.kind().to_string() })?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
 
     use super::*;
 
@@ -136,7 +116,8 @@ mod tests {
 
     async fn shell(limit: Duration, script: &str) -> Result<Secret, SecretProblem> {
         let arguments = ["-c".to_owned(), script.to_owned()];
-        run_within(limit, &PathBuf::from("/bin/sh"), &arguments, &surroundings()).await
+        let variables = vec![("PATH", "/usr/bin:/bin".into())];
+        run_now(limit, Program { path: "/bin/sh".into(), arguments: arguments.to_vec(), variables }).await
     }
 
     const LONG: Duration = Duration::from_secs(60);
@@ -169,9 +150,12 @@ mod tests {
         assert_eq!(shell(LONG, "pwd; cat; echo end").await, Ok(Secret::from("/\nend")));
     }
 
+    fn message(result: Result<Secret, SecretProblem>) -> String {
+        result.expect_err("it fails").to_string()
+    }
+
     #[tokio::test]
     async fn a_command_that_fails_is_named_by_its_status_and_nothing_that_it_printed() {
-        let message = |result: Result<Secret, SecretProblem>| result.expect_err("it fails").to_string();
         assert_eq!(
             message(shell(LONG, "echo hunter2; echo hunter2 >&2; exit 3").await),
             "it ended with exit status: 3; it has to print the secret and end with status 0"
@@ -184,13 +168,16 @@ mod tests {
             message(run(Path::new("/no/such/program"), &[], &surroundings()).await),
             "it cannot be started: entity not found; name an executable file by its absolute path"
         );
-        assert_eq!(shell(LONG, "true").await, Err(SecretProblem::Empty));
+        assert_eq!(
+            message(shell(LONG, "echo no agent >&2; echo").await),
+            "it printed nothing (it said \"no agent\"); it has to print the secret and end with status 0"
+        );
     }
 
     #[tokio::test]
     async fn a_command_that_closes_its_output_first_still_ends_by_itself() {
         let result = shell(LONG, "echo hunter2; exec >&-; for i in 1 2 3 4 5; do /bin/true; done; exit 4").await;
-        assert!(matches!(result, Err(SecretProblem::CommandFailed { how }) if how == "exit status: 4"));
+        assert!(matches!(result, Err(SecretProblem::CommandFailed { how, .. }) if how == "exit status: 4"));
     }
 
     #[tokio::test]
@@ -204,8 +191,98 @@ mod tests {
         let pids = folder.path().join("pid");
         let limit = Duration::from_secs(2);
         let script = format!("sleep 1000 & echo $! > {}; wait", pids.display());
-        assert_eq!(shell(limit, &script).await, Err(SecretProblem::TimedOut { limit }));
+        assert_eq!(shell(limit, &script).await, Err(SecretProblem::TimedOut { limit, said: Said::default() }));
         wait_until_gone(&std::fs::read_to_string(pids).expect("the child's id"));
+    }
+
+    #[tokio::test]
+    async fn of_what_a_command_says_the_last_line_is_told() {
+        assert_eq!(
+            message(shell(LONG, "echo one >&2; echo 'gpg: No secret key' >&2; echo hunter2; exit 2").await),
+            "it ended with exit status: 2 (it said \"gpg: No secret key\"); it has to print the secret and end with status 0"
+        );
+        assert_eq!(
+            message(shell(Duration::from_secs(1), "echo waiting for the agent >&2; exec sleep 1000").await),
+            "it did not end within 1 s and was killed (it said \"waiting for the agent\"); it has to be quicker"
+        );
+        let flood = "i=0; while [ $i -lt 3000 ]; do echo a long line of something >&2; i=$((i + 1)); done; exit 2";
+        assert!(message(shell(LONG, flood).await).contains("\"a long line of something\""), "no pipe is full for ever");
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_keeps_the_output_open_is_left_alone_and_not_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pids = folder.path().join("pid");
+        let script = format!(
+            "setsid sh -c 'echo $$ > {0}.new; mv {0}.new {0}; exec sleep 1000' & until [ -e {0} ]; do :; done; echo hunter2",
+            pids.display()
+        );
+        let begun = Instant::now();
+        assert_eq!(shell(Duration::from_secs(500), &script).await, Ok(Secret::from("hunter2")));
+        assert!(begun.elapsed() < Duration::from_secs(400), "it was not waited for until its end");
+        let agent: i32 = std::fs::read_to_string(pids).expect("its number").trim().parse().expect("a number");
+        kill(Pid::from_raw(agent), Signal::SIGKILL).expect("it lives");
+    }
+
+    #[tokio::test]
+    async fn a_command_leads_a_session_that_has_no_terminal() {
+        let fields = "read -r pid name state parent group session terminal rest < /proc/$$/stat; ";
+        let printed = shell(LONG, &format!("{fields} echo $((session - $$)) $terminal")).await;
+        assert_eq!(printed, Ok(Secret::from("0 0")));
+        assert!(message(shell(LONG, "read -r answer < /dev/tty && echo $answer").await).contains("/dev/tty"));
+    }
+
+    #[tokio::test]
+    async fn at_the_end_of_its_time_groups_of_its_own_die_with_a_command() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pids = folder.path().join("pid");
+        let limit = Duration::from_secs(2);
+        let script = format!("set -m; sleep 1000 & echo $! > {}; wait", pids.display());
+        assert!(matches!(shell(limit, &script).await, Err(SecretProblem::TimedOut { .. })));
+        wait_until_gone(&std::fs::read_to_string(pids).expect("the child's id"));
+    }
+
+    #[tokio::test]
+    async fn no_zombie_is_left() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pids = folder.path().join("pid");
+        let begins = format!("echo $$ > {}; ", pids.display());
+        for ending in
+            ["exit 0", "exit 3", "kill -9 $$", "exec sleep 1000", "while :; do echo hunter2hunter2hunter2; done"]
+        {
+            let _ = shell(Duration::from_secs(1), &format!("{begins}{ending}")).await;
+            let pid = std::fs::read_to_string(&pids).expect("its number");
+            assert!(!Path::new(&format!("/proc/{}", pid.trim())).exists(), "{ending}");
+        }
+    }
+
+    #[tokio::test]
+    async fn commands_that_hang_keep_no_quick_one_waiting() {
+        static FEW: Places = Places { begin: Semaphore::const_new(1), go_on: Semaphore::const_new(5) };
+        let program = |script: &str| {
+            let arguments = vec!["-c".to_owned(), script.to_owned()];
+            Program { path: "/bin/sh".into(), arguments, variables: vec![("PATH", "/usr/bin:/bin".into())] }
+        };
+        let hanging: Vec<_> =
+            (0..5).map(|_| tokio::spawn(FEW.run(Duration::from_secs(500), program("exec sleep 1000")))).collect();
+        while FEW.go_on.available_permits() > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(FEW.run(LONG, program("echo hunter2")).await, Ok(Secret::from("hunter2")));
+        assert!(hanging.iter().all(|hanging| !hanging.is_finished()));
+        hanging.into_iter().for_each(|hanging| hanging.abort());
+    }
+
+    #[tokio::test]
+    async fn a_program_that_cannot_even_be_started_keeps_no_other_waiting() {
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let hangs = STARTING.begin("/bin/true", move || released.recv().is_ok()).expect("begun");
+        let limit = Duration::from_millis(10);
+        let program = Program { path: "/bin/true".into(), arguments: Vec::new(), variables: Vec::new() };
+        assert_eq!(run_now(limit, program).await, Err(SecretProblem::Hangs { limit }));
+        assert_eq!(shell(LONG, "echo hunter2").await, Ok(Secret::from("hunter2")));
+        release.send(()).expect("it waits for this");
+        assert!(hangs.await.expect("released"));
     }
 
     #[tokio::test]

@@ -5,24 +5,40 @@
 //! which of several is tried, in the core.
 
 mod cache;
+mod child;
 mod command;
 mod file;
 mod problem;
+mod said;
+mod session;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokend_proto::Secret;
 use zeroize::Zeroizing;
 
 pub use cache::{ProfileSecrets, SecretCache};
-pub use command::{MAX_COMMANDS_AT_ONCE, TIME_OUT};
+pub use command::{MAX_COMMANDS_AT_ONCE, MAX_SLOW_COMMANDS, TIME_OUT};
 pub use problem::SecretProblem;
+pub use said::Said;
+
+use crate::system::detached::{Threads, Undone};
 
 /// Longest secret accepted, in bytes, with its trailing newlines.
 pub const MAX_SECRET: usize = 64 * 1024;
+
+/// How long a file may take: it may lie on a file system that does not answer.
+pub const FILE_TIME_OUT: Duration = Duration::from_secs(10);
+
+/// One thread for each file that hangs; more wait for a thread.
+static READING: Threads = Threads::new(MAX_FILES_AT_ONCE);
+
+/// Files of secrets that are read, or hang, at the same time.
+pub const MAX_FILES_AT_ONCE: usize = 256;
 
 /// The variable by which systemd tells where the credentials are (systemd.exec(5), "LoadCredential=").
 pub const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
@@ -121,41 +137,90 @@ impl fmt::Debug for Surroundings {
 }
 
 impl SecretSource {
-    /// Reads the secret, unless a command has to be run for it: then `None`.
+    /// Reads the secret, unless a command has to be run for it: then `None`. A file is read where the call is made, and
+    /// may hang there.
     #[must_use]
     pub fn read_without_running(&self, surroundings: &Surroundings) -> Option<Result<Secret, SecretProblem>> {
-        Some(match self {
-            Self::Credential { name } => read_credential(name, surroundings),
-            Self::File { path } => {
-                file::read(path, file::Rules::Strict { uid: surroundings.uid, gid: surroundings.gid })
-            }
-            Self::Env { variable } => read_variable(variable, surroundings),
-            Self::Command { .. } => return None,
-        })
+        match self.way(surroundings) {
+            Way::Known(result) => Some(result),
+            Way::File(file) => Some(file.read()),
+            Way::Command { .. } => None,
+        }
     }
 
-    /// Reads the secret. Files are read where the call is made (they are small); a command is waited for.
+    /// Reads the secret. Whatever hangs is waited for no longer than ten seconds, and nobody else waits for it.
     ///
     /// # Errors
     ///
     /// A [`SecretProblem`] that names what is wrong and what would be right.
     pub async fn read(&self, surroundings: &Surroundings) -> Result<Secret, SecretProblem> {
+        match self.way(surroundings) {
+            Way::Known(result) => result,
+            Way::File(file) => file.read_within(FILE_TIME_OUT).await,
+            Way::Command { program, arguments } => command::run(program, arguments, surroundings).await,
+        }
+    }
+
+    fn way(&self, surroundings: &Surroundings) -> Way<'_> {
         match self {
-            Self::Command { program, arguments } => command::run(program, arguments, surroundings).await,
-            _ => self.read_without_running(surroundings).expect("only a command has to be run"),
+            Self::Credential { name } => match credentials(surroundings) {
+                Some(folder) => {
+                    let path = Path::new(&folder).join(name);
+                    Way::File(SecretFile { path, rules: file::Rules::Credential, credential: Some(name.clone()) })
+                }
+                None => Way::Known(Err(SecretProblem::NoCredentials { name: name.clone() })),
+            },
+            Self::File { path } => {
+                let rules = file::Rules::Strict { uid: surroundings.uid, gid: surroundings.gid };
+                Way::File(SecretFile { path: path.clone(), rules, credential: None })
+            }
+            Self::Env { variable } => Way::Known(read_variable(variable, surroundings)),
+            Self::Command { program, arguments } => Way::Command { program, arguments },
         }
     }
 }
 
-fn read_credential(name: &str, surroundings: &Surroundings) -> Result<Secret, SecretProblem> {
-    let folder = surroundings
-        .variable(CREDENTIALS_DIRECTORY)
-        .filter(|folder| !folder.is_empty())
-        .ok_or_else(|| SecretProblem::NoCredentials { name: name.to_owned() })?;
-    file::read(&Path::new(&folder).join(name), file::Rules::Credential).map_err(|problem| match problem {
-        SecretProblem::NoFile { .. } => SecretProblem::NoCredential { name: name.to_owned() },
-        other => other,
-    })
+/// How a secret is read.
+enum Way<'a> {
+    /// It has been.
+    Known(Result<Secret, SecretProblem>),
+    File(SecretFile),
+    Command {
+        program: &'a Path,
+        arguments: &'a [String],
+    },
+}
+
+/// A file that holds a secret.
+struct SecretFile {
+    path: PathBuf,
+    rules: file::Rules,
+    /// The name of the credential that it is.
+    credential: Option<String>,
+}
+
+impl SecretFile {
+    fn read(self) -> Result<Secret, SecretProblem> {
+        file::read(&self.path, self.rules).map_err(|problem| match (problem, self.credential) {
+            (SecretProblem::NoFile { .. }, Some(name)) => SecretProblem::NoCredential { name },
+            (other, _) => other,
+        })
+    }
+
+    /// On a thread of its own; those who read the same file read it one after the other.
+    async fn read_within(self, limit: Duration) -> Result<Secret, SecretProblem> {
+        let key = self.path.to_string_lossy().into_owned();
+        READING.within(&key, limit, move || self.read()).await.unwrap_or_else(|undone| {
+            Err(match undone {
+                Undone::Hangs(limit) => SecretProblem::Hangs { limit },
+                Undone::Crowded | Undone::Failed => SecretProblem::NotTried { why: undone.to_string() },
+            })
+        })
+    }
+}
+
+fn credentials(surroundings: &Surroundings) -> Option<OsString> {
+    surroundings.variable(CREDENTIALS_DIRECTORY).filter(|folder| !folder.is_empty())
 }
 
 fn read_variable(variable: &str, surroundings: &Surroundings) -> Result<Secret, SecretProblem> {
@@ -233,6 +298,40 @@ mod tests {
             "the variable is not set in the daemon's environment; set it (in a unit: EnvironmentFile=), or name another \
              source"
         );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_hangs_is_given_up_and_keeps_nobody_else_waiting() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let surroundings = Surroundings::of_this_process();
+        let file = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "hunter2").expect("written");
+            file::chmod(&path, 0o600);
+            SecretSource::File { path }
+        };
+        let (hung, good) = (file("hung"), file("good"));
+        let secret_file = |source: &SecretSource| match source.way(&surroundings) {
+            Way::File(file) => file,
+            _ => unreachable!("it is a file"),
+        };
+        let path = secret_file(&hung).path.to_string_lossy().into_owned();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let hangs = READING.begin(&path, move || released.recv().is_ok()).expect("begun");
+        let moment = Duration::from_millis(10);
+        let read = || secret_file(&hung).read_within(moment);
+        for _ in 0..3 {
+            assert_eq!(read().await, Err(SecretProblem::Hangs { limit: moment }));
+        }
+        assert_eq!(good.read(&surroundings).await, Ok(Secret::from("hunter2")));
+        assert_eq!(
+            SecretProblem::Hangs { limit: FILE_TIME_OUT }.to_string(),
+            "it did not answer within 10 s; its file system hangs, or one on the way to it"
+        );
+        release.send(()).expect("it waits for this");
+        assert!(hangs.await.expect("released"));
+        let both = tokio::join!(hung.read(&surroundings), hung.read(&surroundings));
+        assert_eq!(both, (Ok(Secret::from("hunter2")), Ok(Secret::from("hunter2"))));
     }
 
     #[test]

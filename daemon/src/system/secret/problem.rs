@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::MAX_SECRET;
+use super::said::Said;
 
 /// Why a secret could not be read, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,6 +109,18 @@ pub enum SecretProblem {
         /// As the operating system says it.
         why: String,
     },
+    /// Neither an answer nor a failure.
+    #[error("it did not answer within {} s; its file system hangs, or one on the way to it", limit.as_secs())]
+    Hangs {
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// It was not even tried.
+    #[error("it was not read: {why}")]
+    NotTried {
+        /// What keeps it.
+        why: String,
+    },
     /// The command could not be started.
     #[error("it cannot be started: {why}; name an executable file by its absolute path")]
     NotStarted {
@@ -115,15 +128,25 @@ pub enum SecretProblem {
         why: String,
     },
     /// The command ended with another status than 0.
-    #[error("it ended with {how}; it has to print the secret and end with status 0")]
+    #[error("it ended with {how}{said}; it has to print the secret and end with status 0")]
     CommandFailed {
         /// Its status or signal.
         how: String,
+        /// What it said last.
+        said: Said,
+    },
+    /// The command ended well and printed nothing.
+    #[error("it printed nothing{said}; it has to print the secret and end with status 0")]
+    NothingPrinted {
+        /// What it said last.
+        said: Said,
     },
     /// The command took too long.
-    #[error("it did not end within {} s and was killed; it has to be quicker", limit.as_secs())]
+    #[error("it did not end within {} s and was killed{said}; it has to be quicker", limit.as_secs())]
     TimedOut {
         /// How long it may take.
         limit: Duration,
+        /// What it said last.
+        said: Said,
     },
 }

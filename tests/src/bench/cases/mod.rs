@@ -2,6 +2,7 @@
 
 mod cached;
 mod closed_loop;
+mod floods;
 mod growth;
 mod idle;
 mod new_connections;
@@ -15,7 +16,7 @@ use super::generator::{Slice, Window};
 use super::peers::Peer;
 use super::report::Section;
 use super::stats::{Spread, number, quantile};
-use super::{Bench, BenchError, Cost, Layout, rounds};
+use super::{Bench, BenchError, Cost, Layout, Settings, rounds};
 
 /// One of the things that are measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,11 +37,13 @@ pub enum Case {
     Growth,
     /// Very many watchers.
     Watchers,
+    /// One user who asks without an end.
+    Floods,
 }
 
 impl Case {
     /// All, in the order of the report.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ClosedLoop,
         Self::Pipelined,
         Self::NewConnections,
@@ -49,6 +52,7 @@ impl Case {
         Self::Idle,
         Self::Growth,
         Self::Watchers,
+        Self::Floods,
     ];
 
     /// As on the command line.
@@ -76,6 +80,7 @@ impl Case {
             Self::Idle => "At rest: memory, wake-ups, start",
             Self::Growth => "Very many names",
             Self::Watchers => "Very many watchers",
+            Self::Floods => "One user who asks without an end",
         }
     }
 
@@ -89,6 +94,7 @@ impl Case {
             Self::Idle => idle::measure(bench).and_then(|()| start::measure(bench)),
             Self::Growth => growth::measure(bench),
             Self::Watchers => watchers::measure(bench),
+            Self::Floods => floods::measure(bench),
         }
     }
 }

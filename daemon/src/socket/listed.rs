@@ -1,0 +1,65 @@
+//! A page of a list on its way: the core looks at a bounded number of names for each question, so one page may take
+//! several.
+
+use std::sync::Arc;
+
+use super::admission::Permit;
+use super::pages;
+use crate::core::access::{Access, PeerIdentity};
+use crate::core::page::{Page, Part, Reader, Rest};
+
+/// As much of a page as there is so far.
+pub(super) struct Listed<T, K> {
+    /// Where the page begins.
+    after: Option<K>,
+    so_far: Vec<T>,
+    /// The rules that these entries were chosen by.
+    access: Arc<Access>,
+    /// Given back when the page is sent.
+    _permit: Permit,
+}
+
+/// What a part makes of it.
+pub(super) enum Progress<T, K> {
+    /// All entries of the page, and whether there are more.
+    Page(Vec<T>, bool),
+    /// It goes on after this.
+    On(Option<K>, Listed<T, K>),
+}
+
+impl<T, K: Clone> Listed<T, K> {
+    pub(super) fn new(after: Option<K>, access: Arc<Access>, permit: Permit) -> Self {
+        Self { after, so_far: Vec::new(), access, _permit: permit }
+    }
+
+    /// Where it begins.
+    pub(super) fn after(&self) -> Option<K> {
+        self.after.clone()
+    }
+
+    /// The rules that its entries are chosen by.
+    pub(super) fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    /// What the core is asked for to go on after this.
+    pub(super) fn page(&self, after: Option<K>, peer: &PeerIdentity) -> Box<Page<K>> {
+        let reader = Reader { access: Arc::clone(&self.access), peer: peer.clone() };
+        Box::new(Page { reader, after, room: pages::ENTRIES.saturating_sub(self.so_far.len()) })
+    }
+
+    /// Adds a part. If other rules are in force by now, the page begins again.
+    pub(super) fn add(mut self, part: Part<T, K>, access: Arc<Access>) -> Progress<T, K> {
+        if !Arc::ptr_eq(&self.access, &access) {
+            self.so_far.clear();
+            self.access = access;
+            return Progress::On(self.after(), self);
+        }
+        self.so_far.extend(part.entries);
+        match part.rest {
+            Rest::Nothing => Progress::Page(self.so_far, false),
+            Rest::More => Progress::Page(self.so_far, true),
+            Rest::After(last) => Progress::On(Some(last), self),
+        }
+    }
+}
