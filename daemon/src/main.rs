@@ -14,6 +14,9 @@ use tokend::system::process;
 
 fn main() -> ExitCode {
     process::end_on_panic();
+    if let Err(error) = process::hold_reloads() {
+        return fail(&error);
+    }
     let arguments = Arguments::parse();
     if let Err(error) = process::forbid_dumps() {
         return fail(&error);
