@@ -65,7 +65,6 @@ pub enum StartupError {
 /// # Errors
 /// When something that it needs is wrong or missing; the message says what would be right.
 pub fn run(path: &Path, log: Log) -> Result<(), StartupError> {
-    process::hold_reloads()?;
     let mut warnings = Vec::new();
     let begun = begin(path, &mut warnings);
     let (audit, records) = Audit::new(false);

@@ -39,7 +39,8 @@ pub const PROFILE: Table = Table {
             value: "an absolute path",
             default: Words("the system's authorities alone"),
             example: "\"/etc/tokend/example-ca.pem\"",
-            doc: "A PEM file of authorities that are trusted for this profile in addition to the system's.",
+            doc: "A PEM file of authorities that are trusted for this profile in addition to the system's. While it cannot \
+                  be read, nothing is sent for this profile; each attempt reads it again.",
             instead_of: None,
         },
         Key {
