@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_panic_ends_the_process_though_nobody_reads_what_it_says() {
         let (_reader, writer) = io::pipe().unwrap();
-        // Of a pipe that has no room left.
+        // The pipe has no room left.
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
         while nix::unistd::write(&writer, &[b'x'; 4096]).is_ok() {}
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
