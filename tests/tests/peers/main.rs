@@ -4,6 +4,7 @@
 
 mod access;
 mod audit;
+mod crowd;
 mod hostile;
 mod raw;
 mod reader;

@@ -20,7 +20,10 @@ pub(crate) enum Said {
 
 impl Raw {
     pub(crate) fn connect(world: &World) -> Self {
-        let stream = UnixStream::connect(world.socket()).unwrap();
+        Self::over(UnixStream::connect(world.socket()).unwrap())
+    }
+
+    pub(crate) fn over(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self(stream)
