@@ -36,6 +36,13 @@ impl Raw {
         raw
     }
 
+    /// Waits until the daemon closes it, however long that takes.
+    pub(crate) fn wait_for_the_end(&mut self) {
+        self.0.set_read_timeout(None).unwrap();
+        // An error is an end, too.
+        let _ = io::copy(&mut self.0, &mut io::sink());
+    }
+
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all(bytes)
     }
