@@ -77,6 +77,6 @@ fn a_page_of_rights_fits_into_a_frame_whoever_the_peer_is() {
     let whole = Rights { peer: who, slices: Vec::new(), no_unit: None, names: Vec::new(), more: false };
     let name = |n| NameRights { name: format!("p{n:04}"), label: Some("l".repeat(256)), admin: true };
     let page = rights((0..100).map(name).collect(), false, whole);
-    assert!(page.names.len() == 100 && !page.more);
+    assert!(page.names.len() > 10 && page.more);
     codec::encode_reply(1, Flags::NONE, &Reply::Rights(page)).expect("it fits");
 }
