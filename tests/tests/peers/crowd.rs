@@ -8,8 +8,8 @@ use std::process::Command;
 use tokend_proto::{ErrorCode, Millis, Reply, Request, codec};
 use tokend_tests::harness::{Running, World};
 
-use crate::raw::{Raw, Said};
-use crate::stranger::{STRANGER, Stranger};
+use super::raw::{Raw, Said};
+use super::stranger::{STRANGER, Stranger};
 
 /// Questions of a connection.
 const QUESTIONS: usize = 256;
