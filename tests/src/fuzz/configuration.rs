@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use tokend::config::{Accounts, Config, ConfigError, Environment, UnitSight, check};
+use tokend::config::{Accounts, Config, ConfigError, Environment, UnitSight, check, check_start};
 use tokend::system::secret::Surroundings;
 use toml::{Table, Value};
 
@@ -78,15 +78,18 @@ pub fn configuration(text: &[u8]) {
             assert!(errors.iter().all(|error| error.line.is_none_or(|line| (1..=lines).contains(&line))), "{errors:?}");
         }
     }
-    let checked = check(path, &ENVIRONMENT);
+    let checked = check_start(path, &ENVIRONMENT);
     if !text.contains("credential") {
         let errors = loaded.config.as_ref().err().map_or(&[][..], Vec::as_slice);
         // A start finds these by itself, after the configuration.
         let of_the_machine = |error: &&ConfigError| {
-            !errors.contains(error) && matches!(error.key.as_deref(), Some("server.state_dir" | "server.socket"))
+            !errors.contains(error)
+                && matches!(error.key.as_deref(), Some("server.state_dir" | "server.socket" | "state.key"))
         };
         let of_the_text: Vec<&ConfigError> = checked.errors.iter().filter(|error| !of_the_machine(error)).collect();
         assert_eq!(of_the_text, errors.iter().collect::<Vec<_>>());
+        let all = check(path, &ENVIRONMENT);
+        assert!(errors.iter().all(|error| all.errors.contains(error)), "{errors:?}");
     }
 
     match text.parse::<Table>() {
