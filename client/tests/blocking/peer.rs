@@ -1,10 +1,14 @@
 //! The other side of the socket, played by a thread of the test step by step.
 
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::thread;
 
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::ReceiveTimeout;
+use nix::sys::time::{TimeVal, TimeValLike as _};
 use tokend_client::blocking::Client;
 use tokend_proto::{Flags, LENGTH_PREFIX, Reply, codec, frame_length};
 
@@ -38,7 +42,10 @@ impl Peer {
     }
 
     pub(crate) fn listen(&mut self) {
-        self.listener = Some(UnixListener::bind(self.path()).unwrap());
+        let listener = UnixListener::bind(self.path()).unwrap();
+        // socket(7): accepting too comes to an end, if the client has given up.
+        setsockopt(&listener, ReceiveTimeout, &TimeVal::seconds(STEP.as_secs() as i64)).unwrap();
+        self.listener = Some(listener);
     }
 
     /// As a daemon that ends: nobody listens, and the socket is gone.
@@ -108,6 +115,14 @@ impl Connection {
     pub(crate) fn closed(mut self) {
         let rest = self.0.read(&mut [0]);
         assert!(matches!(rest, Ok(0)), "{rest:?}");
+    }
+}
+
+impl Drop for Connection {
+    /// Where another test starts a process just now, that one has a copy of the descriptor for a moment: closing alone would
+    /// not end the connection before the next line of the test.
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 
