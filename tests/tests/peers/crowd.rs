@@ -60,6 +60,12 @@ fn floods_and_waits() {
     raw.wait_for_the_end();
 }
 
+/// The name of the test above in this program, whichever that is.
+fn other_part() -> String {
+    let (_, module) = module_path!().split_once("::").unwrap();
+    format!("{module}::floods_and_waits")
+}
+
 #[test]
 fn a_user_that_asks_without_end_in_an_outage_locks_nobody_out() {
     let mut world = World::new(920);
@@ -76,7 +82,7 @@ fn a_user_that_asks_without_end_in_an_outage_locks_nobody_out() {
     command
         .args([&format!("--reuid={STRANGER}"), &format!("--regid={STRANGER}"), "--clear-groups", "--"])
         .arg(&program)
-        .args(["crowd::floods_and_waits", "--exact", "--ignored", "--nocapture"])
+        .args([&other_part(), "--exact", "--ignored", "--nocapture"])
         .current_dir("/")
         .env(SOCKET, world.socket());
     let mut flood = Running::start(&mut command);
