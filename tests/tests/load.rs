@@ -234,8 +234,8 @@ fn a_hard_limit_of_descriptors_that_is_too_low_is_an_error_at_start() {
     let said = fs::read_to_string(world.log()).unwrap();
     assert_eq!(
         said,
-        "tokend: 4096 connections need 4352 file descriptors and the hard limit is 1000: raise it (`LimitNOFILE=4352` \
-         in the unit, `ulimit -Hn`), or lower `max_connections`\n"
+        "tokend: 4096 connections and what goes on beside them need 4255 file descriptors and the hard limit is 1000: raise \
+         it (`LimitNOFILE=4255` in the unit, `ulimit -Hn`), or lower `max_connections`\n"
     );
     assert!(!world.socket().exists(), "nothing was begun");
 }

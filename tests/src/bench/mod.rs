@@ -41,7 +41,7 @@ pub use stats::Spread;
 use self::machine::Machine;
 use self::peers::Peers;
 
-/// Descriptors that are not for idle connections: tokend asks for 256 beside its own limit's.
+/// Descriptors that are not for idle connections: tokend keeps some back beside its own limit.
 const SPARE_DESCRIPTORS: usize = 600;
 
 /// A run in progress.
