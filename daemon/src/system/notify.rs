@@ -2,8 +2,8 @@
 //!
 //! Not the crate `sd-notify`: 0.5.0 does not reach an abstract socket and waits without a limit for a manager that does
 //! not read. Here nobody waits for the manager: what it does not take at once waits in order, and a thread that is there
-//! only as long as something waits says it. What the manager need not hear any more is dropped: a status or a sign of
-//! life takes the place of the one before, a reload that of another which the manager never heard of.
+//! only as long as something waits says it. What the manager need not hear any more is dropped: a status takes the place of
+//! the one before, a reload that of another which the manager never heard of. Signs of life pass by whatever waits.
 
 use std::collections::VecDeque;
 use std::env;
@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg, setsockopt, sockopt};
 
 use super::clock;
 
@@ -36,7 +36,11 @@ pub struct Notifier(Option<Arc<Target>>);
 
 #[derive(Debug)]
 struct Target {
+    /// Takes only a few messages that the manager has not read.
     socket: UnixDatagram,
+    /// Only for signs of life. The manager's queue is short, and one that was busy with other things for longer than its
+    /// watchdog waits has to find some of them in it.
+    alive: UnixDatagram,
     address: UnixAddr,
     waiting: Mutex<Waiting>,
     /// Nothing waits any more.
@@ -106,8 +110,10 @@ impl Notifier {
             [b'/', ..] => UnixAddr::new(name)?,
             _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a path nor an abstract socket")),
         };
-        let socket = UnixDatagram::unbound()?;
-        Ok(Self(Some(Arc::new(Target { socket, address, waiting: Mutex::default(), said: Condvar::new() }))))
+        let (socket, alive) = (UnixDatagram::unbound()?, UnixDatagram::unbound()?);
+        // The least that there is: a few messages that the manager has not read, and the next ones wait here.
+        setsockopt(&socket, sockopt::SndBuf, &0)?;
+        Ok(Self(Some(Arc::new(Target { socket, alive, address, waiting: Mutex::default(), said: Condvar::new() }))))
     }
 
     /// Whether there is a service manager.
@@ -120,7 +126,14 @@ impl Notifier {
     /// that the daemon does depends on it. Never waits.
     pub fn send(&self, message: Message<'_>) -> bool {
         let text = message.text();
-        let said = self.say([Words { kind: message.kind(), text: text.clone(), descriptor: None }]);
+        let words = Words { kind: message.kind(), text: text.clone(), descriptor: None };
+        let said = match (message, &self.0) {
+            (Message::Watchdog, Some(target)) => match target.transmit(&target.alive, &words, MsgFlags::MSG_DONTWAIT) {
+                Err(Errno::EAGAIN) => Ok(()), // those before it are as good
+                said => said.map_err(io::Error::from),
+            },
+            _ => self.say([words]),
+        };
         if let Err(error) = &said {
             not_told(&text, error);
         }
@@ -159,7 +172,7 @@ impl Notifier {
         }
         let mut said = Ok(());
         while let Some(words) = waiting.words.front() {
-            match target.transmit(words, MsgFlags::MSG_DONTWAIT) {
+            match target.transmit(&target.socket, words, MsgFlags::MSG_DONTWAIT) {
                 Err(Errno::EAGAIN) => {
                     let target = Arc::clone(target);
                     let thread = thread::Builder::new().name("notify".into()).stack_size(STACK);
@@ -181,7 +194,7 @@ impl Target {
         let mut waiting = self.waiting();
         while let Some(words) = waiting.words.pop_front() {
             drop(waiting);
-            if let Err(error) = self.transmit(&words, MsgFlags::empty()) {
+            if let Err(error) = self.transmit(&self.socket, &words, MsgFlags::empty()) {
                 not_told(&words.text, &error.into());
             }
             waiting = self.waiting();
@@ -190,14 +203,14 @@ impl Target {
         self.said.notify_all();
     }
 
-    fn transmit(&self, words: &Words, flags: MsgFlags) -> Result<(), Errno> {
+    fn transmit(&self, socket: &UnixDatagram, words: &Words, flags: MsgFlags) -> Result<(), Errno> {
         let descriptors: Vec<i32> = words.descriptor.iter().map(AsRawFd::as_raw_fd).collect();
         let rights = [ControlMessage::ScmRights(&descriptors)];
         let rights = if descriptors.is_empty() { &[][..] } else { &rights[..] };
         let text = [IoSlice::new(words.text.as_bytes())];
         loop {
             let flags = flags | MsgFlags::MSG_NOSIGNAL;
-            match sendmsg(self.socket.as_raw_fd(), &text, rights, flags, Some(&self.address)) {
+            match sendmsg(socket.as_raw_fd(), &text, rights, flags, Some(&self.address)) {
                 Err(Errno::EINTR) => {}
                 sent => return sent.map(drop),
             }
@@ -324,7 +337,7 @@ mod tests {
         let manager = UnixDatagram::bind(&path).unwrap();
         let notifier = Notifier::to(path.as_os_str()).unwrap();
         while !notifier.0.as_ref().unwrap().waiting().is_busy {
-            assert!(notifier.send(Message::Watchdog));
+            assert!(notifier.send(Message::Status("before")));
         }
         (folder, manager, notifier)
     }
@@ -346,13 +359,14 @@ mod tests {
         let limit = clock::monotonic();
 
         let all = std::iter::from_fn(|| Some(received(&manager)).filter(|text| !text.starts_with("STOPPING=1")));
-        let mut heard: Vec<String> = all.skip_while(|text| text == "WATCHDOG=1\n").collect();
-        let stamp = heard[2].strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap().trim_end().parse().unwrap();
+        let (alive, heard): (Vec<String>, Vec<String>) = all.partition(|text| text == "WATCHDOG=1\n");
+        assert!(!alive.is_empty(), "what waits to be heard leaves room for signs of life");
+        let mut heard: Vec<String> = heard.into_iter().skip_while(|text| text == "STATUS=before\n").collect();
+        let stamp = heard[1].strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap().trim_end().parse().unwrap();
         assert!((said_at.as_micros()..=limit.as_micros()).contains(&stamp), "when it was said, not when it was heard");
-        heard.remove(2);
+        heard.remove(1);
         let expected = [
             "READY=1\nSTATUS=begun\n",
-            "WATCHDOG=1\n",
             "FDSTOREREMOVE=1\nFDNAME=tokens\n",
             "FDSTORE=1\nFDNAME=tokens\n",
             "READY=1\nSTATUS=reloaded\n",
@@ -379,12 +393,12 @@ mod tests {
             }
             waiting.words.iter().map(|words| words.kind).collect::<Vec<_>>()
         };
-        use Kind::{Forget, Ready, Reloading, Status, Stopping, Store, Watchdog};
-        assert_eq!(kinds(&[Status, Ready, Watchdog, Watchdog]), [Ready, Watchdog]);
-        assert_eq!(kinds(&[Reloading, Forget, Store, Ready]), [Ready, Watchdog, Reloading, Forget, Store, Ready]);
-        assert_eq!(kinds(&[Reloading, Reloading]), [Ready, Watchdog, Forget, Store, Reloading]);
-        assert_eq!(kinds(&[Ready, Ready, Status]), [Ready, Watchdog, Forget, Store, Reloading, Ready, Status]);
-        let last = [Ready, Watchdog, Reloading, Ready, Forget, Store, Stopping];
+        use Kind::{Forget, Ready, Reloading, Status, Stopping, Store};
+        assert_eq!(kinds(&[Status, Ready]), [Ready]);
+        assert_eq!(kinds(&[Reloading, Forget, Store, Ready]), [Ready, Reloading, Forget, Store, Ready]);
+        assert_eq!(kinds(&[Reloading, Reloading]), [Ready, Forget, Store, Reloading]);
+        assert_eq!(kinds(&[Ready, Ready, Status]), [Ready, Forget, Store, Reloading, Ready, Status]);
+        let last = [Ready, Reloading, Ready, Forget, Store, Stopping];
         assert_eq!(kinds(&[Forget, Store, Stopping]), last);
         assert_eq!(kinds(&[Reloading, Ready]).len(), last.len(), "it does not grow");
     }
