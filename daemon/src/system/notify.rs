@@ -2,8 +2,10 @@
 //!
 //! Not the crate `sd-notify`: 0.5.0 does not reach an abstract socket and waits without a limit for a manager that does
 //! not read. Here nobody waits for the manager: what it does not take at once waits in order, and a thread that is there
-//! only as long as something waits says it. Of what the manager need not hear any more nothing waits: a status or a sign
-//! of life takes the place of the one before, a reload that of another which the manager never heard of.
+//! only as long as something waits says it. Of what the manager need not hear any more nothing waits: a status takes the
+//! place of the one before, a reload that of another which the manager never heard of. A sign of life never waits: there
+//! is always a place for it in the manager's queue, so that a manager that was busy hears of it before it looks at its
+//! watch.
 
 use std::collections::VecDeque;
 use std::env;
@@ -17,7 +19,8 @@ use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
+use nix::sys::socket::sockopt::SndBuf;
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg, setsockopt};
 
 use super::clock;
 
@@ -26,6 +29,10 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Hardly anything is kept on the stack of the thread that waits for the manager.
 const STACK: usize = 256 * 1024;
+
+/// Bytes of words that the manager has not read; the kernel makes it its least, 4,608, which is six words. The queue of
+/// the manager has ten places (net.unix.max_dgram_qlen), 512 where it could raise that: words alone never fill it.
+const UNREAD: usize = 1;
 
 /// Bytes of a status: systemd takes messages of 4,096 and shows one line.
 const MAX_STATUS: usize = 1024;
@@ -36,7 +43,10 @@ pub struct Notifier(Option<Arc<Target>>);
 
 #[derive(Debug)]
 struct Target {
+    /// For words, of which few can be unread at a time: by [`UNREAD`].
     socket: UnixDatagram,
+    /// For signs of life.
+    alive: UnixDatagram,
     address: UnixAddr,
     waiting: Mutex<Waiting>,
     /// Nothing waits any more.
@@ -64,7 +74,6 @@ enum Kind {
     Reloading,
     Stopping,
     Status,
-    Watchdog,
     /// Takes the descriptors of before away.
     Forget,
     Store,
@@ -106,8 +115,9 @@ impl Notifier {
             [b'/', ..] => UnixAddr::new(name)?,
             _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a path nor an abstract socket")),
         };
-        let socket = UnixDatagram::unbound()?;
-        Ok(Self(Some(Arc::new(Target { socket, address, waiting: Mutex::default(), said: Condvar::new() }))))
+        let (socket, alive) = (UnixDatagram::unbound()?, UnixDatagram::unbound()?);
+        setsockopt(&socket, SndBuf, &UNREAD)?;
+        Ok(Self(Some(Arc::new(Target { socket, alive, address, waiting: Mutex::default(), said: Condvar::new() }))))
     }
 
     /// Whether there is a service manager.
@@ -120,7 +130,10 @@ impl Notifier {
     /// that the daemon does depends on it. Never waits.
     pub fn send(&self, message: Message<'_>) -> bool {
         let text = message.text();
-        let said = self.say([Words { kind: message.kind(), text: text.clone(), descriptor: None }]);
+        let said = match message.kind() {
+            Some(kind) => self.say([Words { kind, text: text.clone(), descriptor: None }]),
+            None => self.show_life(&text),
+        };
         if let Err(error) = &said {
             not_told(&text, error);
         }
@@ -148,6 +161,15 @@ impl Notifier {
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Where the manager has not read the last ones it knows enough.
+    fn show_life(&self, text: &str) -> io::Result<()> {
+        let Some(target) = &self.0 else { return Ok(()) };
+        match target.transmit(&target.alive, text, &[], MsgFlags::MSG_DONTWAIT) {
+            Err(Errno::EAGAIN) => Ok(()),
+            shown => Ok(shown?),
+        }
+    }
+
     fn say<const N: usize>(&self, words: [Words; N]) -> io::Result<()> {
         let Some(target) = &self.0 else { return Ok(()) };
         let mut waiting = target.waiting();
@@ -159,7 +181,7 @@ impl Notifier {
         }
         let mut said = Ok(());
         while let Some(words) = waiting.words.front() {
-            match target.transmit(words, MsgFlags::MSG_DONTWAIT) {
+            match target.transmit_words(words, MsgFlags::MSG_DONTWAIT) {
                 Err(Errno::EAGAIN) => {
                     let target = Arc::clone(target);
                     let thread = thread::Builder::new().name("notify".into()).stack_size(STACK);
@@ -181,7 +203,7 @@ impl Target {
         let mut waiting = self.waiting();
         while let Some(words) = waiting.words.pop_front() {
             drop(waiting);
-            if let Err(error) = self.transmit(&words, MsgFlags::empty()) {
+            if let Err(error) = self.transmit_words(&words, MsgFlags::empty()) {
                 not_told(&words.text, &error.into());
             }
             waiting = self.waiting();
@@ -190,14 +212,18 @@ impl Target {
         self.said.notify_all();
     }
 
-    fn transmit(&self, words: &Words, flags: MsgFlags) -> Result<(), Errno> {
+    fn transmit_words(&self, words: &Words, flags: MsgFlags) -> Result<(), Errno> {
         let descriptors: Vec<i32> = words.descriptor.iter().map(AsRawFd::as_raw_fd).collect();
-        let rights = [ControlMessage::ScmRights(&descriptors)];
-        let rights = if descriptors.is_empty() { &[][..] } else { &rights[..] };
-        let text = [IoSlice::new(words.text.as_bytes())];
+        self.transmit(&self.socket, &words.text, &descriptors, flags)
+    }
+
+    fn transmit(&self, socket: &UnixDatagram, text: &str, rights: &[i32], flags: MsgFlags) -> Result<(), Errno> {
+        let descriptors = [ControlMessage::ScmRights(rights)];
+        let rights = if rights.is_empty() { &[][..] } else { &descriptors[..] };
+        let text = [IoSlice::new(text.as_bytes())];
         loop {
             let flags = flags | MsgFlags::MSG_NOSIGNAL;
-            match sendmsg(self.socket.as_raw_fd(), &text, rights, flags, Some(&self.address)) {
+            match sendmsg(socket.as_raw_fd(), &text, rights, flags, Some(&self.address)) {
                 Err(Errno::EINTR) => {}
                 sent => return sent.map(drop),
             }
@@ -241,13 +267,14 @@ fn not_told(text: &str, error: &io::Error) {
 }
 
 impl Message<'_> {
-    fn kind(self) -> Kind {
+    /// None of a sign of life, which never waits.
+    fn kind(self) -> Option<Kind> {
         match self {
-            Self::Ready(_) => Kind::Ready,
-            Self::Reloading => Kind::Reloading,
-            Self::Stopping(..) => Kind::Stopping,
-            Self::Status(_) => Kind::Status,
-            Self::Watchdog => Kind::Watchdog,
+            Self::Ready(_) => Some(Kind::Ready),
+            Self::Reloading => Some(Kind::Reloading),
+            Self::Stopping(..) => Some(Kind::Stopping),
+            Self::Status(_) => Some(Kind::Status),
+            Self::Watchdog => None,
         }
     }
 
@@ -324,7 +351,7 @@ mod tests {
         let manager = UnixDatagram::bind(&path).unwrap();
         let notifier = Notifier::to(path.as_os_str()).unwrap();
         while !notifier.0.as_ref().unwrap().waiting().is_busy {
-            assert!(notifier.send(Message::Watchdog));
+            assert!(notifier.send(Message::Status("x")));
         }
         (folder, manager, notifier)
     }
@@ -346,13 +373,14 @@ mod tests {
         let limit = clock::monotonic();
 
         let all = std::iter::from_fn(|| Some(received(&manager)).filter(|text| !text.starts_with("STOPPING=1")));
-        let mut heard: Vec<String> = all.skip_while(|text| text == "WATCHDOG=1\n").collect();
-        let stamp = heard[2].strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap().trim_end().parse().unwrap();
+        let (signs, rest): (Vec<String>, Vec<String>) = all.partition(|text| text == "WATCHDOG=1\n");
+        assert!(!signs.is_empty(), "there was a place for one beside the words that were not read");
+        let mut heard: Vec<String> = rest.into_iter().skip_while(|text| text == "STATUS=x\n").collect();
+        let stamp = heard[1].strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap().trim_end().parse().unwrap();
         assert!((said_at.as_micros()..=limit.as_micros()).contains(&stamp), "when it was said, not when it was heard");
-        heard.remove(2);
+        heard.remove(1);
         let expected = [
             "READY=1\nSTATUS=begun\n",
-            "WATCHDOG=1\n",
             "FDSTOREREMOVE=1\nFDNAME=tokens\n",
             "FDSTORE=1\nFDNAME=tokens\n",
             "READY=1\nSTATUS=reloaded\n",
@@ -379,12 +407,12 @@ mod tests {
             }
             waiting.words.iter().map(|words| words.kind).collect::<Vec<_>>()
         };
-        use Kind::{Forget, Ready, Reloading, Status, Stopping, Store, Watchdog};
-        assert_eq!(kinds(&[Status, Ready, Watchdog, Watchdog]), [Ready, Watchdog]);
-        assert_eq!(kinds(&[Reloading, Forget, Store, Ready]), [Ready, Watchdog, Reloading, Forget, Store, Ready]);
-        assert_eq!(kinds(&[Reloading, Reloading]), [Ready, Watchdog, Forget, Store, Reloading]);
-        assert_eq!(kinds(&[Ready, Ready, Status]), [Ready, Watchdog, Forget, Store, Reloading, Ready, Status]);
-        let last = [Ready, Watchdog, Reloading, Ready, Forget, Store, Stopping];
+        use Kind::{Forget, Ready, Reloading, Status, Stopping, Store};
+        assert_eq!(kinds(&[Status, Ready]), [Ready]);
+        assert_eq!(kinds(&[Reloading, Forget, Store, Ready]), [Ready, Reloading, Forget, Store, Ready]);
+        assert_eq!(kinds(&[Reloading, Reloading]), [Ready, Forget, Store, Reloading]);
+        assert_eq!(kinds(&[Ready, Ready, Status]), [Ready, Forget, Store, Reloading, Ready, Status]);
+        let last = [Ready, Reloading, Ready, Forget, Store, Stopping];
         assert_eq!(kinds(&[Forget, Store, Stopping]), last);
         assert_eq!(kinds(&[Reloading, Ready]).len(), last.len(), "it does not grow");
     }
