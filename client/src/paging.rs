@@ -9,8 +9,8 @@ use crate::question::{Question, profile_name, token_name};
 use crate::wire::Answer;
 use crate::{Error, ProtocolError};
 
-/// Pages of one list. Pages are of some 64 KiB: that is more names than a daemon can hold.
-const MAX_PAGES: usize = 1024;
+/// Pages of one list. Of eight names each, that is more than a daemon can hold.
+const MAX_PAGES: usize = 16 * 1024;
 
 /// How the daemon and its names are doing.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,6 +16,9 @@ use tokend::system::stderr::say;
 
 fn main() -> ExitCode {
     process::end_on_panic();
+    if let Err(error) = process::hold_reloads() {
+        return fail(&error);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         // Help goes to stdout, and a person may take their time over it.

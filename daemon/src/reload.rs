@@ -212,3 +212,71 @@ pub(crate) fn provider(config: &Config) -> Provider {
     let ca_files = config.profiles.iter().filter_map(|(name, extras)| Some((name.clone(), extras.ca_file.clone()?)));
     Provider::new(hosts.len(), ca_files)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+    use std::sync::mpsc as threads;
+
+    use super::*;
+    use crate::config::{Accounts, UnitSight};
+    use crate::system::secret::Surroundings;
+
+    /// A directory that says when it is asked, and answers when it is told to.
+    struct Held {
+        asked: Mutex<threads::Sender<()>>,
+        answer: Mutex<threads::Receiver<()>>,
+    }
+
+    impl Accounts for Held {
+        fn user(&self, _name: &str) -> io::Result<Option<u32>> {
+            let _ = self.asked.lock().unwrap().send(());
+            let _ = self.answer.lock().unwrap().recv();
+            Ok(Some(1001))
+        }
+
+        fn group(&self, _name: &str) -> io::Result<Option<u32>> {
+            Ok(None)
+        }
+    }
+
+    fn profile(name: &str) -> String {
+        format!("[profiles.{name}]\nkind = 'central'\nclient_id = 'id'\nclient_secret = {{ env = 'X' }}\n")
+    }
+
+    #[test]
+    fn what_is_asked_for_while_a_file_is_read_is_one_reading_more_and_the_last_file_wins() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokend.toml");
+        let write = |text: &str| std::fs::write(&path, text).unwrap();
+        let ((asked, is_asked), (answer, may_answer)) = (threads::channel(), threads::channel());
+        let environment = Environment {
+            surroundings: Arc::new(Surroundings::new([("X".into(), "hunter2".into())], 1, 1)),
+            accounts: Arc::new(Held { asked: Mutex::new(asked), answer: Mutex::new(may_answer) }),
+            unit_sight: || UnitSight::Clear,
+        };
+        write(&profile("before"));
+        let config = Config::load(&path, &environment).unwrap();
+        let mut reloader = Reloader::new(path.clone(), environment, Arc::new(config));
+        let names = |reload: Reload| reload.0.unwrap().profiles.into_keys().map(|name| name.to_string()).collect();
+        let end = Ok(Reloaded::new(Vec::new(), Vec::new()));
+
+        write(&(profile("first") + "[[access]]\nprofiles = ['first']\nusers = ['held']\n"));
+        assert!(reloader.ask(None), "it begins");
+        is_asked.recv().unwrap();
+        write(&profile("second"));
+        assert!((0..300).all(|_| !reloader.ask(None)), "one after it is enough for all of them");
+        answer.send(()).unwrap();
+        let read: Vec<String> = names(runtime.block_on(reloader.loaded()).unwrap());
+        assert_eq!(read, ["first"]);
+        reloader.answer(&end);
+        assert!(reloader.go_on(), "the next one begins");
+        let read: Vec<String> = names(runtime.block_on(reloader.loaded()).unwrap());
+        assert_eq!(read, ["second"]);
+        reloader.answer(&end);
+        assert!(!reloader.go_on(), "nobody asks any more");
+        assert!(reloader.ask(None), "and then somebody does");
+    }
+}

@@ -65,7 +65,6 @@ pub enum StartupError {
 /// # Errors
 /// When something that it needs is wrong or missing; the message says what would be right.
 pub fn run(path: &Path, log: Log) -> Result<(), StartupError> {
-    process::hold_reloads()?;
     let mut warnings = Vec::new();
     let begun = begin(path, &mut warnings);
     let (audit, records) = Audit::new(false);
@@ -143,15 +142,10 @@ fn admitted(config: &Config, environment: &Environment, warnings: &mut Vec<Strin
     }
 }
 
-/// For how long a thread that looks up an address, or reads the system's authorities, waits for more such work. Each
-/// holds some memory, and there is none for minutes.
-const IDLE_THREAD: Duration = Duration::from_secs(1);
-
 /// What the core's thread works in.
 fn runtime() -> Result<Runtime, StartupError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .thread_keep_alive(IDLE_THREAD)
         .build()
         .map_err(|error| StartupError::System("start a runtime", error))
 }

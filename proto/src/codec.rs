@@ -8,7 +8,7 @@
 mod plain;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
-use bincode::enc::write::SizeWriter;
+use bincode::enc::write::{SizeWriter, Writer};
 use serde::Serialize;
 
 use crate::limits::MAX_FRAME;
@@ -109,6 +109,20 @@ fn decode<'a, T: serde::Deserialize<'a>>(value: &'a [u8]) -> Result<T, DecodeErr
     }
 }
 
+/// Where a message is written to. It mostly comes byte by byte.
+struct Frame<'a>(&'a mut Vec<u8>);
+
+impl Writer for Frame<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
+        match bytes {
+            [byte] => self.0.push(*byte),
+            _ => self.0.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+}
+
 /// `secret` is the length of what the message keeps secret. With a secret the buffer is as long as the frame from the
 /// start: no part of it is left behind in memory by growing, and what is kept takes no more than it is long.
 fn encode_frame(header: Header, message: &impl Serialize, secret: usize) -> Result<Vec<u8>, EncodeError> {
@@ -123,7 +137,7 @@ fn encode_frame(header: Header, message: &impl Serialize, secret: usize) -> Resu
     let mut frame = Vec::with_capacity(room);
     frame.extend_from_slice(&[0; LENGTH_PREFIX]);
     frame.extend_from_slice(&header.to_bytes());
-    bincode::serde::encode_into_std_write(message, &mut frame, CONFIG).map_err(|_| EncodeError::TooLong)?;
+    bincode::serde::encode_into_writer(message, Frame(&mut frame), CONFIG).map_err(|_| EncodeError::TooLong)?;
     let length = frame.len() - LENGTH_PREFIX;
     if length > MAX_FRAME {
         return Err(EncodeError::TooLong);

@@ -64,7 +64,7 @@ codes! {
     TooManyConnections = 6, "too_many_connections";
     /// A frame was begun and not finished in time; the connection is closed.
     FrameTimeout = 7, "frame_timeout";
-    /// The daemon's queue is full, or it is stopping.
+    /// The user has its share of what waits for the daemon, or all that may wait does, or the daemon is stopping.
     Busy = 8, "busy";
     /// The access rules do not let this peer do that.
     Denied = 20, "denied";

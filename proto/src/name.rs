@@ -93,7 +93,9 @@ impl FromStr for WorkspaceId {
 
 impl fmt::Display for WorkspaceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digits = self.0.map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        f.write_str(std::str::from_utf8(digits.as_flattened()).unwrap_or_default())
     }
 }
 
@@ -115,8 +117,12 @@ impl From<ProfileName> for TokenName {
 impl fmt::Display for TokenName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.tenant {
-            None => write!(f, "{}", self.profile),
-            Some(tenant) => write!(f, "{}/{tenant}", self.profile),
+            None => f.write_str(self.profile.as_str()),
+            Some(tenant) => {
+                f.write_str(self.profile.as_str())?;
+                f.write_str("/")?;
+                tenant.fmt(f)
+            }
         }
     }
 }

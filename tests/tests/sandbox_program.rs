@@ -35,7 +35,7 @@ fn it_prints_where_it_is_and_who_may_ask_and_ends_well_when_it_is_told_to() {
     let (send, card) = mpsc::channel();
     let stdout = running.0.stdout.take().unwrap();
     thread::spawn(move || send.send(serde_json::Deserializer::from_reader(stdout).into_iter::<Value>().next()));
-    let card = card.recv_timeout(Duration::from_secs(20)).unwrap().unwrap().unwrap();
+    let card = card.recv_timeout(Duration::from_secs(60)).unwrap().unwrap().unwrap();
 
     let token: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     assert_eq!(token["expires_in"], 77);
@@ -50,7 +50,7 @@ fn it_prints_where_it_is_and_who_may_ask_and_ends_well_when_it_is_told_to() {
             ("client_id", text(&card["central"]["client_id"])),
             ("client_secret", text(&card["central"]["client_secret"])),
         ];
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
         http.post(text(&card["token_endpoint"])).form(&form).send().await.unwrap().json().await.unwrap()
     });
     assert_eq!(reply["expires_in"], 77);
@@ -60,7 +60,7 @@ fn it_prints_where_it_is_and_who_may_ask_and_ends_well_when_it_is_told_to() {
     let (send, ended) = mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(|| send.send(running.0.wait().unwrap()));
-        let status = ended.recv_timeout(Duration::from_secs(20)).inspect_err(|_| {
+        let status = ended.recv_timeout(Duration::from_secs(60)).inspect_err(|_| {
             // Else the thread that waits for it, and the scope with it, would never end.
             let _ = kill(pid, Signal::SIGKILL);
         });

@@ -36,7 +36,7 @@ mod suggest;
 pub mod template;
 mod validate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -112,7 +112,8 @@ impl Config {
             .iter()
             .filter(|source| matches!(source, SecretSource::File { .. } | SecretSource::Credential { .. }))
             .count();
-        Needs { connections: self.server.max_connections as usize, files, commands }
+        let hosts: BTreeSet<_> = self.settings.profiles.values().map(|profile| &profile.endpoint().host).collect();
+        Needs { connections: self.server.max_connections as usize, hosts: hosts.len(), files, commands }
     }
 
     /// For start-up. Reads the configuration, and looks users and groups up for a moment: whom a directory service does

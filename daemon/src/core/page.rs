@@ -91,7 +91,7 @@ fn part<K: Ord + Clone, V, T>(
     entry_of: impl Fn(&K, &V) -> T,
 ) -> Part<T, K> {
     let start = page.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-    let mut entries = Vec::new();
+    let mut entries = Vec::with_capacity(page.room.min(LOOKED_AT).min(all.len()));
     let mut last = None;
     for (looked_at, (key, value)) in all.range((start, Bound::Unbounded)).enumerate() {
         if let Some(last) = last

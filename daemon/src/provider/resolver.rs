@@ -16,8 +16,9 @@ use tokio::time::{Instant, timeout};
 use crate::system::detached::{Threads, Undone};
 
 /// Hosts that are looked up at the same time, with a socket or two each. There are some twenty clusters and a proxy or two;
-/// where nothing answers, more threads do not help.
-pub const MAX_LOOK_UPS: usize = 24;
+/// with far more of them, one whose name is in /etc/hosts is still not kept waiting by those that no name server answers
+/// for.
+pub const MAX_LOOK_UPS: usize = 256;
 
 static LOOKING_UP: Threads = Threads::new(MAX_LOOK_UPS);
 
@@ -39,7 +40,7 @@ pub(super) enum NoAddress {
     NotAsked(#[from] Undone),
 }
 
-type Found = Result<Arc<[SocketAddr]>, NoAddress>;
+type Found = Result<Vec<SocketAddr>, NoAddress>;
 type LookUp = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
 /// Looks hosts up and waits for that no longer than its patience.
@@ -76,7 +77,6 @@ impl Resolve for Resolver {
         let (patience, hosts) = (self.patience, Arc::clone(&self.hosts));
         Box::pin(async move {
             let addresses = hosts.addresses(name.as_str(), patience).await?;
-            let addresses: Vec<SocketAddr> = addresses.iter().copied().collect();
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
@@ -119,7 +119,7 @@ impl Hosts {
     }
 
     fn ended(&self, host: &str, sender: &watch::Sender<Option<Found>>, found: io::Result<Vec<SocketAddr>>) {
-        let found = found.map(Arc::from).map_err(|error| NoAddress::Failed(error.to_string().into()));
+        let found = found.map_err(|error| NoAddress::Failed(error.to_string().into()));
         let mut under_way = self.lock();
         let waited_for = sender.receiver_count() > 1; // one is ours
         if waited_for || found.is_err() {
@@ -185,7 +185,7 @@ mod tests {
             assert!(matches!(found, Err(NoAddress::Hangs(MOMENT))));
         }
         let quick = Hosts::new(|_| Ok(vec![address()]));
-        assert_eq!(*quick.addresses("quick.example", LONG).await.unwrap(), [address()]);
+        assert_eq!(quick.addresses("quick.example", LONG).await.unwrap(), [address()]);
         assert_eq!(count.load(Ordering::SeqCst), 1);
         drop(sender);
     }
@@ -198,7 +198,7 @@ mod tests {
         while hosts.lock()["late.example"].ended.is_none() {
             tokio::task::yield_now().await;
         }
-        assert_eq!(*hosts.addresses("late.example", LONG).await.unwrap(), [address()]);
+        assert_eq!(hosts.addresses("late.example", LONG).await.unwrap(), [address()]);
         assert_eq!(count.load(Ordering::SeqCst), 1);
         sender.send(Ok(vec![])).unwrap();
         assert!(hosts.addresses("late.example", LONG).await.unwrap().is_empty());

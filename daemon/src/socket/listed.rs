@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::admission::Permit;
-use super::pages;
 use crate::core::access::{Access, PeerIdentity};
 use crate::core::page::{Page, Part, Reader, Rest};
 
@@ -12,6 +11,8 @@ use crate::core::page::{Page, Part, Reader, Rest};
 pub(super) struct Listed<T, K> {
     /// Where the page begins.
     after: Option<K>,
+    /// Entries that it has at most.
+    room: usize,
     so_far: Vec<T>,
     /// The rules that these entries were chosen by.
     access: Arc<Access>,
@@ -28,8 +29,8 @@ pub(super) enum Progress<T, K> {
 }
 
 impl<T, K: Clone> Listed<T, K> {
-    pub(super) fn new(after: Option<K>, access: Arc<Access>, permit: Permit) -> Self {
-        Self { after, so_far: Vec::new(), access, _permit: permit }
+    pub(super) fn new(after: Option<K>, room: usize, access: Arc<Access>, permit: Permit) -> Self {
+        Self { after, room, so_far: Vec::new(), access, _permit: permit }
     }
 
     /// Where it begins.
@@ -45,7 +46,7 @@ impl<T, K: Clone> Listed<T, K> {
     /// What the core is asked for to go on after this.
     pub(super) fn page(&self, after: Option<K>, peer: &PeerIdentity) -> Box<Page<K>> {
         let reader = Reader { access: Arc::clone(&self.access), peer: peer.clone() };
-        Box::new(Page { reader, after, room: pages::ENTRIES.saturating_sub(self.so_far.len()) })
+        Box::new(Page { reader, after, room: self.room.saturating_sub(self.so_far.len()) })
     }
 
     /// Adds a part. If other rules are in force by now, the page begins again.

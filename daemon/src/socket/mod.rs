@@ -4,6 +4,11 @@
 //! here; everything else becomes a [`Message`] to the core's thread, through one bounded queue, and its answer
 //! comes back through the question's [`ReplyTo`].
 //!
+//! Users are apart. In the queue they take turns. Of its places, of open questions, lists and watches each user has a
+//! share, which is half of what is there if it is alone, and some are kept for root and the daemon's own user
+//! ([`crate::core::shares`]). What one request costs does not grow with those that wait, nor with the names that there
+//! are: a list comes in pages.
+//!
 //! Not here: what a rule means ([`crate::core::access`]), any decision about a token ([`crate::core`]).
 
 mod admission;

@@ -4,7 +4,8 @@
 //! places that users share; what ends a question needs none, so that it always gets through: there is never more of it
 //! than there were questions.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -48,7 +49,7 @@ struct Queue {
 #[derive(Debug)]
 struct Lanes {
     /// One for each user that has something in it; none is empty.
-    by_user: HashMap<u32, VecDeque<Message>>,
+    by_user: BTreeMap<u32, VecDeque<Message>>,
     /// These users, the next one first.
     turns: VecDeque<u32>,
     places: Shares,
@@ -59,7 +60,7 @@ struct Lanes {
 #[must_use]
 pub fn queue(places: usize) -> (ToCore, Messages) {
     let lanes = Lanes {
-        by_user: HashMap::new(),
+        by_user: BTreeMap::new(),
         turns: VecDeque::new(),
         places: Shares::new(places, places / KEPT_IN),
         ended: false,
@@ -123,11 +124,13 @@ impl Queue {
             return;
         }
         let Lanes { by_user, turns, .. } = &mut *lanes;
-        by_user.entry(uid).or_insert_with(|| {
-            turns.push_back(uid);
-            VecDeque::new()
-        });
-        by_user.entry(uid).or_default().push_back(message);
+        match by_user.entry(uid) {
+            Entry::Occupied(lane) => lane.into_mut().push_back(message),
+            Entry::Vacant(lane) => {
+                turns.push_back(uid);
+                lane.insert(VecDeque::from([message]));
+            }
+        }
         drop(lanes);
         self.arrived.notify_one();
     }

@@ -130,7 +130,8 @@ impl Session {
 
     fn reply_flagged(&self, out: &mut Output, request_id: u64, flags: Flags, reply: &Reply) {
         match codec::encode_reply(request_id, flags, reply) {
-            Ok(frame) => out.frame().extend_from_slice(&Zeroizing::new(frame)),
+            Ok(frame) if matches!(reply, Reply::Token(_)) => out.frame().extend_from_slice(&Zeroizing::new(frame)),
+            Ok(frame) => out.frame().extend_from_slice(&frame),
             Err(codec::EncodeError::TooLong) => {
                 tracing::error!(peer = ?self.peer, "an answer is over the frame limit");
                 self.refuse(out, request_id, refusal::unsendable());

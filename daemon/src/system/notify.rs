@@ -2,10 +2,9 @@
 //!
 //! Not the crate `sd-notify`: 0.5.0 does not reach an abstract socket and waits without a limit for a manager that does
 //! not read. Here nobody waits for the manager: what it does not take at once waits in order, and a thread that is there
-//! only as long as something waits says it. Of what the manager need not hear any more nothing waits: a status takes the
-//! place of the one before, a reload that of another which the manager never heard of. A sign of life never waits: there
-//! is always a place for it in the manager's queue, so that a manager that was busy hears of it before it looks at its
-//! watch.
+//! only as long as something waits says it. What the manager need not hear any more is dropped: a status takes the place
+//! of the one before, a reload that of another which the manager never heard of. A sign of life never waits: there is
+//! always a place for it in the manager's queue, so that a manager that was busy hears of it before it looks at its watch.
 
 use std::collections::VecDeque;
 use std::env;

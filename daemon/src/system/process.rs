@@ -18,6 +18,9 @@ use crate::provider::MAX_LOOK_UPS;
 /// Connections to providers that are kept for another request, in all.
 pub const KEPT_CONNECTIONS: usize = 16;
 
+/// Hosts of proxies, which the environment names.
+const PROXIES: usize = 2;
+
 /// For everything else: the store's files, sockets, timers.
 const OTHERS: usize = 40;
 
@@ -27,6 +30,8 @@ const OTHERS: usize = 40;
 pub struct Needs {
     /// Peers, as many as there may be in all, those kept for root included.
     pub connections: usize,
+    /// Hosts of providers, whose names may be looked up all at once.
+    pub hosts: usize,
     /// Secrets that are files, each of which may hang while it is read.
     pub files: usize,
     /// Secrets that are commands, each with pipes for what it says.
@@ -36,7 +41,7 @@ pub struct Needs {
 impl Needs {
     fn descriptors(self) -> u64 {
         let commands = self.commands.min(MAX_COMMANDS_AT_ONCE + MAX_SLOW_COMMANDS);
-        let look_ups = 2 * MAX_LOOK_UPS; // a socket for each of two name servers
+        let look_ups = 2 * (self.hosts + PROXIES).min(MAX_LOOK_UPS); // a socket for each of two name servers
         let reserved =
             MOST_REQUESTS + KEPT_CONNECTIONS + look_ups + self.files.min(MAX_FILES_AT_ONCE) + 3 * commands + OTHERS;
         self.connections.saturating_add(reserved) as u64
@@ -217,7 +222,7 @@ mod tests {
     #[ignore = "run by the test above"]
     fn child_descriptors() {
         setrlimit(Resource::RLIMIT_NOFILE, 64, 1000).unwrap();
-        let needs = |connections| Needs { connections, files: 10, commands: 20 };
+        let needs = |connections| Needs { connections, hosts: 22, files: 10, commands: 20 };
         let error = raise_descriptor_limit(needs(731)).unwrap_err().to_string();
         let expected =
             "731 connections and what goes on beside them need 1001 file descriptors and the hard limit is 1000";
@@ -262,7 +267,7 @@ mod tests {
     #[test]
     fn a_panic_ends_the_process_though_nobody_reads_what_it_says() {
         let (_reader, writer) = io::pipe().unwrap();
-        // Of a pipe that has no room left.
+        // The pipe has no room left.
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
         while nix::unistd::write(&writer, &[b'x'; 4096]).is_ok() {}
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();

@@ -1,4 +1,4 @@
-//! Standard error, for whoever may not hang: a pipe may be full and nobody read it, a terminal may be held by ^S.
+//! Standard error, for code that may not hang: a pipe may be full while nobody reads it, ^S may hold a terminal.
 //!
 //! Not `std::io::stderr()`, whose lock one thread that hangs in a write keeps from all others.
 

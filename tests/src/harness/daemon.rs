@@ -76,7 +76,7 @@ impl Daemon {
     /// Everything logged so far: what a peer's answer came after is in it.
     #[must_use]
     pub fn log(&self) -> String {
-        // Its thread is woken by whoever logs, and sleeps when everything is written.
+        // Each line wakes its thread, which sleeps when everything is written.
         until("the log is written", || (!Inside::of(self.pid()).is_awake("log")).then_some(()));
         fs::read_to_string(&self.log).unwrap_or_default()
     }

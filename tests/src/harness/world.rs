@@ -1,9 +1,12 @@
 //! A sandbox, a temporary folder, and a configuration with a profile of each kind.
 
 use std::fs;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket, sockopt};
 use tempfile::TempDir;
 
 use super::{Ctl, Daemon, until};
@@ -211,16 +214,18 @@ impl World {
     pub fn provider_down(&mut self) -> Outage {
         let sandbox = self.sandbox.take().expect("the provider is up");
         let addr = sandbox.addr();
-        Outage { addr, provider: sandbox.stop() }
+        let provider = sandbox.stop();
+        Outage { addr, provider, port: until("the provider's port is ours", || keep(addr).ok()) }
     }
 
-    /// Ends an outage. Another socket of this machine may hold the port for a moment; that is waited for.
+    /// Ends an outage.
     ///
     /// # Panics
     /// When somebody has taken the port for good.
     pub fn provider_up(&mut self, outage: Outage) {
         let start = || Sandbox::start_on(outage.addr, outage.provider.clone()).ok();
-        self.sandbox = Some(until("the provider's port is free again", start));
+        self.sandbox = Some(until("the provider listens again", start));
+        drop(outage.port);
     }
 }
 
@@ -239,6 +244,16 @@ fn temporary_folder() -> TempDir {
 
 /// A provider that is off the net.
 pub struct Outage {
-    addr: std::net::SocketAddr,
+    addr: SocketAddr,
     provider: crate::sandbox::Provider,
+    port: OwnedFd,
+}
+
+/// Keeps a port that nobody listens at: no other socket of this machine is given it, connections to it are refused, and
+/// a socket of ours may listen there again, as both say SO_REUSEADDR, socket(7).
+fn keep(addr: SocketAddr) -> nix::Result<OwnedFd> {
+    let kept = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    setsockopt(&kept, sockopt::ReuseAddr, &true)?;
+    bind(kept.as_raw_fd(), &SockaddrStorage::from(addr))?;
+    Ok(kept)
 }

@@ -14,6 +14,9 @@ use crate::sandbox::Now;
 /// How long a peer waits for a token: longer than a start, a login and a busy machine together take.
 const BUDGET: Duration = Duration::from_secs(30);
 
+/// What the daemon says of a token whose last moments went by while the machine was busy with others.
+const DIED_ON_THE_WAY: &str = "the token expired before it could be sent";
+
 /// Between two tokens of one peer.
 const PAUSE: Duration = Duration::from_millis(25);
 
@@ -103,6 +106,9 @@ impl Sightings {
                         // Every daemon in all that time was killed before it had a token: `War::settle` holds those
                         // that are not.
                         None if clock.boot().since(asked_boot) >= BUDGET => self.met().waited_in_vain += 1,
+                        Some(ErrorCode::Unavailable) if error.to_string().contains(DIED_ON_THE_WAY) => {
+                            self.met().overtaken += 1;
+                        }
                         _ => self.met().violation(format!("{name}, in life {life}: {error:?}")),
                     },
                 }

@@ -1,6 +1,5 @@
 //! The login of non-SSO users, and the thirty minutes between two of them.
 
-
 use serde_json::Value;
 use tokend_tests::harness::until;
 use tokend_tests::sandbox::{Fault, FaultRule};

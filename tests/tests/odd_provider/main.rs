@@ -13,13 +13,13 @@ mod verdicts;
 use std::thread;
 use std::time::Duration;
 
-use tokend_tests::harness::{ProfileText, World, within};
+use tokend_tests::harness::{PATIENCE, ProfileText, World, within};
 use tokend_tests::sandbox::{Credentials, Endpoint, Fault, FaultRule, Odd, Quirks};
 
 /// How long something is watched that must not go on and on.
 const WATCHED: Duration = Duration::from_secs(20);
 
-/// How long a thing may take where many are tried and one that fails must not hold up the others.
+/// How long a second login would have come in, had there been a reason for one.
 const SOON: Duration = Duration::from_secs(15);
 
 /// A Classic application of its own, with a chain in it.
@@ -54,7 +54,7 @@ impl Chain {
     /// Waits until its record is settled; says how it is otherwise.
     fn settles(&self, world: &World) -> Result<(), String> {
         let state = || world.ctl().status_of(&self.name)["chain"]["state"].as_str().unwrap_or_default().to_owned();
-        let settled = within(SOON, Duration::from_millis(50), || (state() == "settled").then_some(()));
+        let settled = within(PATIENCE, Duration::from_millis(50), || (state() == "settled").then_some(()));
         settled.ok_or_else(|| format!("its chain is {}", state()))
     }
 

@@ -4,6 +4,7 @@
 
 mod access;
 mod audit;
+mod crowd;
 mod directory;
 mod hostile;
 mod raw;

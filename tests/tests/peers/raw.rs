@@ -20,7 +20,10 @@ pub(crate) enum Said {
 
 impl Raw {
     pub(crate) fn connect(world: &World) -> Self {
-        let stream = UnixStream::connect(world.socket()).unwrap();
+        Self::over(UnixStream::connect(world.socket()).unwrap())
+    }
+
+    pub(crate) fn over(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self(stream)
@@ -31,6 +34,13 @@ impl Raw {
         let mut raw = Self::connect(world);
         raw.write(bytes).unwrap();
         raw
+    }
+
+    /// Waits until the daemon closes it, however long that takes.
+    pub(crate) fn wait_for_the_end(&mut self) {
+        self.0.set_read_timeout(None).unwrap();
+        // An error is an end, too.
+        let _ = io::copy(&mut self.0, &mut io::sink());
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -66,7 +66,7 @@ impl Drop for Peer {
 
 fn serve(mut stream: UnixStream, script: &Script) {
     // Bounded, should a client hold on to its connection.
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut prefix = [0; LENGTH_PREFIX];
     while stream.read_exact(&mut prefix).is_ok() {
         let mut frame = vec![0; frame_length(prefix).unwrap()];

@@ -23,7 +23,8 @@ pub const SERVER: Table = Table {
             default: Words("\"tokend-users\" if that exists, else the daemon's own group"),
             example: "\"tokend-users\"",
             doc: "The group of the socket, when tokend makes it: its members may connect. With tokend.socket this has no \
-                  effect.",
+                  effect. As long as a name cannot be found, the socket is the daemon's user's alone; it is looked up again \
+                  each minute.",
             instead_of: None,
         },
         Key {
@@ -130,7 +131,8 @@ pub const ACCESS: Table = Table {
             value: "a list of names or numbers",
             default: Words("nobody"),
             example: "[\"netops\"]",
-            doc: "Users. One that does not exist (yet) is a warning.",
+            doc: "Users. One that does not exist (yet), or cannot be looked up, is a warning, and is looked up again each \
+                  minute. A number that was found before stays in force meanwhile.",
             instead_of: None,
         },
         Key {

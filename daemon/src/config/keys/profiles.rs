@@ -39,7 +39,8 @@ pub const PROFILE: Table = Table {
             value: "an absolute path",
             default: Words("the system's authorities alone"),
             example: "\"/etc/tokend/example-ca.pem\"",
-            doc: "A PEM file of authorities that are trusted for this profile in addition to the system's.",
+            doc: "A PEM file of authorities that are trusted for this profile in addition to the system's. While it cannot \
+                  be read, nothing is sent for this profile; each attempt reads it again.",
             instead_of: None,
         },
         Key {
@@ -105,7 +106,8 @@ pub const TENANTS: Table = Table {
     header: "[profiles.NAME.tenants]",
     doc: "Allows tokens of the tenants of an MSP workspace by exchange. They are called NAME/TENANT, where TENANT is the \
           tenant's workspace id or name. Those that are not listed here are fetched when somebody asks, and renewed while \
-          somebody reads them: at most 1,024 at once.",
+          somebody reads them: at most 2,112 at once, of which a user alone gets 1,024, several users get equal shares, and \
+          64 are kept for root and the daemon's own user.",
     keys: &[Key {
         name: "warm",
         value: "a list of workspace ids and names",

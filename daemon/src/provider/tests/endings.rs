@@ -6,7 +6,7 @@ use super::*;
 use crate::core::exchange::FailureKind::{self, Transient, Unknown};
 
 /// Long enough for what is sent at once, on a busy machine too. Those who wait for its end wait together.
-const HASTY: Timing = Timing { whole: Duration::from_secs(2), grace: Duration::from_millis(50), ..PATIENT };
+const HASTY: Timing = Timing { whole: Duration::from_secs(4), grace: Duration::from_millis(50), ..PATIENT };
 
 /// [`PAIR`], as Python's `gzip.compress` has it.
 const GZIP: &[u8] =
@@ -178,7 +178,7 @@ async fn odd_bodies_bring_their_pair_over_the_wire() {
 /// A time-out that finds an answer in the socket: this process did not run for a while.
 #[tokio::test]
 async fn an_answer_that_came_while_nobody_looked_counts() {
-    let timing = Timing { whole: Duration::from_secs(1), ..PATIENT };
+    let timing = Timing { whole: Duration::from_secs(3), ..PATIENT };
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (answered, until_answered) = std::sync::mpsc::channel();

@@ -5,8 +5,8 @@ use super::responder::{Play, Responder};
 use super::*;
 use crate::core::exchange::FailureKind::{self, Transient, Unknown};
 
-/// Short enough to be waited for.
-const HASTY: Timing = Timing { whole: Duration::from_millis(300), grace: Duration::from_millis(50), ..PATIENT };
+/// Short enough to be waited for, and long enough for what is sent at once to arrive on a busy machine.
+const HASTY: Timing = Timing { whole: Duration::from_secs(3), grace: Duration::from_millis(50), ..PATIENT };
 
 async fn refreshed(play: Play, timing: Timing) -> (Failure, Responder) {
     let server = Responder::start([play]).await;

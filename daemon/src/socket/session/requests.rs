@@ -11,7 +11,7 @@ use super::super::buffers::Output;
 use super::super::listed::Listed;
 use super::super::naming::{self, Asked};
 use super::super::open::{Expects, Then};
-use super::super::refusal;
+use super::super::{pages, refusal};
 use super::{Session, record};
 use crate::audit::Kind;
 use crate::core::access::Access;
@@ -199,12 +199,12 @@ impl Session {
     }
 
     fn status(&mut self, request_id: u64, after: Option<&str>) -> Result<(), ErrorReply> {
-        let listed = self.listed(after.map(after_name).transpose()?)?;
+        let listed = self.listed(after.map(after_name).transpose()?, pages::NAMES)?;
         self.ask_status(request_id, listed.after(), listed)
     }
 
     fn rights_of_peer(&mut self, request_id: u64, after: Option<&str>) -> Result<(), ErrorReply> {
-        let listed = self.listed(after.map(after_name).transpose()?)?;
+        let listed = self.listed(after.map(after_name).transpose()?, pages::NAMES)?;
         self.ask_rights(request_id, listed.after(), listed)
     }
 
@@ -215,7 +215,7 @@ impl Session {
             return Err(refusal::may_not_read(asked));
         }
         let id = |text: &str| text.parse().map_err(|_| refusal::after(text, "a tenant id"));
-        let listed = self.listed(after.map(id).transpose()?)?;
+        let listed = self.listed(after.map(id).transpose()?, pages::TENANTS)?;
         self.ask_tenants(request_id, profile, listed.after(), listed)
     }
 
@@ -266,10 +266,10 @@ impl Session {
         self.ask(request_id, question, expects)
     }
 
-    /// A page that begins after this.
-    fn listed<T, K: Clone>(&self, after: Option<K>) -> Result<Listed<T, K>, ErrorReply> {
+    /// A page that begins after this, of so many entries.
+    fn listed<T, K: Clone>(&self, after: Option<K>, room: usize) -> Result<Listed<T, K>, ErrorReply> {
         let permit = self.place.list().map_err(refusal::too_many_lists)?;
-        Ok(Listed::new(after, self.shared.context.access.load_full(), permit))
+        Ok(Listed::new(after, room, self.shared.context.access.load_full(), permit))
     }
 
     pub(super) fn describe_peer(&self, access: &Access) -> Peer {

@@ -4,7 +4,7 @@ use std::task::Wake;
 use super::*;
 
 const HOUR: Duration = Duration::from_secs(3_600);
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 struct Count(AtomicUsize);

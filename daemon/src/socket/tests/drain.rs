@@ -10,7 +10,7 @@ use crate::core::effect::Outcome;
 
 fn drain(thread: SocketThread) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let done = async { tokio::time::timeout(Duration::from_secs(20), thread.drain()).await };
+    let done = async { tokio::time::timeout(Duration::from_secs(60), thread.drain()).await };
     runtime.block_on(done).expect("drained in time");
 }
 

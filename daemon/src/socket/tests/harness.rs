@@ -25,7 +25,7 @@ use crate::core::time::{Boot, Now, Wall};
 use crate::core::unit::{NoUnit, PeerUnit};
 
 /// Longer than anything a test waits for takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The daemon's own user, as far as these tests go: all peers in fact have one user, perhaps root.
 pub(super) const DAEMON_UID: u32 = 990;

@@ -12,6 +12,8 @@ use crate::core::effect::Outcome;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const SOON: Duration = Duration::from_millis(50);
+/// Longer than a peer of these tests may be held up between its connection and its first request.
+const IDLE: Duration = Duration::from_secs(2);
 
 #[test]
 fn half_a_frame_and_then_nothing_is_answered_and_closed() {
@@ -38,7 +40,7 @@ fn half_a_frame_after_a_whole_one_is_timed_by_itself() {
 
 #[test]
 fn an_idle_connection_is_closed_and_one_that_waits_for_an_answer_is_not() {
-    let mut daemon = Daemon::with_limits(Limits { idle_time: SOON, ..Limits::default() });
+    let mut daemon = Daemon::with_limits(Limits { idle_time: IDLE, ..Limits::default() });
     let mut waiting = daemon.connect();
     waiting.send(1, &get("campus"));
     let (_, _, reply) = daemon.question();

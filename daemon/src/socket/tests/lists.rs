@@ -2,7 +2,7 @@
 
 use tokend_proto::{ErrorCode, Health, NameStatus, Reply, Request, Tenant, TokenName};
 
-use super::super::pages::ENTRIES;
+use super::super::pages::{NAMES, TENANTS};
 use super::harness::{Daemon, rule, token_name};
 use super::name_status::name_status;
 use crate::core::effect::Outcome;
@@ -40,13 +40,13 @@ fn a_page_of_status_is_what_the_core_finds_with_what_the_socket_knows() {
     let mut peer = daemon.connect_as(1_000);
     for (rest, more) in [(Rest::Nothing, false), (Rest::More, true)] {
         peer.send(1, &Request::Status { name: None, after: Some("a") });
-        let page = answer(&mut daemon, Part { entries: names(ENTRIES), rest });
-        assert_eq!((page.after, page.room), (Some(token_name("a")), ENTRIES));
+        let page = answer(&mut daemon, Part { entries: names(NAMES), rest });
+        assert_eq!((page.after, page.room), (Some(token_name("a")), NAMES));
         let Reader { access, peer: who } = page.reader;
         assert!(access.may_read(&who, &token_name("campus")) && !access.may_read(&who, &token_name("legacy")));
         match peer.reply_to(1) {
             Reply::Status(page) => {
-                assert_eq!((page.names, page.more), (names(ENTRIES), more));
+                assert_eq!((page.names, page.more), (names(NAMES), more));
                 assert_eq!((page.version.as_str(), page.notes), (env!("CARGO_PKG_VERSION"), vec!["a note".to_owned()]));
             }
             other => panic!("{other:?}"),
@@ -59,11 +59,11 @@ fn a_page_that_is_not_full_is_gone_on_with() {
     let mut daemon = Daemon::start();
     let mut peer = daemon.connect();
     peer.send(1, &Request::Status { name: None, after: None });
-    let all = names(ENTRIES);
+    let all = names(NAMES);
     let at = |name: &str| Rest::After(token_name(name));
     answer(&mut daemon, Part { entries: all[..1].to_vec(), rest: at("m") });
     let page = answer(&mut daemon, Part { entries: Vec::new(), rest: at("n") });
-    assert_eq!((page.after, page.room), (Some(token_name("m")), ENTRIES - 1));
+    assert_eq!((page.after, page.room), (Some(token_name("m")), NAMES - 1));
     answer(&mut daemon, Part { entries: all[1..].to_vec(), rest: at("o") });
     let page = answer(&mut daemon, whole(Vec::new()));
     assert_eq!((page.after, page.room), (Some(token_name("o")), 0), "whether there are more has to be found out");
@@ -83,7 +83,7 @@ fn a_page_begins_again_when_other_rules_come_into_force() {
     daemon.set_rules(vec![rule(&["campus"], 1_000)]);
     reply.send(Outcome::Status(whole(vec![status("mine")])));
     let page = answer(&mut daemon, whole(vec![status("campus")]));
-    assert_eq!((page.after, page.room), (Some(token_name("a")), ENTRIES));
+    assert_eq!((page.after, page.room), (Some(token_name("a")), NAMES));
     assert!(!page.reader.access.may_read(&page.reader.peer, &token_name("legacy")));
     match peer.reply_to(1) {
         Reply::Status(page) => assert_eq!(page.names, [status("campus")]),
@@ -117,7 +117,7 @@ fn tenants_go_on_after_an_id() {
     let (_, question, reply) = daemon.question();
     match question {
         Question::Tenants { profile, page } => {
-            assert_eq!((profile.as_str(), page.after, page.room), ("msp", Some(id.parse().unwrap()), ENTRIES));
+            assert_eq!((profile.as_str(), page.after, page.room), ("msp", Some(id.parse().unwrap()), TENANTS));
         }
         other => panic!("{other:?}"),
     }

@@ -24,7 +24,7 @@ fn largest(name: String) -> NameStatus {
 
 #[test]
 fn a_page_of_the_largest_entries_fits_into_a_frame() {
-    let all: Vec<_> = (0..ENTRIES).map(|n| largest(format!("p{n}"))).collect();
+    let all: Vec<_> = (0..100).map(|n| largest(format!("p{n}"))).collect();
     let notes = vec!["n".repeat(250); 100];
     let page = status(all, true, &notes);
     assert!(page.more && page.names.len() > 10 && page.notes.len() > 10);
@@ -40,8 +40,8 @@ fn a_page_of_the_largest_entries_fits_into_a_frame() {
 #[test]
 fn entries_of_any_length_are_cut_to_what_fits_into_a_frame() {
     let long = NameStatus { last_error: Some("t".repeat(5_000)), ..largest("p".into()) };
-    let page = status(vec![long; ENTRIES], false, &[]);
-    assert!(page.more && page.names.len() > 5 && page.names.len() < ENTRIES);
+    let page = status(vec![long; 100], false, &[]);
+    assert!(page.more && page.names.len() > 5 && page.names.len() < 100);
     codec::encode_reply(1, Flags::NONE, &Reply::Status(page)).expect("it fits");
     let too_long = NameStatus { last_error: Some("t".repeat(ROOM)), ..largest("p".into()) };
     assert_eq!(status(vec![too_long], false, &[]).names.len(), 1, "one is always tried");
@@ -50,10 +50,9 @@ fn entries_of_any_length_are_cut_to_what_fits_into_a_frame() {
 
 #[test]
 fn a_page_of_tenants_fits_into_a_frame() {
-    let all: Vec<_> =
-        (0..ENTRIES).map(|n| Tenant { id: format!("{n:032x}"), workspace_name: "w".repeat(256) }).collect();
+    let all: Vec<_> = (0..100).map(|n| Tenant { id: format!("{n:032x}"), workspace_name: "w".repeat(256) }).collect();
     let page = tenants(all, false);
-    assert_eq!((page.tenants.len(), page.more), (ENTRIES, false));
+    assert_eq!((page.tenants.len(), page.more), (100, false));
     codec::encode_reply(1, Flags::NONE, &Reply::Tenants(page)).expect("it fits");
 }
 
@@ -77,7 +76,7 @@ fn a_page_of_rights_fits_into_a_frame_whoever_the_peer_is() {
     };
     let whole = Rights { peer: who, slices: Vec::new(), no_unit: None, names: Vec::new(), more: false };
     let name = |n| NameRights { name: format!("p{n:04}"), label: Some("l".repeat(256)), admin: true };
-    let page = rights((0..ENTRIES).map(name).collect(), false, whole);
-    assert!(page.names.len() == ENTRIES && !page.more);
+    let page = rights((0..100).map(name).collect(), false, whole);
+    assert!(page.names.len() > 10 && page.more);
     codec::encode_reply(1, Flags::NONE, &Reply::Rights(page)).expect("it fits");
 }

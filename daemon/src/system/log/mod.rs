@@ -105,7 +105,7 @@ pub struct Log {
     format: LogFormat,
 }
 
-/// Of the log that has begun.
+/// The log that has begun leaves its lines here.
 static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
 
 impl Log {

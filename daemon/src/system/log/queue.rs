@@ -66,7 +66,7 @@ impl Queue {
     pub(super) fn push(&self, line: Line) {
         let size = line.size();
         let mut state = self.state();
-        // Once something is missing, there has to be room for more than the next line: a gap is told once.
+        // Once something is missing, there has to be room for more than the next line: a gap is logged once.
         let limit = if state.left_out == 0 { MAX_BYTES } else { MAX_BYTES / 2 };
         if state.bytes + size > limit {
             state.left_out += 1;

@@ -17,8 +17,12 @@ pub(super) fn text(epoch: i64) -> String {
     );
     page.paragraph(
         "`tokend check` says of everything that is wrong in which line it stands and what would be right. `systemctl reload \
-         tokend` puts a changed file into force as a whole or, if anything is wrong with it, not at all; tokens survive \
+         tokend` puts a changed file into force as a whole or, if anything is wrong in it, not at all; tokens survive \
          unless their kind, client_id, workspace or address has changed. Without a profile tokend runs, and has nothing to do.",
+    );
+    page.paragraph(
+        "What the file names and cannot be had costs whom it is for, and nobody else: a secret or a ca_file is read again \
+         until it can be, a user or group is looked up again each minute. `tokenctl status` says what is missing.",
     );
     page.heading("KEYS");
     for table in TABLES {

@@ -11,7 +11,7 @@ pub(super) fn tokend(epoch: i64) -> String {
     let mut page = Page::new("tokend", "8", about, epoch);
     page.heading("SYNOPSIS");
     page.usage("tokend [OPTIONS]");
-    page.usage("tokend [OPTIONS] check");
+    page.usage("tokend [OPTIONS] check [--start]");
     page.usage("tokend [OPTIONS] init KIND...");
     page.heading("DESCRIPTION");
     page.paragraph(&sentence(&command));
@@ -33,8 +33,8 @@ pub(super) fn tokend(epoch: i64) -> String {
     page.heading("SIGNALS");
     page.tagged(
         term("SIGHUP", None),
-        "Reads the configuration again. It is put into force as a whole or, if anything is wrong with it, not at all. \
-         `tokenctl reload` does the same and tells what is wrong.",
+        "Reads the configuration again. It is put into force as a whole or, if anything is wrong in it, not at all. \
+         `tokenctl reload` does the same and tells what is wrong or different.",
     );
     page.tagged(
         term("SIGTERM, SIGINT", None),
