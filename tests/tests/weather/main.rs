@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     arguments.test_threads = arguments.test_threads.or(Some(SCENARIOS.len()));
     let obstacle = if arguments.list { None } else { machine::obstacle() };
     if let Some(obstacle) = &obstacle {
-        println!("SKIPPED: the weather under a real systemd: {obstacle}");
+        SCENARIOS.iter().for_each(|(name, ..)| skipped::test_because(&format!("weather {name}"), obstacle));
     } else if !arguments.list {
         // Not on a machine's time.
         let _ = Binaries::built();
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     let trial = |(name, need, scenario): (&'static str, Need, Scenario)| {
         let missing = if obstacle.is_none() && !arguments.list { need() } else { None };
         if let Some(missing) = missing {
-            println!("SKIPPED: {name}: {missing}");
+            skipped::test_because(&format!("weather {name}"), missing);
         }
         let ignored = obstacle.is_some() || missing.is_some();
         Trial::test(name, move || show(name, scenario, aloud)).with_ignored_flag(ignored)
