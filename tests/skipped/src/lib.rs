@@ -38,8 +38,8 @@ pub fn because(why: impl Display) {
 /// As [`because`].
 pub fn test_because(test: &str, why: impl Display) {
     let line = format!("{test}: {why}").replace(['\n', '\t'], " ");
-    // Nobody is left to tell when stderr is closed; the count has the line.
-    let _ = writeln!(io::stderr(), "SKIPPED {line}");
+    // In one piece, as other threads print too. Nobody is left to tell when stderr is closed; the count has the line.
+    let _ = io::stderr().write_all(format!("SKIPPED {line}\n").as_bytes());
     if let Some(path) = env::var_os(FILE) {
         keep(Path::new(&path), &line).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
