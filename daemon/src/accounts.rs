@@ -41,7 +41,7 @@ impl AccountWatch {
         Self { directory, found, results, rounds: None, door }
     }
 
-    /// From now on these are looked for, and no others. The first round begins at once: whoever did not answer may have
+    /// From now on these are looked for, and no others. The first round begins at once: a directory that did not answer may have
     /// been slow.
     pub(crate) fn look_for(&mut self, numbers: &Numbers) {
         self.end();

@@ -223,7 +223,7 @@ mod tests {
     use crate::config::{Accounts, UnitSight};
     use crate::system::secret::Surroundings;
 
-    /// A directory that says when it is asked, and answers when it is told to.
+    /// A directory that says when it is asked, and answers when the test lets it.
     struct Held {
         asked: Mutex<threads::Sender<()>>,
         answer: Mutex<threads::Receiver<()>>,

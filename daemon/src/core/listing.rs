@@ -387,7 +387,7 @@ impl Core {
         }
     }
 
-    /// What somebody is told who has waited long enough for the list, or would wait in vain.
+    /// The answer for somebody who has waited long enough for the list, or would wait in vain.
     pub(super) fn listing_not_known(&self, now: Now, profile: &ProfileName, waiter: &Waiter) -> Option<Outcome> {
         let listing = self.profiles.get(profile)?.listing.as_ref()?;
         let next = listing.retry_at.filter(|_| listing.activity == Fetch::Idle);

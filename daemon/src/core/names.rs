@@ -236,7 +236,7 @@ fn may_renew_early(entry: &Name, token: &Issued, now: Boot) -> bool {
     !entry.is_classic() && now.since(token.issued) > token.life() / 4
 }
 
-/// All that [`outcome_for`] makes of a name, but for the time and the waiter: as long as it is the same, whoever waits goes
+/// All that [`outcome_for`] makes of a name, but for the time and the waiter: as long as it is the same, everybody who waits goes
 /// on waiting until its own time is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Prospect {

@@ -146,7 +146,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
     const MOMENT: Duration = Duration::from_millis(10);
 
-    /// Each look-up ends when it is told how, and is counted.
+    /// Each look-up ends when the test says how, and is counted.
     fn hosts() -> (Arc<Hosts>, mpsc::Sender<io::Result<Vec<SocketAddr>>>, Arc<AtomicUsize>) {
         let (sender, answers) = mpsc::channel();
         let (answers, count) = (Mutex::new(answers), Arc::new(AtomicUsize::new(0)));

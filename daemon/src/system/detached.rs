@@ -1,5 +1,5 @@
 //! Work that may hang: a file of a dead mount, a directory service that does not answer. It runs on a thread of its own
-//! that nobody joins, so that whoever asked goes on when its patience is over. tokio's own pool is not used: it is
+//! that nobody joins, so that the one who asked goes on when its patience is over. tokio's own pool is not used: it is
 //! shared with other work, and a runtime may wait for it.
 //!
 //! Work is named by a key, such as a path. One thread works for a key at a time, and takes further work of that key when

@@ -15,7 +15,7 @@ use super::detached::{self, Undone};
 /// Lanes at a time: more hardly make it quicker, and threads that hang are left for others.
 const LANES_AT_ONCE: usize = 16;
 
-/// One thing to look at, and what it is called by whoever collects.
+/// One thing to look at, and its name for the collector.
 type Look<T> = (usize, Box<dyn FnOnce() -> T + Send>);
 
 /// What is to be looked at.

@@ -62,7 +62,7 @@ pub const AIMS: [Aim; 30] = [
     most("i.explain.p99", "the same, p99", 2.0, ""),
     most("i.wait.p50", "others' reads beside a flood of waits against one of `Ping`s, p50", 1.5, ""),
     most("i.wait.p99", "the same, p99", 2.0, ""),
-    most("i.busy", "root's `status` beside these floods that is told to come back", 0.0, "%"),
+    most("i.busy", "root's `status` beside these floods that hears `busy`", 0.0, "%"),
     most("f.wakeups", "idle daemon, no name due: wake-ups, the watchdog's included", 4.0, "a minute"),
 ];
 

@@ -138,7 +138,7 @@ impl Drop for Flooder {
     }
 }
 
-/// Floods as it is told to until its standard input ends: `SOCKET NAME`. `None` when the arguments are not for this.
+/// Floods as its orders say until its standard input ends: `SOCKET NAME`. `None` when the arguments are not for this.
 #[must_use]
 pub fn run(arguments: &mut dyn Iterator<Item = OsString>) -> Option<ExitCode> {
     if arguments.next()? != FLOOD {

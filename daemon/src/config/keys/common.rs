@@ -206,7 +206,7 @@ pub const SECRET: Table = Table {
             default: Needed,
             example: "[\"/usr/local/bin/fetch-password\", \"central\"]",
             doc: "What the program prints, at most 64 KiB within 10 seconds. There is no shell, no terminal, and no variable \
-                  but PATH, HOME and LANG. Once the program has ended, what it has printed counts, whoever still holds \
+                  but PATH, HOME and LANG. Once the program has ended, what it has printed counts, no matter who still holds \
                   its output open; its children are killed but for those in a session of their own. If it fails, the log \
                   has the last line of its standard error. `tokend check` does not run it.",
             instead_of: Some("credential"),
