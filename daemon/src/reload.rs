@@ -18,7 +18,7 @@ use crate::socket::{ReloadReplyTo, SocketThread};
 use crate::store::Store;
 use crate::system::process;
 
-/// Peers that wait for one reading. More than this are told to come again.
+/// Peers that wait for one reading. The daemon tells more than this to come again.
 const MAX_ASKERS: usize = 256;
 
 /// Reads the configuration again when somebody asks for it.

@@ -71,7 +71,7 @@ pub(crate) struct Numbers {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Known {
     number: Option<u32>,
-    /// Of the last look-up.
+    /// What the last look-up said.
     trouble: Option<Trouble>,
 }
 

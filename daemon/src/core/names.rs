@@ -246,7 +246,7 @@ pub(super) struct Prospect {
     is_permanent: bool,
     forced: Option<Fingerprint>,
     hold_until: Option<Boot>,
-    /// Of the workspace in trouble: whether it is idle, and until when.
+    /// Whether the workspace in trouble is idle, and until when.
     parent: Option<(bool, Option<Boot>)>,
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Open {
     /// As the peer numbers it.
     pub(super) request_id: u64,
     pub(super) expects: Expects,
-    /// Of those that wait; watches have their own.
+    /// The questions that wait hold these; watches have their own.
     pub(super) _permit: Option<Permit>,
 }
 

@@ -161,7 +161,7 @@ fn serve(socket: &Path, name: &str) -> io::Result<()> {
     setgroups(&[])?;
     setgid(Gid::from_raw(UID))?;
     setuid(Uid::from_raw(UID))?;
-    // After that, which clears it. Whoever started this may be killed.
+    // setuid(2) clears it, so it comes after that. The benchmark that started this may be killed.
     set_pdeathsig(Signal::SIGKILL)?;
     let open = || {
         let stream = UnixStream::connect(socket)?;

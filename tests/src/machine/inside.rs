@@ -1,13 +1,14 @@
 //! What can be done on a machine.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use nix::sched::{CloneFlags, setns};
 use nix::unistd::Pid;
+use serde_json::Value;
 
 use super::Machine;
 use crate::harness::Ran;
@@ -147,6 +148,26 @@ impl Machine {
     /// When the machine is gone.
     pub fn connect(&self, port: u16) -> std::io::Result<TcpStream> {
         self.on_its_network(move || TcpStream::connect(("127.0.0.1", port)))
+    }
+
+    /// `GET` or `POST` of the interface for operators that a sandbox at this port of the machine has.
+    ///
+    /// # Panics
+    /// When it does not answer, or with something else than 200 and JSON.
+    pub fn ask_sandbox(&self, port: u16, method: &str, what: &str, body: &str) -> Value {
+        let mut stream = self.connect(port).expect("the sandbox listens");
+        let length = body.len();
+        write!(
+            stream,
+            "{method} /sandbox/{what} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: \
+             application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .expect("the sandbox reads");
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).expect("the sandbox answers");
+        let (head, body) = reply.split_once("\r\n\r\n").expect("a reply");
+        assert!(head.contains(" 200 "), "{method} {what}: {reply}");
+        serde_json::from_str(body).expect("JSON")
     }
 
     /// Opens a socket of this process in the machine's network.

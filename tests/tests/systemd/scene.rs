@@ -1,7 +1,6 @@
 //! A machine with tokend installed, a provider on its loopback, and people.
 
 use std::fmt::Display;
-use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::Child;
 
@@ -110,19 +109,7 @@ impl Scene {
 
     /// `GET` or `POST` of the provider's interface for operators.
     pub(crate) fn operator(&self, method: &str, what: &str, body: &str) -> Value {
-        let mut stream = self.machine.connect(PORT).unwrap();
-        let length = body.len();
-        write!(
-            stream,
-            "{method} /sandbox/{what} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: \
-             application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        )
-        .unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        let (head, body) = reply.split_once("\r\n\r\n").expect("a reply");
-        assert!(head.contains(" 200 "), "{method} {what}: {reply}");
-        serde_json::from_str(body).expect("JSON")
+        self.machine.ask_sandbox(PORT, method, what, body)
     }
 
     /// How many requests of any kind the provider has seen.

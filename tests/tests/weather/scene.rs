@@ -1,7 +1,6 @@
 //! A machine with the units of this checkout and the programs of this build, a provider on its loopback, and two names:
 //! `campus`, whose tokens live for seconds, and `legacy`, a Classic chain.
 
-use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -140,19 +139,7 @@ impl Scene {
 
     /// `GET` or `POST` of the provider's interface for operators.
     fn operator(&self, method: &str, what: &str, body: &str) -> Value {
-        let mut stream = self.machine.connect(PORT).unwrap();
-        let length = body.len();
-        write!(
-            stream,
-            "{method} /sandbox/{what} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: \
-             application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        )
-        .unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        let (head, body) = reply.split_once("\r\n\r\n").expect("a reply");
-        assert!(head.contains(" 200 "), "{method} {what}: {reply}");
-        serde_json::from_str(body).expect("JSON")
+        self.machine.ask_sandbox(PORT, method, what, body)
     }
 
     /// `systemctl VERB tokend.service`, for a minute and a half at most: status 124 after that.

@@ -89,7 +89,7 @@ impl SecretCache {
         versions
     }
 
-    /// Of the client's secrets in their order, then of the password.
+    /// Reads the client's secrets and the password at the same time; their results are in this order.
     async fn read_all(&self, sources: &ProfileSecrets) -> Vec<Result<Secret, SecretProblem>> {
         let mut readings = JoinSet::new();
         for (place, source) in sources.client.iter().chain(&sources.password).enumerate() {

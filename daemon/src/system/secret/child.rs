@@ -92,7 +92,7 @@ impl Child {
         Ender { leader: Arc::clone(&self.leader), number: self.number() }
     }
 
-    /// Takes what it prints until it ends. Whoever else still holds the pipes then is not waited for.
+    /// Takes what it prints until it ends. Nobody waits for other processes that still hold the pipes then.
     pub(super) fn attend(mut self, deadline: Instant, limit: Duration) -> Result<Secret, SecretProblem> {
         let failed = |error: io::Error| SecretProblem::Io { why: error.kind().to_string() };
         let ended = pidfd(self.number()).map_err(failed)?;

@@ -184,7 +184,7 @@ fn slice(
     Ok(Taken { p50: at(0.5), p99: at(0.99), rate: answered as f64 / seconds, asked, busy })
 }
 
-/// Root's questions, and how many of them are told that the daemon is busy.
+/// Root's questions, and how many of them the daemon answers with `busy`.
 fn ask_status(socket: &std::path::Path, span: Duration) -> Result<(u64, u64), BenchError> {
     use std::io::{Read as _, Write as _};
     let failed = BenchError::connection(TOKEND);
