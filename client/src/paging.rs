@@ -9,7 +9,7 @@ use crate::question::{Question, profile_name, token_name};
 use crate::wire::Answer;
 use crate::{Error, ProtocolError};
 
-/// Pages of one list. Of eight names each, that is more than a daemon can hold.
+/// Pages of one list. Of seven names each, that is more than a daemon can hold.
 const MAX_PAGES: usize = 16 * 1024;
 
 /// How the daemon and its names are doing.

@@ -1,6 +1,7 @@
 //! How many connections there may be, in all and of each user, and which ones there are.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -42,7 +43,7 @@ struct Roster {
     /// One for each connection, to wake them all when the daemon stops.
     wakers: Slab<Option<Waker>>,
     /// How many connections each user has that has any.
-    users: HashMap<u32, usize>,
+    users: HashMap<u32, Arc<AtomicUsize>>,
 }
 
 /// A connection's place; given back on drop.
@@ -50,6 +51,8 @@ pub(super) struct Place {
     shared: Arc<Shared>,
     number: usize,
     asker: Asker,
+    /// How many connections this user has.
+    connections: Arc<AtomicUsize>,
 }
 
 /// A place among the open questions, lists or watches; given back on drop.
@@ -105,13 +108,14 @@ impl Place {
         if roster.wakers.len() >= limit {
             return Err(refusal::too_many_connections(limit));
         }
-        let connections = roster.users.get(&uid).copied().unwrap_or_default();
-        if connections >= per_uid {
+        let connections = roster.users.get(&uid).map(Arc::clone).unwrap_or_default();
+        if connections.load(Ordering::Relaxed) >= per_uid {
             return Err(refusal::too_many_connections_of_uid(uid, per_uid));
         }
-        roster.users.insert(uid, connections + 1);
+        connections.fetch_add(1, Ordering::Relaxed);
+        roster.users.insert(uid, Arc::clone(&connections));
         let number = roster.wakers.insert(None);
-        Ok(Self { shared: Arc::clone(shared), number, asker: Asker { uid, superuser } })
+        Ok(Self { shared: Arc::clone(shared), number, asker: Asker { uid, superuser }, connections })
     }
 
     /// Says how this connection is woken.
@@ -124,6 +128,11 @@ impl Place {
     /// The user at the other end.
     pub(super) fn asker(&self) -> Asker {
         self.asker
+    }
+
+    /// How many connections the user at the other end has, this one included.
+    pub(super) fn connections_of_user(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub(super) fn question(&self) -> Result<Permit, NoPlace> {
@@ -151,11 +160,8 @@ impl Drop for Place {
         let admission = &self.shared.admission;
         let mut roster = lock(&admission.roster);
         roster.wakers.try_remove(self.number);
-        if let Some(connections) = roster.users.get_mut(&self.asker.uid) {
-            *connections -= 1;
-            if *connections == 0 {
-                roster.users.remove(&self.asker.uid);
-            }
+        if self.connections.fetch_sub(1, Ordering::Relaxed) == 1 {
+            roster.users.remove(&self.asker.uid);
         }
         if roster.wakers.is_empty() {
             admission.empty.notify_one();

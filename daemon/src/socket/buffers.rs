@@ -40,6 +40,8 @@ pub(super) struct Output {
     /// How much of its room has been used since it was wiped.
     used: usize,
     held: Held,
+    /// How many costly requests and answers the turn may still handle.
+    allowance: usize,
 }
 
 thread_local! {
@@ -60,14 +62,14 @@ impl Buffers {
     fn new() -> Self {
         let room = Zeroizing::new(vec![0; READ_LEN]);
         let bytes = Zeroizing::new(Vec::with_capacity(ENOUGH_OUTPUT + LENGTH_PREFIX + MAX_FRAME));
-        Self { input: Input { room, used: 0 }, output: Output { bytes, used: 0, held: Held::default() } }
+        Self { input: Input { room, used: 0 }, output: Output { bytes, used: 0, held: Held::default(), allowance: 0 } }
     }
 
     fn put_away(&mut self) {
         wipe(&mut self.input.room[..self.input.used]);
         self.input.used = 0;
         self.output.clear();
-        let Output { bytes, used, held } = &mut self.output;
+        let Output { bytes, used, held, .. } = &mut self.output;
         // From nothing: all of it is overwritten.
         bytes.resize(*used, 0);
         zeroize::optimization_barrier(bytes.as_slice());
@@ -87,14 +89,24 @@ impl Input {
 }
 
 impl Output {
-    /// Whether no more should be added in this turn.
-    pub(super) fn is_enough(&self) -> bool {
-        self.bytes.len() >= ENOUGH_OUTPUT
+    /// A turn begins. It may handle so many costly requests and answers.
+    pub(super) fn begin_turn(&mut self, allowance: usize) {
+        self.allowance = allowance;
     }
 
-    /// To append one frame to, as long as it is not enough.
+    /// One of the turn's requests or answers costs much more than a read of the board.
+    pub(super) fn charge(&mut self) {
+        self.allowance = self.allowance.saturating_sub(1);
+    }
+
+    /// Whether no more should be added in this turn.
+    pub(super) fn is_enough(&self) -> bool {
+        self.allowance == 0 || self.bytes.len() >= ENOUGH_OUTPUT
+    }
+
+    /// To append one frame to, as long as there is room.
     pub(super) fn frame(&mut self) -> &mut Vec<u8> {
-        debug_assert!(!self.is_enough());
+        debug_assert!(self.bytes.len() < ENOUGH_OUTPUT);
         &mut self.bytes
     }
 

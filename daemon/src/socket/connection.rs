@@ -32,6 +32,10 @@ use crate::core::time::Boot;
 /// How often one turn reads and writes before the other connections get theirs.
 const ROUNDS: usize = 2;
 
+/// How many costly requests and answers the connections of one user handle before each other connection has had its
+/// turn. They share it: a user gets no more of the thread by opening more connections.
+pub(super) const COSTLY: usize = 512;
+
 /// A future that is ready once the connection has ended and the core knows.
 pub(super) struct Connection {
     session: Session,
@@ -91,6 +95,7 @@ impl Connection {
 
     fn turn(&mut self, cx: &mut Context<'_>, buffers: &mut Buffers) -> Poll<()> {
         let now = self.session.shared().context.clock.boot();
+        buffers.output.begin_turn((COSTLY / self.session.place().connections_of_user()).max(1));
         for _ in 0..ROUNDS {
             match self.flush(cx, now) {
                 Poll::Ready(Ok(())) if self.closing => return Poll::Ready(()),

@@ -28,6 +28,9 @@ use crate::system::watchdog::{Side, Watchdog};
 /// First and longest pause after accepting failed, as it does when descriptors run out.
 const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
+/// How many turns the thread takes before it looks who else has sent something.
+const EVENT_INTERVAL: u32 = 8;
+
 /// The thread that serves the socket. Dropping it ends it at once; [`SocketThread::drain`] is the polite way.
 pub struct SocketThread {
     shared: Arc<Shared>,
@@ -59,7 +62,11 @@ impl SocketThread {
         context: Context,
         identify: impl Fn(&UnixStream) -> io::Result<PeerIdentity> + Send + 'static,
     ) -> io::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread().enable_io().on_thread_park(buffers::put_away).build()?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_io()
+            .event_interval(EVENT_INTERVAL)
+            .on_thread_park(buffers::put_away)
+            .build()?;
         let (socket, own_path) = listener.into_parts();
         socket.set_nonblocking(true)?;
         let (socket, shared) = {

@@ -20,6 +20,7 @@ impl Session {
     pub(super) fn answer(&mut self, open: Open, answer: Answer, out: &mut Output) {
         let Open { request_id, expects, _permit: permit } = open;
         drop(permit);
+        out.charge();
         let subject = expects.subject();
         // Not the moment that this turn began: the answer may be younger.
         let now = self.shared.context.clock.boot();

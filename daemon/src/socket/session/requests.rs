@@ -29,6 +29,9 @@ impl Session {
     /// Handles one request; adds at most one frame.
     pub(in super::super) fn request(&mut self, now: Boot, request_id: u64, request: Request<'_>, out: &mut Output) {
         let subject = record::of_request(&request);
+        if !matches!(request, Request::Get { .. } | Request::Ping) {
+            out.charge();
+        }
         let handled = match request {
             Request::Get { name, min_ttl, wait } => self.get(now, request_id, name, min_ttl, wait, out),
             Request::Watch { name } => self.about(now, request_id, name, Then::Watch, out),
@@ -93,6 +96,7 @@ impl Session {
             // For most peers there is no need to take the name apart.
             let may_read = |name| access.may_read(peer, &name);
             if !access.may_read_everything(peer) && !naming::canonical(asked).is_some_and(may_read) {
+                out.charge();
                 return Err(refusal::may_not_read(asked));
             }
             let served = out.serve(&slot, now, min_ttl, request_id);
@@ -102,6 +106,7 @@ impl Session {
                 return Ok(());
             }
         }
+        out.charge();
         let wait = Duration::from(wait).min(limits::MAX_WAIT);
         self.about(now, request_id, asked, Then::Get { min_ttl, until: now + wait }, out)
     }

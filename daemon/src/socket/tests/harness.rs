@@ -64,7 +64,8 @@ pub(super) struct Daemon {
     pub(super) path: PathBuf,
     /// Whom the next connection is taken for.
     uid: Arc<AtomicU32>,
-    unit: Arc<Mutex<Option<Result<PeerUnit, NoUnit>>>>,
+    /// What is found as its unit. While this is locked, the socket's thread cannot let it in.
+    pub(super) unit: Arc<Mutex<Option<Result<PeerUnit, NoUnit>>>>,
     pub(super) audit: Arc<Audit>,
     _folder: TempDir,
 }

@@ -1,12 +1,14 @@
 //! What one peer may use up, and that the others do not notice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokend_proto::{ErrorCode, Reply, Request, codec, limits};
 
 use super::super::admission::MAX_LISTS_PER_UID;
+use super::super::connection::COSTLY;
 use super::super::{Limits, Message};
-use super::harness::{Daemon, get};
+use super::harness::{Daemon, Peer, get, rule};
 use super::lists::whole;
 use crate::core::effect::Outcome;
 
@@ -181,6 +183,33 @@ fn a_user_that_fills_its_share_of_the_queue_holds_nobody_up() {
         .collect();
     users[1..3].sort_unstable();
     assert_eq!(users, [1_000, 0, 1_001, 1_000], "they take turns");
+}
+
+#[test]
+fn a_user_gets_no_more_of_the_thread_by_opening_more_connections() {
+    const CONNECTIONS: usize = 64;
+    let mut daemon = Daemon::with(Limits::default(), 65_536);
+    daemon.set_rules(vec![rule(&["campus"], 1_000), rule(&["campus"], 1_001)]);
+    let mut flooders: Vec<Peer> = (0..CONNECTIONS).map(|_| daemon.connect_as(1_000)).collect();
+    let mut other = daemon.connect_as(1_001);
+    // The thread asks who its next peer is, and cannot go on.
+    let unit = Arc::clone(&daemon.unit);
+    let held = unit.lock().unwrap();
+    let _next = daemon.connect();
+    let explain = codec::encode_request(1, &Request::Explain { name: "campus" }).unwrap();
+    for flooder in &mut flooders {
+        flooder.send_bytes(&explain.repeat(limits::MAX_IN_FLIGHT));
+    }
+    other.send_bytes(&explain);
+    drop(held);
+    assert!(other.is_served(), "by now its question is with the core");
+    let mut asked = Vec::new();
+    while let Some(Message::Ask { waiter, asker, .. }) = daemon.core.try_recv() {
+        asked.push((waiter, asker.uid));
+    }
+    asked.sort_unstable();
+    let before = asked.iter().position(|(_, uid)| *uid == 1_001).expect("its question");
+    assert!(before <= COSTLY, "{before} questions of the other user's {CONNECTIONS} connections came first");
 }
 
 #[test]
