@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::unistd::geteuid;
 use tokend_tests::harness::{Daemon, Inside, World, until};
-use tokend_tests::load::{Crowd, Habit, Line, Manner, Slice, median, raise_descriptor_limit};
+use tokend_tests::load::{Crowd, Habit, Line, Manner, Slice, raise_descriptor_limit};
 
 /// Stuck connections, as the promise has it.
 const STUCK: usize = 1_000;
@@ -83,8 +83,10 @@ fn a_thousand_stuck_connections_do_not_hold_up_who_behaves() {
         slower.clear();
         for ((habit, ..), slices) in habits.into_iter().zip(&mut slices) {
             for (share, base, most) in MOST {
-                let [base_took, stuck] = [base, Beside::Stuck]
-                    .map(|at| median(slices[at as usize].iter().map(|slice| slice.within(share)).collect()));
+                // The best slice: what the daemon adds it adds in each, what a busy machine adds in some.
+                let [base_took, stuck] = [base, Beside::Stuck].map(|at| {
+                    slices[at as usize].iter().map(|slice| slice.within(share)).min().expect("each round has a slice")
+                });
                 let factor = stuck.as_secs_f64() / base_took.as_secs_f64();
                 let line = format!(
                     "p{share}, {habit}: {base_took:?} beside {base:?}, {stuck:?} beside {STUCK} stuck connections, factor \

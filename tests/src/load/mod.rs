@@ -12,7 +12,7 @@ mod stopwatch;
 
 pub use crowd::{Crowd, Manner, Reopened};
 pub use line::{Line, LineError};
-pub use slice::{Habit, Slice, median};
+pub use slice::{Habit, Slice};
 pub use soak::Soak;
 pub use stopwatch::Stopwatch;
 

@@ -77,13 +77,3 @@ impl Slice {
         self.took[(self.took.len() * of_a_hundred / 100).min(self.took.len() - 1)]
     }
 }
-
-/// The middle one.
-///
-/// # Panics
-/// When there is none.
-#[must_use]
-pub fn median(mut of: Vec<Duration>) -> Duration {
-    of.sort_unstable();
-    *of.get(of.len() / 2).expect("there is at least one")
-}
