@@ -6,7 +6,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config;
 use crate::config::keys::ProfileKind;
-use crate::system::log::{self, LogFormat};
+use crate::log;
+use crate::log::LogFormat;
 
 const STATUSES: &str = "\
 Exit status:

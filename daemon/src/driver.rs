@@ -14,25 +14,26 @@ use tokend_proto::ProfileName;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
-use crate::accounts::AccountWatch;
+use crate::access::current::Rules;
+use crate::access::lookups::AccountWatch;
 use crate::audit::Audit;
-use crate::board::Board;
 use crate::config::ProfileExtras;
 use crate::core::Core;
 use crate::core::effect::{Effect, Notice, Severity};
-use crate::core::exchange::{Grant, ProviderRequest};
-use crate::core::held::Held;
 use crate::core::input::{Input, WaiterId};
+use crate::core::provider::{Grant, ProviderRequest};
+use crate::core::restore::Held;
 use crate::core::settings::Settings;
+use crate::os::clock::Clock;
+use crate::os::timer::{BootTimer, StepWatch};
 use crate::provider::{Provider, ResolvedSecrets};
 use crate::reload::{Reload, Reloader};
-use crate::service::Service;
-use crate::socket::{Message, Messages, ReloadReplyTo, ReplyTo, Rules, SocketThread};
+use crate::secret::SecretCache;
+use crate::socket::{Message, Messages, ReloadReplyTo, ReplyTo, SocketThread};
 use crate::store::Store;
-use crate::system::clock::Clock;
-use crate::system::secret::SecretCache;
-use crate::system::timer::{BootTimer, StepWatch};
-use crate::system::watchdog::{Side, Watchdog};
+use crate::systemd::service::Service;
+use crate::systemd::watchdog::{Side, Watchdog};
+use crate::token_cache::Board;
 
 /// Everything that the core's thread works with.
 pub struct Driver<S> {
@@ -313,7 +314,7 @@ impl<S: Store + 'static> Driver<S> {
         self.spawn(async move {
             let versions = match sources {
                 Some(sources) => cache.read(&profile, &sources).await,
-                None => crate::core::exchange::SecretVersions::default(),
+                None => crate::core::provider::SecretVersions::default(),
             };
             Input::Secrets { profile, versions }
         });

@@ -8,19 +8,21 @@
 //!
 //! Not here: the wire format (`tokend-proto`), and anything that knows of a test.
 
-pub mod accounts;
+pub mod access;
 pub mod audit;
-pub mod board;
 pub mod cli;
 pub mod config;
 pub mod core;
 pub mod driver;
+pub mod log;
+pub mod os;
 pub mod provider;
 pub mod reload;
-pub mod service;
+pub mod secret;
 pub mod socket;
 pub mod startup;
 pub mod store;
-pub mod system;
+pub mod systemd;
+pub mod token_cache;
 
 pub use driver::causes;

@@ -9,10 +9,10 @@ use tokend::audit::Audit;
 use tokend::cli::{Arguments, Command};
 use tokend::config::keys::ProfileKind;
 use tokend::config::{self, Environment, init};
+use tokend::log::Log;
+use tokend::log::stderr::say;
+use tokend::os::process;
 use tokend::startup;
-use tokend::system::log::Log;
-use tokend::system::process;
-use tokend::system::stderr::say;
 
 fn main() -> ExitCode {
     process::end_on_panic();

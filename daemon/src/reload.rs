@@ -8,15 +8,15 @@ use std::sync::Arc;
 use tokend_proto::{ErrorCode, ErrorReply, ProfileName, Reloaded};
 use tokio::sync::mpsc;
 
+use crate::access::policy::Access;
 use crate::config::{Account, Config, ConfigError, Environment, LookedUp, Place, ProfileExtras};
-use crate::core::access::Access;
 use crate::core::input::Input;
 use crate::core::time::Boot;
 use crate::driver::{Driver, causes};
+use crate::os::process;
 use crate::provider::Provider;
 use crate::socket::{ReloadReplyTo, SocketThread};
 use crate::store::Store;
-use crate::system::process;
 
 /// Peers that wait for one reading. The daemon tells more than this to come again.
 const MAX_ASKERS: usize = 256;
@@ -221,7 +221,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Accounts, UnitSight};
-    use crate::system::secret::Surroundings;
+    use crate::secret::Surroundings;
 
     /// A directory that says when it is asked, and answers when the test lets it.
     struct Held {

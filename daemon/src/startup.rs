@@ -9,24 +9,28 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::accounts::AccountWatch;
+use crate::access::current::Rules;
+use crate::access::lookups::AccountWatch;
 use crate::audit::Audit;
-use crate::board::Board;
-use crate::config::{self, Account, Config, ConfigError, Environment, SocketGroup, USUAL_GROUP};
+use crate::config;
+use crate::config::{Account, Config, ConfigError, Environment, SocketGroup, USUAL_GROUP};
 use crate::core::Core;
 use crate::core::record::Ruins;
 use crate::driver::{Driver, Parts, Signals, causes};
-use crate::reload::{self, Reloader};
-use crate::service::Service;
-use crate::socket::{self, Admitted, CORE_QUEUE, Context, Door, Limits, Listener, Rules, SocketThread};
+use crate::log::{Log, LogError};
+use crate::os::clock::Clock;
+use crate::os::process;
+use crate::reload;
+use crate::reload::Reloader;
+use crate::secret::{SecretCache, SecretSource};
+use crate::socket;
+use crate::socket::{Admitted, CORE_QUEUE, Context, Door, Limits, Listener, SocketThread};
 use crate::store::{FileStore, LockedFolder, StateKey, Store, StoreError};
-use crate::system::clock::Clock;
-use crate::system::log::{Log, LogError};
-use crate::system::notify::Notifier;
-use crate::system::passed::Passed;
-use crate::system::process;
-use crate::system::secret::{SecretCache, SecretSource};
-use crate::system::watchdog::Watchdog;
+use crate::systemd::listen_fds::Passed;
+use crate::systemd::notify::Notifier;
+use crate::systemd::service::Service;
+use crate::systemd::watchdog::Watchdog;
+use crate::token_cache::Board;
 
 /// Why the daemon did not start, or had to end.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tokend::config::{Accounts, Config, Environment, UnitSight};
 use tokend::core::settings::Kind;
-use tokend::system::secret::Surroundings;
+use tokend::secret::Surroundings;
 
 const README: &str = include_str!("../../README.md");
 

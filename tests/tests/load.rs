@@ -44,8 +44,9 @@ impl Beside {
 }
 
 /// How many times as long as beside others a share of the reads may take beside the crowd that is stuck. The slowest
-/// hundredth is what the scheduler makes of the test's own thread that keeps a crowd, so that it has to keep one for both.
-const MOST: [(usize, Beside, f64); 2] = [(50, Beside::Nobody, 3.0), (99, Beside::Silent, 3.0)];
+/// are what the scheduler makes of the test's own thread that keeps a crowd, so that it has to keep one for both. The
+/// slowest hundredth says more of a busy machine than of the daemon.
+const MOST: [(usize, Beside, f64); 2] = [(50, Beside::Nobody, 3.0), (90, Beside::Silent, 3.0)];
 
 /// Measurements at most until one keeps to these: on a machine that is busy with other things one may not.
 const MEASUREMENTS: usize = 3;

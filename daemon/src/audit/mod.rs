@@ -10,7 +10,7 @@
 //! it likes is limited for each user ([`flood`]), here and not in the log, whose own limit would hit everything else
 //! that the daemon says.
 //!
-//! Not here: what is refused (`crate::core::access`), and where that is noticed (`crate::socket`).
+//! Not here: what is refused (`crate::access::policy`), and where that is noticed (`crate::socket`).
 
 mod flood;
 mod line;
@@ -23,7 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread::{self, Thread};
 
 use crate::core::time::Boot;
-use crate::system::{clock, log};
+use crate::log;
+use crate::os::clock;
 use flood::{Floods, LeftOut};
 
 pub use line::AuditAsLine;

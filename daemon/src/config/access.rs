@@ -9,9 +9,9 @@ use super::findings::{Findings, Found, Place};
 use super::profile::Parsed;
 use super::raw::{Raw, Section, Shape};
 use super::validate::Context;
-use crate::core::access::{Access, Pattern, Rule};
+use crate::access::policy::{Access, Pattern, Rule};
+use crate::access::unit::UnitRule;
 use crate::core::settings::Kind;
-use crate::core::unit::UnitRule;
 
 type Profiles = BTreeMap<ProfileName, Option<Parsed>>;
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::environment::Accounts;
 use crate::core::time::Boot;
-use crate::system::looks::Looks;
+use crate::os::looks::Looks;
 
 /// How long the number of a user or group stays in force that cannot be found any more. A directory that is away for a
 /// while locks nobody out, and who was removed for good is out on the same day.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::system::secret::Surroundings;
+use crate::secret::Surroundings;
 
 /// What validation depends on besides the file.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl Environment {
         Self {
             surroundings: Arc::new(Surroundings::of_this_process()),
             accounts: Arc::new(SystemAccounts),
-            unit_sight: crate::socket::unit_sight,
+            unit_sight: crate::access::cgroup::unit_sight,
         }
     }
 }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::Environment;
 use super::keys::ProfileKind;
-use super::template::{self, Secrets, profile_name};
+use super::template;
+use super::template::{Secrets, profile_name};
 
 /// The group that the daemon's user has as its primary group where the package made it.
 const GROUP: &str = "tokend";

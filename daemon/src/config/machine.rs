@@ -14,7 +14,7 @@ use super::Config;
 use super::findings::Place;
 use super::server::{Places, Server};
 use super::validate::Context;
-use crate::system::{detached, process};
+use crate::os::{detached, process};
 
 /// For all of it together.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -7,30 +7,23 @@
 //! `keys` says in words what every key means; the configuration that is installed (`template`), `tokend init` and the
 //! manual page are made of it.
 //!
-//! Not here: the kinds' behaviour, and reading secrets (`crate::system::secret`); `outside` only looks whether they can
+//! Not here: the kinds' behaviour, and reading secrets (`crate::secret`); `outside` only looks whether they can
 //! be read. Nothing outside of the file is waited for longer than a named time: it may be on a file system, or with a
 //! directory service, that does not answer.
 
 mod access;
 mod accounts;
 mod audit;
-mod ca_file;
 mod changes;
-mod classic;
-mod cluster;
 mod duration;
-mod endpoint;
 mod environment;
 mod findings;
-mod glp;
 pub mod init;
 pub mod keys;
 mod machine;
 mod outside;
 mod profile;
 mod raw;
-mod refresh;
-mod secret;
 mod server;
 mod suggest;
 pub mod template;
@@ -43,21 +36,21 @@ use std::sync::Arc;
 use tokend_proto::ProfileName;
 
 pub use audit::AuditSettings;
-pub use ca_file::CaFile;
 pub use environment::{Accounts, Environment, SystemAccounts, UnitSight};
 pub use findings::ConfigError;
 pub(crate) use findings::Place;
 pub use profile::ProfileExtras;
+pub use profile::ca_file::CaFile;
 pub(crate) use server::Places;
 pub use server::{Server, SocketGroup, USUAL_GROUP};
 
 pub(crate) use access::AccessRules;
 pub(crate) use accounts::{Account, LookedUp, Numbers, looks};
 
-use crate::core::access::Access;
+use crate::access::policy::Access;
 use crate::core::settings::Settings;
-use crate::system::process::Needs;
-use crate::system::secret::SecretSource;
+use crate::os::process::Needs;
+use crate::secret::SecretSource;
 use validate::Purpose;
 
 /// Where the configuration is unless `--config` or `$TOKEND_CONFIG` says otherwise.

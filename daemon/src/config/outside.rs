@@ -5,12 +5,12 @@
 
 use std::path::Path;
 
-use super::ca_file::CaFile;
 use super::findings::Found;
+use super::profile::ca_file::CaFile;
 use super::validate::{Context, Purpose};
-use crate::system::detached::Undone;
-use crate::system::looks::Looks;
-use crate::system::secret::{CREDENTIALS_DIRECTORY, SecretProblem, SecretSource, Surroundings};
+use crate::os::detached::Undone;
+use crate::os::looks::Looks;
+use crate::secret::{CREDENTIALS_DIRECTORY, SecretProblem, SecretSource, Surroundings};
 
 /// What was named so far.
 #[derive(Debug, Default)]

@@ -4,7 +4,8 @@
 
 use std::path::PathBuf;
 
-use super::keys::{self, Key, ProfileKind, Table, Unsaid};
+use super::keys;
+use super::keys::{Key, ProfileKind, Table, Unsaid};
 
 /// Widest line of prose, in characters.
 const WIDTH: usize = 100;

@@ -13,11 +13,12 @@ use zeroize::Zeroizing;
 
 use super::accounts::Numbers;
 use super::findings::{ConfigError, Findings, Place};
+use super::profile::{glp, refresh, secret};
 use super::raw::Section;
-use super::{Config, Environment, Report, access, audit, glp, machine, outside, profile, raw, refresh, secret, server};
+use super::{Config, Environment, Report, access, audit, machine, outside, profile, raw, server};
 use crate::core::settings::Settings;
-use crate::system::secret::SecretSource;
-use crate::system::{clock, detached};
+use crate::os::{clock, detached};
+use crate::secret::SecretSource;
 
 /// Longest configuration accepted, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;

@@ -9,10 +9,10 @@ use tokend_proto::{
     Secret, Tenant, Token, TokenName, WorkspaceId,
 };
 
-use super::exchange::ProviderRequest;
 use super::input::{WaiterId, WriteId};
-use super::page::Part;
+use super::provider::ProviderRequest;
 use super::record::{Record, RecordKey, Revision};
+use super::report::page::Part;
 use super::time::{Boot, Now};
 
 /// To be carried out by the shell, in the order given.

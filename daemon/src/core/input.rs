@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName, WorkspaceId};
 
-use super::exchange::{Answer, RequestId, SecretVersions};
-use super::held::Held;
-use super::page::Page;
+use super::provider::{Answer, RequestId, SecretVersions};
+use super::report::page::Page;
+use super::restore::Held;
 use super::settings::Settings;
 use super::time::Boot;
 

@@ -14,53 +14,34 @@
 //!
 //! Architecture invariant: only `std` and `tokend-proto` are imported here (a test holds it to that).
 
-pub mod access;
-mod alarm;
-mod ask;
-mod chain;
-mod chain_state;
-mod clock;
-mod dispatch;
+mod classic;
 pub mod effect;
-pub mod exchange;
-mod explain;
-mod failure;
+mod egress;
 #[cfg(test)]
 mod fixture;
-pub mod held;
-mod import;
-mod in_flight;
 pub mod input;
-mod limiter;
-mod listing;
-mod login;
-mod names;
-mod on_demand;
-pub mod pace;
-pub mod page;
-mod pair;
-mod parent;
-mod queue;
+pub mod provider;
 mod random;
 pub mod record;
 mod reload;
 mod renewal;
-mod rotation;
+pub mod report;
+mod requests;
+pub mod restore;
 mod schedule;
 mod secrets;
 pub mod settings;
 pub mod shares;
 mod sizes;
-mod state;
-mod status;
-mod summary;
+mod tenants;
 #[cfg(test)]
 mod tests;
 pub mod time;
+mod timers;
+mod token;
+mod token_state;
 mod unchanged;
-pub mod unit;
 mod waiting;
-mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::num::NonZeroU32;
@@ -68,21 +49,21 @@ use std::sync::Arc;
 
 use tokend_proto::{ProfileName, TokenName};
 
-use alarm::{Alarm, Alarms};
-use chain_state::{Chain, Quota, Work, Written};
+use classic::state::{Chain, Quota, Work, Written};
 use effect::{Effect, Notice, Outcome, Severity};
-use exchange::{Answer, RequestId};
-use held::HeldProfile;
-use in_flight::InFlight;
-pub use in_flight::MOST_REQUESTS;
+use egress::in_flight::InFlight;
+pub use egress::in_flight::MOST_REQUESTS;
 use input::{Input, WaiterId, WriteId};
+use provider::{Answer, RequestId};
 use random::Random;
 use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision, Ruins};
+pub use report::summary::Summary;
+use restore::HeldProfile;
 use settings::Settings;
 pub use sizes::Sizes;
-use state::{Host, Name, ProfileState, Purpose, Waiter};
-pub use summary::Summary;
 use time::{Boot, BootId, Mark, Now};
+use timers::{Alarm, Alarms};
+use token_state::{Host, Name, ProfileState, Purpose, Waiter};
 
 /// The state machine.
 #[derive(Debug)]
@@ -230,7 +211,7 @@ impl Core {
                 self.listing_answered(now, request, &profile, subject, answer);
             }
             Some(Purpose::Chain { key, send, sent, host, secret, of }) => {
-                if send == chain_state::Send::Login
+                if send == classic::state::Send::Login
                     && let Some(host) = self.hosts.get_mut(&host)
                 {
                     host.limiter.login_ended(now.boot);

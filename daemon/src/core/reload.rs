@@ -5,18 +5,19 @@ use std::sync::Arc;
 use tokend_proto::{Fingerprint, ProfileName, TenantRef, TokenName};
 
 use super::Core;
-use super::alarm::Alarm;
-use super::chain_state::{self, Candidate, Chain, Quota, Send, Work, chain_key};
-use super::clock;
+use super::classic::clock_step;
+use super::classic::login;
+use super::classic::state;
+use super::classic::state::{Candidate, Chain, Quota, Send, Work, chain_key};
 use super::effect::{Effect, Severity};
-use super::failure;
-use super::login;
 use super::record::{
     ChainKey, ChainRecord, ChainState, LostCause, QuotaRecord, Record, RecordKey, Restored, RestoredContent, Revision,
 };
+use super::report::errors;
 use super::settings::{Kind, Profile, Settings};
-use super::state::{Activity, Fetch, Job, Listing, Name, ProfileState};
 use super::time::{Boot, Now};
+use super::timers::Alarm;
+use super::token_state::{Activity, Fetch, Job, Listing, Name, ProfileState};
 
 /// Why a name is given its profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl Core {
                     let unreadable = ChainState::Lost { since, why: LostCause::RecordUnreadable };
                     let (record, reply_lost) = match content {
                         RestoredContent::Newest(Record::Chain(mut record)) => {
-                            restamp = clock::restore_chain(&mut record, now, self.boot_id);
+                            restamp = clock_step::restore_chain(&mut record, now, self.boot_id);
                             let in_flight = matches!(record.state, ChainState::InFlight { .. });
                             let refreshes = in_flight || record.state == ChainState::Settled;
                             // Nothing writes such a record; whatever did, there is no token to go on with.
@@ -53,7 +54,7 @@ impl Core {
                         }
                         // What happened after the previous record is not known: perhaps a rotation.
                         RestoredContent::Previous(Record::Chain(mut record)) => {
-                            clock::restore_previous(&mut record, now, self.boot_id);
+                            clock_step::restore_previous(&mut record, now, self.boot_id);
                             let state = match &record.refresh_token {
                                 Some(token) => ChainState::InFlight { since, sent: Fingerprint::of(token) },
                                 None => unreadable,
@@ -87,7 +88,7 @@ impl Core {
                     self.notice(Severity::Error, &key.profile, message);
                 }
                 (RecordKey::Quota(key), RestoredContent::Newest(Record::Quota(mut record))) => {
-                    let restamp = clock::restore_quota(&mut record, now, self.boot_id);
+                    let restamp = clock_step::restore_quota(&mut record, now, self.boot_id);
                     let restamp_at = restamp.then_some(now.boot);
                     self.quotas.insert(key, Quota { record, revision, restamp_at, ..Quota::default() });
                     self.restamp_soon(restamp);
@@ -111,11 +112,8 @@ impl Core {
     /// A chain is about to be used for the first time: whether there was a record of it that can no longer be read.
     fn restore_ruins(&mut self, key: &ChainKey) {
         let Some((at, ruins)) = &mut self.ruins else { return };
-        let of_it = [
-            RecordKey::Chain(key.clone()),
-            RecordKey::Candidate(key.clone()),
-            RecordKey::Quota(chain_state::quota_key(key)),
-        ];
+        let of_it =
+            [RecordKey::Chain(key.clone()), RecordKey::Candidate(key.clone()), RecordKey::Quota(state::quota_key(key))];
         let mut found = Vec::new();
         for key in of_it {
             if ruins.names.remove(&(ruins.name_of)(&key)) {
@@ -171,7 +169,7 @@ impl Core {
     /// The list of a profile's tenants goes, and with it what waits for it.
     fn drop_listing(&mut self, profile: &ProfileName, message: &str) {
         for id in self.listing_waiters(profile) {
-            self.answer(id, failure::no_such_name(message));
+            self.answer(id, errors::no_such_name(message));
         }
         self.remove_job(&Job::Listing(profile.clone()));
         self.alarms.set(Alarm::Listing(profile.clone()), None);
@@ -192,7 +190,7 @@ impl Core {
             self.effects.push_back(Effect::Withdraw(name.clone()));
         }
         for id in entry.waiters.ids().chain(entry.watch.watchers()) {
-            self.answer(id, failure::no_such_name(format!("{name}: {message}")));
+            self.answer(id, errors::no_such_name(format!("{name}: {message}")));
         }
     }
 

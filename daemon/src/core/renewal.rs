@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use super::Core;
-use super::chain_state::chain_key;
-use super::effect::{self, Issued, ReadMode, Severity};
-use super::exchange::{Answer, Failure, FailureKind, ProviderRequest, RequestId, SecretVersion, TokenResponse};
+use super::classic::state::chain_key;
+use super::effect;
+use super::effect::{Issued, ReadMode, Severity};
+use super::provider::{Answer, Failure, FailureKind, ProviderRequest, RequestId, SecretVersion, TokenResponse};
 use super::schedule;
 use super::settings::Profile;
-use super::state::{Activity, Job, Purpose, Reads, Secrets, Trouble, TroubleKind};
 use super::time::{Boot, Now};
+use super::token_state::{Activity, Job, Purpose, Reads, Secrets, Trouble, TroubleKind};
 
 /// Unreadable 401 and 403 answers in a row that are taken for a refusal.
 const UNREADABLE_IS_REFUSED: u32 = 3;
@@ -62,7 +63,7 @@ impl Core {
 
     /// The request of a name whose turn has come; `None` if there is nothing to send any more.
     pub(super) fn request_token(&mut self, now: Now, name: &TokenName) -> Option<ProviderRequest> {
-        use super::exchange::Grant;
+        use super::provider::Grant;
         let entry = self.names.get(name)?;
         let profile = Arc::clone(&entry.profile);
         let refused = entry.secrets_refused;
@@ -178,7 +179,7 @@ impl Core {
         if entry.trouble.is_some() {
             self.notice(Severity::Info, name, "has a good token again");
         }
-        let left = super::failure::seconds(token.left(now.boot));
+        let left = super::report::errors::seconds(token.left(now.boot));
         self.notice(Severity::Debug, name, format!("new token {}, good for {left} s", token.fingerprint));
         let Some(entry) = self.names.get_mut(name) else { return };
         entry.recovered();
@@ -253,7 +254,7 @@ impl Core {
         entry.trouble = Some(Trouble::new(TroubleKind::Transient, message));
         let first = entry.failures == 1;
         let severity = if first { Severity::Warning } else { Severity::Debug };
-        self.notice(severity, name, format!("{message}; trying again in {} s", super::failure::seconds(wait)));
+        self.notice(severity, name, format!("{message}; trying again in {} s", super::report::errors::seconds(wait)));
         self.mark(name.clone());
     }
 
@@ -266,7 +267,7 @@ impl Core {
         entry.secrets_refused = 0;
         entry.retry_at = Some(now.boot + wait);
         entry.trouble = Some(Trouble::new(TroubleKind::Rejected, message));
-        let message = format!("rejected: {message}; asked again in {} s", super::failure::seconds(wait));
+        let message = format!("rejected: {message}; asked again in {} s", super::report::errors::seconds(wait));
         self.notice(Severity::Error, name, message);
         self.mark(name.clone());
         if name.tenant.is_none() {

@@ -4,13 +4,13 @@
 use tokend_proto::{ProfileName, TokenName};
 
 use super::Core;
-use super::chain_state::{Work, chain_key};
+use super::classic::state::{Work, chain_key};
 use super::effect::{Effect, Severity};
-use super::exchange::SecretVersions;
+use super::provider::SecretVersions;
 use super::record::ChainKey;
 use super::schedule;
-use super::state::{Activity, READING_INTERVAL, Secrets, Trouble, TroubleKind};
 use super::time::{Boot, Now};
+use super::token_state::{Activity, READING_INTERVAL, Secrets, Trouble, TroubleKind};
 
 impl Core {
     /// Whether the secrets of a profile are known. If not, they are being read, or will be.

@@ -9,10 +9,10 @@ use tokend_proto::{Secret, TokenName};
 
 use super::Core;
 use super::effect::{Issued, Severity};
-use super::failure::seconds;
+use super::report::errors::seconds;
 use super::schedule;
-use super::state::{Trouble, TroubleKind};
 use super::time::{Boot, Now};
+use super::token_state::{Trouble, TroubleKind};
 
 /// Twice what a request may take: the same end, seen from two requests, may be so far apart.
 pub(super) const NOT_BY_DELAY: Duration = Duration::from_secs(60);
@@ -96,7 +96,7 @@ impl Core {
     fn fail_children(&mut self, now: Now, parent: &TokenName, message: &str) {
         let Some(retry_at) = self.names.get(parent).and_then(|entry| entry.retry_at) else { return };
         let at = retry_at + Duration::from_secs(1);
-        let message = super::failure::of_workspace(message);
+        let message = super::report::errors::of_workspace(message);
         for child in self.waiting_children(parent) {
             self.put_off_child(&child, &message, at);
         }

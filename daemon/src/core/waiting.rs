@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::input::WaiterId;
-use super::names::Prospect;
+use super::token::Prospect;
 
 /// In a box, because hardly ever somebody waits.
 #[derive(Debug, Default)]

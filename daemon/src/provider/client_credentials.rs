@@ -5,9 +5,10 @@ use tokend_proto::{Secret, WorkspaceId};
 use super::classify::Asked;
 use super::form::Form;
 use super::http::Http;
-use super::request::{self, Request};
+use super::request;
+use super::request::Request;
 use super::token_response;
-use crate::core::exchange::{Failure, TokenResponse};
+use crate::core::provider::{Failure, TokenResponse};
 use crate::core::settings::{Endpoint, Profile};
 
 const ASKED: Asked = Asked::ClientCredentials;

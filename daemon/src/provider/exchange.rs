@@ -8,7 +8,7 @@ use super::form::Form;
 use super::http::Http;
 use super::request::Request;
 use super::token_response;
-use crate::core::exchange::{Failure, TokenResponse};
+use crate::core::provider::{Failure, TokenResponse};
 use crate::core::settings::{Endpoint, Profile};
 
 const ASKED: Asked = Asked::Exchange;

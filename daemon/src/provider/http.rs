@@ -12,7 +12,8 @@ use rustls::pki_types::CertificateDer;
 use url::Host;
 use zeroize::Zeroizing;
 
-use super::body::{self, Body, BodyFault};
+use super::body;
+use super::body::{Body, BodyFault};
 use super::classify;
 use super::deadline;
 use super::gate::Gate;
@@ -21,11 +22,11 @@ use super::request::Request;
 use super::resolver::Resolver;
 use super::system_store::Roots;
 use super::trust::{Circle, Trust};
-use crate::core::exchange::{Failure, FailureKind, LOGIN_STEPS};
+use crate::core::provider::{Failure, FailureKind, LOGIN_STEPS};
 use crate::core::settings::{Kind, Profile};
 use crate::core::time::Boot;
-use crate::system::clock;
-use crate::system::process::KEPT_CONNECTIONS;
+use crate::os::clock;
+use crate::os::process::KEPT_CONNECTIONS;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]

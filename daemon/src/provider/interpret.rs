@@ -8,10 +8,11 @@ use tokend_proto::Secret;
 use zeroize::Zeroizing;
 
 use super::body::{Body, BodyFault};
-use super::classify::{self, Asked, NoAnswer};
+use super::classify;
+use super::classify::{Asked, NoAnswer};
 use super::reply::Reply;
 use super::{login, tenants, token_response};
-use crate::core::exchange::{Answer, Failure};
+use crate::core::provider::{Answer, Failure};
 
 /// What the network brought for one request.
 #[derive(Debug, Clone, Copy)]
@@ -114,7 +115,7 @@ fn reply(asked: Asked, status: u16, headers: &[(String, String)], body: Text<'_>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::exchange::FailureKind;
+    use crate::core::provider::FailureKind;
 
     fn kind(asked: Asked, came: Came<'_>) -> FailureKind {
         match interpret(asked, 0, came) {

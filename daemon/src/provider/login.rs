@@ -6,17 +6,20 @@ use reqwest::header::{HeaderMap, SET_COOKIE};
 use tokend_proto::Secret;
 use zeroize::Zeroizing;
 
-use super::body::{self, BodyFault};
+use super::body;
+use super::body::BodyFault;
 use super::charset;
-use super::classify::{self, Asked};
+use super::classify;
+use super::classify::Asked;
 use super::form;
 use super::http::Http;
 use super::loose;
 use super::refresh;
 use super::reply::Reply;
-use super::request::{self, Request};
+use super::request;
+use super::request::Request;
 use super::token_response;
-use crate::core::exchange::{Failure, FailureKind, PairResponse};
+use crate::core::provider::{Failure, FailureKind, PairResponse};
 use crate::core::settings::{Endpoint, Login, ParamStyle, Profile};
 use crate::core::time::Boot;
 

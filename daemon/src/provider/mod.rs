@@ -27,14 +27,14 @@ mod trust;
 
 use tokend_proto::{ProfileName, Secret};
 
-pub use self::classify::Asked;
-use self::http::{Http, Timing};
-pub use self::interpret::{Came, Meaning, Text, interpret};
-pub use self::resolver::MAX_LOOK_UPS;
-use self::trust::Trust;
 use crate::config::CaFile;
-use crate::core::exchange::{Answer, Failure, FailureKind, Grant};
+use crate::core::provider::{Answer, Failure, FailureKind, Grant};
 use crate::core::settings::{Kind, Profile};
+pub use crate::provider::classify::Asked;
+use crate::provider::http::{Http, Timing};
+pub use crate::provider::interpret::{Came, Meaning, Text, interpret};
+pub use crate::provider::resolver::MAX_LOOK_UPS;
+use crate::provider::trust::Trust;
 
 /// Carries requests to the providers and brings back answers. Never changes; a reload makes a new one.
 pub struct Provider {

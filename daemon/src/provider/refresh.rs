@@ -4,12 +4,14 @@
 use tokend_proto::Secret;
 
 use super::classify::Asked;
-use super::form::{self, Form};
+use super::form;
+use super::form::Form;
 use super::http::Http;
 use super::reply::Reply;
-use super::request::{self, Request};
+use super::request;
+use super::request::Request;
 use super::token_response;
-use crate::core::exchange::{Failure, PairResponse};
+use crate::core::provider::{Failure, PairResponse};
 use crate::core::settings::{Endpoint, ParamStyle, Profile};
 
 /// Spends the refresh token.

@@ -5,9 +5,10 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use zeroize::Zeroizing;
 
-use super::classify::{self, Asked};
+use super::classify;
+use super::classify::Asked;
 use super::form::Form;
-use crate::core::exchange::{Failure, FailureKind};
+use crate::core::provider::{Failure, FailureKind};
 
 /// One request.
 pub(super) struct Request {

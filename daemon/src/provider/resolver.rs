@@ -13,7 +13,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 
-use crate::system::detached::{Threads, Undone};
+use crate::os::detached::{Threads, Undone};
 
 /// Hosts that are looked up at the same time, with a socket or two each. There are some twenty clusters and a proxy or two;
 /// with far more of them, one whose name is in /etc/hosts is still not kept waiting by those that no name server answers

@@ -8,7 +8,8 @@ use rustls::RootCertStore;
 use rustls_native_certs::CertificateResult;
 
 use crate::core::time::Boot;
-use crate::system::detached::{self, Undone};
+use crate::os::detached;
+use crate::os::detached::Undone;
 
 /// How long the first reading is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -5,13 +5,16 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokend_proto::{Secret, WorkspaceId};
 
-use super::body::{self, BodyFault};
+use super::body;
+use super::body::BodyFault;
 use super::charset;
-use super::classify::{self, Asked};
+use super::classify;
+use super::classify::Asked;
 use super::http::Http;
 use super::reply::Reply;
-use super::request::{self, Request};
-use crate::core::exchange::{Failure, TenantPage};
+use super::request;
+use super::request::Request;
+use crate::core::provider::{Failure, TenantPage};
 use crate::core::settings::{Endpoint, Profile};
 
 const ASKED: Asked = Asked::ListTenants;

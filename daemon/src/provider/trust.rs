@@ -11,7 +11,7 @@ use tokend_proto::ProfileName;
 use super::system_store::{Roots, SystemStore};
 use crate::config::CaFile;
 use crate::core::time::Boot;
-use crate::system::detached::Undone;
+use crate::os::detached::Undone;
 
 /// TLS sessions kept for a short handshake with a server that is spoken to again. rustls reserves the room for all of
 /// them at once, and its own 256 are for clients of many servers: here there is a host or two for each configuration.

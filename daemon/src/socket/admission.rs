@@ -9,7 +9,7 @@ use slab::Slab;
 use tokend_proto::ErrorReply;
 use tokio::sync::Notify;
 
-use super::{Limits, RESERVED_CONNECTIONS, Shared, refusal};
+use super::{Limits, RESERVED_CONNECTIONS, Shared, errors};
 use crate::core::input::Asker;
 use crate::core::shares::{NoPlace, Shares};
 
@@ -106,11 +106,11 @@ impl Place {
         let mut roster = lock(&shared.admission.roster);
         let limit = if superuser { max } else { open_to_all };
         if roster.wakers.len() >= limit {
-            return Err(refusal::too_many_connections(limit));
+            return Err(errors::too_many_connections(limit));
         }
         let connections = roster.users.get(&uid).map(Arc::clone).unwrap_or_default();
         if connections.load(Ordering::Relaxed) >= per_uid {
-            return Err(refusal::too_many_connections_of_uid(uid, per_uid));
+            return Err(errors::too_many_connections_of_uid(uid, per_uid));
         }
         connections.fetch_add(1, Ordering::Relaxed);
         roster.users.insert(uid, Arc::clone(&connections));

@@ -10,8 +10,8 @@ use tokend_proto::limits::MAX_FRAME;
 use tokend_proto::{Fingerprint, LENGTH_PREFIX};
 use zeroize::Zeroizing;
 
-use crate::board::{Held, Slot};
 use crate::core::time::Boot;
+use crate::token_cache::{Held, Slot};
 
 /// Bytes taken by one read: some 180 pipelined requests.
 const READ_LEN: usize = 8 * 1024;

@@ -21,12 +21,13 @@ use zeroize::Zeroizing;
 
 use super::Shared;
 use super::admission::Place;
-use super::alarms::Alarm;
-use super::buffers::{self, Buffers, Output};
-use super::refusal;
+use super::buffers;
+use super::buffers::{Buffers, Output};
+use super::deadlines::Alarm;
+use super::errors;
 use super::session::Session;
 use super::stream::Stream;
-use crate::core::access::PeerIdentity;
+use crate::access::policy::PeerIdentity;
 use crate::core::time::Boot;
 
 /// How often one turn reads and writes before the other connections get theirs.
@@ -185,7 +186,7 @@ impl Connection {
             let length = match frame_length(*prefix) {
                 Ok(length) => length,
                 Err(why) => {
-                    self.refuse_and_close(0, refusal::frame(why), out);
+                    self.refuse_and_close(0, errors::frame(why), out);
                     break;
                 }
             };
@@ -200,7 +201,7 @@ impl Connection {
     fn take_frame(&mut self, now: Boot, frame: &[u8], out: &mut Output) {
         let (header, value) = match Header::split(frame) {
             Ok(split) => split,
-            Err(why) => return self.refuse_and_close(0, refusal::frame(why), out),
+            Err(why) => return self.refuse_and_close(0, errors::frame(why), out),
         };
         let id = header.request_id;
         if header.version != VERSION {
@@ -209,7 +210,7 @@ impl Connection {
         match codec::decode_request(value) {
             Ok(request) => self.session.request(now, id, request, out),
             Err(why @ DecodeError::UnknownRequest(_)) => self.unsupported(id, why.to_string(), out),
-            Err(why) => self.refuse_and_close(id, refusal::malformed(&why), out),
+            Err(why) => self.refuse_and_close(id, errors::malformed(&why), out),
         }
     }
 
@@ -284,7 +285,7 @@ impl Connection {
             return Rest::End;
         }
         if self.frame_since.is_some_and(|since| since + frame_time <= now) {
-            self.refuse_and_close(0, refusal::frame_time(frame_time), out);
+            self.refuse_and_close(0, errors::frame_time(frame_time), out);
         } else if self.session.is_waiting() {
             self.session.give_up_overdue(now, out);
         } else {

@@ -5,7 +5,7 @@ use std::fmt;
 use tokend_proto::{ErrorReply, Reloaded};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::refusal;
+use super::errors;
 use crate::core::effect::Outcome;
 use crate::core::input::{Asker, Question, WaiterId};
 
@@ -88,7 +88,7 @@ impl Return {
 impl Drop for Return {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            let _ = connection.send((self.waiter, Answer::Outcome(Outcome::Error(refusal::dropped()))));
+            let _ = connection.send((self.waiter, Answer::Outcome(Outcome::Error(errors::dropped()))));
         }
     }
 }

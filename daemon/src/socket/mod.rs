@@ -9,28 +9,20 @@
 //! ([`crate::core::shares`]). What one request costs does not grow with those that wait, nor with the names that there
 //! are: a list comes in pages.
 //!
-//! Not here: what a rule means ([`crate::core::access`]), any decision about a token ([`crate::core`]).
+//! Not here: what a rule means ([`crate::access::policy`]), any decision about a token ([`crate::core`]).
 
 mod admission;
-mod alarms;
 mod buffers;
 mod connection;
-mod listed;
+mod deadlines;
+mod errors;
 mod listener;
 mod message;
-mod naming;
-mod open;
-mod pages;
-mod peer;
-mod peer_groups;
-mod peer_unit;
 mod queue;
-mod refusal;
-mod rules;
+mod requests;
 mod session;
 mod stream;
 mod thread;
-mod watching;
 
 use std::io;
 use std::sync::Arc;
@@ -40,16 +32,15 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokend_proto::limits;
 
+use crate::access::current::Rules;
 use crate::audit::Audit;
-use crate::board::Board;
 use crate::core::input::WaiterId;
 use crate::core::time::{Boot, Now};
+use crate::token_cache::Board;
 
 pub use listener::{Admitted, Door, ListenError, Listener};
 pub use message::{Message, ReloadReplyTo, ReplyTo};
-pub use peer_unit::unit_sight;
 pub use queue::{Messages, ToCore, queue};
-pub use rules::Rules;
 pub use thread::SocketThread;
 
 /// Questions that may be in the queue to the core. Beyond a user's share of them the answer is `Busy`; the core takes
@@ -67,7 +58,7 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Now;
 }
 
-impl Clock for crate::system::clock::Clock {
+impl Clock for crate::os::clock::Clock {
     fn boot(&self) -> Boot {
         Self::boot(self)
     }
@@ -126,7 +117,7 @@ pub struct Context {
 struct Shared {
     context: Context,
     admission: admission::Admission,
-    alarms: Arc<alarms::Alarms>,
+    alarms: Arc<deadlines::Alarms>,
     next_waiter: AtomicU64,
     draining: AtomicBool,
     /// Whether the log has it that the units of peers cannot be known.
@@ -137,7 +128,7 @@ impl Shared {
     /// Belongs to the runtime it is made in.
     fn new(context: Context) -> io::Result<Self> {
         let admission = admission::Admission::new(&context.limits);
-        let alarms = Arc::new(alarms::Alarms::new(Arc::clone(&context.clock))?);
+        let alarms = Arc::new(deadlines::Alarms::new(Arc::clone(&context.clock))?);
         Ok(Self {
             context,
             admission,

@@ -1,11 +1,6 @@
 //! What one peer asks and is answered: requests, the board, questions and replies. Of the stream it only asks who is at
 //! its other end.
 
-mod answers;
-mod record;
-mod requests;
-mod watches;
-
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -15,25 +10,25 @@ use zeroize::Zeroizing;
 use super::admission::{Permit, Place};
 use super::buffers::Output;
 use super::message::{Message, ReloadReplyTo, ReplyTo};
-use super::open::{Expects, Open, OpenQuestions};
-use super::peer_unit::unit_of_peer;
+use super::requests::pending::{Expects, Open, OpenQuestions};
 use super::stream::Stream;
-use super::{Shared, refusal};
-use crate::board::Slot;
-use crate::core::access::{Access, PeerIdentity};
+use super::{Shared, errors};
+use crate::access::cgroup::unit_of_peer;
+use crate::access::policy::{Access, PeerIdentity};
+use crate::access::unit::{NoUnit, PeerUnit};
 use crate::core::input::{Asker, Question, WaiterId};
 use crate::core::time::Boot;
-use crate::core::unit::{NoUnit, PeerUnit};
+use crate::token_cache::Slot;
 
 /// One connection's side of the conversation.
 pub(super) struct Session {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     stream: Stream,
-    peer: Box<PeerIdentity>,
-    place: Place,
+    pub(super) peer: Box<PeerIdentity>,
+    pub(super) place: Place,
     /// The name that was read last, and the edition of the rules that allowed it.
-    allowed: Option<(u64, Arc<Slot>)>,
-    open: Option<Box<OpenQuestions>>,
+    pub(super) allowed: Option<(u64, Arc<Slot>)>,
+    pub(super) open: Option<Box<OpenQuestions>>,
 }
 
 impl Session {
@@ -93,7 +88,7 @@ impl Session {
         {
             self.shared.context.to_core.leave(self.peer.uid, vec![waiter]);
             if let Expects::Resolved { asked, profile, then, .. } = question.expects {
-                let error = refusal::not_resolved(&profile);
+                let error = errors::not_resolved(&profile);
                 self.record_error(Some((then.kind(), Some(&asked))), &error);
                 self.refuse(out, question.request_id, error);
             }
@@ -102,7 +97,7 @@ impl Session {
     }
 
     /// Who asks, as far as the rules want to know it.
-    fn peer(&self, access: &Access) -> &PeerIdentity {
+    pub(super) fn peer(&self, access: &Access) -> &PeerIdentity {
         if access.asks_for_units() && !access.is_superuser(&self.peer) {
             self.unit();
         }
@@ -110,7 +105,7 @@ impl Session {
     }
 
     /// The peer's unit, found out once.
-    fn unit(&self) -> &Result<PeerUnit, NoUnit> {
+    pub(super) fn unit(&self) -> &Result<PeerUnit, NoUnit> {
         let look_up = || match self.stream.descriptor() {
             Some(stream) => unit_of_peer(&stream, self.peer.pid, &self.shared.unit_trouble_told),
             None => Err(NoUnit::Failed),
@@ -128,20 +123,20 @@ impl Session {
         self.reply_flagged(out, request_id, Flags::NONE, reply);
     }
 
-    fn reply_flagged(&self, out: &mut Output, request_id: u64, flags: Flags, reply: &Reply) {
+    pub(super) fn reply_flagged(&self, out: &mut Output, request_id: u64, flags: Flags, reply: &Reply) {
         match codec::encode_reply(request_id, flags, reply) {
             Ok(frame) if matches!(reply, Reply::Token(_)) => out.frame().extend_from_slice(&Zeroizing::new(frame)),
             Ok(frame) => out.frame().extend_from_slice(&frame),
             Err(codec::EncodeError::TooLong) => {
                 tracing::error!(peer = ?self.peer, "an answer is over the frame limit");
-                self.refuse(out, request_id, refusal::unsendable());
+                self.refuse(out, request_id, errors::unsendable());
             }
         }
     }
 
     /// Puts a question to the core.
-    fn ask(&mut self, request_id: u64, question: Question, expects: Expects) -> Result<(), ErrorReply> {
-        let permit = self.place.question().map_err(|why| refusal::too_many_questions(self.peer.uid, why))?;
+    pub(super) fn ask(&mut self, request_id: u64, question: Question, expects: Expects) -> Result<(), ErrorReply> {
+        let permit = self.place.question().map_err(|why| errors::too_many_questions(self.peer.uid, why))?;
         self.put(request_id, expects, Some(permit), |waiter, asker, open| {
             let reply = ReplyTo::new(waiter, open.sender());
             Message::Ask { waiter, asker, question, reply }
@@ -149,14 +144,14 @@ impl Session {
         Ok(())
     }
 
-    fn ask_reload(&mut self, request_id: u64) -> Result<(), ErrorReply> {
+    pub(super) fn ask_reload(&mut self, request_id: u64) -> Result<(), ErrorReply> {
         self.put(request_id, Expects::Reloaded, None, |waiter, _, open| Message::Reload {
             reply: ReloadReplyTo::new(waiter, open.sender()),
         })?;
         Ok(())
     }
 
-    fn put(
+    pub(super) fn put(
         &mut self,
         request_id: u64,
         expects: Expects,
@@ -164,14 +159,14 @@ impl Session {
         message: impl FnOnce(WaiterId, Asker, &OpenQuestions) -> Message,
     ) -> Result<WaiterId, ErrorReply> {
         if self.shared.is_draining() {
-            return Err(refusal::stopping());
+            return Err(errors::stopping());
         }
         if self.open.as_ref().is_some_and(|open| open.len() >= limits::MAX_IN_FLIGHT) {
-            return Err(refusal::too_many_requests());
+            return Err(errors::too_many_requests());
         }
         let asker = self.place.asker();
         let to_core = &self.shared.context.to_core;
-        let slot = to_core.reserve(asker).map_err(|why| refusal::queue(asker.uid, why))?;
+        let slot = to_core.reserve(asker).map_err(|why| errors::queue(asker.uid, why))?;
         let waiter = self.shared.next_waiter();
         let open = self.open.get_or_insert_with(|| Box::new(OpenQuestions::new()));
         open.insert(waiter, Open { request_id, expects, _permit: permit });
@@ -179,7 +174,7 @@ impl Session {
         Ok(waiter)
     }
 
-    fn forget_if_answered(&mut self) {
+    pub(super) fn forget_if_answered(&mut self) {
         if self.open.as_ref().is_some_and(|open| open.len() == 0) {
             self.open = None;
         }

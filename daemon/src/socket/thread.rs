@@ -16,14 +16,16 @@ use tokio::runtime;
 use tokio::sync::watch;
 
 use super::admission::Place;
-use super::alarms::{self, Alarms};
 use super::buffers;
 use super::connection::Connection;
+use super::deadlines;
+use super::deadlines::Alarms;
 use super::listener::Listener;
 use super::stream::{Stream, register, transmit};
-use super::{Context, Shared, peer};
-use crate::core::access::PeerIdentity;
-use crate::system::watchdog::{Side, Watchdog};
+use super::{Context, Shared};
+use crate::access::peer;
+use crate::access::policy::PeerIdentity;
+use crate::systemd::watchdog::{Side, Watchdog};
 
 /// First and longest pause after accepting failed, as it does when descriptors run out.
 const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -77,7 +79,7 @@ impl SocketThread {
         let serving = Arc::clone(&shared);
         let handle = runtime.handle().clone();
         let thread = std::thread::Builder::new().name("socket".into()).spawn(move || {
-            crate::system::process::contain_panics();
+            crate::os::process::contain_panics();
             runtime.block_on(async move {
                 let board = Arc::clone(&serving.context.board);
                 tokio::spawn(async move { board.spread_news().await });
@@ -178,7 +180,7 @@ async fn accept(socket: &AsyncFd<UnixListener>, alarms: &Arc<Alarms>, admit: imp
                 if pause == ACCEPT_BACKOFF.0 {
                     tracing::warn!(%error, "connections cannot be accepted for now");
                 }
-                alarms::sleep(alarms, pause).await;
+                deadlines::sleep(alarms, pause).await;
                 pause = (pause * 2).min(ACCEPT_BACKOFF.1);
             }
         }
@@ -228,7 +230,7 @@ async fn drain(shared: &Arc<Shared>, mut stop: watch::Receiver<Stop>) {
     tokio::select! {
         () = shared.admission.emptied() => {}
         _ = stop.wait_for(|stop| *stop == Stop::Now) => {}
-        () = alarms::sleep(&shared.alarms, limit) => {
+        () = deadlines::sleep(&shared.alarms, limit) => {
             tracing::warn!(connections = shared.admission.count(), ?limit, "peers did not take their answers in time");
         }
     }

@@ -6,19 +6,11 @@
 //!
 //! What is not here: any decision about what a record means. A record that cannot be read is named, not guessed.
 
-mod calls;
 pub mod envelope;
 mod error;
 mod file;
-mod folder;
-mod leftover;
-mod load;
-mod lock;
-mod names;
 mod payload;
-mod rotate;
 mod state_key;
-mod stored;
 #[cfg(test)]
 mod tests;
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use tokend::config::{Accounts, Config, ConfigError, Environment, UnitSight, check, check_start};
-use tokend::system::secret::Surroundings;
+use tokend::secret::Surroundings;
 use toml::{Table, Value};
 
 /// The secret that every variable and no text holds.

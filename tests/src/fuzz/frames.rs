@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokend::access::current::Rules;
+use tokend::access::policy::Access;
 use tokend::audit::Audit;
-use tokend::board::Board;
-use tokend::core::access::Access;
 use tokend::core::effect::{Issued, ReadMode};
-use tokend::socket::{self, Admitted, CORE_QUEUE, Context, Limits, Listener, Rules, SocketThread};
-use tokend::system::clock::Clock;
+use tokend::os::clock::Clock;
+use tokend::socket::{self, Admitted, CORE_QUEUE, Context, Limits, Listener, SocketThread};
+use tokend::token_cache::Board;
 use tokend_proto::codec::{DecodeError, decode_reply, decode_request, encode_reply, encode_request};
 use tokend_proto::limits::MAX_FRAME;
 use tokend_proto::{

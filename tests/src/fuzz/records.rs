@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tokend::core::Core;
 use tokend::core::effect::Effect;
-use tokend::core::exchange::{Answer, Failure, FailureKind, SecretVersion, SecretVersions};
 use tokend::core::input::Input;
+use tokend::core::provider::{Answer, Failure, FailureKind, SecretVersion, SecretVersions};
 use tokend::core::record::{ChainKey, Record, RecordKey, Restored, RestoredContent};
 use tokend::core::settings::{Endpoint, Fraction, Kind, Login, ParamStyle, Profile, Settings};
 use tokend::core::time::{Boot, BootId, Now, Wall};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokend::core::exchange::Answer;
+use tokend::core::provider::Answer;
 use tokend::provider::{Asked, Came, Meaning, Text, interpret};
 use tokend_client::{Client, Error, ProtocolError, TokenOptions};
 use tokend_proto::codec::{DecodeError, decode_reply, encode_reply};

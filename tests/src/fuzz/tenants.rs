@@ -1,7 +1,7 @@
 //! A page of an MSP workspace's tenants. The input is as for `token_responses`; its first word does not matter.
 
 use serde_json::Value;
-use tokend::core::exchange::{Answer, TenantPage};
+use tokend::core::provider::{Answer, TenantPage};
 use tokend::provider::{Asked, Meaning, interpret};
 use tokend_proto::{TenantRef, WorkspaceId};
 

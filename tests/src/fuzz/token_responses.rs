@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokend::core::exchange::{Answer, Failure, FailureKind, PairResponse, RefreshToken, TokenResponse};
+use tokend::core::provider::{Answer, Failure, FailureKind, PairResponse, RefreshToken, TokenResponse};
 use tokend::provider::{Asked, Came, Meaning, Text, interpret};
 use tokend_proto::codec::encode_reply;
 use tokend_proto::{Fingerprint, Flags, Reply, Secret, Stamp, Token, limits};

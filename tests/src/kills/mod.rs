@@ -32,7 +32,7 @@ mod report;
 mod war;
 
 pub use report::Report;
-use tokend::system::log::LogFormat;
+use tokend::log::LogFormat;
 
 use crate::harness::Binaries;
 use crate::harness::reading::Stop;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokend::system::clock::Clock;
+use tokend::os::clock::Clock;
 use tokend_client::{Client, ErrorCode, Fingerprint, Token, TokenOptions};
 
 use crate::harness::World;

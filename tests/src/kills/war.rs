@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use tokend::system::log::LogFormat;
+use tokend::log::LogFormat;
 use tokend_client::{Client, ErrorCode, Health, Secret};
 use tokio::runtime::Runtime;
 

@@ -2,8 +2,8 @@
 
 use std::cell::OnceCell;
 
-use tokend::core::access::{Access, Pattern, PeerIdentity, Rule};
-use tokend::core::unit::{NoUnit, PeerUnit};
+use tokend::access::policy::{Access, Pattern, PeerIdentity, Rule};
+use tokend::access::unit::{NoUnit, PeerUnit};
 use tokend_proto::{ProfileName, TokenName, WorkspaceId};
 
 use super::dice::Dice;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokend::access::policy::Access;
 use tokend::core::Core;
-use tokend::core::access::Access;
 use tokend::core::effect::{Issued, ReadMode};
-use tokend::core::exchange::{Grant, ProviderRequest, SecretVersion, SecretVersions};
 use tokend::core::input::WaiterId;
+use tokend::core::provider::{Grant, ProviderRequest, SecretVersion, SecretVersions};
 use tokend::core::settings::{Kind, Profile};
 use tokend::core::time::Boot;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};

@@ -1,6 +1,6 @@
 //! Whether a pair was delivered, by what the provider sent and what it takes, not by the daemon's own reader of answers.
 
-use tokend::core::exchange::{Answer, RefreshToken};
+use tokend::core::provider::{Answer, RefreshToken};
 use tokend_proto::Secret;
 
 use super::network::FlightId;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokend::core::effect::{Effect, Issued, Outcome, ReadMode};
-use tokend::core::exchange::RequestId;
 use tokend::core::input::{Input, WaiterId, WriteId};
-use tokend::core::page::Part;
+use tokend::core::provider::RequestId;
 use tokend::core::record::{ChainKey, ChainState, LoginOutcome, Record, RecordKey};
+use tokend::core::report::page::Part;
 use tokend::core::settings::{Kind, Profile};
 use tokend::core::time::Boot;
 use tokend_proto::{ErrorCode, Flags, TokenName, TokenRef};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tokend::core::exchange::{Grant, ProviderRequest, RequestId};
+use tokend::core::provider::{Grant, ProviderRequest, RequestId};
 use tokend_proto::Secret;
 
 use super::dice::Dice;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend::core::access::{Access, PeerIdentity};
+use tokend::access::policy::{Access, PeerIdentity};
 use tokend::core::effect::{Issued, Outcome, ReadMode};
 use tokend::core::input::{Asker, Input, Question, WaiterId};
-use tokend::core::page::{Page, Part, Reader};
+use tokend::core::report::page::{Page, Part, Reader};
 use tokend::core::settings::Kind;
 use tokend_proto::{Fingerprint, Flags, Health, NameStatus, ProfileName, TokenName, WorkspaceId};
 

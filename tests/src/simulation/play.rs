@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokend::core::held::Held;
 use tokend::core::input::{Input, WriteId};
+use tokend::core::restore::Held;
 use tokend_proto::{ProfileName, TokenName};
 
 use super::clockwork::Clockwork;

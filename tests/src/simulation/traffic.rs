@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tokend::core::exchange::{
+use tokend::core::input::Input;
+use tokend::core::provider::{
     Answer, Failure, FailureKind, Grant, LOGIN_STEPS, ProviderRequest, RefreshToken, TokenResponse,
 };
-use tokend::core::input::Input;
 use tokend::core::settings::Kind;
 use tokend::provider::Meaning;
 use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName};

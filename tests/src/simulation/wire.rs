@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokend::core::exchange::Grant;
+use tokend::core::provider::Grant;
 use tokend::core::settings::{Kind, Profile};
 use tokend::provider::{Asked, Came, Meaning, Text, interpret};
 use tokend_proto::Secret;

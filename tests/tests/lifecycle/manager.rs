@@ -12,9 +12,9 @@ use std::process::{Command, Stdio};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use nix::unistd::{Whence, lseek64};
-use tokend::core::held::Held;
-use tokend::system::notify::Notifier;
-use tokend::system::token_file::TokenKeeper;
+use tokend::core::restore::Held;
+use tokend::systemd::fd_store::TokenKeeper;
+use tokend::systemd::notify::Notifier;
 use tokend_tests::harness::{Binaries, Ctl, Daemon, World, until};
 
 /// A service manager for one daemon.

@@ -7,7 +7,8 @@ use crate::config::keys::{
     ACCESS, AUDIT, CENTRAL, CLASSIC, GLP, LOGIN, PROFILE, PROVIDERS, ProfileKind, REFRESH, SECRET, SERVER, STATE,
     TABLES, TENANTS, Table, Unsaid,
 };
-use crate::config::template::{self, Secrets};
+use crate::config::template;
+use crate::config::template::Secrets;
 
 /// A key that nobody would mistype another one as.
 const NO_KEY: &str = "qqqqqqqq";
@@ -86,7 +87,7 @@ fn a_default_that_is_written_out_changes_nothing() {
 #[test]
 fn every_cluster_is_named() {
     let doc = CLASSIC.keys.iter().find(|key| key.name == "cluster").expect("it is a key").doc;
-    for name in cluster::names() {
+    for name in super::super::profile::cluster::names() {
         assert!(doc.contains(name), "{name}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokend_proto::TenantRef;
 
 use super::*;
-use crate::core::access::PeerIdentity;
+use crate::access::policy::PeerIdentity;
 use crate::core::settings::{Endpoint, Kind, Login, ParamStyle, Tenants};
 
 fn name(text: &str) -> ProfileName {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::validate::{Purpose, validate};
 use super::*;
-use crate::system::secret::Surroundings;
+use crate::secret::Surroundings;
 
 /// A machine with some users, an environment, and a folder for secret files.
 struct Machine {

@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex};
 
 use super::*;
-use crate::core::access::PeerIdentity;
+use crate::access::policy::PeerIdentity;
 
 /// A secret, a `ca_file`, a user and a group that are not there.
 const NOTHING_THERE: &str = r#"

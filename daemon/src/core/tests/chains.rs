@@ -1,7 +1,7 @@
 //! The chain of a Classic profile: rotation, crashes, loss.
 
-use super::super::record::{ChainRecord, ChainState};
 use super::*;
+use crate::core::record::{ChainRecord, ChainState};
 
 const PROFILE: &str = "legacy";
 

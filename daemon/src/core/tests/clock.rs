@@ -1,9 +1,9 @@
 //! Records and the wall clock: what is recorded holds after a reboot, whatever was done to the clock before.
 
-use super::super::record::{ChainRecord, ChainState, QuotaRecord};
-use super::super::time::Mark;
 use super::chains::imported;
 use super::*;
+use crate::core::record::{ChainRecord, ChainState, QuotaRecord};
+use crate::core::time::Mark;
 
 const PROFILE: &str = "legacy";
 const HOUR: i64 = 3_600_000;

@@ -2,10 +2,10 @@
 
 use tokend_proto::WorkspaceId;
 
-use super::super::access::Rule;
-use super::super::exchange::TenantPage;
-use super::super::page::{Part, Rest};
 use super::*;
+use crate::access::policy::Rule;
+use crate::core::provider::TenantPage;
+use crate::core::report::page::{Part, Rest};
 
 const PROFILE: &str = "campus";
 const ROOT: u32 = 0;

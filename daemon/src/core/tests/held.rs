@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::super::exchange::TenantPage;
-use super::super::held::{Held, HeldName};
-use super::super::settings::Kind;
 use super::*;
+use crate::core::provider::TenantPage;
+use crate::core::restore::{Held, HeldName};
+use crate::core::settings::Kind;
 
 const WARM: &str = "msp/497f6eca62764993bfeb53cbbbba6f08";
 const COLD: &str = "msp/000000000000000000000000000000c0";

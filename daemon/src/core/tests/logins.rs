@@ -1,9 +1,9 @@
 //! The login for non-SSO users and its quota.
 
-use super::super::record::{ChainRecord, ChainState, LoginOutcome, QuotaRecord};
-use super::super::settings::Kind;
-use super::super::time::Mark;
 use super::*;
+use crate::core::record::{ChainRecord, ChainState, LoginOutcome, QuotaRecord};
+use crate::core::settings::Kind;
+use crate::core::time::Mark;
 
 const PROFILE: &str = "legacy";
 

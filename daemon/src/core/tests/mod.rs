@@ -28,19 +28,19 @@ use std::time::Duration;
 
 use tokend_proto::{ErrorCode, ErrorReply, Fingerprint, Flags, HealthReport, NameStatus, Secret, TokenName, TokenRef};
 
-use super::access::{Access, PeerIdentity};
-use super::chain_state::Work;
+use super::classic::state::Work;
 use super::effect::{Effect, Issued, Notice, Outcome, ReadMode};
-use super::exchange::{
+use super::input::{Asker, Input, Question, WaiterId, WriteId};
+use super::provider::{
     Answer, Failure, FailureKind, Grant, PairResponse, ProviderRequest, RefreshToken, RequestId, SecretVersion,
     SecretVersions, TokenResponse,
 };
-use super::input::{Asker, Input, Question, WaiterId, WriteId};
-use super::page::{Page, Reader};
 use super::record::{Record, RecordKey, Restored, RestoredContent, Revision};
+use super::report::page::{Page, Reader};
 use super::settings::{Profile, Settings};
 use super::time::{Boot, BootId, Now, Wall};
 use super::{Core, fixture};
+use crate::access::policy::{Access, PeerIdentity};
 
 /// When the tests begin: the machine has been up for a while.
 const START: Now = Now { boot: Boot(1_000_000), wall: Wall(1_790_000_000_000) };

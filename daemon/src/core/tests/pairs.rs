@@ -1,9 +1,9 @@
 //! Odd answers to what spends a refresh token or a login: what of them is kept, what is served, and when the next request
 //! follows.
 
-use super::super::record::{ChainState, LoginOutcome};
 use super::chains::{chain_on_disk, imported};
 use super::*;
+use crate::core::record::{ChainState, LoginOutcome};
 
 const PROFILE: &str = "legacy";
 

@@ -1,7 +1,7 @@
 //! Records that are destroyed, so that not even their key can be read: what was there is lost, not never begun.
 
-use super::super::record::{ChainKey, LoginOutcome, QuotaKey, RecordName, Ruins};
 use super::*;
+use crate::core::record::{ChainKey, LoginOutcome, QuotaKey, RecordName, Ruins};
 
 const PROFILE: &str = "legacy";
 

@@ -1,7 +1,7 @@
 //! A provider that takes its time: what is on the wire is bounded, and others are served.
 
-use super::super::in_flight::{MOST_PER_HOST, MOST_REQUESTS};
 use super::*;
+use crate::core::egress::in_flight::{MOST_PER_HOST, MOST_REQUESTS};
 
 const MANY: usize = 300;
 

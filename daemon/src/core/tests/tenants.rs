@@ -1,7 +1,7 @@
 //! Tenants of an MSP workspace.
 
-use super::super::exchange::TenantPage;
 use super::*;
+use crate::core::provider::TenantPage;
 
 const WARM: &str = "msp/497f6eca62764993bfeb53cbbbba6f08";
 const COLD: &str = "msp/000000000000000000000000000000c0";

@@ -1,7 +1,7 @@
 //! Providers that give the same token again.
 
-use super::super::exchange::TenantPage;
 use super::*;
+use crate::core::provider::TenantPage;
 
 const TENANT: &str = "msp/497f6eca62764993bfeb53cbbbba6f08";
 const TENANT_ID: &str = "497f6eca-6276-4993-bfeb-53cbbbba6f08";

@@ -2,8 +2,8 @@
 
 use tokend_proto::Health;
 
-use super::super::exchange::TenantPage;
 use super::*;
+use crate::core::provider::TenantPage;
 
 const COLD: &str = "msp/000000000000000000000000000000c0";
 

@@ -13,10 +13,11 @@ use reqwest::header::CONTENT_TYPE;
 
 use self::oauth::Told;
 pub(super) use self::transport::{NoAnswer, is_of_unknown_authority, no_answer, out_of_time, transport};
-use super::body::{self, BodyFault};
+use super::body;
+use super::body::BodyFault;
 use super::charset;
 use super::reply::Reply;
-use crate::core::exchange::{Failure, FailureKind};
+use crate::core::provider::{Failure, FailureKind};
 use crate::core::settings::ParamStyle;
 
 /// What was asked: the same answer means different things to different questions.

@@ -3,7 +3,7 @@
 use reqwest::header::HeaderValue;
 use tokend_proto::Secret;
 
-use super::super::loose;
+use crate::provider::loose;
 
 /// An error response (RFC 6749 section 5.2), or the gateway's `{"message"}`.
 #[derive(Default)]

@@ -6,11 +6,11 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use zeroize::Zeroizing;
 
-use super::super::body::Body;
 use super::FailureKind::{
     InvalidClient, InvalidGrant, InvalidToken, LoginRefused, RateLimited, Transient, Unknown, Unreadable,
 };
 use super::*;
+use crate::provider::body::Body;
 
 const ALL: [Asked; 7] = [
     Asked::ClientCredentials,

@@ -6,7 +6,7 @@ use std::io;
 use rustls::CertificateError;
 
 use super::Asked;
-use crate::core::exchange::{Failure, FailureKind};
+use crate::core::provider::{Failure, FailureKind};
 
 /// What a request means that brought no status and headers. What was not on its way yet was surely not sent; and also on a
 /// connection that is used again, a fault of connecting comes before anything is sent.

@@ -3,7 +3,8 @@
 
 use super::responder::{Play, Responder};
 use super::*;
-use crate::core::exchange::FailureKind::{self, Transient, Unknown};
+use crate::core::provider::FailureKind;
+use crate::core::provider::FailureKind::{Transient, Unknown};
 
 /// Long enough for what is sent at once, on a busy machine too. Those who wait for its end wait together.
 const HASTY: Timing = Timing { whole: Duration::from_secs(4), grace: Duration::from_millis(50), ..PATIENT };

@@ -3,7 +3,8 @@
 
 use super::responder::{Play, Responder};
 use super::*;
-use crate::core::exchange::FailureKind::{self, Transient, Unknown};
+use crate::core::provider::FailureKind;
+use crate::core::provider::FailureKind::{Transient, Unknown};
 
 /// Short enough to be waited for, and long enough for what is sent at once to arrive on a busy machine.
 const HASTY: Timing = Timing { whole: Duration::from_secs(3), grace: Duration::from_millis(50), ..PATIENT };

@@ -17,7 +17,7 @@ use tokend_proto::{Secret, WorkspaceId};
 
 use super::{Provider, ResolvedSecrets, Timing};
 use crate::config::CaFile;
-use crate::core::exchange::{Answer, Failure, Grant, PairResponse, RefreshToken, SecretVersion, TokenResponse};
+use crate::core::provider::{Answer, Failure, Grant, PairResponse, RefreshToken, SecretVersion, TokenResponse};
 use crate::core::settings::{Endpoint, Kind, Login, ParamStyle, Profile, Tenants};
 
 /// Long enough for a busy machine, and what no test waits for unless it fails.

@@ -2,7 +2,8 @@
 
 use super::responder::{Play, Responder};
 use super::*;
-use crate::core::exchange::FailureKind::{self, Transient, Unknown};
+use crate::core::provider::FailureKind;
+use crate::core::provider::FailureKind::{Transient, Unknown};
 
 fn trusting(authority: &Authority, timing: Timing) -> Provider {
     Provider::with_timing([("p".parse().unwrap(), authority.ca_file())], timing)

@@ -2,7 +2,7 @@
 
 use super::responder::{Play, Responder};
 use super::*;
-use crate::core::exchange::{FailureKind, TenantPage};
+use crate::core::provider::{FailureKind, TenantPage};
 
 const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
 

@@ -1,6 +1,7 @@
 //! `expires_in` and `token_type`, in the forms in which they come.
 
-use super::super::loose::{self, Object};
+use crate::provider::loose;
+use crate::provider::loose::Object;
 
 /// What `expires_in` says.
 #[derive(Debug, PartialEq)]

@@ -9,13 +9,16 @@ mod fields;
 use tokend_proto::{Secret, limits};
 
 use self::fields::{Kind, Seconds};
-use super::body::{self, BodyFault};
+use super::body;
+use super::body::BodyFault;
 use super::charset;
-use super::classify::{self, Asked};
+use super::classify;
+use super::classify::Asked;
 use super::form;
-use super::loose::{self, Object};
+use super::loose;
+use super::loose::Object;
 use super::reply::Reply;
-use crate::core::exchange::{Failure, PairResponse, RefreshToken, TokenResponse};
+use crate::core::provider::{Failure, PairResponse, RefreshToken, TokenResponse};
 
 /// Longest access token, in bytes: as long as a frame takes it with its stamps and type. GreenLake's are some 1.5 KiB.
 const MAX_ACCESS_TOKEN: usize = limits::MAX_FRAME - 4 * 1024;

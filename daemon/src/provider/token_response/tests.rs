@@ -4,9 +4,10 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use zeroize::Zeroizing;
 
-use super::super::body::Body;
 use super::*;
-use crate::core::exchange::FailureKind::{self, InvalidClient, InvalidGrant, Transient, Unknown};
+use crate::core::provider::FailureKind;
+use crate::core::provider::FailureKind::{InvalidClient, InvalidGrant, Transient, Unknown};
+use crate::provider::body::Body;
 
 fn reply(status: u16, body: &[u8], end: Result<(), BodyFault>) -> Reply {
     let body = Body { bytes: Zeroizing::new(body.to_vec()), end };

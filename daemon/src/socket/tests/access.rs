@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokend_proto::{ErrorCode, Fingerprint, Millis, Reloaded, Reply, Request, Secret, SecretStr};
 
-use super::super::Message;
 use super::harness::{DAEMON_UID, Daemon, get, rule};
-use crate::core::access::Rule;
+use crate::access::policy::Rule;
+use crate::socket::Message;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

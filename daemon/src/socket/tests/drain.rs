@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokend_proto::{ErrorCode, Request};
 
-use super::super::{Limits, SocketThread};
 use super::harness::{Daemon, Peer, get};
 use crate::core::effect::Outcome;
+use crate::socket::{Limits, SocketThread};
 
 fn drain(thread: SocketThread) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

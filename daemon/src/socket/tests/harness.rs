@@ -15,14 +15,16 @@ use tokend_proto::{
     Token, TokenName, TokenRef, codec,
 };
 
-use super::super::{Clock, Context, Limits, Listener, Message, Messages, ReplyTo, Rules, SocketThread, peer};
+use crate::access::current::Rules;
+use crate::access::peer;
+use crate::access::policy::{Access, PeerIdentity, Rule};
+use crate::access::unit::{NoUnit, PeerUnit};
 use crate::audit::{Audit, Records};
-use crate::board::Board;
-use crate::core::access::{Access, PeerIdentity, Rule};
 use crate::core::effect::{Issued, ReadMode};
 use crate::core::input::{Question, WaiterId};
 use crate::core::time::{Boot, Now, Wall};
-use crate::core::unit::{NoUnit, PeerUnit};
+use crate::socket::{Clock, Context, Limits, Listener, Message, Messages, ReplyTo, SocketThread};
+use crate::token_cache::Board;
 
 /// Longer than anything a test waits for takes.
 const PATIENCE: Duration = Duration::from_secs(60);

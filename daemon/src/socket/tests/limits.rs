@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokend_proto::{ErrorCode, Reply, Request, codec, limits};
 
-use super::super::admission::MAX_LISTS_PER_UID;
-use super::super::connection::COSTLY;
-use super::super::{Limits, Message};
 use super::harness::{Daemon, Peer, get, rule};
 use super::lists::whole;
 use crate::core::effect::Outcome;
+use crate::socket::admission::MAX_LISTS_PER_UID;
+use crate::socket::connection::COSTLY;
+use crate::socket::{Limits, Message};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const SOON: Duration = Duration::from_millis(50);

@@ -2,12 +2,12 @@
 
 use tokend_proto::{ErrorCode, Health, NameStatus, Reply, Request, Tenant, TokenName};
 
-use super::super::pages::{NAMES, TENANTS};
 use super::harness::{Daemon, rule, token_name};
 use super::name_status::name_status;
 use crate::core::effect::Outcome;
 use crate::core::input::Question;
-use crate::core::page::{Page, Part, Reader, Rest};
+use crate::core::report::page::{Page, Part, Reader, Rest};
+use crate::socket::requests::pages::{NAMES, TENANTS};
 
 pub(super) fn status(name: &str) -> NameStatus {
     name_status(name, Health::Good)

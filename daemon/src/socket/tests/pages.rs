@@ -58,7 +58,7 @@ fn a_page_of_tenants_fits_into_a_frame() {
 
 #[test]
 fn an_error_always_fits() {
-    let error = ErrorReply { message: "m".repeat(400), ..super::super::refusal::unsendable() };
+    let error = ErrorReply { message: "m".repeat(400), ..crate::socket::errors::unsendable() };
     codec::encode_reply(1, Flags::NONE, &Reply::Error(error)).expect("it fits");
 }
 

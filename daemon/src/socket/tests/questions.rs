@@ -8,11 +8,11 @@ use tokend_proto::{
     Stamp, limits,
 };
 
-use super::super::{Limits, Message};
 use super::harness::{Daemon, get, rule, token_name};
 use super::lists::whole;
 use crate::core::effect::{Outcome, ReadMode};
 use crate::core::input::Question;
+use crate::socket::{Limits, Message};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

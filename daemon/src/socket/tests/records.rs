@@ -6,12 +6,12 @@ use tokend_proto::{
     ErrorCode, ErrorReply, Fingerprint, Flags, Millis, Reloaded, Renewed, Request, Secret, SecretStr, Stamp,
 };
 
-use super::super::Message;
 use super::harness::{Daemon, get, rule};
+use crate::access::policy::Rule;
+use crate::access::unit::{NoUnit, PeerUnit};
 use crate::audit::{Kind, Outcome, Record};
-use crate::core::access::Rule;
 use crate::core::effect;
-use crate::core::unit::{NoUnit, PeerUnit};
+use crate::socket::Message;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

@@ -6,11 +6,11 @@ use tokend_proto::{ErrorCode, NameRights, Reply, Request, TokenName};
 
 use super::harness::{Daemon, get, rule, token_name};
 use super::lists::whole;
-use crate::core::access::Rule;
+use crate::access::policy::Rule;
+use crate::access::unit::{NoUnit, PeerUnit};
 use crate::core::effect::Outcome;
 use crate::core::input::Question;
-use crate::core::page::Reader;
-use crate::core::unit::{NoUnit, PeerUnit};
+use crate::core::report::page::Reader;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

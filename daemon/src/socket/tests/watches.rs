@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokend_proto::{ErrorCode, Flags, Health, HealthReport, Reply, Request, limits};
 
-use super::super::{Limits, Message};
 use super::harness::{Daemon, Peer, get, rule, token_name};
 use crate::audit::{Kind, Outcome as Recorded};
 use crate::core::effect::{Outcome, ReadMode};
 use crate::core::input::{Question, WaiterId};
 use crate::core::time::{Now, Wall};
 use crate::socket::ReplyTo;
+use crate::socket::{Limits, Message};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -129,7 +129,7 @@ fn a_token_that_is_about_to_die_is_told_flagged_and_again_when_it_lives_on() {
 }
 
 fn daemon_now(daemon: &Daemon) -> Now {
-    use super::super::Clock;
+    use crate::socket::Clock;
     daemon.clock.now()
 }
 
@@ -185,7 +185,7 @@ fn the_core_can_end_a_watch() {
     peer.send(1, &watch("campus"));
     peer.fresh_token(1);
     let (_, reply) = daemon.watched("campus");
-    let gone = super::super::refusal::no_such_name("campus");
+    let gone = crate::socket::errors::no_such_name("campus");
     reply.send(Outcome::Error(gone));
     assert_eq!(peer.error(1).code, ErrorCode::NoSuchName);
     daemon.publish("campus", "second", HOUR);

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokend_proto::{ErrorCode, ErrorReply, Flags, Millis, ProfileName, Request};
 
-use super::super::Message;
 use super::harness::{Daemon, Peer, get, rule, token_name};
 use crate::core::effect::Outcome;
 use crate::core::input::Question;
+use crate::socket::Message;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const ACME: &str = "msp/497f6eca62764993bfeb53cbbbba6f08";

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::store::envelope::{MAX_RECORD, encode};
-use crate::store::names::Names;
+use crate::store::file::names::Names;
 
 /// Puts a record under any name.
 fn put(folder: &Path, name: &str, key: &RecordKey, revision: u64, record: &Record, seal: Option<&StateKey>) {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend::core::exchange::{FailureKind, Grant, PairResponse, ProviderRequest, RefreshToken, SecretVersion};
+use tokend::core::provider::{FailureKind, Grant, PairResponse, ProviderRequest, RefreshToken, SecretVersion};
 use tokend::core::record::ChainKey;
 use tokend::core::time::Boot;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokend::core::exchange::{Grant, ProviderRequest, TenantPage};
+use tokend::core::provider::{Grant, ProviderRequest, TenantPage};
 use tokend_proto::{ProfileName, WorkspaceId};
 
 use super::Watch;

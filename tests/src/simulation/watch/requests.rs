@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokend::core::effect::Issued;
-use tokend::core::exchange::{Grant, ProviderRequest};
+use tokend::core::provider::{Grant, ProviderRequest};
 use tokend::core::record::{ChainKey, ChainState, LoginOutcome, QuotaKey, Record, RecordKey};
 use tokend::core::settings::{Kind, Profile};
 use tokend::core::time::Boot;

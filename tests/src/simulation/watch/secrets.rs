@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokend::core::exchange::{ProviderRequest, RequestId, SecretVersion, SecretVersions};
+use tokend::core::provider::{ProviderRequest, RequestId, SecretVersion, SecretVersions};
 use tokend::core::time::Boot;
 use tokend_proto::ProfileName;
 

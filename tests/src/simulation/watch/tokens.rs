@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokend::core::effect::Issued;
-use tokend::core::exchange::TokenResponse;
+use tokend::core::provider::TokenResponse;
 use tokend::core::settings::{Kind, Profile};
 use tokend_proto::{Fingerprint, Flags, TokenName};
 

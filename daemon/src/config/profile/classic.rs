@@ -1,0 +1,150 @@
+//! What a Classic Central profile has of its own: its gateway, and the login for non-SSO users.
+
+use std::time::Duration;
+
+use tokend_proto::ProfileName;
+
+use super::cluster;
+use super::cluster::ClusterError;
+use super::endpoint;
+use super::endpoint::Role;
+use super::secret;
+use super::{OfKind, word};
+use crate::config::duration;
+use crate::config::findings::{Findings, Found};
+use crate::config::raw::{Section, listed};
+use crate::config::suggest::closest;
+use crate::config::validate::Context;
+use crate::core::settings::{Endpoint, Kind, Login, ParamStyle};
+use crate::secret::SecretSource;
+
+/// Its own keys.
+pub(in crate::config) const KEYS: &[&str] = &["cluster", "base_url", "before", "param_style", "login"];
+
+/// Renewed this long before expiry unless the configuration says otherwise.
+const BEFORE: Duration = Duration::from_secs(10 * 60);
+
+/// A third of the 2 hours that the provider documents: a longer margin is shortened to a third of the life anyway.
+const MAX_BEFORE: Duration = Duration::from_secs(40 * 60);
+
+pub(in crate::config) fn parse(
+    name: &ProfileName,
+    section: &mut Section<'_>,
+    allow_plain_http: bool,
+    context: &Context<'_>,
+) -> OfKind {
+    let findings = context.findings;
+    let gateway = gateway(name, section, allow_plain_http, findings);
+    let before = match section.text("before", duration::RIGHT) {
+        Some(found) => before(&found, findings),
+        None => Some(BEFORE),
+    };
+    let param_style = match section.text("param_style", "\"form\", \"query\" or \"json\"") {
+        Some(found) => param_style(&found, findings),
+        None => Some(ParamStyle::default()),
+    };
+    let (login, password) = section
+        .table("login", "a section [profiles.NAME.login]")
+        .and_then(|section| parse_login(section, context))
+        .unzip();
+    let kind = match (gateway, before, param_style) {
+        (Some(gateway), Some(before), Some(param_style)) => Some(Kind::Classic { gateway, before, param_style, login }),
+        _ => None,
+    };
+    OfKind { kind, password }
+}
+
+fn gateway(
+    name: &ProfileName,
+    section: &mut Section<'_>,
+    allow_plain_http: bool,
+    findings: &Findings,
+) -> Option<Endpoint> {
+    let place = section.place_of("cluster");
+    let both = section.has("cluster") && section.has("base_url");
+    let neither = !section.has("cluster") && !section.has("base_url");
+    let cluster = section.text("cluster", "a cluster's name in quotes, such as \"EU-1\"");
+    let base_url = section.text("base_url", "a URL in quotes");
+    if both {
+        findings.error(&place, "stands beside base_url; right is one of the two");
+        return None;
+    }
+    if neither {
+        let right = "a cluster's name such as \"EU-1\", or base_url = \"https://GATEWAY\" in its place";
+        section.miss(&["cluster", "base_url"], place, format!("is missing; right is {right}"));
+        return None;
+    }
+    match (cluster, base_url) {
+        (Some(cluster), _) => of_cluster(&cluster, findings),
+        (_, Some(base_url)) => endpoint::typed(&base_url, Role::Base, name, allow_plain_http, findings),
+        _ => None,
+    }
+}
+
+fn of_cluster(found: &Found<String>, findings: &Findings) -> Option<Endpoint> {
+    let cluster = &found.value;
+    let problem = match cluster::gateway(cluster) {
+        Ok(url) => return Some(endpoint::known(&url)),
+        Err(ClusterError::NoGateway) => {
+            format!("the gateway of {cluster} is not known to tokend; right is base_url = \"https://GATEWAY\" instead")
+        }
+        Err(ClusterError::Unknown) => {
+            let names = cluster::names();
+            let meant = closest(cluster, names.iter().copied());
+            let meant = meant.map_or_else(String::new, |meant| format!("did you mean {meant}? "));
+            format!("there is no cluster {cluster:?}; {meant}right are {}, or base_url in its place", listed(&names))
+        }
+    };
+    findings.error(&found.place, problem);
+    None
+}
+
+fn before(found: &Found<String>, findings: &Findings) -> Option<Duration> {
+    let text = &found.value;
+    let problem = match duration::parse(text) {
+        None => format!("{text:?} is no span of time; right is {}", duration::RIGHT),
+        Some(Duration::ZERO) => {
+            "is zero, which leaves no time to renew; right is some minutes, such as \"10m\"".to_owned()
+        }
+        Some(span) if span > MAX_BEFORE => format!(
+            "{text:?} is more than a third of the 2 hours that a token lives; right is at most {:?}",
+            duration::show(MAX_BEFORE)
+        ),
+        Some(span) => return Some(span),
+    };
+    findings.error(&found.place, problem);
+    None
+}
+
+fn param_style(found: &Found<String>, findings: &Findings) -> Option<ParamStyle> {
+    match found.value.as_str() {
+        "form" => Some(ParamStyle::Form),
+        "query" => Some(ParamStyle::Query),
+        "json" => Some(ParamStyle::Json),
+        other => {
+            let problem = format!(
+                "there is no style {other:?}; expected \"form\", or \"query\" or \"json\" for a gateway that insists"
+            );
+            findings.error(&found.place, problem);
+            None
+        }
+    }
+}
+
+fn parse_login(mut section: Section<'_>, context: &Context<'_>) -> Option<(Login, SecretSource)> {
+    let findings = context.findings;
+    let username = section
+        .needed_text("username", "the user's name in quotes")
+        .and_then(|found| word(found, "the user's name", findings));
+    let customer_id = section
+        .needed_text("customer_id", "the Central account's customer id in quotes")
+        .and_then(|found| word(found, "the Central account's customer id", findings));
+    let password = section
+        .need("password", secret::RIGHT)
+        .and_then(|()| section.take("password"))
+        .and_then(|raw| secret::single(raw, context));
+    section.finish();
+    let password = password?;
+    context.named.borrow_mut().secret(vec![password.clone()]);
+    Some((Login { username: username?, customer_id: customer_id? }, password.value))
+}

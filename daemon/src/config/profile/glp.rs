@@ -1,0 +1,123 @@
+//! What a GreenLake profile has of its own: its workspace, and the tenants of an MSP.
+
+use std::collections::{BTreeMap, HashSet};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use tokend_proto::{ProfileName, TenantRef, WorkspaceId};
+
+use super::endpoint;
+use super::endpoint::Role;
+use super::{OfKind, Parsed};
+use crate::config::findings::{Findings, Found, Place};
+use crate::config::raw::Section;
+use crate::core::settings::{Fraction, Kind, Tenants};
+
+/// Its own keys.
+pub(in crate::config) const KEYS: &[&str] = &["workspace_id", "base_url", "tenants"];
+
+/// Where GreenLake is.
+const BASE_URL: &str = "https://global.api.greenlake.hpe.com";
+
+/// Life of a tenant's token in seconds, as the provider documents it.
+const TENANT_LIFE: f64 = 900.0;
+
+pub(in crate::config) fn parse(
+    name: &ProfileName,
+    section: &mut Section<'_>,
+    allow_plain_http: bool,
+    findings: &Findings,
+) -> OfKind {
+    let workspace = section
+        .needed_text("workspace_id", "the workspace's id, 32 hex digits in quotes")
+        .and_then(|found| workspace_id(&found, findings));
+    let base_url = if section.has("base_url") {
+        section
+            .text("base_url", "a URL in quotes")
+            .and_then(|found| endpoint::typed(&found, Role::Base, name, allow_plain_http, findings))
+    } else {
+        Some(endpoint::known(BASE_URL))
+    };
+    let tenants = section
+        .table("tenants", "a section [profiles.NAME.tenants]")
+        .map(|section| parse_tenants(section, workspace, findings));
+    let kind = match (base_url, workspace) {
+        (Some(base_url), Some(workspace)) => Some(Kind::Glp { base_url, workspace, tenants }),
+        _ => None,
+    };
+    OfKind { kind, password: None }
+}
+
+fn workspace_id(found: &Found<String>, findings: &Findings) -> Option<WorkspaceId> {
+    let parsed = found.value.parse();
+    if parsed.is_err() {
+        let problem = format!("{:?} is no workspace id; right are 32 hex digits, with or without hyphens", found.value);
+        findings.error(&found.place, problem);
+    } else if found.value.bytes().all(|byte| matches!(byte, b'0' | b'-')) {
+        findings.warn(&found.place, "is what `tokend init` wrote; right is the id of your workspace");
+    }
+    parsed.ok()
+}
+
+fn parse_tenants(mut section: Section<'_>, workspace: Option<WorkspaceId>, findings: &Findings) -> Tenants {
+    let right = "a list of workspace ids and names in quotes, such as [\"Acme Corp\"]";
+    let mut warm: Vec<TenantRef> = Vec::new();
+    let mut known = HashSet::new();
+    for found in section.texts("warm", right) {
+        let Ok(tenant) = found.value.parse::<TenantRef>() else {
+            findings.error(
+                &found.place,
+                "holds a name that is empty or longer than 256 bytes; right is a workspace id or name",
+            );
+            continue;
+        };
+        if matches!((&tenant, workspace), (TenantRef::Id(id), Some(own)) if *id == own) {
+            findings.error(
+                &found.place,
+                format!("{:?} is the profile's own workspace, not a tenant of it; remove it", found.value),
+            );
+        } else if !known.insert(tenant.clone()) {
+            findings.warn(&found.place, format!("{:?} stands in it twice; once is enough", found.value));
+        } else {
+            warm.push(tenant);
+        }
+    }
+    section.finish();
+    // It stays for as long as the configuration does.
+    warm.shrink_to_fit();
+    Tenants { warm }
+}
+
+/// Warns where the warm tenants of a host need more requests than the limiter lets through in one round of renewals.
+pub(in crate::config) fn check_rate(
+    profiles: &BTreeMap<ProfileName, Option<Parsed>>,
+    rate: NonZeroU32,
+    at: Fraction,
+    place: &Place,
+    findings: &Findings,
+) {
+    let mut by_host: BTreeMap<&Arc<str>, u32> = BTreeMap::new();
+    for (profile, _) in profiles.values().flatten() {
+        if let Kind::Glp { base_url, tenants: Some(tenants), .. } = &profile.kind {
+            let warm = u32::try_from(tenants.warm.len()).unwrap_or(u32::MAX);
+            let count = by_host.entry(&base_url.host).or_default();
+            *count = count.saturating_add(warm);
+        }
+    }
+    let round = TENANT_LIFE * at.get();
+    for (host, warm) in by_host {
+        let (warm, rate) = (f64::from(warm), f64::from(rate.get()));
+        if warm / rate > round {
+            findings.warn(
+                place,
+                format!(
+                    "the {warm} warm tenants at {host} cannot be renewed in time: at {rate} requests a second that takes \
+                     {:.0} s, and their tokens are renewed every {round:.0} s; right are at least {:.0} a second, or fewer \
+                     warm tenants",
+                    (warm / rate).ceil(),
+                    (warm / round).ceil()
+                ),
+            );
+        }
+    }
+}

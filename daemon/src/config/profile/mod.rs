@@ -1,0 +1,156 @@
+//! `[profiles.NAME]`: what all kinds have in common.
+
+pub(super) mod ca_file;
+mod classic;
+pub(super) mod cluster;
+pub(super) mod endpoint;
+pub(super) mod glp;
+pub(super) mod refresh;
+pub(super) mod secret;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokend_proto::ProfileName;
+
+use self::ca_file::CaFile;
+use self::endpoint::Role;
+use super::findings::{Findings, Found};
+use super::keys::PLACEHOLDER_CLIENT_ID;
+use super::raw::{Section, Shape, listed};
+use super::suggest::closest;
+use super::validate::Context;
+use crate::core::settings::{Kind, Profile};
+use crate::secret::{ProfileSecrets, SecretSource};
+
+/// What the shell needs of a profile and the core does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileExtras {
+    /// Where its secrets come from.
+    pub secrets: ProfileSecrets,
+    /// Authorities that are trusted in addition to the system's.
+    pub ca_file: Option<CaFile>,
+}
+
+/// Where New Central's tokens come from.
+const CENTRAL_TOKEN_ENDPOINT: &str = "https://sso.common.cloud.hpe.com/as/token.oauth2";
+
+/// The keys that only some kinds have, by kind.
+const KINDS: [(&str, &[&str]); 3] = [("central", &["token_endpoint"]), ("glp", glp::KEYS), ("classic", classic::KEYS)];
+
+/// A profile that is right in every part.
+pub(super) type Parsed = (Arc<Profile>, ProfileExtras);
+
+/// All profiles by name; `None` for those that are wrong.
+pub(super) fn all(section: Option<Section<'_>>, context: &Context<'_>) -> BTreeMap<ProfileName, Option<Parsed>> {
+    let mut profiles = BTreeMap::new();
+    for (key, raw) in section.into_iter().flat_map(Section::into_entries) {
+        let place = raw.place.clone();
+        let name = match key.parse::<ProfileName>() {
+            Ok(name) => name,
+            Err(why) => {
+                context.findings.error(&place, format!("is no profile's name; {why}"));
+                continue;
+            }
+        };
+        match raw.into_shape() {
+            Shape::Table(section) => {
+                let parsed = one(&name, section, context);
+                profiles.insert(name, parsed);
+            }
+            _ => context.findings.error(&place, format!("is not a table; right is a section [profiles.{name}]")),
+        }
+    }
+    profiles
+}
+
+/// What a kind makes of its own keys.
+pub(super) struct OfKind {
+    pub(super) kind: Option<Kind>,
+    pub(super) password: Option<SecretSource>,
+}
+
+fn one(name: &ProfileName, mut section: Section<'_>, context: &Context<'_>) -> Option<Parsed> {
+    let findings = context.findings;
+    let kind_name = section
+        .needed_text("kind", "\"central\", \"glp\" or \"classic\"")
+        .and_then(|found| known_kind(&found, findings));
+    let client_id =
+        section.needed_text("client_id", "the client's id in quotes").and_then(|found| client_id_of(found, findings));
+    let client = match section.need("client_secret", secret::RIGHT).and_then(|()| section.take("client_secret")) {
+        Some(raw) => secret::sources(raw, context),
+        None => Vec::new(),
+    };
+    let allow_plain_http = section.boolean("allow_plain_http").unwrap_or(false);
+    let had_ca_file = section.has("ca_file");
+    let ca_file =
+        section.text("ca_file", "an absolute path in quotes").and_then(|found| ca_file::named(found, context));
+
+    let own = match kind_name {
+        Some("central") => central(name, &mut section, allow_plain_http, findings),
+        Some("glp") => glp::parse(name, &mut section, allow_plain_http, findings),
+        Some("classic") => classic::parse(name, &mut section, allow_plain_http, context),
+        _ => OfKind { kind: None, password: None },
+    };
+    section.finish_explaining(|key| explain(key, kind_name));
+
+    let (Some(client_id), Some(kind)) = (client_id, own.kind) else { return None };
+    if client.is_empty() || (had_ca_file && ca_file.is_none()) {
+        return None;
+    }
+    let secrets = ProfileSecrets { client, password: own.password };
+    Some((Arc::new(Profile { name: name.clone(), client_id, kind }), ProfileExtras { secrets, ca_file }))
+}
+
+fn client_id_of(found: Found<String>, findings: &Findings) -> Option<String> {
+    if found.value == PLACEHOLDER_CLIENT_ID {
+        findings.warn(&found.place, "is what `tokend init` wrote; right is the client's id, as the provider shows it");
+    }
+    word(found, "the client's id", findings)
+}
+
+fn known_kind(found: &Found<String>, findings: &Findings) -> Option<&'static str> {
+    let kind = KINDS.iter().map(|(kind, _)| *kind).find(|kind| *kind == found.value);
+    if kind.is_none() {
+        let problem = format!("there is no kind {:?}; right are \"central\", \"glp\" and \"classic\"", found.value);
+        findings.error(&found.place, problem);
+    }
+    kind
+}
+
+/// Why a key that is left over does not belong to this profile.
+fn explain(key: &str, kind: Option<&str>) -> Option<String> {
+    let owners: Vec<_> = KINDS.iter().filter(|(_, keys)| keys.contains(&key)).map(|(kind, _)| *kind).collect();
+    match kind {
+        Some(kind) if !owners.is_empty() => {
+            Some(format!("belongs to kind {}, and this profile is {kind}; remove it or change kind", listed(&owners)))
+        }
+        // It may be right: that shows once the kind is.
+        None if !owners.is_empty() => Some("cannot be understood before kind is right".to_owned()),
+        Some(_) => None,
+        None => closest(key, KINDS.iter().flat_map(|(_, keys)| keys.iter().copied()))
+            .map(|meant| format!("is not a key of tokend; did you mean {meant}?")),
+    }
+}
+
+fn central(name: &ProfileName, section: &mut Section<'_>, allow_plain_http: bool, findings: &Findings) -> OfKind {
+    let token_endpoint = if section.has("token_endpoint") {
+        section
+            .text("token_endpoint", "a URL in quotes")
+            .and_then(|found| endpoint::typed(&found, Role::TokenEndpoint, name, allow_plain_http, findings))
+    } else {
+        Some(endpoint::known(CENTRAL_TOKEN_ENDPOINT))
+    };
+    OfKind { kind: token_endpoint.map(|token_endpoint| Kind::Central { token_endpoint }), password: None }
+}
+
+/// Text that identifies something: not empty, nothing invisible in it.
+pub(super) fn word(found: Found<String>, what: &str, findings: &Findings) -> Option<String> {
+    let Found { value, place } = found;
+    if value.is_empty() || value.trim() != value || value.chars().any(char::is_control) {
+        findings
+            .error(&place, format!("is empty, or has blanks around it or control characters in it; right is {what}"));
+        return None;
+    }
+    Some(value)
+}

@@ -1,0 +1,144 @@
+//! Secret sources, as they stand in the file.
+//!
+//! Whatever was typed in place of a source may be the secret itself: it is in no finding.
+
+use std::path::PathBuf;
+
+use crate::config::findings::{Findings, Found, Place};
+use crate::config::raw::{Raw, Section, Shape};
+use crate::config::validate::Context;
+use crate::secret::SecretSource;
+
+/// Longest list of sources of one secret: a roll-over needs two.
+const MAX_SOURCES: usize = 8;
+
+/// What a secret looks like, for messages.
+pub(in crate::config) const RIGHT: &str = "{ credential = \"NAME\" }, { file = \"/PATH\" }, { env = \"VARIABLE\" } or \
+                                { command = [\"/PROGRAM\", …] }";
+
+/// One source or a list of them, in the order in which they are tried. Nothing if anything is wrong with them.
+pub(in crate::config) fn sources(raw: Raw<'_>, context: &Context<'_>) -> Vec<SecretSource> {
+    let place = raw.place.clone();
+    let items = match raw.into_shape() {
+        Shape::List(items) => items.into_iter().map(|item| (item.place.clone(), item.into_shape())).collect(),
+        shape => vec![(place.clone(), shape)],
+    };
+    if items.is_empty() || items.len() > MAX_SOURCES {
+        context.findings.error(&place, format!("is a list of {}; expected 1 to {MAX_SOURCES}", items.len()));
+        return Vec::new();
+    }
+    let expected = items.len();
+    let sources: Vec<_> =
+        items.into_iter().filter_map(|(place, shape)| source(place, shape, context.findings)).collect();
+    if sources.len() != expected {
+        return Vec::new();
+    }
+    let values = sources.iter().map(|found| found.value.clone()).collect();
+    context.named.borrow_mut().secret(sources);
+    values
+}
+
+/// One source.
+pub(in crate::config) fn single(raw: Raw<'_>, context: &Context<'_>) -> Option<Found<SecretSource>> {
+    let place = raw.place.clone();
+    let shape = raw.into_shape();
+    if let Shape::List(_) = shape {
+        context.findings.error(&place, format!("is a list; expected one of {RIGHT}"));
+        return None;
+    }
+    source(place, shape, context.findings)
+}
+
+fn source(place: Place, shape: Shape<'_>, findings: &Findings) -> Option<Found<SecretSource>> {
+    match shape {
+        Shape::Table(section) => from_table(section, findings),
+        Shape::Text(_) => {
+            let advice = "a secret never stands in the configuration itself";
+            findings.error(&place, format!("is a bare string, and {advice}; right is {RIGHT}"));
+            None
+        }
+        Shape::List(_) | Shape::Other => {
+            findings.error(&place, format!("names no source of a secret; right is {RIGHT}"));
+            None
+        }
+    }
+}
+
+fn from_table(mut section: Section<'_>, findings: &Findings) -> Option<Found<SecretSource>> {
+    const KEYS: [&str; 4] = ["credential", "file", "env", "command"];
+    let place = section.place.clone();
+    let named = KEYS.iter().filter(|key| section.has(key)).count();
+    let credential = section.text("credential", "the name of a credential in quotes").map(credential);
+    let file = section.text("file", "an absolute path in quotes").map(file);
+    let env = section.text("env", "the name of an environment variable in quotes").map(env);
+    let command = section.has("command").then(|| command(&mut section));
+    let unknown = section.finish_without_naming();
+    if named != 1 {
+        if named > 1 || unknown == 0 {
+            findings.error(&place, format!("names {named} sources; right is one of {RIGHT}"));
+        }
+        return None;
+    }
+    // A wrong type has been recorded where it was found.
+    match credential.or(file).or(env).or(command)?? {
+        Ok(value) if unknown == 0 => Some(Found { value, place }),
+        Ok(_) => None,
+        Err((place, problem)) => {
+            findings.error(&place, problem);
+            None
+        }
+    }
+}
+
+/// `None`: what is wrong has been recorded.
+type Parsed = Option<Result<SecretSource, (Place, String)>>;
+
+fn credential(Found { value: name, place }: Found<String>) -> Parsed {
+    let is_name = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']) && name.len() <= 255;
+    let right = "the name that LoadCredential= gives it, without a slash";
+    Some(if is_name {
+        Ok(SecretSource::Credential { name })
+    } else {
+        Err((place, format!("is no credential's name; right is {right}")))
+    })
+}
+
+fn file(Found { value, place }: Found<String>) -> Parsed {
+    let path = PathBuf::from(value);
+    Some(if path.is_absolute() && !path.as_os_str().as_encoded_bytes().contains(&0) {
+        Ok(SecretSource::File { path })
+    } else {
+        Err((place, "is not an absolute path; right is a path that starts with '/'".to_owned()))
+    })
+}
+
+fn env(Found { value: variable, place }: Found<String>) -> Parsed {
+    // Whatever is not a name may be the secret itself.
+    let is_name = variable.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && variable.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    Some(if is_name {
+        Ok(SecretSource::Env { variable })
+    } else {
+        Err((place, "is no variable's name; right are letters, digits and '_', such as \"LEGACY_SECRET\"".to_owned()))
+    })
+}
+
+fn command(section: &mut Section<'_>) -> Parsed {
+    const RIGHT: &str =
+        "a list of a program's absolute path and its arguments, such as [\"/usr/local/bin/fetch\", \"x\"]";
+    let place = section.place_of("command");
+    let mut elements = section.list("command", RIGHT);
+    let count = elements.len();
+    let mut words = Vec::new();
+    for element in elements.drain(..) {
+        if let Shape::Text(word) = element.into_shape() {
+            words.push(word);
+        }
+    }
+    let program = words.first().map(PathBuf::from).filter(|program| program.is_absolute());
+    let whole = words.len() == count && !words.iter().any(|word| word.contains('\0'));
+    Some(match program {
+        Some(program) if whole => Ok(SecretSource::Command { program, arguments: words.split_off(1) }),
+        _ => Err((place, format!("is no command (none is run by a shell or searched for); right is {RIGHT}"))),
+    })
+}

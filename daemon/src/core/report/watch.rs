@@ -1,0 +1,130 @@
+//! Names that peers watch: kept as fresh as warm ones, and how they are doing is told whenever it changes.
+//!
+//! A watch is a question that is open until it ends: its one answer says why. What a watcher gets meanwhile is on the
+//! board, put there once for all of them.
+
+use std::collections::BTreeSet;
+
+use tokend_proto::{Health, HealthReport, TokenName};
+
+use super::errors;
+use crate::core::Core;
+use crate::core::effect::Effect;
+use crate::core::input::WaiterId;
+use crate::core::tenants::on_demand::no_room;
+use crate::core::time::Now;
+use crate::core::timers::Alarm;
+use crate::core::token_state::{Place, Want};
+
+/// Who watches a name. In a box, because of very many names hardly any is watched.
+#[derive(Debug, Default)]
+pub(in crate::core) struct Watch(Option<Box<Watched>>);
+
+#[derive(Debug, Default)]
+struct Watched {
+    /// There is one at least.
+    watchers: BTreeSet<WaiterId>,
+    /// What was told last: the health, and whether with an error.
+    told: Option<(Health, bool)>,
+}
+
+impl Watch {
+    pub(in crate::core) fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(in crate::core) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |watched| watched.watchers.len())
+    }
+
+    pub(in crate::core) fn watchers(&self) -> impl Iterator<Item = WaiterId> {
+        self.0.iter().flat_map(|watched| watched.watchers.iter().copied())
+    }
+
+    fn begin(&mut self, id: WaiterId) {
+        let watched = self.0.get_or_insert_default();
+        watched.watchers.insert(id);
+        // The newcomer has not heard it.
+        watched.told = None;
+    }
+
+    /// Whether it watched.
+    fn end(&mut self, id: WaiterId) -> bool {
+        let Some(watched) = &mut self.0 else { return false };
+        let was = watched.watchers.remove(&id);
+        if watched.watchers.is_empty() {
+            self.0 = None;
+        }
+        was
+    }
+}
+
+impl Core {
+    /// A watch of a name that is known begins.
+    pub(in crate::core) fn begin_watch(&mut self, id: WaiterId, name: TokenName) {
+        let Some(asker) = self.waiters.get(&id).map(|waiter| waiter.asker) else { return };
+        if let Err(why) = self.place_for_watch(&name, asker) {
+            return self.answer(id, no_room(&name.profile, asker, why));
+        }
+        let (Some(waiter), Some(entry)) = (self.waiters.get_mut(&id), self.names.get_mut(&name)) else { return };
+        waiter.want = Want::Watch;
+        waiter.place = Place::Name(name.clone());
+        self.alarms.set(Alarm::Waiter(id), None);
+        entry.watch.begin(id);
+        self.mark(name);
+    }
+
+    /// The watcher is gone.
+    pub(in crate::core) fn end_watch(&mut self, name: &TokenName, id: WaiterId, uid: u32) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        // A watcher has read whatever there was.
+        if entry.watch.end(id) {
+            entry.reads.seen |= entry.token.is_some();
+        }
+        let other = entry.watch.watchers().next();
+        match other.map(|id| self.waiters.get(&id)) {
+            Some(Some(other)) => self.hand_place_on(name, uid, other.asker.uid),
+            Some(None) => {}
+            None => self.mark(name.clone()),
+        }
+    }
+
+    /// Tells the watchers of this name, and of the tenants that wait for its token, how they are doing, if that is
+    /// something new.
+    pub(in crate::core) fn tell_watchers(&mut self, now: Now, name: &TokenName) {
+        self.tell_health(now, name);
+        // What its tenants make of it changes rarely, and there may be very many of them.
+        if name.tenant.is_none() && self.is_news_to_children(name) {
+            for tenant in self.waiting_children(name) {
+                self.tell_health(now, &tenant);
+            }
+        }
+    }
+
+    fn is_news_to_children(&mut self, parent: &TokenName) -> bool {
+        let Some(entry) = self.names.get(parent) else { return false };
+        let now = (entry.is_in_passing_trouble(), entry.trouble.is_some());
+        let Some(state) = self.profiles.get_mut(&parent.profile) else { return false };
+        std::mem::replace(&mut state.told_of_parent, now) != now
+    }
+
+    fn tell_health(&mut self, now: Now, name: &TokenName) {
+        let Some(entry) = self.names.get(name).filter(|entry| entry.watch.is_on()) else { return };
+        let report = self.health_report(now, name, entry);
+        let told = Some((report.health, report.last_error.is_some()));
+        let Some(watched) = self.names.get_mut(name).and_then(|entry| entry.watch.0.as_mut()) else { return };
+        if watched.told != told {
+            watched.told = told;
+            self.effects.push_back(Effect::Health { name: name.clone(), report });
+        }
+    }
+
+    fn health_report(&self, now: Now, name: &TokenName, entry: &crate::core::token_state::Name) -> HealthReport {
+        HealthReport {
+            name: name.to_string(),
+            health: self.health(now, name, entry),
+            last_error: self.last_error(name, entry),
+            action: errors::advice(entry),
+        }
+    }
+}

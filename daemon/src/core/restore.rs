@@ -1,0 +1,220 @@
+//! Short-lived tokens across a restart of the daemon: what is handed on, and what of it is taken in.
+//!
+//! What is handed on never touches the disk (`crate::systemd::fd_store::memfd` keeps it in memory that the service manager
+//! holds), so it is good in this boot only. Chains are not part of it: they are durable.
+//!
+//! A token comes back with its own moments, so that a restart renews nothing early, and with what is known against it:
+//! one that a peer rejected, or that an exchange was refused for, is renewed at once, and the throttle of forced
+//! renewals goes on. What is known of failures does not come back: like a reload, a restart is a reason to try again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokend_proto::{Fingerprint, ProfileName, TokenName, WorkspaceId};
+
+use super::Core;
+use super::effect::{Effect, Issued, ReadMode, Severity};
+use super::schedule;
+use super::settings::{Kind, Profile};
+use super::time::{Boot, BootId, Now};
+use super::token_state::{Reads, Throttle};
+
+/// Everything that is handed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The boot that all its moments belong to.
+    pub boot_id: BootId,
+    /// When it was put together.
+    pub at: Boot,
+    /// In the order of their names.
+    pub profiles: Vec<HeldProfile>,
+}
+
+/// Of one profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldProfile {
+    /// Whose tokens these are. They are never used for another binding.
+    pub binding: Binding,
+    /// When an exchange may have the workspace's token renewed again.
+    pub next_distrust: Boot,
+    /// The tenants, if they were listed.
+    pub listing: Option<HeldListing>,
+    /// Names with a token that has not expired.
+    pub names: Vec<HeldName>,
+}
+
+/// What makes a token a profile's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The profile.
+    pub profile: ProfileName,
+    /// Its kind.
+    pub kind: HeldKind,
+    /// URL of its provider.
+    pub endpoint: String,
+    /// OAuth client id.
+    pub client_id: String,
+}
+
+/// The kinds whose tokens live shortly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldKind {
+    /// New Central.
+    Central,
+    /// GreenLake, with the workspace of the credentials.
+    Glp(WorkspaceId),
+}
+
+/// A list of tenants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldListing {
+    /// When it was received.
+    pub fetched: Boot,
+    /// Ids and workspace names.
+    pub tenants: Vec<(WorkspaceId, Arc<str>)>,
+}
+
+/// A name with its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldName {
+    /// `None` is the profile's own.
+    pub tenant: Option<WorkspaceId>,
+    /// Its token.
+    pub token: Arc<Issued>,
+    /// The token came from a forced renewal: one more doubles the throttle.
+    pub was_forced: bool,
+    /// Another token is wanted, however good this one looks.
+    pub rejected: bool,
+    /// An exchange was refused for this token.
+    pub distrusted: bool,
+    /// Until when no renewal can be forced.
+    pub throttled_until: Boot,
+    /// The throttle's last interval.
+    pub throttle: Duration,
+}
+
+impl Binding {
+    /// `None` for a profile whose tokens are not handed on.
+    #[must_use]
+    pub fn of(profile: &Profile) -> Option<Self> {
+        let kind = match &profile.kind {
+            Kind::Central { .. } => HeldKind::Central,
+            Kind::Glp { workspace, .. } => HeldKind::Glp(*workspace),
+            Kind::Classic { .. } => return None,
+        };
+        let (profile, endpoint, client_id) = (&profile.name, &profile.endpoint().url, &profile.client_id);
+        Some(Self { profile: profile.clone(), kind, endpoint: endpoint.clone(), client_id: client_id.clone() })
+    }
+}
+
+impl Core {
+    /// What is to be handed on at this moment.
+    #[must_use]
+    pub fn held(&self, now: Boot) -> Held {
+        let profiles = self.profiles.values().filter_map(|state| {
+            let binding = Binding::of(&state.profile)?;
+            let parent = TokenName::from(state.profile.name.clone());
+            let all = self.names.range(parent..).take_while(|(name, _)| name.profile == state.profile.name);
+            // There may be very many, and a growing list would take three times the memory.
+            let mut names = Vec::with_capacity(all.clone().count());
+            names.extend(all.filter_map(|(name, entry)| {
+                let token = entry.good(now)?;
+                let distrusted = name.tenant.is_none() && state.distrusted == Some(token.fingerprint);
+                Some(HeldName {
+                    tenant: name.tenant,
+                    token: Arc::clone(token),
+                    was_forced: entry.token_was_forced,
+                    rejected: entry.forced == Some(token.fingerprint),
+                    distrusted,
+                    throttled_until: entry.throttle.next,
+                    throttle: entry.throttle.interval,
+                })
+            }));
+            let listing = state.listing.as_ref().and_then(|listing| {
+                let tenants = listing.tenants.iter().map(|(id, name)| (*id, Arc::clone(name))).collect();
+                Some(HeldListing { fetched: listing.fetched?, tenants })
+            });
+            Some(HeldProfile { binding, next_distrust: state.next_distrust, listing, names })
+        });
+        Held { boot_id: self.boot_id, at: now, profiles: profiles.collect() }
+    }
+
+    /// A number that changes whenever [`Core::held`] does. Zero as long as there was nothing to hand on.
+    #[must_use]
+    pub fn held_version(&self) -> u64 {
+        self.held_version
+    }
+
+    pub(super) fn held_changed(&mut self) {
+        self.held_version += 1;
+    }
+
+    /// This token must not come back as good after a restart, however soon that is.
+    pub(super) fn condemn(&mut self, name: &TokenName, token: Fingerprint) {
+        if self.names.get(name).is_some_and(|entry| !entry.is_classic()) {
+            self.held_changed();
+            self.effects.push_back(Effect::Condemn(token));
+        }
+    }
+
+    /// Keeps what was handed on until the first configuration says what of it is still wanted.
+    pub(super) fn take_over(&mut self, held: Held) {
+        // Whatever of it is dropped has to go from where it was kept, too.
+        self.held_changed();
+        if held.boot_id != self.boot_id {
+            return self.notice(Severity::Info, "tokens", "those that were handed on are of another boot: dropped");
+        }
+        self.handed_on = held.profiles.into_iter().map(|held| (held.binding.profile.clone(), held)).collect();
+    }
+
+    /// A profile that has just been added gets back what was handed on for it.
+    pub(super) fn give_back(&mut self, now: Now, profile: &Arc<Profile>) {
+        let Some(held) = self.handed_on.remove(&profile.name) else { return };
+        if Binding::of(profile).as_ref() != Some(&held.binding) {
+            let message = "the tokens that were handed on are of other credentials or another endpoint: dropped";
+            return self.notice(Severity::Info, &profile.name, message);
+        }
+        let tenants = matches!(profile.kind, Kind::Glp { tenants: Some(_), .. });
+        if tenants && let Some(listing) = held.listing {
+            self.listing_given_back(&profile.name, listing.fetched.min(now.boot), listing.tenants);
+        }
+        if let Some(state) = self.profiles.get_mut(&profile.name) {
+            state.next_distrust = held.next_distrust;
+        }
+        let usable = |held: &HeldName| (held.tenant.is_none() || tenants) && is_credible(&held.token, now.boot);
+        let names: Vec<HeldName> = held.names.into_iter().filter(usable).collect();
+        // A tenant that is not asked to be warm was on demand. Whether anybody read it is not known any more: it is
+        // renewed ahead once.
+        self.add_tenants(profile, names.iter().filter_map(|held| held.tenant), false);
+        let count = names.len();
+        for held in names {
+            self.name_given_back(profile, held);
+        }
+        self.notice(Severity::Info, &profile.name, format!("{count} tokens were handed on and are still good"));
+    }
+
+    fn name_given_back(&mut self, profile: &Arc<Profile>, held: HeldName) {
+        let name = TokenName { profile: profile.name.clone(), tenant: held.tenant };
+        let fingerprint = held.token.fingerprint;
+        if held.distrusted
+            && let Some(state) = self.profiles.get_mut(&profile.name)
+        {
+            state.distrusted = Some(fingerprint);
+        }
+        let Some(entry) = self.names.get_mut(&name) else { return };
+        entry.token = Some(held.token);
+        entry.token_was_forced = held.was_forced;
+        entry.forced = held.rejected.then_some(fingerprint);
+        entry.throttle = Throttle { next: held.throttled_until, interval: held.throttle };
+        entry.mode = ReadMode::Serve;
+        entry.reads = Reads { seen: true, ..Reads::default() };
+        self.publish(&name);
+        self.mark(name);
+    }
+}
+
+/// Whether a token can be what the daemon before this one was given: whatever a checksum does not find.
+fn is_credible(token: &Issued, now: Boot) -> bool {
+    let lives = token.issued <= now && now < token.expires && token.life() <= schedule::MAX_LIFE;
+    lives && token.refresh <= token.expires && !token.access_token.is_empty()
+}

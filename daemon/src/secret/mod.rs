@@ -1,0 +1,355 @@
+//! Where secrets come from: systemd credentials, files, environment variables and commands.
+//!
+//! A secret's text is held in [`Secret`] from the first byte read and is in no error: a [`SecretProblem`] knows the
+//! source, never what was in it. What is configured is decided in `crate::config`; when a secret is read again, and
+//! which of several is tried, in the core.
+
+mod cache;
+mod child;
+mod command;
+mod error;
+mod file;
+mod said;
+mod session;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokend_proto::Secret;
+use zeroize::Zeroizing;
+
+pub use cache::{ProfileSecrets, SecretCache};
+pub use command::{MAX_COMMANDS_AT_ONCE, MAX_SLOW_COMMANDS, TIME_OUT};
+pub use error::SecretProblem;
+pub use said::Said;
+
+use crate::os::detached::{Threads, Undone};
+
+/// Longest secret accepted, in bytes, with its trailing newlines.
+pub const MAX_SECRET: usize = 64 * 1024;
+
+/// How long a file may take: it may lie on a file system that does not answer.
+pub const FILE_TIME_OUT: Duration = Duration::from_secs(10);
+
+/// One thread for each file that hangs; more wait for a thread.
+static READING: Threads = Threads::new(MAX_FILES_AT_ONCE);
+
+/// Files of secrets that are read, or hang, at the same time.
+pub const MAX_FILES_AT_ONCE: usize = 256;
+
+/// The variable by which systemd tells where the credentials are (systemd.exec(5), "LoadCredential=").
+pub const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
+/// One place that a secret is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// `$CREDENTIALS_DIRECTORY/NAME`.
+    Credential {
+        /// Without a slash.
+        name: String,
+    },
+    /// A file of root's or of the daemon's own, that others have no access to.
+    File {
+        /// Absolute.
+        path: PathBuf,
+    },
+    /// A variable of the daemon's environment as it was at start.
+    Env {
+        /// The variable's name.
+        variable: String,
+    },
+    /// What a program prints.
+    Command {
+        /// Absolute path.
+        program: PathBuf,
+        /// Never shown.
+        arguments: Vec<String>,
+    },
+}
+
+impl fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credential { name } => write!(f, "credential {name:?}"),
+            Self::File { path } => write!(f, "file {}", path.display()),
+            Self::Env { variable } => write!(f, "environment variable {variable}"),
+            Self::Command { program, .. } => write!(f, "command {}", program.display()),
+        }
+    }
+}
+
+/// What reading a secret depends on: the daemon's environment and who it runs as.
+#[derive(Clone, Default)]
+pub struct Surroundings {
+    /// `None` stands for those of this process, which never change: a copy would be one more of the secrets in them.
+    variables: Option<BTreeMap<OsString, OsString>>,
+    uid: u32,
+    gid: u32,
+}
+
+impl Surroundings {
+    /// Of this process.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        Self { variables: None, uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() }
+    }
+
+    /// With these variables, as this user whose primary group is `gid`.
+    pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>, uid: u32, gid: u32) -> Self {
+        Self { variables: Some(variables.into_iter().collect()), uid, gid }
+    }
+
+    /// An environment variable.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<OsString> {
+        match &self.variables {
+            None => std::env::var_os(name),
+            Some(variables) => variables.get(OsStr::new(name)).cloned(),
+        }
+    }
+
+    /// The daemon's user.
+    #[must_use]
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// The daemon's primary group.
+    #[must_use]
+    pub fn gid(&self) -> u32 {
+        self.gid
+    }
+}
+
+impl fmt::Debug for Surroundings {
+    /// Without the variables' values: some of them are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Option<Vec<_>> = self.variables.as_ref().map(|variables| variables.keys().collect());
+        f.debug_struct("Surroundings")
+            .field("variables", &names.unwrap_or_default())
+            .field("uid", &self.uid)
+            .field("gid", &self.gid)
+            .finish()
+    }
+}
+
+impl SecretSource {
+    /// Reads the secret, unless a command has to be run for it: then `None`. A file is read where the call is made, and
+    /// may hang there.
+    #[must_use]
+    pub fn read_without_running(&self, surroundings: &Surroundings) -> Option<Result<Secret, SecretProblem>> {
+        match self.way(surroundings) {
+            Way::Known(result) => Some(result),
+            Way::File(file) => Some(file.read()),
+            Way::Command { .. } => None,
+        }
+    }
+
+    /// Reads the secret. Whatever hangs is waited for no longer than ten seconds, and nobody else waits for it.
+    ///
+    /// # Errors
+    ///
+    /// A [`SecretProblem`] that names what is wrong and what would be right.
+    pub async fn read(&self, surroundings: &Surroundings) -> Result<Secret, SecretProblem> {
+        match self.way(surroundings) {
+            Way::Known(result) => result,
+            Way::File(file) => file.read_within(FILE_TIME_OUT).await,
+            Way::Command { program, arguments } => command::run(program, arguments, surroundings).await,
+        }
+    }
+
+    fn way(&self, surroundings: &Surroundings) -> Way<'_> {
+        match self {
+            Self::Credential { name } => match credentials(surroundings) {
+                Some(folder) => {
+                    let path = Path::new(&folder).join(name);
+                    Way::File(SecretFile { path, rules: file::Rules::Credential, credential: Some(name.clone()) })
+                }
+                None => Way::Known(Err(SecretProblem::NoCredentials { name: name.clone() })),
+            },
+            Self::File { path } => {
+                let rules = file::Rules::Strict { uid: surroundings.uid, gid: surroundings.gid };
+                Way::File(SecretFile { path: path.clone(), rules, credential: None })
+            }
+            Self::Env { variable } => Way::Known(read_variable(variable, surroundings)),
+            Self::Command { program, arguments } => Way::Command { program, arguments },
+        }
+    }
+}
+
+/// How a secret is read.
+enum Way<'a> {
+    /// It has been.
+    Known(Result<Secret, SecretProblem>),
+    File(SecretFile),
+    Command {
+        program: &'a Path,
+        arguments: &'a [String],
+    },
+}
+
+/// A file that holds a secret.
+struct SecretFile {
+    path: PathBuf,
+    rules: file::Rules,
+    /// The name of the credential that it is.
+    credential: Option<String>,
+}
+
+impl SecretFile {
+    fn read(self) -> Result<Secret, SecretProblem> {
+        file::read(&self.path, self.rules).map_err(|problem| match (problem, self.credential) {
+            (SecretProblem::NoFile { .. }, Some(name)) => SecretProblem::NoCredential { name },
+            (other, _) => other,
+        })
+    }
+
+    /// On a thread of its own; those who read the same file read it one after the other.
+    async fn read_within(self, limit: Duration) -> Result<Secret, SecretProblem> {
+        let key = self.path.to_string_lossy().into_owned();
+        READING.within(&key, limit, move || self.read()).await.unwrap_or_else(|undone| {
+            Err(match undone {
+                Undone::Hangs(limit) => SecretProblem::Hangs { limit },
+                Undone::Crowded | Undone::Failed => SecretProblem::NotTried { why: undone.to_string() },
+            })
+        })
+    }
+}
+
+fn credentials(surroundings: &Surroundings) -> Option<OsString> {
+    surroundings.variable(CREDENTIALS_DIRECTORY).filter(|folder| !folder.is_empty())
+}
+
+fn read_variable(variable: &str, surroundings: &Surroundings) -> Result<Secret, SecretProblem> {
+    use std::os::unix::ffi::OsStringExt;
+    let text =
+        surroundings.variable(variable).ok_or_else(|| SecretProblem::NoVariable { variable: variable.to_owned() })?;
+    secret_from(Zeroizing::new(text.into_vec()))
+}
+
+/// The secret in what was read: UTF-8, without its trailing newlines, and not empty.
+fn secret_from(mut bytes: Zeroizing<Vec<u8>>) -> Result<Secret, SecretProblem> {
+    if bytes.len() > MAX_SECRET {
+        return Err(SecretProblem::TooLong);
+    }
+    while matches!(bytes.last(), Some(b'\n' | b'\r')) {
+        bytes.pop();
+    }
+    if bytes.is_empty() {
+        return Err(SecretProblem::Empty);
+    }
+    // On failure the bytes are handed back inside the error: they are wiped before it is dropped.
+    String::from_utf8(std::mem::take(&mut *bytes)).map(Secret::new).map_err(|error| {
+        drop(Zeroizing::new(error.into_bytes()));
+        SecretProblem::NotUtf8
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8]) -> Result<String, SecretProblem> {
+        secret_from(Zeroizing::new(bytes.to_vec())).map(|secret| secret.expose().to_owned())
+    }
+
+    #[test]
+    fn trailing_newlines_are_not_part_of_a_secret_and_everything_else_is() {
+        for (bytes, expected) in [
+            (b"abc".as_slice(), "abc"),
+            (b"abc\n", "abc"),
+            (b"abc\r\n\n", "abc"),
+            (b" a b \n", " a b "),
+            (b"a\nb\n", "a\nb"),
+        ] {
+            assert_eq!(text(bytes), Ok(expected.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused() {
+        assert_eq!(text(b""), Err(SecretProblem::Empty));
+        assert_eq!(text(b"\n\r\n"), Err(SecretProblem::Empty));
+        assert_eq!(text(b"abc\xff"), Err(SecretProblem::NotUtf8));
+        assert_eq!(text(&vec![b'x'; MAX_SECRET + 1]), Err(SecretProblem::TooLong));
+        assert_eq!(text(&vec![b'x'; MAX_SECRET]).expect("fits").len(), MAX_SECRET);
+    }
+
+    #[test]
+    fn debug_of_the_surroundings_shows_no_values() {
+        let surroundings = Surroundings::new([("LEGACY_SECRET".into(), "hunter2".into())], 990, 991);
+        assert_eq!(format!("{surroundings:?}"), r#"Surroundings { variables: ["LEGACY_SECRET"], uid: 990, gid: 991 }"#);
+    }
+
+    #[test]
+    fn a_variable_is_read_from_the_environment_given() {
+        let surroundings = Surroundings::new([("A".into(), "hunter2\n".into()), ("EMPTY".into(), "".into())], 990, 991);
+        let read = |variable: &str| {
+            let source = SecretSource::Env { variable: variable.to_owned() };
+            source.read_without_running(&surroundings).expect("nothing to run")
+        };
+        assert_eq!(read("A"), Ok(Secret::from("hunter2")));
+        assert_eq!(read("EMPTY"), Err(SecretProblem::Empty));
+        assert_eq!(
+            read("B").expect_err("not set").to_string(),
+            "the variable is not set in the daemon's environment; set it (in a unit: EnvironmentFile=), or name another \
+             source"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_hangs_is_given_up_and_keeps_nobody_else_waiting() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let surroundings = Surroundings::of_this_process();
+        let file = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "hunter2").expect("written");
+            file::chmod(&path, 0o600);
+            SecretSource::File { path }
+        };
+        let (hung, good) = (file("hung"), file("good"));
+        let secret_file = |source: &SecretSource| match source.way(&surroundings) {
+            Way::File(file) => file,
+            _ => unreachable!("it is a file"),
+        };
+        let path = secret_file(&hung).path.to_string_lossy().into_owned();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let hangs = READING.begin(&path, move || released.recv().is_ok()).expect("begun");
+        let moment = Duration::from_millis(10);
+        let read = || secret_file(&hung).read_within(moment);
+        for _ in 0..3 {
+            assert_eq!(read().await, Err(SecretProblem::Hangs { limit: moment }));
+        }
+        assert_eq!(good.read(&surroundings).await, Ok(Secret::from("hunter2")));
+        assert_eq!(
+            SecretProblem::Hangs { limit: FILE_TIME_OUT }.to_string(),
+            "it did not answer within 10 s; its file system hangs, or one on the way to it"
+        );
+        release.send(()).expect("it waits for this");
+        assert!(hangs.await.expect("released"));
+        let both = tokio::join!(hung.read(&surroundings), hung.read(&surroundings));
+        assert_eq!(both, (Ok(Secret::from("hunter2")), Ok(Secret::from("hunter2"))));
+    }
+
+    #[test]
+    fn a_credential_is_a_file_in_the_credentials_folder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("campus"), "hunter2\n").expect("written");
+        file::chmod(&folder.path().join("campus"), 0o440);
+        let surroundings = Surroundings::new([(CREDENTIALS_DIRECTORY.into(), folder.path().into())], 990, 991);
+        let read = |name: &str, surroundings: &Surroundings| {
+            let source = SecretSource::Credential { name: name.to_owned() };
+            source.read_without_running(surroundings).expect("nothing to run")
+        };
+        assert_eq!(read("campus", &surroundings), Ok(Secret::from("hunter2")));
+        assert_eq!(read("other", &surroundings), Err(SecretProblem::NoCredential { name: "other".to_owned() }));
+        assert_eq!(
+            read("campus", &Surroundings::default()).expect_err("no folder").to_string(),
+            "$CREDENTIALS_DIRECTORY is not set; credentials exist only in a systemd unit, with \
+             LoadCredential=campus:PATH or SetCredential=; elsewhere use file, env or command"
+        );
+    }
+}

@@ -1,0 +1,8 @@
+//! The service manager: what it passes on, what it is told, and what it keeps for the next start.
+
+pub mod debounce;
+pub mod fd_store;
+pub mod listen_fds;
+pub mod notify;
+pub mod service;
+pub mod watchdog;
