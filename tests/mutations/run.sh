@@ -45,7 +45,7 @@ for patch in "$patches"/*.patch; do
     done
 done
 
-cargo build --quiet --locked --release -p tokend-tests --bin simulate --config profile.release.lto=false \
+cargo build --quiet --locked --release -p tokend-tests-simulation --bin simulate --config profile.release.lto=false \
     --config profile.release.codegen-units=16
 [ -z "$tests" ] || cargo test --quiet --locked -p tokend --lib --no-run
 

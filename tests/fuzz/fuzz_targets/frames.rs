@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| tokend_tests::fuzz::frames(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::frames(data));

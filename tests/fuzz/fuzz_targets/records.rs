@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| tokend_tests::fuzz::records(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::records(data));
