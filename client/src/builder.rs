@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-#[cfg(feature = "async")]
-use crate::Client;
-use crate::{blocking, socket_path};
+use crate::socket_path;
 
 /// How long a call waits for a token, or for a daemon that is being restarted, if nothing is said.
 const DEFAULT_WAIT: Duration = Duration::from_secs(10);
@@ -47,20 +45,7 @@ impl Builder {
         self
     }
 
-    /// The client. It connects when it is first used.
-    #[cfg(feature = "async")]
-    #[must_use]
-    pub fn build(self) -> Client {
-        Client::new(self.path(), self)
-    }
-
-    /// The client that needs no runtime. It connects when it is first used.
-    #[must_use]
-    pub fn build_blocking(self) -> blocking::Client {
-        blocking::Client::new(self.path(), self)
-    }
-
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.socket.clone().unwrap_or_else(socket_path)
     }
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::client::Client;
-use crate::driver::Call;
+use crate::outgoing::Call;
 use crate::plan::{self, Plan};
 use crate::question::Question;
 use crate::wire::{Answer, Failure};

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokend_proto::{Explanation, Fingerprint, Imported, Peer, Reloaded, Renewed, Secret, Tenant};
 use tokio::sync::mpsc;
 
-use crate::driver::{Call, QUEUE, drive};
+use crate::driver::{QUEUE, drive};
+use crate::outgoing::Call;
 use crate::{Builder, Error, Rights, Status, Token, TokenOptions, paging, question};
 
 /// A connection to the daemon, shared by all its clones.
@@ -28,6 +29,14 @@ pub(crate) struct Inner {
     pub(crate) watches: AtomicUsize,
     last_id: AtomicU64,
     driver: Mutex<Option<mpsc::Sender<Call>>>,
+}
+
+impl Builder {
+    /// The client. It connects when it is first used.
+    #[must_use]
+    pub fn build(self) -> Client {
+        Client::new(self.path(), self)
+    }
 }
 
 impl Client {
@@ -53,7 +62,7 @@ impl Client {
         Ok(client)
     }
 
-    pub(crate) fn new(path: PathBuf, settings: Builder) -> Self {
+    fn new(path: PathBuf, settings: Builder) -> Self {
         let was_connected = Arc::default();
         Self {
             inner: Arc::new(Inner {

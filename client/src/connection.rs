@@ -15,8 +15,8 @@ use tokio_util::codec::{Decoder, LengthDelimitedCodec};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::ProtocolError;
-use crate::driver::Call;
 use crate::mailbox::Mailbox;
+use crate::outgoing::Call;
 use crate::wire::{Answer, Failure, IDLE_CLOSE, read_frame};
 
 /// Room for a few tokens at once; grows up to a frame.

@@ -7,55 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
-use zeroize::Zeroizing;
 
 use crate::backoff::Backoff;
 use crate::connection::{Connection, Parting};
-use crate::mailbox::Mailbox;
-use crate::wire::{Answer, Failure};
+use crate::outgoing::Call;
+use crate::wire::Failure;
 
 /// Calls that wait to be taken over by the task; more wait in their callers.
 pub(crate) const QUEUE: usize = 64;
 
 /// A Unix socket connects at once or not at all; this is for a file system that hangs.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-
-/// Something for the task to do.
-pub(crate) enum Call {
-    /// A request with one answer.
-    Ask {
-        id: u64,
-        frame: Zeroizing<Vec<u8>>,
-        /// When its caller gives up.
-        deadline: Instant,
-        answer: oneshot::Sender<Result<Answer, Failure>>,
-    },
-    /// A request with answers until it ends.
-    Watch { id: u64, frame: Zeroizing<Vec<u8>>, mailbox: Arc<Mailbox> },
-    /// Nobody looks into this watch's mailbox any more.
-    Unwatch { watch: u64 },
-}
-
-impl Call {
-    /// Whether nobody wants it any more, or there is nothing to do without a connection.
-    pub(crate) fn is_pointless(&self) -> bool {
-        match self {
-            Self::Ask { answer, .. } => answer.is_closed(),
-            Self::Watch { mailbox, .. } => mailbox.is_abandoned(),
-            Self::Unwatch { .. } => true,
-        }
-    }
-
-    fn fail(self, failure: Failure) {
-        match self {
-            Self::Ask { answer, .. } => drop(answer.send(Err(failure))),
-            Self::Watch { mailbox, .. } => mailbox.end(failure),
-            Self::Unwatch { .. } => {}
-        }
-    }
-}
 
 /// Runs until the last client is gone.
 pub(crate) async fn drive(path: PathBuf, mut calls: mpsc::Receiver<Call>, was_connected: Arc<AtomicBool>) {

@@ -48,6 +48,8 @@ mod error;
 mod mailbox;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
+#[cfg(feature = "async")]
+mod outgoing;
 mod paging;
 mod plan;
 mod question;

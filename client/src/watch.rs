@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 
 use crate::backoff::Backoff;
 use crate::client::Client;
-use crate::driver::Call;
 use crate::mailbox::{Found, Mailbox};
+use crate::outgoing::Call;
 use crate::question::token_name;
 use crate::wire::{Answer, Failure};
 use crate::{Error, ErrorCode, ProtocolError, Token};

@@ -27,6 +27,14 @@ pub(super) struct Inner {
     pub(super) kept: Mutex<Option<Connection>>,
 }
 
+impl Builder {
+    /// The client that needs no runtime. It connects when it is first used.
+    #[must_use]
+    pub fn build_blocking(self) -> Client {
+        Client::new(self.path(), self)
+    }
+}
+
 impl Client {
     /// A client of the daemon at the usual socket; see [`socket_path`](crate::socket_path).
     #[must_use]
@@ -50,7 +58,7 @@ impl Client {
         Ok(client)
     }
 
-    pub(crate) fn new(path: PathBuf, settings: Builder) -> Self {
+    fn new(path: PathBuf, settings: Builder) -> Self {
         let (was_connected, last_id, kept) = (AtomicBool::new(false), AtomicU64::new(0), Mutex::new(None));
         Self { inner: Arc::new(Inner { path, settings, was_connected, last_id, kept }) }
     }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::Path;
 use std::thread;
 
 use nix::sys::socket::setsockopt;
@@ -13,55 +13,33 @@ use tokend_client::blocking::Client;
 use tokend_proto::{Flags, LENGTH_PREFIX, Reply, codec, frame_length};
 
 pub(crate) use crate::script::{Asked, lives_for, pong, token};
-use crate::script::{Place, STEP};
+use crate::script::{Listen, STEP};
 
 /// A listening peer. The folder goes with it.
-pub(crate) struct Peer {
-    place: Place,
-    listener: Option<UnixListener>,
+pub(crate) type Peer = crate::script::Peer<UnixListener>;
+
+impl Listen for UnixListener {
+    fn bind(path: &Path) -> Self {
+        let listener = UnixListener::bind(path).unwrap();
+        // socket(7): accepting too comes to an end, if the client has given up.
+        setsockopt(&listener, ReceiveTimeout, &TimeVal::seconds(STEP.as_secs() as i64)).unwrap();
+        listener
+    }
 }
 
 impl Peer {
-    pub(crate) fn new() -> Self {
-        let mut peer = Self::absent();
-        peer.listen();
-        peer
-    }
-
-    /// Does not listen yet.
-    pub(crate) fn absent() -> Self {
-        Self { place: Place::new(), listener: None }
-    }
-
-    pub(crate) fn path(&self) -> PathBuf {
-        self.place.socket()
-    }
-
     pub(crate) fn client(&self) -> Client {
         Client::builder().socket(self.path()).build_blocking()
     }
 
-    pub(crate) fn listen(&mut self) {
-        let listener = UnixListener::bind(self.path()).unwrap();
-        // socket(7): accepting too comes to an end, if the client has given up.
-        setsockopt(&listener, ReceiveTimeout, &TimeVal::seconds(STEP.as_secs() as i64)).unwrap();
-        self.listener = Some(listener);
-    }
-
-    /// As a daemon that ends: nobody listens, and the socket is gone.
-    pub(crate) fn stop(&mut self) {
-        self.listener = None;
-        self.place.clear();
-    }
-
     pub(crate) fn accept(&self) -> Connection {
-        let (stream, _) = self.listener.as_ref().unwrap().accept().unwrap();
+        let (stream, _) = self.listener().accept().unwrap();
         Connection::new(stream)
     }
 
     /// Whether a connection waits to be accepted.
     pub(crate) fn is_called(&self) -> bool {
-        let listener = self.listener.as_ref().unwrap();
+        let listener = self.listener();
         listener.set_nonblocking(true).unwrap();
         let called = listener.accept().is_ok();
         listener.set_nonblocking(false).unwrap();

@@ -1,6 +1,6 @@
 //! The other side of the socket, played by the test step by step.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use tokend_client::{Client, Token};
@@ -9,52 +9,30 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
 pub(crate) use crate::script::{Asked, pong, token};
-use crate::script::{Place, STEP};
+use crate::script::{Listen, STEP};
 
 /// A listening peer. The folder goes with it.
-pub(crate) struct Peer {
-    place: Place,
-    listener: Option<UnixListener>,
+pub(crate) type Peer = crate::script::Peer<UnixListener>;
+
+impl Listen for UnixListener {
+    fn bind(path: &Path) -> Self {
+        UnixListener::bind(path).unwrap()
+    }
 }
 
 impl Peer {
-    pub(crate) fn new() -> Self {
-        let mut peer = Self::absent();
-        peer.listen();
-        peer
-    }
-
-    /// Does not listen yet.
-    pub(crate) fn absent() -> Self {
-        Self { place: Place::new(), listener: None }
-    }
-
-    pub(crate) fn path(&self) -> PathBuf {
-        self.place.socket()
-    }
-
     pub(crate) fn client(&self) -> Client {
         Client::builder().socket(self.path()).build()
     }
 
-    pub(crate) fn listen(&mut self) {
-        self.listener = Some(UnixListener::bind(self.path()).unwrap());
-    }
-
-    /// As a daemon that ends: nobody listens, and the socket is gone.
-    pub(crate) fn stop(&mut self) {
-        self.listener = None;
-        self.place.clear();
-    }
-
     pub(crate) async fn accept(&self) -> Connection {
-        let accepted = tokio::time::timeout(STEP, self.listener.as_ref().unwrap().accept()).await;
+        let accepted = tokio::time::timeout(STEP, self.listener().accept()).await;
         Connection(accepted.expect("the client connects").unwrap().0)
     }
 
     /// Whether a connection waits to be accepted.
     pub(crate) async fn is_called(&self) -> bool {
-        tokio::time::timeout(Duration::from_millis(50), self.listener.as_ref().unwrap().accept()).await.is_ok()
+        tokio::time::timeout(Duration::from_millis(50), self.listener().accept()).await.is_ok()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a daemon played by a test is asked, and what it says: the same for both clients.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokend_proto::{Fingerprint, Header, Reply, Request, Secret, Stamp, Token, codec};
@@ -8,21 +8,45 @@ use tokend_proto::{Fingerprint, Header, Reply, Request, Secret, Stamp, Token, co
 /// A step that takes longer than this will not happen. Above every wait of the client's own.
 pub(crate) const STEP: Duration = Duration::from_secs(60);
 
-/// A folder with a socket in it, or with none yet. The folder goes with it.
-pub(crate) struct Place(tempfile::TempDir);
+/// What listens at a socket: tokio's listener or the standard library's.
+pub(crate) trait Listen {
+    fn bind(path: &Path) -> Self;
+}
 
-impl Place {
+/// A peer that listens at a socket, or does not yet. The folder goes with it.
+pub(crate) struct Peer<L> {
+    dir: tempfile::TempDir,
+    listener: Option<L>,
+}
+
+impl<L: Listen> Peer<L> {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let mut peer = Self::absent();
+        peer.listen();
+        peer
     }
 
-    pub(crate) fn socket(&self) -> PathBuf {
-        self.0.path().join("tokend.sock")
+    /// Does not listen yet.
+    pub(crate) fn absent() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), listener: None }
     }
 
-    /// As a daemon that ends: the socket is gone.
-    pub(crate) fn clear(&self) {
-        std::fs::remove_file(self.socket()).unwrap();
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("tokend.sock")
+    }
+
+    pub(crate) fn listen(&mut self) {
+        self.listener = Some(L::bind(&self.path()));
+    }
+
+    pub(crate) fn listener(&self) -> &L {
+        self.listener.as_ref().unwrap()
+    }
+
+    /// As a daemon that ends: nobody listens, and the socket is gone.
+    pub(crate) fn stop(&mut self) {
+        self.listener = None;
+        std::fs::remove_file(self.path()).unwrap();
     }
 }
 

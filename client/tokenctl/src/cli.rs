@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use tokend_client::Fingerprint;
+use tokend_client::{Fingerprint, Token, TokenOptions};
 use tokend_proto::{ProfileName, TokenRef};
 
-use crate::commands::Binding;
+use crate::binding::Binding;
+use crate::clock;
 use crate::exit::{Exit, Failure};
-use crate::output::{Format, tell_failure};
+use crate::output::tell_failure;
 use crate::span;
+use crate::text::Format;
 
 const STATUSES: &str = "\
 Exit status:
@@ -96,6 +98,22 @@ pub(crate) struct TokenArgs {
     /// Take a token that has less life than --min-ttl too (get still ends with status 8)
     #[arg(long)]
     pub(crate) accept_short: bool,
+}
+
+impl TokenArgs {
+    pub(crate) fn options(&self) -> TokenOptions {
+        TokenOptions { min_ttl: self.min_ttl, wait: Some(self.wait) }
+    }
+
+    /// The failure of a token that has less life than was asked for.
+    pub(crate) fn falls_short(&self, token: &Token) -> Option<Failure> {
+        token.falls_short().then(|| {
+            let left = token.remaining(clock::boot_ms()).as_secs();
+            let wanted = self.min_ttl.as_secs();
+            let message = format!("the newest token of {} lives for {left} s more, not for {wanted} s", token.name());
+            Failure::new(Exit::FallsShort, "falls_short", message)
+        })
+    }
 }
 
 #[derive(Debug, Args)]

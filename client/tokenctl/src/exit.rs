@@ -8,8 +8,7 @@ use serde::Serialize;
 use tokend_client::{Error, ErrorCode};
 
 use crate::denied;
-use crate::output::json_line;
-use crate::style::escaped;
+use crate::text::{escaped, json_line};
 
 /// The exit statuses. They are a promise to scripts: numbers never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! place where failures become exit statuses. Nothing secret is ever an argument.
 
 mod accounts;
+mod binding;
 mod cli;
 mod clock;
 mod commands;
@@ -15,8 +16,10 @@ mod exit;
 #[path = "../../../proto/tests/samples/name_status.rs"]
 mod name_status;
 mod output;
+mod runtime;
 mod span;
 mod style;
+mod text;
 
 use std::process::ExitCode;
 

@@ -7,17 +7,7 @@ use serde::Serialize;
 use tokend_client::{Secret, Stamp};
 
 use crate::exit::{Exit, Failure};
-use crate::style::{escaped, is_harmful};
-
-/// How a command that shows no token shows its result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// Words: a table on a terminal, lines of fields between tabs in a pipe.
-    #[default]
-    Text,
-    /// One JSON document; errors are JSON on stderr.
-    Json,
-}
+use crate::text::{Format, escaped, json_line};
 
 /// A command's result.
 #[derive(Debug)]
@@ -39,17 +29,6 @@ impl Report {
     pub(crate) fn json(value: &impl Serialize) -> Self {
         Self::new(json_line(value) + "\n")
     }
-}
-
-/// JSON without a line end. What serde_json leaves as it is and a terminal obeys is spelt out; outside of strings
-/// there is nothing of the kind.
-pub(crate) fn json_line(value: &impl Serialize) -> String {
-    let text = serde_json::to_string(value).expect("plain structs of strings and numbers are JSON");
-    if !text.contains(is_harmful) {
-        return text;
-    }
-    let spelt = |c: char| if is_harmful(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
-    text.chars().map(spelt).collect()
 }
 
 /// Tells the result and says with which status to end.
@@ -112,14 +91,6 @@ pub(crate) fn moment(stamp: Stamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn json_holds_nothing_that_a_terminal_obeys() {
-        let text = "a\u{9b}2J\u{7f}\u{202e}\x1b\n日本";
-        let line = json_line(&[text]);
-        assert_eq!(line, r#"["a\u009b2J\u007f\u202e\u001b\n日本"]"#);
-        assert_eq!(serde_json::from_str::<Vec<String>>(&line).unwrap(), [text]);
-    }
 
     #[test]
     fn moments_are_rfc_3339_in_utc_and_whole_seconds() {

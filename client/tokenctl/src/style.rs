@@ -1,11 +1,10 @@
 //! How text looks: tables and colour on a terminal, plain lines in a pipe, and no control characters of
 //! anybody else's in either.
 
-use std::borrow::Cow;
 use std::env;
 use std::io::{IsTerminal, stdout};
 
-use crate::output::Format;
+use crate::text::{Format, escaped};
 
 /// What the reader of stdout can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,20 +107,6 @@ pub(crate) fn table(style: Style, header: &[&str], rows: &[Vec<Cell>]) -> String
     text
 }
 
-/// Text from elsewhere, harmless on a terminal and in a line.
-pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_harmful) {
-        return Cow::Borrowed(text);
-    }
-    let spelt = |c: char| if is_harmful(c) { c.escape_default().to_string() } else { c.to_string() };
-    Cow::Owned(text.chars().map(spelt).collect())
-}
-
-/// Control characters, and those that break lines or change the direction of writing.
-pub(crate) fn is_harmful(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,11 +138,5 @@ mod tests {
         let text = table(style, &[], &rows());
         let tail = "\na       \u{1b}[31mrejected\u{1b}[0m  x\\ty\\u{1b}[2J\n";
         assert_eq!(text, format!("campus  \u{1b}[32mgood\u{1b}[0m      -{tail}"));
-    }
-
-    #[test]
-    fn what_could_steer_a_terminal_is_spelt_out() {
-        assert_eq!(escaped("a\u{9b}b\rc\u{202e}d\u{7f}"), "a\\u{9b}b\\rc\\u{202e}d\\u{7f}");
-        assert_eq!(escaped("Übung – 日本"), "Übung – 日本");
     }
 }

@@ -6,13 +6,14 @@ use tokend_client::{Error, NameRights, Peer, Reloaded, Rights};
 
 use crate::accounts;
 use crate::exit::Failure;
-use crate::output::{Format, Report};
+use crate::output::Report;
 use crate::style::{Cell, Style, Tone, table};
+use crate::text::{Format, escaped};
 
 pub(crate) fn ping(client: &Client, format: Format) -> Result<Report, Failure> {
     let version = client.ping()?;
     Ok(match format {
-        Format::Text => Report::new(format!("tokend {}\n", crate::style::escaped(&version))),
+        Format::Text => Report::new(format!("tokend {}\n", escaped(&version))),
         Format::Json => Report::json(&serde_json::json!({ "version": version })),
     })
 }
@@ -24,7 +25,7 @@ pub(crate) fn reload(client: &Client, format: Format) -> Result<Report, Failure>
         Format::Text => {
             let mut text = "the new configuration is in force\n".to_owned();
             for change in changes {
-                text.push_str(&crate::style::escaped(change));
+                text.push_str(&escaped(change));
                 text.push('\n');
             }
             Report { notes: warnings.into_iter().map(str::to_owned).collect(), ..Report::new(text) }

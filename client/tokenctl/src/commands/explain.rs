@@ -7,9 +7,10 @@ use tokend_client::blocking::Client;
 use super::status::{self, word};
 use crate::cli::ExplainArgs;
 use crate::exit::Failure;
-use crate::output::{Format, Report, moment};
+use crate::output::{Report, moment};
 use crate::span;
 use crate::style::{Cell, Style, Tone, table};
+use crate::text::Format;
 
 pub(crate) fn run(client: &Client, args: &ExplainArgs, style: Style) -> Result<Report, Failure> {
     let explanation = client.explain(&args.name.to_string())?;

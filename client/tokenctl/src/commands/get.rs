@@ -1,14 +1,15 @@
 //! `get`: one token, in the shape that what comes after it takes.
 
 use serde::Serialize;
+use tokend_client::Token;
 use tokend_client::blocking::Client;
-use tokend_client::{Token, TokenOptions};
 
-use super::exec::DEFAULT_VARIABLE;
-use crate::cli::{GetArgs, Shape, TokenArgs};
+use crate::binding::DEFAULT_VARIABLE;
+use crate::cli::{GetArgs, Shape};
 use crate::clock;
-use crate::exit::{Exit, Failure};
-use crate::output::{Report, json_line, moment};
+use crate::exit::Failure;
+use crate::output::{Report, moment};
+use crate::text::json_line;
 
 pub(crate) fn run(client: &Client, args: &GetArgs) -> Result<Report, Failure> {
     let variable = match (&args.var, args.output) {
@@ -16,25 +17,11 @@ pub(crate) fn run(client: &Client, args: &GetArgs) -> Result<Report, Failure> {
         (Some(variable), Shape::Env) => variable,
         (Some(_), _) => return Err(Failure::usage("--var goes with --output env")),
     };
-    let token = client.token_with(&args.name.to_string(), options(&args.token))?;
-    match short(&token, &args.token) {
+    let token = client.token_with(&args.name.to_string(), args.token.options())?;
+    match args.token.falls_short(&token) {
         Some(failure) if !args.token.accept_short => Err(failure),
         failure => Ok(Report { failure, ..Report::new(shaped(&token, args.output, variable, clock::boot_ms())) }),
     }
-}
-
-pub(super) fn options(args: &TokenArgs) -> TokenOptions {
-    TokenOptions { min_ttl: args.min_ttl, wait: Some(args.wait) }
-}
-
-/// The failure of a token that has less life than was asked for.
-pub(super) fn short(token: &Token, args: &TokenArgs) -> Option<Failure> {
-    token.falls_short().then(|| {
-        let left = token.remaining(clock::boot_ms()).as_secs();
-        let wanted = args.min_ttl.as_secs();
-        let message = format!("the newest token of {} lives for {left} s more, not for {wanted} s", token.name());
-        Failure::new(Exit::FallsShort, "falls_short", message)
-    })
 }
 
 /// The provider's own shape (RFC 6749, section 5.1) with what is left of its life, and two fields of ours.

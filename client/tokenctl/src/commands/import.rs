@@ -13,8 +13,8 @@ use tokend_proto::limits::MAX_REFRESH_TOKEN;
 
 use crate::cli::ImportArgs;
 use crate::exit::{Exit, Failure};
-use crate::output::{Format, Report, tell};
-use crate::style::escaped;
+use crate::output::{Report, tell};
+use crate::text::{Format, escaped};
 
 /// Longest file read: Download Token JSON is under 1 KiB.
 const MAX_FILE: u64 = 64 * 1024;

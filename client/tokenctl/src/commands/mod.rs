@@ -17,11 +17,10 @@ use std::process::ExitCode;
 use tokend_client::Builder;
 
 use crate::cli::{Cli, Command};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::output::{Report, finish};
+use crate::runtime::block_on;
 use crate::style::Style;
-
-pub(crate) use exec::Binding;
 
 /// Runs the command and says how it ended. `exec` comes back only if it failed.
 pub(crate) fn run(cli: &Cli) -> ExitCode {
@@ -63,13 +62,5 @@ fn builder(cli: &Cli) -> Builder {
     match &cli.everywhere.socket {
         Some(path) => Builder::default().socket(path),
         None => Builder::default(),
-    }
-}
-
-/// On a runtime of this thread, for commands that ask for several names at once, or go on asking.
-fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(work),
-        Err(error) => Err(Failure::new(Exit::Other, "system", format!("cannot start: {error}"))),
     }
 }

@@ -9,7 +9,8 @@ use tokend_client::{Fingerprint, Secret, Stamp};
 
 use crate::cli::{RefreshArgs, RejectArgs, Which};
 use crate::exit::{Exit, Failure};
-use crate::output::{Format, Report, moment};
+use crate::output::{Report, moment};
+use crate::text::{Format, escaped};
 
 /// Longest token read from stdin: no frame could have brought a longer one.
 const MAX_TOKEN: u64 = tokend_proto::limits::MAX_FRAME as u64;
@@ -40,7 +41,7 @@ fn told(name: &str, fingerprint: Fingerprint, expires_at: Stamp, format: Format)
     }
     let (fingerprint, expires_at) = (fingerprint.to_string(), moment(expires_at));
     match format {
-        Format::Text => Report::new(format!("{}\t{fingerprint}\t{expires_at}\n", crate::style::escaped(name))),
+        Format::Text => Report::new(format!("{}\t{fingerprint}\t{expires_at}\n", escaped(name))),
         Format::Json => Report::json(&Json { name, fingerprint, expires_at }),
     }
 }

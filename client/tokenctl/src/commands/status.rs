@@ -6,8 +6,9 @@ use tokend_client::{ChainStatus, Health, NameStatus, Status};
 
 use crate::cli::StatusArgs;
 use crate::exit::Failure;
-use crate::output::{Format, Report, moment};
-use crate::style::{Cell, Style, Tone, escaped, table};
+use crate::output::{Report, moment};
+use crate::style::{Cell, Style, Tone, table};
+use crate::text::{Format, escaped};
 
 pub(crate) fn run(client: &Client, args: &StatusArgs, style: Style) -> Result<Report, Failure> {
     let name = args.name.as_ref().map(ToString::to_string);

@@ -10,8 +10,9 @@ use super::status::{self, Json};
 use crate::cli::StatusArgs;
 use crate::clock;
 use crate::exit::{Failure, with_sources};
-use crate::output::{Format, Report, json_line, tell_note, write_stdout};
+use crate::output::{Report, tell_note, write_stdout};
 use crate::style::{Cell, Style, table};
+use crate::text::{Format, escaped, json_line};
 
 /// Between two looks: a person sees a renewal, and the daemon does not notice.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -78,8 +79,7 @@ fn text(status: &Status, before: Option<&Status>, format: Format, style: Style) 
     match format {
         Format::Json => json_line(&Json::from(status)) + "\n",
         Format::Text if style.redraws(format) => {
-            let notes: String =
-                status.notes.iter().map(|note| format!("\n{}\n", crate::style::escaped(note))).collect();
+            let notes: String = status.notes.iter().map(|note| format!("\n{}\n", escaped(note))).collect();
             format!("{REDRAW}{}{notes}", status::words(status, style))
         }
         Format::Text => {

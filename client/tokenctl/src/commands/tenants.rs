@@ -5,8 +5,9 @@ use tokend_client::blocking::Client;
 
 use crate::cli::TenantsArgs;
 use crate::exit::Failure;
-use crate::output::{Format, Report};
+use crate::output::Report;
 use crate::style::{Cell, Style, table};
+use crate::text::Format;
 
 pub(crate) fn run(client: &Client, args: &TenantsArgs, style: Style) -> Result<Report, Failure> {
     let tenants = client.tenants(args.profile.as_str())?;

@@ -8,7 +8,8 @@ use tokio::task::JoinSet;
 
 use crate::cli::WaitArgs;
 use crate::exit::{Exit, Failure};
-use crate::output::{Format, Report};
+use crate::output::Report;
+use crate::text::Format;
 
 pub(crate) async fn run(client: &Client, args: &WaitArgs) -> Result<Report, Failure> {
     let start = tokio::time::Instant::now();

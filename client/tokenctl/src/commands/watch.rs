@@ -10,8 +10,8 @@ use super::status::word;
 use crate::cli::{WatchArgs, WatchShape};
 use crate::clock;
 use crate::exit::{Failure, with_sources};
-use crate::output::{Format, Report, json_line, moment, tell_note, write_stdout};
-use crate::style::escaped;
+use crate::output::{Report, moment, tell_note, write_stdout};
+use crate::text::{Format, escaped, json_line};
 
 /// Ends when nobody reads any more, or when it cannot go on.
 pub(crate) async fn run(client: &Client, args: &WatchArgs) -> Result<Report, Failure> {
