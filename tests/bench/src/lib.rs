@@ -9,6 +9,8 @@
 //! [`aims`], and no test depends on that.
 
 pub mod aims;
+mod broadcast_clients;
+mod broadcast_servers;
 mod cases;
 mod crowd;
 mod error;
@@ -25,9 +27,7 @@ mod report;
 mod rounds;
 pub mod serve;
 mod settings;
-mod spread;
 mod stats;
-mod telling;
 
 pub use cases::Case;
 pub use error::BenchError;

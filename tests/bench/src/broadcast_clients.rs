@@ -14,7 +14,7 @@ use super::exchange::connect;
 use super::generator::Slice;
 use super::peers::{self, NAME, Peer, Process, Server, TOKEN_LENGTH, TOKEND};
 use super::serve::{Kind, SERVE};
-use super::{BenchError, Exchange, spread};
+use super::{BenchError, Exchange, broadcast_servers};
 use harness::{PATIENCE, ProfileText, Stopwatch, World};
 
 /// A token's life here, in seconds: the shortest that tokend takes, so that there is soon another one.
@@ -71,7 +71,7 @@ pub(super) fn own(program: &Path, world: &World, kind: Kind, name: &'static str)
     let mut command = Command::new(program);
     command.args([SERVE, kind.word()]).arg(path("sock")).arg("1").arg(path("news"));
     let server = Server::start(&mut command, &path("sock"))?;
-    let exchange = Exchange { peer: name, request: vec![spread::LISTEN], reply };
+    let exchange = Exchange { peer: name, request: vec![broadcast_servers::LISTEN], reply };
     Ok(Peer { name, socket: path("sock"), exchange, process: Process::Server(server) })
 }
 
@@ -90,12 +90,12 @@ impl<'a> Told<'a> {
     pub(super) fn by_own(peer: &'a Peer, watchers: usize) -> Result<Self, BenchError> {
         let length = peer.exchange.reply.len();
         let message = move |bytes: &[u8]| match *bytes.first()? {
-            spread::LISTENING => Some((1, false)),
+            broadcast_servers::LISTENING => Some((1, false)),
             _ => (bytes.len() >= length).then_some((length, true)),
         };
         // The blocking one accepts nobody after this one.
         let word = || connect(peer.name, &peer.socket).map(Source::Word);
-        Self::new(peer, vec![spread::LISTEN], message, watchers, word)
+        Self::new(peer, vec![broadcast_servers::LISTEN], message, watchers, word)
     }
 
     /// By Redis, to subscribers.
@@ -148,7 +148,7 @@ impl<'a> Told<'a> {
             }
             Source::Word(stream) => {
                 let watch = Stopwatch::start();
-                stream.write_all(&[spread::TELL]).map_err(&failed)?;
+                stream.write_all(&[broadcast_servers::TELL]).map_err(&failed)?;
                 self.crowd.hear(watch, token(0).as_bytes())
             }
         }
