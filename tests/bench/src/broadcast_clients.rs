@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use tokend_proto::{LENGTH_PREFIX, Request, codec};
 
-use super::crowd::{Crowd, Manner};
 use super::exchange::connect;
 use super::generator::Slice;
 use super::peers::{self, NAME, Peer, Process, Server, TOKEN_LENGTH, TOKEND};
 use super::serve::{Kind, SERVE};
+use super::waiters::{Manner, Waiters};
 use super::{BenchError, Exchange, broadcast_servers};
 use harness::{PATIENCE, ProfileText, Stopwatch, World};
 
@@ -23,7 +23,7 @@ pub(super) const LIFE: u64 = 2;
 /// One server, and all that wait for its news.
 pub(super) struct Told<'a> {
     pub(super) peer: &'a Peer,
-    crowd: Crowd,
+    waiters: Waiters,
     source: Source,
 }
 
@@ -122,8 +122,8 @@ impl<'a> Told<'a> {
         source: impl FnOnce() -> Result<Source, BenchError>,
     ) -> Result<Self, BenchError> {
         let manner = Manner { peer: peer.name, request, message: Box::new(message) };
-        let crowd = Crowd::open(manner, &peer.socket, watchers)?;
-        Ok(Self { peer, crowd, source: source()? })
+        let waiters = Waiters::open(manner, &peer.socket, watchers)?;
+        Ok(Self { peer, waiters, source: source()? })
     }
 
     /// Has them told of this token, or of what they are always told.
@@ -135,13 +135,13 @@ impl<'a> Told<'a> {
                 let answer = answer(new);
                 let watch = Stopwatch::start();
                 asked.write_all(&answer).map_err(&failed)?;
-                self.crowd.hear(watch, new.as_bytes())
+                self.waiters.hear(watch, new.as_bytes())
             }
             Source::Redis(publisher) => {
                 let publish = format!("*3\r\n$7\r\nPUBLISH\r\n${}\r\n{NAME}\r\n{}", NAME.len(), bulk(new));
                 let watch = Stopwatch::start();
                 publisher.write_all(publish.as_bytes()).map_err(&failed)?;
-                let slice = self.crowd.hear(watch, new.as_bytes())?;
+                let slice = self.waiters.hear(watch, new.as_bytes())?;
                 let receipt = format!(":{}\r\n", slice.answered);
                 publisher.read_exact(&mut vec![0; receipt.len()]).map_err(&failed)?;
                 Ok(slice)
@@ -149,7 +149,7 @@ impl<'a> Told<'a> {
             Source::Word(stream) => {
                 let watch = Stopwatch::start();
                 stream.write_all(&[broadcast_servers::TELL]).map_err(&failed)?;
-                self.crowd.hear(watch, token(0).as_bytes())
+                self.waiters.hear(watch, token(0).as_bytes())
             }
         }
     }

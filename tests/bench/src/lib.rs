@@ -12,7 +12,6 @@ pub mod aims;
 mod broadcast_clients;
 mod broadcast_servers;
 mod cases;
-mod crowd;
 mod error;
 mod exchange;
 pub mod flood;
@@ -28,6 +27,7 @@ mod rounds;
 pub mod serve;
 mod settings;
 mod stats;
+mod waiters;
 
 pub use cases::Case;
 pub use error::BenchError;
