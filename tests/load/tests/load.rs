@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use harness::{Daemon, Inside, World, raise_descriptor_limit, until};
-use load::{Crowd, Habit, Line, Manner, Slice, median};
+use load::{Habit, Line, Manner, Slice, StuckPeers, median};
 use nix::unistd::geteuid;
 
 /// Stuck connections, as the promise has it.
@@ -71,13 +71,13 @@ fn a_thousand_stuck_connections_do_not_hold_up_who_behaves() {
             for turn in 0..Beside::ALL.len() {
                 let beside = Beside::ALL[(turn + round) % Beside::ALL.len()];
                 let manners = beside.manners();
-                let crowd = (!manners.is_empty()).then(|| Crowd::gather(&socket, "campus", STUCK, manners));
-                // Not measured: the daemon may still be clearing away the last crowd.
+                let peers = (!manners.is_empty()).then(|| StuckPeers::gather(&socket, "campus", STUCK, manners));
+                // Not measured: the daemon may still be clearing away the last peers.
                 errors.extend(of(Habit::ComesAndGoes, 1, SLICE).errors);
                 for (at, (_, habit, peers)) in habits.into_iter().enumerate() {
                     slices[at][beside as usize].push(of(habit, peers, SLICE));
                 }
-                drop(crowd);
+                drop(peers);
             }
         }
         slower.clear();
@@ -105,12 +105,12 @@ fn a_thousand_stuck_connections_do_not_hold_up_who_behaves() {
     assert_eq!(slower, [""; 0], "in each of {MEASUREMENTS} measurements");
 
     // Now past the limits: the daemon closes them and they come back.
-    let crowd = Crowd::gather(&socket, "campus", STUCK, &Manner::ALL);
+    let peers = StuckPeers::gather(&socket, "campus", STUCK, &Manner::ALL);
     let reopened = until("each that is stuck past a limit is closed", || {
         let slice = of(Habit::Stays, 4, SLICE);
         answered += slice.answered();
         errors.extend(slice.errors);
-        let reopened = crowd.reopened();
+        let reopened = peers.reopened();
         let of = |manner: &Manner| reopened.0[*manner as usize];
         let limited = Manner::ALL.iter().filter(|manner| **manner != Manner::Silent);
         limited.map(of).all(|times| times >= STUCK / 3).then_some(reopened)
