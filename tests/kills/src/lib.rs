@@ -24,11 +24,11 @@ mod bytes;
 mod classic;
 mod dice;
 mod disk;
-mod image;
 mod journald;
 mod ledger;
 mod peers;
 mod report;
+mod snapshot;
 mod war;
 
 pub use report::Report;

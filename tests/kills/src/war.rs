@@ -13,10 +13,10 @@ use tokio::runtime::Runtime;
 use super::classic::{Classic, Cure};
 use super::dice::Dice;
 use super::disk::Disk;
-use super::image::Image;
 use super::ledger::{Ledger, Life};
 use super::peers::Sightings;
 use super::report::Report;
+use super::snapshot::Snapshot;
 use harness::{Daemon, PATIENCE, World, until, within};
 use sandbox::{Endpoint, Fault, FaultRule, Lives, Now, Population};
 
@@ -129,7 +129,7 @@ impl War<'_> {
             }
             let power_cut = self.kill(daemon);
             let life = Life { started, killed: self.world.provider().now() };
-            self.ledger.killed(life, Image::of(&self.world.path("state")), power_cut, &mut self.report);
+            self.ledger.killed(life, Snapshot::of(&self.world.path("state")), power_cut, &mut self.report);
             self.read_log();
             let without = self.world.provider().now() - life.killed;
             self.report.longest_without = self.report.longest_without.max(without);
