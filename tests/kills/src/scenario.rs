@@ -53,7 +53,7 @@ enum Settled {
     AmidImport,
 }
 
-struct War<'w> {
+struct Scenario<'w> {
     world: &'w World,
     log: LogFormat,
     disk: Option<Disk>,
@@ -92,26 +92,27 @@ pub(super) fn run(seed: u64, kills: u64, log: LogFormat) -> Report {
     let mut report = Report::default();
     let disk = Disk::mount(world.path("disk.img"), world.path("state"));
     let disk = disk.map_err(|why| report.no_power_cuts = Some(why)).ok();
-    let mut war = War { world: &world, log, disk, sightings: &sightings, dice, runtime, classics, ledger, report };
+    let mut scenario =
+        Scenario { world: &world, log, disk, sightings: &sightings, dice, runtime, classics, ledger, report };
     let tenant = format!("{GLP}/{}", Population::TENANTS[0]);
     let mut names = vec![CENTRAL.to_owned(), GLP.to_owned(), tenant];
-    names.extend(war.classics.iter().map(|classic| classic.name.clone()));
+    names.extend(scenario.classics.iter().map(|classic| classic.name.clone()));
     thread::scope(|scope| {
         for name in &names {
             scope.spawn(|| sightings.read(&world, name));
         }
-        let ended = war.fight(&names, kills);
+        let ended = scenario.play(&names, kills);
         sightings.stop();
-        war.report_peers(ended.is_ok());
+        scenario.report_peers(ended.is_ok());
     });
-    if let Some(first) = war.report.violations.first_mut() {
+    if let Some(first) = scenario.report.violations.first_mut() {
         *first += &format!("\n  (world of seed {seed}; the end of its daemon's log:)\n{}", tail(&world));
     }
-    war.report
+    scenario.report
 }
 
-impl War<'_> {
-    fn fight(&mut self, names: &[String], kills: u64) -> Result<(), Broken> {
+impl Scenario<'_> {
+    fn play(&mut self, names: &[String], kills: u64) -> Result<(), Broken> {
         for _ in 0..kills {
             let (mut daemon, started) = self.spawn();
             if self.dice.below(10) < IN_START_UP {
