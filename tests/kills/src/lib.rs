@@ -22,12 +22,12 @@
 
 mod bytes;
 mod classic;
-mod dice;
 mod disk;
 mod journald;
 mod ledger;
 mod peers;
 mod report;
+mod rng;
 mod scenario;
 mod snapshot;
 

@@ -71,8 +71,8 @@ impl Simulation {
     /// A step of the wall clock, up to a day either way.
     pub(super) fn some_step(&mut self) -> i64 {
         use super::machine::{DAY, HOUR, SECOND};
-        let most = *self.dice.pick(&[SECOND, MINUTE, HOUR, DAY]).expect("some");
-        let by = i64::try_from(self.dice.between(1, most)).expect("a day");
-        if self.dice.chance(0.5) { by } else { -by }
+        let most = *self.rng.pick(&[SECOND, MINUTE, HOUR, DAY]).expect("some");
+        let by = i64::try_from(self.rng.between(1, most)).expect("a day");
+        if self.rng.chance(0.5) { by } else { -by }
     }
 }

@@ -9,13 +9,13 @@ use tokend_proto::{ProfileName, TokenName};
 
 use super::clockwork::Clockwork;
 use super::daemon::Daemon;
-use super::dice::Dice;
 use super::disk::Disk;
 use super::journal::{Journal, moment};
 use super::life::Phase;
 use super::machine::{BEGIN, Machine, Time};
 use super::network::{FlightId, Network};
 use super::peers::Peers;
+use super::rng::Rng;
 use super::totals::Totals;
 use super::watch::{Violation, Watch};
 use super::weather::Trouble;
@@ -79,7 +79,7 @@ pub(super) enum Event {
 /// A world.
 pub(super) struct Simulation {
     pub(super) plan: Plan,
-    pub(super) dice: Dice,
+    pub(super) rng: Rng,
     pub(super) at: Time,
     events: BTreeMap<(Time, u64), Event>,
     numbered: u64,
@@ -105,8 +105,8 @@ pub(super) struct Simulation {
 
 impl Simulation {
     pub(super) fn new(plan: Plan) -> Self {
-        let mut dice = Dice::new(plan.seed);
-        let world = World::settle(&plan, &mut dice);
+        let mut rng = Rng::new(plan.seed);
+        let world = World::settle(&plan, &mut rng);
         Self {
             at: BEGIN,
             events: BTreeMap::new(),
@@ -126,7 +126,7 @@ impl Simulation {
             watch: Watch::new(),
             journal: Journal::new(plan.aloud),
             totals: Totals::default(),
-            dice,
+            rng,
             plan,
         }
     }
