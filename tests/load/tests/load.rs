@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use harness::{Daemon, Inside, World, raise_descriptor_limit, until};
+use harness::{Daemon, Procfs, World, raise_descriptor_limit, until};
 use load::{Habit, Line, Manner, Slice, StuckPeers, median};
 use nix::unistd::geteuid;
 
@@ -256,7 +256,7 @@ fn when_descriptors_run_out_peers_are_served_and_accepting_recovers() {
     world.configure("", &[world.central("campus")]);
     let daemon = world.start();
     let _ = world.ctl().token("campus");
-    let inside = Inside::of(daemon.pid());
+    let inside = Procfs::of(daemon.pid());
     let mut held: Vec<Line> = (0..HELD).map(|_| Line::open(&world.socket(), "campus").unwrap()).collect();
     // Each is accepted by now, not just queued.
     held.iter_mut().for_each(|line| line.ask().unwrap());

@@ -1,7 +1,7 @@
 //! A throw-away machine: a real systemd as PID 1, in namespaces of its own, for tests of units and packages.
 //!
 //! [`Machine::boot`] takes about a second and needs root and a cgroup2 that may be written to; [`obstacle`] says what
-//! is missing. Inside, the host's disk is seen copy-on-write, so that programs of the build have the same paths; `lo`
+//! is missing. Procfs, the host's disk is seen copy-on-write, so that programs of the build have the same paths; `lo`
 //! is the only network, so that a provider has to run inside; time and kernel are the host's. The disk outlives a
 //! [`Machine::reboot`]. Several can be up at once.
 //!
