@@ -10,9 +10,9 @@
 //! What systemd cannot enforce in such a machine, because controllers of the host's cgroup hierarchy or its BPF are not
 //! delegated: limits of memory, tasks and processor time, SocketBindDeny=, RestrictNetworkInterfaces=.
 
-mod inside;
+mod faults;
+mod guest;
 mod obstacle;
-mod weather;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
+pub use faults::{Deaf, Held, HungMount};
 pub use obstacle::obstacle;
-pub use weather::{Deaf, Held, HungMount};
 
 /// The keeper's script.
 const SCRIPT: &str = include_str!("machine.sh");
