@@ -18,6 +18,7 @@ mod daemon;
 mod delivery;
 mod disk;
 mod effects;
+mod faults;
 mod hardship;
 mod journal;
 mod life;
@@ -31,7 +32,6 @@ mod rng;
 mod totals;
 mod traffic;
 mod watch;
-mod weather;
 mod wire;
 mod world;
 

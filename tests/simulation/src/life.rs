@@ -142,7 +142,7 @@ impl Simulation {
         self.journal.note(self.at, Entry::Phase("rough"));
         self.phase.calm = false;
         self.phase.crash_chance = *self.rng.pick(&[0.0, 0.0002, 0.001, 0.005]).expect("some");
-        for event in [Event::Weather, Event::Operator, Event::Machine] {
+        for event in [Event::Fault, Event::Operator, Event::Machine] {
             let delay = self.rng.pause(20 * MINUTE);
             self.after(delay, event);
         }

@@ -27,9 +27,9 @@ pub(super) enum Trouble {
 
 impl Simulation {
     /// Something goes wrong.
-    pub(super) fn weather(&mut self) {
+    pub(super) fn start_fault(&mut self) {
         let pause = self.rng.pause(TROUBLE);
-        self.after(pause, Event::Weather);
+        self.after(pause, Event::Fault);
         let length = self.rng.pause(20 * MINUTE);
         let (what, trouble) = match self.rng.between(0, 16) {
             0..5 => self.provider_trouble(),
