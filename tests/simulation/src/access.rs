@@ -6,8 +6,8 @@ use tokend::core::access::{Access, Pattern, PeerIdentity, Rule};
 use tokend::core::unit::{NoUnit, PeerUnit};
 use tokend_proto::{ProfileName, TokenName, WorkspaceId};
 
+use super::engine::Simulation;
 use super::journal::Entry;
-use super::play::Simulation;
 use super::rng::Rng;
 
 /// The user that the daemon runs as.

@@ -9,10 +9,10 @@ use tokend::core::settings::{Kind, Profile};
 use tokend_proto::{ProfileName, TokenName};
 
 use super::daemon::OpenKind;
+use super::engine::{Event, Simulation};
 use super::machine::{HOUR, MINUTE, SECOND, Time};
 use super::network::CONNECT;
 use super::peers::everything;
-use super::play::{Event, Simulation};
 use super::wire::Arrived;
 use super::world::{Changing, World, endpoint};
 use sandbox::Response;

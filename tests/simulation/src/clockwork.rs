@@ -7,9 +7,9 @@
 use tokend::core::input::Input;
 
 use super::disk::DiskFault;
+use super::engine::Simulation;
 use super::journal::Entry;
 use super::machine::{MINUTE, Time};
-use super::play::Simulation;
 
 /// So long a record may wait to be written: for a login under way, for a minute after a failure, for a slow disk.
 const LONGEST_RESTAMP: Time = 4 * MINUTE;

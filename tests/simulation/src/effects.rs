@@ -16,10 +16,10 @@ use super::Kept;
 use super::access::Act;
 use super::daemon::{Open, OpenKind, Slot};
 use super::disk::{DiskFault, Ended, Pending};
+use super::engine::{Event, Simulation};
 use super::journal::Entry;
 use super::life::REBOOT;
 use super::machine::SECOND;
-use super::play::{Event, Simulation};
 
 /// Effects of one input. The most are the answers to a crowd.
 const MOST_EFFECTS: u64 = 5000;

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::disk::DiskFault;
+use super::engine::{Event, Simulation};
 use super::journal::Entry;
 use super::life::REBOOT;
 use super::machine::{HOUR, MINUTE, SECOND, Time};
-use super::play::{Event, Simulation};
 use sandbox::{Fault, FaultRule, RetryHint, RuleId};
 
 /// Mean times from one thing to the next, in rough weather.

@@ -18,6 +18,7 @@ mod daemon;
 mod delivery;
 mod disk;
 mod effects;
+mod engine;
 mod faults;
 mod journal;
 mod life;
@@ -26,7 +27,6 @@ mod network;
 mod oddities;
 mod operator;
 mod peers;
-mod play;
 mod rare_events;
 mod rng;
 mod totals;
@@ -41,7 +41,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use play::Simulation;
+use engine::Simulation;
 pub use totals::Totals;
 
 /// How big the world is.

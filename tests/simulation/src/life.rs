@@ -10,9 +10,9 @@ use tokend_proto::{Fingerprint, TokenName};
 use super::Kept;
 use super::access;
 use super::daemon::Daemon;
+use super::engine::{Event, Simulation};
 use super::journal::{Entry, moment};
 use super::machine::{DAY, HOUR, MINUTE, SECOND, Time, UPTIME_AT_START};
-use super::play::{Event, Simulation};
 
 /// The machine is booted anew after a crash with this chance.
 pub(super) const REBOOT: f64 = 0.25;

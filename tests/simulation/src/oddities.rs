@@ -1,9 +1,9 @@
 //! How the provider turns odd for a while: answers that are right and strange, words of others in its place, and
 //! habits that are not documented.
 
+use super::engine::Simulation;
 use super::faults::Trouble;
 use super::machine::SECOND;
-use super::play::Simulation;
 use super::world::World;
 use sandbox::{DeadSubject, Endpoint, Fault, FaultRule, Odd, OffsetCounts, Quirks, RefusedBody, Saying, Times};
 

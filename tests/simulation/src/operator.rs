@@ -9,9 +9,9 @@ use tokend_proto::{ProfileName, Secret, TokenName};
 
 use super::access;
 use super::daemon::OpenKind;
+use super::engine::{Event, Simulation};
 use super::journal::Entry;
 use super::machine::{HOUR, MINUTE};
-use super::play::{Event, Simulation};
 use super::world::Vault;
 
 /// Mean time from one thing to the next, in rough weather.

@@ -14,9 +14,9 @@ use tokend_proto::{Fingerprint, Flags, Health, NameStatus, ProfileName, TokenNam
 use super::Kept;
 use super::access::{Act, peer};
 use super::daemon::{Open, OpenKind};
+use super::engine::{Event, Simulation};
 use super::journal::Entry;
 use super::machine::SECOND;
-use super::play::{Event, Simulation};
 
 /// Mean time from one thing that a peer does to the next.
 const BUSTLE: u64 = 100 * SECOND;

@@ -7,9 +7,9 @@ use tokend::core::record::ChainKey;
 use tokend_proto::TokenName;
 
 use super::daemon::OpenKind;
+use super::engine::{Event, Simulation};
 use super::journal::Entry;
 use super::machine::{DAY, HOUR, MINUTE};
-use super::play::{Event, Simulation};
 use super::watch::requests::chain_key;
 use sandbox::{Endpoint, Fault, FaultRule};
 

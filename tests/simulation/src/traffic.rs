@@ -12,10 +12,10 @@ use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName};
 
 use super::daemon::Open;
 use super::delivery;
+use super::engine::{Event, Simulation};
 use super::journal::Entry;
 use super::machine::{HOUR, SECOND, Time};
 use super::network::{CONNECT, Flight, FlightId, WHOLE};
-use super::play::{Event, Simulation};
 use super::watch::attempts::Seen;
 use super::watch::requests::{chain_key, is_trial, name_of};
 use super::wire::{self, Arrived, Gap, Step};
