@@ -18,7 +18,7 @@ use super::daemon::{Open, OpenKind, Slot};
 use super::disk::{DiskFault, Ended, Pending};
 use super::engine::{Event, Simulation};
 use super::journal::Entry;
-use super::life::REBOOT;
+use super::lifecycle::REBOOT;
 use super::machine::SECOND;
 
 /// Effects of one input. The most are the answers to a crowd.

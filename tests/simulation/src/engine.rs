@@ -12,7 +12,7 @@ use super::daemon::Daemon;
 use super::disk::Disk;
 use super::faults::Trouble;
 use super::journal::{Journal, moment};
-use super::life::Phase;
+use super::lifecycle::Phase;
 use super::machine::{BEGIN, Machine, Time};
 use super::network::{FlightId, Network};
 use super::peers::Peers;

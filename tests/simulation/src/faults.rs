@@ -5,7 +5,7 @@ use serde_json::json;
 use super::disk::DiskFault;
 use super::engine::{Event, Simulation};
 use super::journal::Entry;
-use super::life::REBOOT;
+use super::lifecycle::REBOOT;
 use super::machine::{HOUR, MINUTE, SECOND, Time};
 use sandbox::{Fault, FaultRule, RetryHint, RuleId};
 

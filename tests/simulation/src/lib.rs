@@ -3,7 +3,7 @@
 //!
 //! [`run`] plays one such world. Rough and calm weather take turns: in rough weather everything goes wrong by chance,
 //! crashes of the daemon after any effect that it carried out included; in calm weather everything has to heal within
-//! the time that `life` computes, and to stay well. Whatever must hold is checked from outside by `watch`, after each
+//! the time that `lifecycle` computes, and to stay well. Whatever must hold is checked from outside by `watch`, after each
 //! event. The first thing that does not hold ends the run with a [`Failure`], which holds the last events and the
 //! command that plays the same world again.
 //!
@@ -21,7 +21,7 @@ mod effects;
 mod engine;
 mod faults;
 mod journal;
-mod life;
+mod lifecycle;
 mod machine;
 mod network;
 mod oddities;
