@@ -9,8 +9,9 @@
 //! [`aims`], and no test depends on that.
 
 pub mod aims;
+mod broadcast_clients;
+mod broadcast_servers;
 mod cases;
-mod crowd;
 mod error;
 mod exchange;
 pub mod flood;
@@ -25,9 +26,8 @@ mod report;
 mod rounds;
 pub mod serve;
 mod settings;
-mod spread;
 mod stats;
-mod telling;
+mod waiters;
 
 pub use cases::Case;
 pub use error::BenchError;

@@ -11,7 +11,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::spread;
+use super::broadcast_servers;
 
 /// The word on the command line that makes this program such a server.
 pub const SERVE: &str = "serve";
@@ -25,7 +25,7 @@ pub enum Kind {
     Tokio,
     /// Blocking, and it reads until an empty line: enough of HTTP for one request.
     Http,
-    /// [`super::spread`] on a current-thread runtime.
+    /// [`super::broadcast_servers`] on a current-thread runtime.
     SpreadTokio,
     /// The same without one.
     SpreadBlocking,
@@ -80,8 +80,8 @@ fn serve(kind: Kind, socket: &Path, length: usize, reply: &Path) -> io::Result<(
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_io().build();
     match kind {
         Kind::Tokio => return runtime()?.block_on(on_tokio(socket, length, reply)),
-        Kind::SpreadTokio => return runtime()?.block_on(spread::on_tokio(socket, reply)),
-        Kind::SpreadBlocking => return spread::blocking(socket, &reply),
+        Kind::SpreadTokio => return runtime()?.block_on(broadcast_servers::on_tokio(socket, reply)),
+        Kind::SpreadBlocking => return broadcast_servers::blocking(socket, &reply),
         Kind::Blocking | Kind::Http => {}
     }
     let listener = UnixListener::bind(socket)?;

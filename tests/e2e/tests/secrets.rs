@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use harness::{Binaries, Daemon, Inside, ProfileText, World, copies, until};
+use harness::{Binaries, Daemon, Procfs, ProfileText, World, copies, until};
 use nix::unistd::geteuid;
 use sandbox::{Lives, Population};
 
@@ -75,7 +75,7 @@ fn replaced_secrets_are_neither_logged_nor_kept() {
         assert!(!log.contains(secret.as_str()), "a secret is in the log");
     }
 
-    let memory = match Inside::of(daemon.pid()).memory() {
+    let memory = match Procfs::of(daemon.pid()).memory() {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             return skipped::because("in part: only root can read the daemon's memory");
         }
@@ -114,7 +114,7 @@ fn nothing_is_left_of_a_reply_when_the_daemon_sleeps() {
     // What is read after it has its place in the buffer of replies.
     let other = ctl.token("msp");
     assert!(other.len() >= token.len(), "{} {}", other.len(), token.len());
-    let found = || Some(copies(&Inside::of(daemon.pid()).memory().ok()?, &[&token, &other])[0]);
+    let found = || Some(copies(&Procfs::of(daemon.pid()).memory().ok()?, &[&token, &other])[0]);
     let Some(before) = found() else {
         return skipped::because("only root can read the daemon's memory");
     };
@@ -157,7 +157,7 @@ fn no_other_process_of_its_user_can_look_into_it() {
     let mut daemon = Daemon::launch(&mut command, &world.log());
     daemon.listens(&world.socket());
 
-    let inside = Inside::of(daemon.pid());
+    let inside = Procfs::of(daemon.pid());
     let core_size =
         inside.file("limits").lines().find(|line| line.starts_with("Max core file size")).unwrap().to_owned();
     assert_eq!(core_size.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core_size}");
@@ -228,7 +228,7 @@ fn a_command_gets_no_secret_in_its_arguments_or_environment() {
     // A shell adds PWD and the like of its own, not to what it was started with.
     assert_eq!(environment, format!("PATH={path}\n"));
     assert_eq!(arguments, format!("/bin/sh\n{}\ncentral\n", script.display()));
-    let line = Inside::of(daemon.pid()).file("cmdline");
+    let line = Procfs::of(daemon.pid()).file("cmdline");
     let Population { central, glp, .. } = &world.population;
     for secret in [&central.client_secret, &glp.client_secret, &tokens[0], &tokens[1]] {
         assert!(!seen.contains(secret.as_str()) && !line.contains(secret.as_str()));

@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Binaries, Inside, until};
+use super::{Binaries, Procfs, until};
 
 /// A running daemon; killed when it is dropped.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Daemon {
     #[must_use]
     pub fn log(&self) -> String {
         // Each line wakes its thread, which sleeps when everything is written.
-        until("the log is written", || (!Inside::of(self.pid()).is_awake("log")).then_some(()));
+        until("the log is written", || (!Procfs::of(self.pid()).is_awake("log")).then_some(()));
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 

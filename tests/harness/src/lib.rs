@@ -2,7 +2,7 @@
 //!
 //! [`World`] is a sandbox, a temporary folder and a configuration; [`Daemon`] a running `tokend`; [`Ctl`] runs
 //! `tokenctl`; [`Peer`] speaks frames and [`reading`] has peers that read in a loop; [`Api`] calls the provider's APIs;
-//! [`Inside`] looks into a process and [`Frozen`] holds up one thread of it.
+//! [`Procfs`] looks into a process and [`Frozen`] holds up one thread of it.
 //! Whatever is started here is ended here, by its own handle.
 
 mod api;
@@ -11,8 +11,8 @@ mod ctl;
 mod daemon;
 mod descriptors;
 mod frozen;
-mod inside;
 mod peer;
+mod procfs;
 pub mod reading;
 pub mod stop;
 mod stopwatch;
@@ -26,8 +26,8 @@ pub use ctl::{Ctl, Ran, Running};
 pub use daemon::Daemon;
 pub use descriptors::raise_descriptor_limit;
 pub use frozen::Frozen;
-pub use inside::{Inside, copies, processes_of};
 pub use peer::Peer;
+pub use procfs::{Procfs, copies, processes_of};
 pub use stopwatch::Stopwatch;
 pub use wait::{PATIENCE, timed, until, within};
 pub use world::{Outage, ProfileText, World};

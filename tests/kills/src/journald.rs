@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 
-use super::dice::Dice;
+use super::rng::Rng;
 use harness::reading::Stop;
 use machine::{Machine, obstacle};
 
@@ -55,12 +55,12 @@ impl Journald {
 
     /// Stops it and lets it go on, at random, until told to stop.
     pub(super) fn storm(&self, seed: u64, stop: &Stop) {
-        let mut dice = Dice::new(seed);
+        let mut rng = Rng::new(seed);
         while !stop.is_set() {
-            pause(dice.span(LONGEST_RUN), stop);
+            pause(rng.span(LONGEST_RUN), stop);
             let held = self.machine.hold(&self.pid);
             self.stops.fetch_add(1, Ordering::Relaxed);
-            pause(dice.span(LONGEST_STOP), stop);
+            pause(rng.span(LONGEST_STOP), stop);
             drop(held);
         }
     }

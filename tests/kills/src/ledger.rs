@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tokend_proto::Fingerprint;
 
-use super::image::Image;
 use super::report::Report;
+use super::snapshot::Snapshot;
 use sandbox::{Endpoint, Entry, Now, Provider};
 
 /// A request of a daemon that is dead by now may be read so many milliseconds later by a provider that is busy.
@@ -83,22 +83,22 @@ impl Ledger {
     }
 
     /// A daemon was killed and left this behind.
-    pub(super) fn killed(&mut self, life: Life, image: Image, power_cut: bool, report: &mut Report) {
-        report.violations.extend(image.problems.into_iter().map(|problem| format!("after a kill: {problem}")));
-        report.amid_rotation += u64::from(image.rotations > 0);
-        for sent in image.in_flight {
+    pub(super) fn killed(&mut self, life: Life, snapshot: Snapshot, power_cut: bool, report: &mut Report) {
+        report.violations.extend(snapshot.problems.into_iter().map(|problem| format!("after a kill: {problem}")));
+        report.amid_rotation += u64::from(snapshot.rotations > 0);
+        for sent in snapshot.in_flight {
             self.in_flight.entry(sent).or_default().push(life);
         }
         let afloat = std::mem::take(&mut self.afloat);
         if power_cut {
             self.stored.retain(|token| !afloat.contains(token));
         } else {
-            self.afloat = image.tokens.all.difference(&self.stored).copied().collect();
+            self.afloat = snapshot.tokens.all.difference(&self.stored).copied().collect();
         }
-        self.stored.extend(image.tokens.all);
-        report.left_astray += image.tokens.astray.len() as u64;
-        self.astray.extend(image.tokens.astray);
-        self.open_logins.extend(image.open_logins);
+        self.stored.extend(snapshot.tokens.all);
+        report.left_astray += snapshot.tokens.astray.len() as u64;
+        self.astray.extend(snapshot.tokens.astray);
+        self.open_logins.extend(snapshot.open_logins);
     }
 
     /// Reads on in the provider's log.

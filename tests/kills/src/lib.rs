@@ -22,14 +22,14 @@
 
 mod bytes;
 mod classic;
-mod dice;
 mod disk;
-mod image;
 mod journald;
 mod ledger;
 mod peers;
 mod report;
-mod war;
+mod rng;
+mod scenario;
+mod snapshot;
 
 pub use report::Report;
 use tokend::log::LogFormat;
@@ -72,7 +72,7 @@ impl Campaign {
                 scope.spawn(|| journald.storm(self.seed, &stop));
             }
             let log = if self.journald { LogFormat::Journald } else { LogFormat::Text };
-            let start = |world| scope.spawn(move || war::run(self.seed.wrapping_add(world), share(world), log));
+            let start = |world| scope.spawn(move || scenario::run(self.seed.wrapping_add(world), share(world), log));
             let running: Vec<_> = (0..worlds).map(start).collect();
             for world in running {
                 total += world.join().expect("a world's panic is this one's");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Line, LineError};
-use harness::{Inside, Stopwatch};
+use harness::{Procfs, Stopwatch};
 
 /// Connections open at the same time.
 const AT_ONCE: usize = 64;
@@ -39,7 +39,7 @@ impl Soak {
     pub fn run(
         socket: &Path,
         name: &str,
-        inside: Inside,
+        inside: Procfs,
         connections: usize,
         requests: usize,
     ) -> Result<Self, LineError> {

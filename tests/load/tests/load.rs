@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use harness::{Daemon, Inside, World, raise_descriptor_limit, until};
-use load::{Crowd, Habit, Line, Manner, Slice};
+use harness::{Daemon, Procfs, World, raise_descriptor_limit, until};
+use load::{Habit, Line, Manner, Slice, StuckPeers};
 use nix::unistd::geteuid;
 
 /// Stuck connections, as the promise has it.
@@ -72,13 +72,13 @@ fn a_thousand_stuck_connections_do_not_hold_up_who_behaves() {
             for turn in 0..Beside::ALL.len() {
                 let beside = Beside::ALL[(turn + round) % Beside::ALL.len()];
                 let manners = beside.manners();
-                let crowd = (!manners.is_empty()).then(|| Crowd::gather(&socket, "campus", STUCK, manners));
-                // Not measured: the daemon may still be clearing away the last crowd.
+                let peers = (!manners.is_empty()).then(|| StuckPeers::gather(&socket, "campus", STUCK, manners));
+                // Not measured: the daemon may still be clearing away the last peers.
                 errors.extend(of(Habit::ComesAndGoes, 1, SLICE).errors);
                 for (at, (_, habit, peers)) in habits.into_iter().enumerate() {
                     slices[at][beside as usize].push(of(habit, peers, SLICE));
                 }
-                drop(crowd);
+                drop(peers);
             }
         }
         slower.clear();
@@ -108,12 +108,12 @@ fn a_thousand_stuck_connections_do_not_hold_up_who_behaves() {
     assert_eq!(slower, [""; 0], "in each of {MEASUREMENTS} measurements");
 
     // Now past the limits: the daemon closes them and they come back.
-    let crowd = Crowd::gather(&socket, "campus", STUCK, &Manner::ALL);
+    let peers = StuckPeers::gather(&socket, "campus", STUCK, &Manner::ALL);
     let reopened = until("each that is stuck past a limit is closed", || {
         let slice = of(Habit::Stays, 4, SLICE);
         answered += slice.answered();
         errors.extend(slice.errors);
-        let reopened = crowd.reopened();
+        let reopened = peers.reopened();
         let of = |manner: &Manner| reopened.0[*manner as usize];
         let limited = Manner::ALL.iter().filter(|manner| **manner != Manner::Silent);
         limited.map(of).all(|times| times >= STUCK / 3).then_some(reopened)
@@ -259,7 +259,7 @@ fn when_descriptors_run_out_peers_are_served_and_accepting_recovers() {
     world.configure("", &[world.central("campus")]);
     let daemon = world.start();
     let _ = world.ctl().token("campus");
-    let inside = Inside::of(daemon.pid());
+    let inside = Procfs::of(daemon.pid());
     let mut held: Vec<Line> = (0..HELD).map(|_| Line::open(&world.socket(), "campus").unwrap()).collect();
     // Each is accepted by now, not just queued.
     held.iter_mut().for_each(|line| line.ask().unwrap());

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use harness::{Inside, World};
+use harness::{Procfs, World};
 use load::Soak;
 
 /// A fifth of the promise's connections and a twentieth of its requests: `soak` of this package makes them all.
@@ -19,7 +19,7 @@ fn memory_does_not_grow_with_connections_and_requests() {
     world.configure("", &[world.central("campus")]);
     let daemon = world.start();
     let _ = world.ctl().token("campus");
-    let soak = Soak::run(&world.socket(), "campus", Inside::of(daemon.pid()), CONNECTIONS, REQUESTS).unwrap();
+    let soak = Soak::run(&world.socket(), "campus", Procfs::of(daemon.pid()), CONNECTIONS, REQUESTS).unwrap();
     println!("{soak:?}");
     assert!(soak.growth_kib() <= MOST_KIB, "{} KiB more: {:?}", soak.growth_kib(), soak.resident_kib);
 }

@@ -1,7 +1,7 @@
 //! A throw-away machine: a real systemd as PID 1, in namespaces of its own, for tests of units and packages.
 //!
 //! [`Machine::boot`] takes about a second and needs root and a cgroup2 that may be written to; [`obstacle`] says what
-//! is missing. Inside, the host's disk is seen copy-on-write, so that programs of the build have the same paths; `lo`
+//! is missing. Procfs, the host's disk is seen copy-on-write, so that programs of the build have the same paths; `lo`
 //! is the only network, so that a provider has to run inside; time and kernel are the host's. The disk outlives a
 //! [`Machine::reboot`]. Several can be up at once.
 //!
@@ -10,9 +10,9 @@
 //! What systemd cannot enforce in such a machine, because controllers of the host's cgroup hierarchy or its BPF are not
 //! delegated: limits of memory, tasks and processor time, SocketBindDeny=, RestrictNetworkInterfaces=.
 
-mod inside;
+mod faults;
+mod guest;
 mod obstacle;
-mod weather;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
+pub use faults::{Deaf, Held, HungMount};
 pub use obstacle::obstacle;
-pub use weather::{Deaf, Held, HungMount};
 
 /// The keeper's script.
 const SCRIPT: &str = include_str!("machine.sh");

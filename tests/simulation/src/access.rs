@@ -6,9 +6,9 @@ use tokend::access::policy::{Access, Pattern, PeerIdentity, Rule};
 use tokend::access::unit::{NoUnit, PeerUnit};
 use tokend_proto::{ProfileName, TokenName, WorkspaceId};
 
-use super::dice::Dice;
+use super::engine::Simulation;
 use super::journal::Entry;
-use super::play::Simulation;
+use super::rng::Rng;
 
 /// The user that the daemon runs as.
 const DAEMON: u32 = 990;
@@ -58,25 +58,25 @@ pub(super) fn peer(uid: u32) -> PeerIdentity {
 }
 
 /// Some rules, or none: then everybody may read everything.
-pub(super) fn some_rules(names: &[TokenName], dice: &mut Dice) -> Vec<AccessRule> {
-    let count = if dice.chance(0.4) { 0 } else { dice.between(2, 5) };
+pub(super) fn some_rules(names: &[TokenName], rng: &mut Rng) -> Vec<AccessRule> {
+    let count = if rng.chance(0.4) { 0 } else { rng.between(2, 5) };
     let mut rules = Vec::new();
     for _ in 0..count {
-        let whom = match dice.between(0, 3) {
-            0 => Whom::User(1000 + dice.between(0, 3) as u32),
-            1 => Whom::Group(3000 + dice.between(0, 1) as u32),
-            2 => Whom::Group(3010 + dice.between(0, 3) as u32),
+        let whom = match rng.between(0, 3) {
+            0 => Whom::User(1000 + rng.between(0, 3) as u32),
+            1 => Whom::Group(3000 + rng.between(0, 1) as u32),
+            2 => Whom::Group(3010 + rng.between(0, 3) as u32),
             _ => Whom::Unit,
         };
-        let what = (0..dice.between(1, 3)).map(|_| some_names(names, dice)).collect();
-        rules.push(AccessRule { whom, what, admin: dice.chance(0.2) });
+        let what = (0..rng.between(1, 3)).map(|_| some_names(names, rng)).collect();
+        rules.push(AccessRule { whom, what, admin: rng.chance(0.2) });
     }
     rules
 }
 
-fn some_names(names: &[TokenName], dice: &mut Dice) -> What {
-    let name = dice.pick(names).expect("there are profiles").clone();
-    match (dice.between(0, 3), name.tenant) {
+fn some_names(names: &[TokenName], rng: &mut Rng) -> What {
+    let name = rng.pick(names).expect("there are profiles").clone();
+    match (rng.between(0, 3), name.tenant) {
         (0, _) => What::Profiles,
         (1, Some(tenant)) => What::Tenant(name.profile, tenant),
         (2, _) => What::Tenants(name.profile),

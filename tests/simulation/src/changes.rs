@@ -9,10 +9,10 @@ use tokend::core::settings::{Kind, Profile};
 use tokend_proto::{ProfileName, TokenName};
 
 use super::daemon::OpenKind;
+use super::engine::{Event, Simulation};
 use super::machine::{HOUR, MINUTE, SECOND, Time};
 use super::network::CONNECT;
 use super::peers::everything;
-use super::play::{Event, Simulation};
 use super::wire::Arrived;
 use super::world::{Changing, World, endpoint};
 use sandbox::Response;
@@ -34,8 +34,8 @@ impl Simulation {
     /// Another host, which is the same provider by another name or somebody else's; or the right one again.
     pub(super) fn change_place(&mut self) {
         let Some(name) = self.some_profile() else { return };
-        let right = self.dice.chance(0.4);
-        let alias = self.dice.chance(0.5);
+        let right = self.rng.chance(0.4);
+        let alias = self.rng.chance(0.5);
         let good = self.world.good.profiles[&name].kind.clone();
         let host = |of: &'static str| if alias { of } else { NOWHERE };
         self.change(&name, |profile| match (&mut profile.kind, good) {
@@ -57,13 +57,13 @@ impl Simulation {
 
     /// What answers there: nobody, or a web server that knows nothing of tokens.
     pub(super) fn stranger(&mut self) -> (Time, Arrived) {
-        if self.dice.chance(0.5) {
-            return (self.dice.between(1, CONNECT), Arrived::NoConnection);
+        if self.rng.chance(0.5) {
+            return (self.rng.between(1, CONNECT), Arrived::NoConnection);
         }
-        let status = *self.dice.pick(&[404, 405, 403, 301, 200]).expect("some");
+        let status = *self.rng.pick(&[404, 405, 403, 301, 200]).expect("some");
         let headers = vec![("content-type".to_owned(), "text/html".to_owned())];
         let response = Response { status, headers, body: b"<html><h1>It works!</h1></html>".to_vec() };
-        (self.dice.between(20, 500), Arrived::Response(response))
+        (self.rng.between(20, 500), Arrived::Response(response))
     }
 
     /// Another client, mostly with its secret.
@@ -73,15 +73,15 @@ impl Simulation {
         let client_id = match &good.kind {
             Kind::Central { .. } => self.world.other_central.clone(),
             Kind::Glp { workspace, .. } => self.world.api_client(Some(&workspace.to_string())),
-            Kind::Classic { .. } => match self.dice.pick(&self.world.classic_clients) {
+            Kind::Classic { .. } => match self.rng.pick(&self.world.classic_clients) {
                 Some(client) => client.clone(),
                 None => return,
             },
         };
-        let client_id = if self.dice.chance(0.4) { good.client_id.clone() } else { client_id };
+        let client_id = if self.rng.chance(0.4) { good.client_id.clone() } else { client_id };
         self.change(&name, |profile| profile.client_id.clone_from(&client_id));
         self.tell_operator(format!("makes {name} another client's"));
-        if self.dice.chance(0.7) {
+        if self.rng.chance(0.7) {
             let secret = self.world.secrets[&client_id].clone();
             if let Some(vault) = self.world.vaults.get_mut(&name) {
                 vault.secrets = vec![secret];
@@ -93,7 +93,7 @@ impl Simulation {
     /// Peers wait for a list, for a tenant by name and for tenants' tokens; then the section is gone, or is back.
     pub(super) fn take_tenants_away(&mut self) {
         let profiles: Vec<ProfileName> = self.world.tenants.keys().cloned().collect();
-        let Some(name) = self.dice.pick(&profiles).cloned() else { return };
+        let Some(name) = self.rng.pick(&profiles).cloned() else { return };
         let good = match &self.world.good.profiles[&name].kind {
             Kind::Glp { tenants, .. } => tenants.clone(),
             _ => None,
@@ -104,7 +104,7 @@ impl Simulation {
                 0 => Question::Tenants { profile, page: everything() },
                 1 => Question::Resolve { profile, workspace_name: "Nobody".into() },
                 _ => {
-                    let tenant = self.dice.pick(&self.world.tenants[&name]).copied();
+                    let tenant = self.rng.pick(&self.world.tenants[&name]).copied();
                     let name = TokenName { profile, tenant };
                     let wait = Duration::from_secs(60);
                     let question = Question::Get { name: name.clone(), min_ttl: Duration::ZERO, wait };
@@ -127,13 +127,13 @@ impl Simulation {
     pub(super) fn reload_twice(&mut self) {
         self.tell_operator("reloads twice at once".to_owned());
         let before = self.world.file.clone();
-        match self.dice.between(0, 3) {
+        match self.rng.between(0, 3) {
             0 => self.change_place(),
             1 => self.change_client(),
             2 => self.take_tenants_away(),
             _ => self.change_profile(),
         }
-        if self.dice.chance(0.5) {
+        if self.rng.chance(0.5) {
             self.world.file = before;
         }
         self.reload();
@@ -142,15 +142,15 @@ impl Simulation {
     /// A command that gives another secret each time it is run.
     pub(super) fn change_secret_at_each_reading(&mut self) {
         let Some(name) = self.some_profile() else { return };
-        let right = self.dice.chance(0.5);
+        let right = self.rng.chance(0.5);
         if let Some(vault) = self.world.vaults.get_mut(&name) {
             vault.changing = Some(if right { Changing::Right(0) } else { Changing::Wrong(0) });
         }
         self.tell_operator(format!("the secret of {name} changes at each reading"));
-        if self.dice.chance(0.7) {
+        if self.rng.chance(0.7) {
             self.reload();
         }
-        let later = self.dice.pause(HOUR);
+        let later = self.rng.pause(HOUR);
         self.after(later, Event::Unlock);
     }
 
@@ -161,15 +161,15 @@ impl Simulation {
             vault.locked = true;
         }
         self.tell_operator(format!("locks the secrets of {name}"));
-        if self.dice.chance(0.7) {
+        if self.rng.chance(0.7) {
             self.reload();
         }
         self.import_some(name);
-        if self.dice.chance(0.5) {
-            let later = self.dice.between(SECOND, 10 * MINUTE);
+        if self.rng.chance(0.5) {
+            let later = self.rng.between(SECOND, 10 * MINUTE);
             self.after(later, Event::Kill);
         }
-        let later = self.dice.pause(HOUR);
+        let later = self.rng.pause(HOUR);
         self.after(later, Event::Unlock);
     }
 

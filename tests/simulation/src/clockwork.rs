@@ -7,9 +7,9 @@
 use tokend::core::input::Input;
 
 use super::disk::DiskFault;
+use super::engine::Simulation;
 use super::journal::Entry;
 use super::machine::{MINUTE, Time};
-use super::play::Simulation;
 
 /// So long a record may wait to be written: for a login under way, for a minute after a failure, for a slow disk.
 const LONGEST_RESTAMP: Time = 4 * MINUTE;
@@ -71,8 +71,8 @@ impl Simulation {
     /// A step of the wall clock, up to a day either way.
     pub(super) fn some_step(&mut self) -> i64 {
         use super::machine::{DAY, HOUR, SECOND};
-        let most = *self.dice.pick(&[SECOND, MINUTE, HOUR, DAY]).expect("some");
-        let by = i64::try_from(self.dice.between(1, most)).expect("a day");
-        if self.dice.chance(0.5) { by } else { -by }
+        let most = *self.rng.pick(&[SECOND, MINUTE, HOUR, DAY]).expect("some");
+        let by = i64::try_from(self.rng.between(1, most)).expect("a day");
+        if self.rng.chance(0.5) { by } else { -by }
     }
 }

@@ -3,8 +3,8 @@
 use tokend::core::provider::{Answer, RefreshToken};
 use tokend_proto::Secret;
 
+use super::engine::Simulation;
 use super::network::FlightId;
-use super::play::Simulation;
 use sandbox::Ending;
 
 const MEMBER: &[u8] = b"\"refresh_token\"";

@@ -1,4 +1,4 @@
-//! The store, simulated: what it says is durable survives, of all else the dice decide.
+//! The store, simulated: what it says is durable survives, of all else the rng decide.
 //!
 //! The contract is that of `tokend::store::Store`: writes compare a revision; a record that lets a token be spent is
 //! only written when the space for the one that follows is certain; after an error the old record is there, or on a
@@ -17,8 +17,8 @@ use tokend::core::record::{ChainKey, ChainState, Record, RecordKey, Restored, Re
 use tokend::core::settings::Profile;
 use tokend_proto::Secret;
 
-use super::dice::Dice;
 use super::machine::Time;
+use super::rng::Rng;
 use super::watch::requests::chain_key;
 
 /// What is wrong with the disk.
@@ -102,7 +102,7 @@ impl Disk {
         self.stored.len()
     }
 
-    pub(super) fn finish(&mut self, pending: &Pending, dice: &mut Dice) -> Ended {
+    pub(super) fn finish(&mut self, pending: &Pending, rng: &mut Rng) -> Ended {
         let found = self.stored.get(&pending.key).map_or(Revision(0), |stored| stored.revision);
         if found != pending.replaces {
             return Ended::Conflict(found);
@@ -117,7 +117,7 @@ impl Disk {
             return Ended::Durable;
         };
         // On a full disk a write can be undone.
-        if self.fault == Some(DiskFault::ReadOnly) && dice.chance(0.2) {
+        if self.fault == Some(DiskFault::ReadOnly) && rng.chance(0.2) {
             match (&pending.record, self.stored.get_mut(&pending.key)) {
                 (Some(record), Some(stored)) => stored.perhaps = Some(record.clone()),
                 (Some(_), None) => {}
@@ -156,7 +156,7 @@ impl Disk {
     }
 
     /// The daemon is gone, and perhaps the power. Tells which records were on disk already.
-    pub(super) fn crash(&mut self, dice: &mut Dice, at: Time, power_cut: bool) -> Vec<(RecordKey, Record)> {
+    pub(super) fn crash(&mut self, rng: &mut Rng, at: Time, power_cut: bool) -> Vec<(RecordKey, Record)> {
         let mut on_disk = Vec::new();
         for (_, pending) in std::mem::take(&mut self.pending) {
             let found = self.stored.get(&pending.key).map_or(Revision(0), |stored| stored.revision);
@@ -173,7 +173,7 @@ impl Disk {
                     on_disk.push((pending.key.clone(), record.clone()));
                     self.put(&pending);
                 }
-                _ if !power_cut && dice.chance(0.5) => {
+                _ if !power_cut && rng.chance(0.5) => {
                     self.afloat.push((pending.key.clone(), self.stored.get(&pending.key).cloned()));
                     self.put(&pending);
                 }
@@ -181,13 +181,13 @@ impl Disk {
             }
         }
         for key in std::mem::take(&mut self.perhaps_gone) {
-            if dice.chance(0.5) {
+            if rng.chance(0.5) {
                 self.stored.remove(&key);
             }
         }
         for stored in self.stored.values_mut() {
             if let Some(record) = stored.perhaps.take()
-                && dice.chance(0.5)
+                && rng.chance(0.5)
             {
                 let before = std::mem::replace(&mut stored.record, record);
                 if !std::mem::take(&mut stored.damaged) {
@@ -221,11 +221,11 @@ impl Disk {
     }
 
     /// What the daemon finds at its start. `rot` is the chance that a record is damaged; whose were is told.
-    pub(super) fn load(&mut self, dice: &mut Dice, rot: f64) -> (Vec<Restored>, Vec<RecordKey>) {
+    pub(super) fn load(&mut self, rng: &mut Rng, rot: f64) -> (Vec<Restored>, Vec<RecordKey>) {
         let mut rotten = Vec::new();
         let mut restored = Vec::new();
         for (key, stored) in &mut self.stored {
-            if !stored.damaged && dice.chance(rot) {
+            if !stored.damaged && rng.chance(rot) {
                 stored.damaged = true;
                 rotten.push(key.clone());
             }

@@ -16,10 +16,10 @@ use super::Kept;
 use super::access::Act;
 use super::daemon::{Open, OpenKind, Slot};
 use super::disk::{DiskFault, Ended, Pending};
+use super::engine::{Event, Simulation};
 use super::journal::Entry;
-use super::life::REBOOT;
+use super::lifecycle::REBOOT;
 use super::machine::SECOND;
-use super::play::{Event, Simulation};
 
 /// Effects of one input. The most are the answers to a crowd.
 const MOST_EFFECTS: u64 = 5000;
@@ -61,7 +61,7 @@ impl Simulation {
             Effect::Send(request) => self.send(request),
             Effect::ReadSecrets(profile) => {
                 self.watch.reads_secrets(&profile, self.machine.boot(self.at));
-                let delay = self.dice.between(1, 300);
+                let delay = self.rng.between(1, 300);
                 self.after(delay, Event::Secrets(life, profile));
             }
             Effect::Write { write, key, replaces, record } => {
@@ -222,15 +222,15 @@ impl Simulation {
             self.watch.fail("one-write-at-a-time", format!("{:?}: written while it is being written", pending.key));
         }
         let longest = if self.disk.fault == Some(DiskFault::Slow) { 20 * SECOND } else { 30 };
-        let delay = self.dice.between(1, longest);
-        pending.synced = self.at + self.dice.between(1, delay);
+        let delay = self.rng.between(1, longest);
+        pending.synced = self.at + self.rng.between(1, delay);
         self.disk.pending.insert(write, pending);
         self.after(delay, Event::Written(self.life, write));
     }
 
     pub(super) fn written(&mut self, write: WriteId) {
         let Some(pending) = self.disk.pending.remove(&write) else { return };
-        let ended = self.disk.finish(&pending, &mut self.dice);
+        let ended = self.disk.finish(&pending, &mut self.rng);
         let (result, error) = match ended {
             Ended::Durable => (Ok(()), None),
             Ended::Failed(why) => (Err(why.to_owned()), Some(why)),
@@ -322,7 +322,7 @@ impl Simulation {
         match (self.plan.kept, self.plan.crash_after) {
             (Kept::One, Some((effects, _))) => self.totals.effects == effects,
             (Kept::One, None) => false,
-            (Kept::Many, _) => self.phase.crash_chance > 0.0 && self.dice.chance(self.phase.crash_chance),
+            (Kept::Many, _) => self.phase.crash_chance > 0.0 && self.rng.chance(self.phase.crash_chance),
         }
     }
 }

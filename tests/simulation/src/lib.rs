@@ -3,7 +3,7 @@
 //!
 //! [`run`] plays one such world. Rough and calm weather take turns: in rough weather everything goes wrong by chance,
 //! crashes of the daemon after any effect that it carried out included; in calm weather everything has to heal within
-//! the time that `life` computes, and to stay well. Whatever must hold is checked from outside by `watch`, after each
+//! the time that `lifecycle` computes, and to stay well. Whatever must hold is checked from outside by `watch`, after each
 //! event. The first thing that does not hold ends the run with a [`Failure`], which holds the last events and the
 //! command that plays the same world again.
 //!
@@ -16,22 +16,22 @@ mod changes;
 mod clockwork;
 mod daemon;
 mod delivery;
-mod dice;
 mod disk;
 mod effects;
-mod hardship;
+mod engine;
+mod faults;
 mod journal;
-mod life;
+mod lifecycle;
 mod machine;
 mod network;
 mod oddities;
 mod operator;
 mod peers;
-mod play;
+mod rare_events;
+mod rng;
 mod totals;
 mod traffic;
 mod watch;
-mod weather;
 mod wire;
 mod world;
 
@@ -41,7 +41,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use play::Simulation;
+use engine::Simulation;
 pub use totals::Totals;
 
 /// How big the world is.

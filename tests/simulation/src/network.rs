@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use tokend::core::provider::{Grant, ProviderRequest, RequestId};
 use tokend_proto::Secret;
 
-use super::dice::Dice;
 use super::machine::{SECOND, Time};
+use super::rng::Rng;
 use super::wire::{Step, Texts};
 
 /// The daemon's limit for a whole request, and for a connection.
@@ -69,7 +69,7 @@ impl Network {
         self.slowness = 200;
     }
 
-    pub(super) fn delay(&self, dice: &mut Dice) -> Time {
-        dice.between(5, self.slowness.max(5))
+    pub(super) fn delay(&self, rng: &mut Rng) -> Time {
+        rng.between(5, self.slowness.max(5))
     }
 }

@@ -1,9 +1,9 @@
 //! How the provider turns odd for a while: answers that are right and strange, words of others in its place, and
 //! habits that are not documented.
 
+use super::engine::Simulation;
+use super::faults::Trouble;
 use super::machine::SECOND;
-use super::play::Simulation;
-use super::weather::Trouble;
 use super::world::World;
 use sandbox::{DeadSubject, Endpoint, Fault, FaultRule, Odd, OffsetCounts, Quirks, RefusedBody, Saying, Times};
 
@@ -55,7 +55,7 @@ impl Simulation {
     /// The provider's answers are right, and odd.
     pub(super) fn odd_answers(&mut self) -> (&'static str, Trouble) {
         let all: Vec<Odd> = Odd::all().collect();
-        let mut odd = *self.dice.pick(&all).expect("some");
+        let mut odd = *self.rng.pick(&all).expect("some");
         if WITHOUT_LIFE.contains(&odd) && !self.world.usual_lives {
             odd = Odd::ExpiresWithFraction; // what is documented would be a lie
         }
@@ -63,10 +63,10 @@ impl Simulation {
         if let Some((_, endpoint)) = AT_ONE.iter().find(|(one, _)| *one == odd) {
             rule = rule.at(*endpoint);
             // A provider that leaves the refresh token out mostly means that the old one stays.
-            if *endpoint == ClassicRefresh && self.dice.chance(0.7) {
+            if *endpoint == ClassicRefresh && self.rng.chance(0.7) {
                 self.change_quirks(|quirks| quirks.reuse_refresh_token = true);
             }
-        } else if self.dice.chance(0.4) {
+        } else if self.rng.chance(0.4) {
             rule = rule.at(self.some_endpoint());
         }
         rule.times = self.some_times();
@@ -75,18 +75,18 @@ impl Simulation {
 
     /// Something speaks in the provider's place, or the provider says what is not so.
     pub(super) fn words_of_others(&mut self) -> (&'static str, Trouble) {
-        let (saying, endpoints) = *self.dice.pick(&SAID).expect("some");
+        let (saying, endpoints) = *self.rng.pick(&SAID).expect("some");
         let mut rule = FaultRule::new(Fault::Says(saying));
         if endpoints.is_empty() {
-            if self.dice.chance(0.6) {
+            if self.rng.chance(0.6) {
                 rule = rule.at(self.some_endpoint());
             }
-        } else if self.dice.chance(0.5) {
-            rule = rule.at(*self.dice.pick(endpoints).expect("some"));
+        } else if self.rng.chance(0.5) {
+            rule = rule.at(*self.rng.pick(endpoints).expect("some"));
         } else {
             rule = endpoints.iter().fold(rule, |rule, endpoint| rule.at(*endpoint));
         }
-        rule.times = match self.dice.between(0, 3) {
+        rule.times = match self.rng.between(0, 3) {
             0 | 1 => Times::Count(1),
             _ => self.some_times(),
         };
@@ -95,9 +95,9 @@ impl Simulation {
 
     /// The provider has another habit for a while.
     pub(super) fn odd_habits(&mut self) -> (&'static str, Trouble) {
-        let what = self.dice.between(0, 8);
-        let (either, long) = (self.dice.chance(0.5), self.dice.between(8000, 20_000) as usize);
-        let small = self.dice.between(1, 9) as usize;
+        let what = self.rng.between(0, 8);
+        let (either, long) = (self.rng.chance(0.5), self.rng.between(8000, 20_000) as usize);
+        let small = self.rng.between(1, 9) as usize;
         self.change_quirks(|quirks| match what {
             0 => quirks.same_token = true,
             1 => (quirks.reuse_refresh_token, quirks.same_token) = (true, either),
@@ -126,22 +126,22 @@ impl Simulation {
     pub(super) fn some_endpoint(&mut self) -> Endpoint {
         let endpoints =
             [CentralToken, WorkspaceToken, TenantExchange, MspTenants, ClassicRefresh, ClassicCode, Login, Authorize];
-        *self.dice.pick(&endpoints).expect("some")
+        *self.rng.pick(&endpoints).expect("some")
     }
 
     pub(super) fn some_times(&mut self) -> Times {
-        match self.dice.between(0, 2) {
+        match self.rng.between(0, 2) {
             0 => Times::Forever,
-            1 => Times::Count(self.dice.between(1, 6) as u32),
-            _ => Times::Chance(self.dice.roll()),
+            1 => Times::Count(self.rng.between(1, 6) as u32),
+            _ => Times::Chance(self.rng.roll()),
         }
     }
 
     /// A gateway gives up and says so, before the request was carried out or after: nobody knows which.
     pub(super) fn given_up(&mut self) -> (Fault, bool) {
-        let after = self.dice.chance(0.6);
-        let retry_after = self.dice.chance(0.5).then(|| self.dice.between(1, 90).to_string());
-        let fault = match self.dice.between(0, 2) {
+        let after = self.rng.chance(0.6);
+        let retry_after = self.rng.chance(0.5).then(|| self.rng.between(1, 90).to_string());
+        let fault = match self.rng.between(0, 2) {
             0 => Fault::Says(Saying::RequestTimeout),
             1 => Fault::Says(Saying::ClientClosed),
             _ => Fault::Status { status: 503, retry_after },
@@ -151,7 +151,7 @@ impl Simulation {
 
     /// An answer that comes too late for anybody to wait for.
     pub(super) fn late(&mut self) -> Fault {
-        Fault::Delay(self.dice.between(SECOND, 45 * SECOND))
+        Fault::Delay(self.rng.between(SECOND, 45 * SECOND))
     }
 }
 

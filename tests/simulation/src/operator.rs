@@ -9,9 +9,9 @@ use tokend_proto::{ProfileName, Secret, TokenName};
 
 use super::access;
 use super::daemon::OpenKind;
+use super::engine::{Event, Simulation};
 use super::journal::Entry;
 use super::machine::{HOUR, MINUTE};
-use super::play::{Event, Simulation};
 use super::world::Vault;
 
 /// Mean time from one thing to the next, in rough weather.
@@ -19,9 +19,9 @@ const BUSTLE: u64 = 100 * MINUTE;
 
 impl Simulation {
     pub(super) fn operator(&mut self) {
-        let pause = self.dice.pause(BUSTLE);
+        let pause = self.rng.pause(BUSTLE);
         self.after(pause, Event::Operator);
-        match self.dice.between(0, 23) {
+        match self.rng.between(0, 23) {
             0 => self.roll_over(),
             1 => self.spoil_vault(),
             2 => self.reload(),
@@ -51,7 +51,7 @@ impl Simulation {
     pub(super) fn unlock(&mut self) {
         self.tell_operator("secrets are right again".to_owned());
         self.world.unlock();
-        if self.dice.chance(0.7) {
+        if self.rng.chance(0.7) {
             self.reload();
         }
     }
@@ -59,12 +59,12 @@ impl Simulation {
     /// A client gets another secret, and the daemon hears of it later.
     fn roll_over(&mut self) {
         let clients: Vec<String> = self.world.good.profiles.values().map(|profile| profile.client_id.clone()).collect();
-        let Some(client) = self.dice.pick(&clients).cloned() else { return };
+        let Some(client) = self.rng.pick(&clients).cloned() else { return };
         self.tell_operator(format!("another secret for {client}"));
         let credentials = self.world.provider.reset_credentials(&client).expect("a client");
         self.watch.take_back(&client);
         let old = self.world.secrets.insert(client.clone(), credentials.client_secret.clone()).unwrap_or_default();
-        if self.dice.chance(0.3) {
+        if self.rng.chance(0.3) {
             // Both are configured for a while: no gap.
             let of_client = |profile: &&Arc<Profile>| profile.client_id == client;
             for profile in self.world.good.profiles.values().filter(of_client) {
@@ -73,14 +73,14 @@ impl Simulation {
                 self.world.vaults.insert(profile.name.clone(), Vault { secrets, password, ..Vault::default() });
             }
         }
-        let later = self.dice.pause(HOUR);
+        let later = self.rng.pause(HOUR);
         self.after(later, Event::Unlock);
     }
 
     fn spoil_vault(&mut self) {
         let Some(name) = self.some_profile() else { return };
         self.tell_operator(format!("spoils the secrets of {name}"));
-        let (locked, password) = (self.dice.chance(0.5), self.dice.chance(0.5));
+        let (locked, password) = (self.rng.chance(0.5), self.rng.chance(0.5));
         let Some(vault) = self.world.vaults.get_mut(&name) else { return };
         vault.locked = locked;
         match password {
@@ -88,7 +88,7 @@ impl Simulation {
             false => vault.secrets = vec!["a slip of the pen".to_owned()],
         }
         self.reload();
-        let later = self.dice.pause(HOUR);
+        let later = self.rng.pause(HOUR);
         self.after(later, Event::Unlock);
     }
 
@@ -109,7 +109,7 @@ impl Simulation {
         let Some(name) = self.some_profile() else { return };
         let Some(profile) = self.world.file.profiles.get(&name) else { return };
         let mut profile = Profile::clone(profile);
-        let other_client = self.dice.chance(0.5);
+        let other_client = self.rng.chance(0.5);
         let good = &self.world.good.profiles[&name];
         match (&mut profile.kind, &good.kind) {
             (Kind::Central { .. }, _) if other_client => profile.client_id = self.world.other_central.clone(),
@@ -117,7 +117,7 @@ impl Simulation {
             (Kind::Glp { tenants: Some(tenants), .. }, _) => {
                 tenants.warm.clear();
                 for id in self.world.tenants.get(&name).into_iter().flatten().take(3) {
-                    if self.dice.chance(0.5) {
+                    if self.rng.chance(0.5) {
                         tenants.warm.push(tokend_proto::TenantRef::Id(*id));
                     }
                 }
@@ -125,11 +125,11 @@ impl Simulation {
             (Kind::Glp { .. }, _) => {}
             (Kind::Classic { login, before, .. }, Kind::Classic { login: good, .. }) => {
                 *login = good.clone().filter(|_| login.is_none());
-                *before = Duration::from_secs(self.dice.between(60, 1200));
+                *before = Duration::from_secs(self.rng.between(60, 1200));
             }
             (Kind::Classic { .. }, _) => {}
         }
-        self.world.file.rate = std::num::NonZeroU32::new(self.dice.between(1, 8) as u32).expect("one at least");
+        self.world.file.rate = std::num::NonZeroU32::new(self.rng.between(1, 8) as u32).expect("one at least");
         self.tell_operator(format!("changes {name}"));
         self.world.file.profiles.insert(name, Arc::new(profile));
         self.reload();
@@ -142,12 +142,12 @@ impl Simulation {
 
     pub(super) fn import_some(&mut self, name: ProfileName) {
         let client = self.world.good.profiles[&name].client_id.clone();
-        let of_client = match self.dice.between(0, 3) {
-            0 => self.dice.pick(&self.world.classic_clients).cloned().unwrap_or(client),
+        let of_client = match self.rng.between(0, 3) {
+            0 => self.rng.pick(&self.world.classic_clients).cloned().unwrap_or(client),
             _ => client,
         };
         let token = self.world.provider.download_token(self.at, &of_client).expect("a client");
-        if self.dice.chance(0.3) {
+        if self.rng.chance(0.3) {
             self.world.provider.revoke(token.id).expect("it has just been made");
         }
         let secret = Secret::new(token.refresh_token);
@@ -205,15 +205,15 @@ impl Simulation {
     }
 
     fn change_password(&mut self) {
-        let password = format!("password {}", self.dice.next());
+        let password = format!("password {}", self.rng.next());
         self.tell_operator("changes the password".to_owned());
         self.world.set_password(password);
-        let later = self.dice.pause(HOUR);
+        let later = self.rng.pause(HOUR);
         self.after(later, Event::Unlock);
     }
 
     fn change_rules(&mut self) {
-        self.world.file.rules = access::some_rules(&self.world.all_names(), &mut self.dice);
+        self.world.file.rules = access::some_rules(&self.world.all_names(), &mut self.rng);
         self.tell_operator("changes the access rules".to_owned());
         self.reload();
     }
@@ -222,7 +222,7 @@ impl Simulation {
         let Some((profile, workspace)) = self.world.workspaces.first_key_value() else { return };
         let (profile, workspace) = (profile.clone(), workspace.clone());
         let tenants = self.world.tenants.entry(profile).or_default();
-        if self.dice.chance(0.5) || tenants.len() < 2 {
+        if self.rng.chance(0.5) || tenants.len() < 2 {
             let id = self.world.provider.add_tenant(&workspace, "Newcomer").expect("a workspace");
             tenants.push(id.parse().expect("32 hex digits"));
         } else if let Some(id) = tenants.pop() {
@@ -234,13 +234,13 @@ impl Simulation {
 
     pub(super) fn some_profile(&mut self) -> Option<ProfileName> {
         let names: Vec<ProfileName> = self.world.good.profiles.keys().cloned().collect();
-        self.dice.pick(&names).cloned()
+        self.rng.pick(&names).cloned()
     }
 
     pub(super) fn some_classic(&mut self) -> Option<ProfileName> {
         let classic = self.world.good.profiles.values().filter(|p| matches!(p.kind, Kind::Classic { .. }));
         let names: Vec<ProfileName> = classic.map(|profile| profile.name.clone()).collect();
-        self.dice.pick(&names).cloned()
+        self.rng.pick(&names).cloned()
     }
 
     /// The small world's story, told once in every walk through the crash points.

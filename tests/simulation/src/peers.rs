@@ -14,9 +14,9 @@ use tokend_proto::{Fingerprint, Flags, Health, NameStatus, ProfileName, TokenNam
 use super::Kept;
 use super::access::{Act, peer};
 use super::daemon::{Open, OpenKind};
+use super::engine::{Event, Simulation};
 use super::journal::Entry;
 use super::machine::SECOND;
-use super::play::{Event, Simulation};
 
 /// Mean time from one thing that a peer does to the next.
 const BUSTLE: u64 = 100 * SECOND;
@@ -61,7 +61,7 @@ impl Simulation {
     /// One peer does something.
     pub(super) fn peer(&mut self) {
         let small = self.plan.kept == Kept::One;
-        let pause = self.dice.pause(if small { 4 * BUSTLE } else { BUSTLE });
+        let pause = self.rng.pause(if small { 4 * BUSTLE } else { BUSTLE });
         self.after(pause, Event::Peer);
         if self.daemon.is_none() {
             return;
@@ -69,8 +69,8 @@ impl Simulation {
         if self.phase.gateway_gone {
             self.warnings_are_given();
         }
-        let uid = self.dice.between(1000, 1003) as u32;
-        match self.dice.between(0, 999) {
+        let uid = self.rng.between(1000, 1003) as u32;
+        match self.rng.between(0, 999) {
             0..700 => {
                 let (name, min_ttl, wait) = (self.some_name(), self.some_ttl(), self.some_wait());
                 self.read(name, min_ttl, wait, uid);
@@ -110,7 +110,7 @@ impl Simulation {
     fn complain(&mut self, uid: u32) {
         let name = self.some_name();
         let board = self.daemon.as_ref().and_then(|daemon| daemon.board.get(&name)).map(|slot| Arc::clone(&slot.token));
-        let truthful = self.dice.chance(0.6);
+        let truthful = self.rng.chance(0.6);
         if truthful {
             if let Some(token) = board
                 && !self.world.provider.accepts(self.at, token.access_token.expose())
@@ -121,7 +121,7 @@ impl Simulation {
         }
         let remembered: Vec<Fingerprint> =
             self.peers.remembered.get(&name).map(|tokens| tokens.iter().copied().collect()).unwrap_or_default();
-        if let Some(fingerprint) = self.dice.pick(&remembered).copied() {
+        if let Some(fingerprint) = self.rng.pick(&remembered).copied() {
             self.reject(&name, fingerprint, uid);
         }
     }
@@ -207,7 +207,7 @@ impl Simulation {
     fn leave(&mut self) {
         let Some(daemon) = &mut self.daemon else { return };
         let waiting: Vec<WaiterId> = daemon.open.keys().copied().collect();
-        if let Some(waiter) = self.dice.pick(&waiting).copied() {
+        if let Some(waiter) = self.rng.pick(&waiting).copied() {
             daemon.closed(waiter);
             self.journal.note(self.at, Entry::Left(waiter.0));
             self.tell(Input::Leave(waiter));
@@ -216,11 +216,11 @@ impl Simulation {
 
     /// Hundreds at once, for one name or for any.
     fn crowd(&mut self) {
-        let count = self.dice.between(20, 400);
-        let same = self.dice.chance(0.7).then(|| self.some_name());
+        let count = self.rng.between(20, 400);
+        let same = self.rng.chance(0.7).then(|| self.some_name());
         for _ in 0..count {
             let name = same.clone().unwrap_or_else(|| self.some_name());
-            let (min_ttl, uid) = (self.some_ttl(), self.dice.between(1000, 1200) as u32);
+            let (min_ttl, uid) = (self.some_ttl(), self.rng.between(1000, 1200) as u32);
             self.read(name, min_ttl, Duration::from_secs(10), uid);
         }
     }
@@ -228,7 +228,7 @@ impl Simulation {
     /// One peer reads every tenant of a workspace, as fast as it can.
     fn sweep(&mut self) {
         let workspaces: Vec<ProfileName> = self.world.tenants.keys().cloned().collect();
-        let Some(profile) = self.dice.pick(&workspaces).cloned() else { return };
+        let Some(profile) = self.rng.pick(&workspaces).cloned() else { return };
         for (index, tenant) in self.world.tenants[&profile].clone().into_iter().enumerate() {
             let name = TokenName { profile: profile.clone(), tenant: Some(tenant) };
             self.after(20 * index as u64, Event::Sweep(name));
@@ -241,8 +241,8 @@ impl Simulation {
         if access.is_none_or(|access| !access.may_read_some_tenant(&peer(uid), &profile)) {
             return;
         }
-        let workspace_name = *self.dice.pick(&["Tenant 0", "Tenant 2", "Nobody"]).expect("some");
-        let question = match self.dice.chance(0.5) {
+        let workspace_name = *self.rng.pick(&["Tenant 0", "Tenant 2", "Nobody"]).expect("some");
+        let question = match self.rng.chance(0.5) {
             true => Question::Tenants { profile, page: everything() },
             false => Question::Resolve { profile, workspace_name: workspace_name.into() },
         };
@@ -251,12 +251,12 @@ impl Simulation {
 
     fn some_name(&mut self) -> TokenName {
         let profiles: Vec<&ProfileName> = self.world.good.profiles.keys().collect();
-        let profile = (*self.dice.pick(&profiles).expect("some")).clone();
+        let profile = (*self.rng.pick(&profiles).expect("some")).clone();
         let tenant = match self.world.tenants.get(&profile) {
-            Some(tenants) if self.dice.chance(0.6) => self.dice.pick(tenants).copied(),
+            Some(tenants) if self.rng.chance(0.6) => self.rng.pick(tenants).copied(),
             _ => None,
         };
-        match self.dice.between(0, 49) {
+        match self.rng.between(0, 49) {
             0 => TokenName::from("nobody".parse::<ProfileName>().expect("a name")),
             1 => TokenName { profile, tenant: "00000000000000000000000000000bad".parse::<WorkspaceId>().ok() },
             _ => TokenName { profile, tenant },
@@ -264,19 +264,19 @@ impl Simulation {
     }
 
     fn some_ttl(&mut self) -> Duration {
-        let seconds = match self.dice.between(0, 9) {
+        let seconds = match self.rng.between(0, 9) {
             0..6 => 0,
-            6..8 => self.dice.between(1, 300),
-            _ => self.dice.between(300, 8000),
+            6..8 => self.rng.between(1, 300),
+            _ => self.rng.between(300, 8000),
         };
         Duration::from_secs(seconds)
     }
 
     fn some_wait(&mut self) -> Duration {
-        let seconds = match self.dice.between(0, 9) {
+        let seconds = match self.rng.between(0, 9) {
             0 => 0,
             1..9 => 10,
-            _ => self.dice.between(1, 600),
+            _ => self.rng.between(1, 600),
         };
         Duration::from_secs(seconds)
     }

@@ -12,10 +12,10 @@ use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName};
 
 use super::daemon::Open;
 use super::delivery;
+use super::engine::{Event, Simulation};
 use super::journal::Entry;
 use super::machine::{HOUR, SECOND, Time};
 use super::network::{CONNECT, Flight, FlightId, WHOLE};
-use super::play::{Event, Simulation};
 use super::watch::attempts::Seen;
 use super::watch::requests::{chain_key, is_trial, name_of};
 use super::wire::{self, Arrived, Gap, Step};
@@ -82,26 +82,26 @@ impl Simulation {
         let rate = self.daemon.as_ref().map_or(0, |daemon| daemon.applied.rate.get());
         self.watch.step(&host, rate as usize, self.machine.boot(self.at));
         if self.network.partition {
-            let delay = if self.dice.chance(0.5) { CONNECT } else { self.dice.between(1, 100) };
+            let delay = if self.rng.chance(0.5) { CONNECT } else { self.rng.between(1, 100) };
             return self.after(delay, Event::Land(id, Box::new(Arrived::NoConnection)));
         }
         if World::is_nowhere(&host) {
             let (delay, arrived) = self.stranger();
             return self.after(delay, Event::Land(id, Box::new(arrived)));
         }
-        if self.dice.chance(self.network.loss_before) {
+        if self.rng.chance(self.network.loss_before) {
             *self.totals.faults.entry("request lost").or_default() += 1;
             return self.give_up(id);
         }
-        let delay = self.network.delay(&mut self.dice);
+        let delay = self.network.delay(&mut self.rng);
         self.after(delay, Event::Arrive(id));
     }
 
     /// The daemon hears nothing but that there is nothing.
     fn give_up(&mut self, id: FlightId) {
-        let (delay, arrived) = match self.dice.chance(0.5) {
+        let (delay, arrived) = match self.rng.chance(0.5) {
             true => (WHOLE, Arrived::TimedOut),
-            false => (self.dice.between(10, 10 * SECOND), Arrived::Reset),
+            false => (self.rng.between(10, 10 * SECOND), Arrived::Reset),
         };
         self.after(delay, Event::Land(id, Box::new(arrived)));
     }
@@ -146,11 +146,11 @@ impl Simulation {
             self.network.flights.remove(&id);
             return;
         }
-        let delay = outcome.delay + self.network.delay(&mut self.dice);
+        let delay = outcome.delay + self.network.delay(&mut self.rng);
         let Some(flight) = self.network.flights.get_mut(&id) else { return };
         flight.handled = Some(self.at);
         let latest = flight.begun + WHOLE;
-        if self.dice.chance(self.network.loss_after) {
+        if self.rng.chance(self.network.loss_after) {
             *self.totals.faults.entry("answer lost").or_default() += 1;
             return self.give_up(id);
         }

@@ -9,7 +9,7 @@ use tokend::core::settings::{Endpoint, Fraction, Kind, Login, ParamStyle, Profil
 use tokend_proto::{ProfileName, TenantRef, TokenName, WorkspaceId};
 
 use super::access::{self, AccessRule};
-use super::dice::Dice;
+use super::rng::Rng;
 use super::{Kept, Plan};
 use sandbox::{DeadSubject, Lives, OffsetCounts, Provider, Quirks, RateLimits};
 
@@ -80,10 +80,10 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn settle(plan: &Plan, dice: &mut Dice) -> Self {
-        let mut provider = Provider::new(dice.next());
-        play_it_either_way(&mut provider, plan, dice);
-        let rate = NonZeroU32::new(dice.between(2, 8) as u32).expect("two at least");
+    pub(super) fn settle(plan: &Plan, rng: &mut Rng) -> Self {
+        let mut provider = Provider::new(rng.next());
+        play_it_either_way(&mut provider, plan, rng);
+        let rate = NonZeroU32::new(rng.between(2, 8) as u32).expect("two at least");
         let empty = Configuration { profiles: BTreeMap::new(), rate, rules: Vec::new() };
         let mut world = Self {
             provider,
@@ -106,7 +106,7 @@ impl World {
         world.other_central = world.api_client(None);
         let (centrals, msps, classics) = match plan.kept {
             Kept::One => (1, 1, 2),
-            Kept::Many => (dice.between(1, 2), dice.between(1, 2), dice.between(1, 3)),
+            Kept::Many => (rng.between(1, 2), rng.between(1, 2), rng.between(1, 3)),
         };
         for n in 0..centrals {
             let client = world.api_client(None);
@@ -117,23 +117,23 @@ impl World {
             );
         }
         for n in 0..msps {
-            world.add_msp(&format!("msp-{n}"), n, plan, dice);
+            world.add_msp(&format!("msp-{n}"), n, plan, rng);
         }
-        world.add_classics(classics, plan, dice);
+        world.add_classics(classics, plan, rng);
         if plan.kept == Kept::Many {
-            world.good.rules = access::some_rules(&world.all_names(), dice);
+            world.good.rules = access::some_rules(&world.all_names(), rng);
         }
         world.file = world.good.clone();
         world.unlock();
         world
     }
 
-    fn add_msp(&mut self, name: &str, number: u64, plan: &Plan, dice: &mut Dice) {
+    fn add_msp(&mut self, name: &str, number: u64, plan: &Plan, rng: &mut Rng) {
         let workspace = self.provider.add_workspace();
         let client = self.api_client(Some(&workspace));
         let count = match (plan.kept, number) {
             (Kept::One, _) => 2,
-            (Kept::Many, 0) => *dice.pick(&[3, 8, 30, 120]).expect("some"),
+            (Kept::Many, 0) => *rng.pick(&[3, 8, 30, 120]).expect("some"),
             _ => 0,
         };
         let mut ids = Vec::new();
@@ -145,7 +145,7 @@ impl World {
         }
         let warm = match plan.kept {
             Kept::One => vec![TenantRef::Id(ids[0])],
-            Kept::Many => ids.iter().take(dice.index(3)).map(|id| TenantRef::Id(*id)).collect(),
+            Kept::Many => ids.iter().take(rng.index(3)).map(|id| TenantRef::Id(*id)).collect(),
         };
         let tenants = (count > 0).then_some(Tenants { warm });
         let id = workspace.parse().expect("32 hex digits");
@@ -157,9 +157,9 @@ impl World {
     }
 
     /// Chains, with and without a login; some share a client and so its quota.
-    fn add_classics(&mut self, count: u64, plan: &Plan, dice: &mut Dice) {
+    fn add_classics(&mut self, count: u64, plan: &Plan, rng: &mut Rng) {
         for n in 0..count {
-            let shared = plan.kept == Kept::Many && n > 0 && dice.chance(0.5);
+            let shared = plan.kept == Kept::Many && n > 0 && rng.chance(0.5);
             let client = match self.classic_clients.first().filter(|_| shared) {
                 Some(client) => client.clone(),
                 None => {
@@ -171,7 +171,7 @@ impl World {
             };
             let login = match plan.kept {
                 Kept::One => n == 0,
-                Kept::Many => dice.chance(0.6),
+                Kept::Many => rng.chance(0.6),
             };
             let kind = Kind::Classic {
                 gateway: endpoint("gateway", ""),
@@ -290,27 +290,27 @@ pub(super) fn endpoint(host: &str, path: &str) -> Endpoint {
     Endpoint { host: format!("{url}:443").into(), url: url + path }
 }
 
-/// Where nobody is certain, the dice are.
-fn play_it_either_way(provider: &mut Provider, plan: &Plan, dice: &mut Dice) {
+/// Where nobody is certain, the rng are.
+fn play_it_either_way(provider: &mut Provider, plan: &Plan, rng: &mut Rng) {
     provider.set_quirks(Quirks {
-        dead_subject: if dice.chance(0.5) { DeadSubject::InvalidClient } else { DeadSubject::InvalidToken },
-        offset_counts: if dice.chance(0.3) { OffsetCounts::Pages } else { OffsetCounts::Items },
-        largest_page: *dice.pick(&[300, 40, 10]).expect("some"),
-        old_access_survives: dice.chance(0.3),
-        refresh_race: if dice.chance(0.2) { 2000 } else { 0 },
+        dead_subject: if rng.chance(0.5) { DeadSubject::InvalidClient } else { DeadSubject::InvalidToken },
+        offset_counts: if rng.chance(0.3) { OffsetCounts::Pages } else { OffsetCounts::Items },
+        largest_page: *rng.pick(&[300, 40, 10]).expect("some"),
+        old_access_survives: rng.chance(0.3),
+        refresh_race: if rng.chance(0.2) { 2000 } else { 0 },
         token_length: 64,
         classic_token_length: 32,
         ..Quirks::default()
     });
     // How long a login may rest between its steps is known to nobody.
-    let session = if dice.chance(0.5) { Lives::default().session } else { 4 * 3600 };
+    let session = if rng.chance(0.5) { Lives::default().session } else { 4 * 3600 };
     let lives = Lives { session, ..Lives::default() };
     provider.set_lives(match plan.kept {
         Kept::One => Lives { central: 1800, glp: 900, tenant: 900, classic: 900, ..lives },
-        Kept::Many if dice.chance(0.2) => Lives { classic: 1800, tenant: 600, ..lives },
+        Kept::Many if rng.chance(0.2) => Lives { classic: 1800, tenant: 600, ..lives },
         Kept::Many => lives,
     });
-    if plan.kept == Kept::Many && dice.chance(0.3) {
+    if plan.kept == Kept::Many && rng.chance(0.3) {
         provider.set_rate_limits(RateLimits::documented());
     }
 }

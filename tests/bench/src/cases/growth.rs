@@ -13,7 +13,7 @@ use super::super::peers::{self, TOKEN_LENGTH, TOKEND};
 use super::super::plot::{Plot, Shape};
 use super::super::{Exchange, interrupt};
 use super::{Bench, BenchError, Case, Cost, Section, Spread, number};
-use harness::{Daemon, Inside, Stopwatch, World};
+use harness::{Daemon, Procfs, Stopwatch, World};
 use sandbox::{Endpoint, Lives};
 
 /// A tenant's token lives this long here, in seconds.
@@ -170,7 +170,7 @@ impl Grown {
     }
 
     fn resident(&self) -> f64 {
-        Inside::of(self.daemon.pid()).resident_kib() as f64
+        Procfs::of(self.daemon.pid()).resident_kib() as f64
     }
 
     /// Bytes of a token and of its encoded reply.

@@ -8,7 +8,7 @@ use super::super::interrupt;
 use super::super::peers::{self, MEMCACHED, REDIS, TOKEND, TOKIO};
 use super::super::plot::{Plot, Shape};
 use super::{Bench, BenchError, Case, Cost, Section, Spread, note_missing, number};
-use harness::{Daemon, Inside, Stopwatch};
+use harness::{Daemon, Procfs, Stopwatch};
 
 /// `WatchdogSec=` of the unit, in seconds.
 const WATCHDOG: u64 = 60;
@@ -34,7 +34,7 @@ fn connections(bench: &mut Bench) -> Result<(), BenchError> {
         Section::new(format!("Memory of {} connections that have asked once", number(number_of as f64)), &head);
     let mut bars = Vec::new();
     for peer in peers.named(&[TOKEND, TOKIO, REDIS, MEMCACHED]) {
-        let inside = Inside::of(peer.pid());
+        let inside = Procfs::of(peer.pid());
         drop(Lines::open(&peer.exchange, &peer.socket, 1)?);
         let before = inside.resident_kib();
         let lines = Lines::open(&peer.exchange, &peer.socket, number_of)?;

@@ -14,7 +14,7 @@ use super::super::serve::Kind;
 use super::super::{Layout, rounds};
 use super::tls::Front;
 use super::{Bench, BenchError, Case, Cost, Section, Spread, number};
-use harness::{Binaries, Inside, PATIENCE, ProfileText, Stopwatch, until};
+use harness::{Binaries, PATIENCE, Procfs, ProfileText, Stopwatch, until};
 
 /// Between two attempts to connect: times are no finer than this.
 const LOOK: Duration = Duration::from_micros(20);
@@ -126,7 +126,7 @@ fn time_to_serve(name: &'static str, command: &mut Command, socket: &Path, ask: 
 /// Resident memory before the first TLS request and after it.
 fn memory(bench: &mut Bench) -> Result<(), BenchError> {
     let (mut before, mut after) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-    let look = |inside: Inside, at: &mut [Vec<f64>; 2]| {
+    let look = |inside: Procfs, at: &mut [Vec<f64>; 2]| {
         at[0].push(inside.resident_kib() as f64 / 1024.0);
         at[1].push(inside.anonymous_kib() as f64 / 1024.0);
     };
@@ -142,7 +142,7 @@ fn memory(bench: &mut Bench) -> Result<(), BenchError> {
         let profiles = [world.central(campus), world.central(branch), world.glp(msp, &[]), world.classic(legacy)];
         world.configure(&peers::known_group(), &profiles.map(over_tls));
         let daemon = peers::start(&world);
-        let inside = Inside::of(daemon.pid());
+        let inside = Procfs::of(daemon.pid());
         // By then the client that they share was made. A chain that is empty asks nobody.
         until("each name but the chain's has asked in vain", || {
             let log = daemon.log();

@@ -1,9 +1,9 @@
 //! Very many watchers of one name: from the provider's answer to the last one served.
 
+use super::super::broadcast_clients::{self, LIFE, Told};
 use super::super::peers::REDIS;
 use super::super::plot::{Plot, Shape};
 use super::super::serve::Kind;
-use super::super::telling::{self, LIFE, Told};
 use super::{Bench, BenchError, Case, Done, Layout, Section, Spread, compare, note_missing, number};
 
 /// In tables.
@@ -13,11 +13,11 @@ const BLOCKING: &str = "blocking, one write after the other";
 pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
     let others = bench.take_peers()?;
     let number_of = bench.settings.watchers;
-    let world = telling::world();
-    let (tokend, provider) = telling::tokend(&world, number_of)?;
+    let world = broadcast_clients::world();
+    let (tokend, provider) = broadcast_clients::tokend(&world, number_of)?;
     let program = &bench.settings.program;
-    let tokio = telling::own(program, &world, Kind::SpreadTokio, TOKIO)?;
-    let blocking = telling::own(program, &world, Kind::SpreadBlocking, BLOCKING)?;
+    let tokio = broadcast_clients::own(program, &world, Kind::SpreadTokio, TOKIO)?;
+    let blocking = broadcast_clients::own(program, &world, Kind::SpreadBlocking, BLOCKING)?;
     let mut all = vec![Told::by_tokend(&tokend, provider, number_of)?];
     for own in [&tokio, &blocking] {
         all.push(Told::by_own(own, number_of)?);
@@ -58,7 +58,7 @@ fn tell(bench: &Bench, all: &mut [Told<'_>], layout: Layout) -> Result<Vec<Done>
     let mut round = 0;
     compare(bench, &peers, layout, |at| {
         round += 1;
-        all[at].tell(&telling::token(round))
+        all[at].tell(&broadcast_clients::token(round))
     })
 }
 

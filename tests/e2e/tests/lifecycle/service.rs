@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use harness::{Daemon, Frozen, Inside, PATIENCE, World, until};
+use harness::{Daemon, Frozen, PATIENCE, Procfs, World, until};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use sandbox::{Endpoint, Fault, FaultRule};
@@ -125,7 +125,7 @@ fn either_thread_that_is_stuck_stops_the_signs_of_life() {
     let world = World::new(1405);
     let (manager, daemon) = watched(&world);
     pings_go_on(&manager);
-    let all = Inside::of(daemon.pid()).threads();
+    let all = Procfs::of(daemon.pid()).threads();
     let socket = all.iter().find(|(_, name)| name == "socket").expect("it has a thread of its own").0;
     for (thread, which) in [(socket, "the socket's"), (daemon.pid(), "the core's")] {
         let Some(frozen) = Frozen::freeze(thread) else {
@@ -150,7 +150,7 @@ fn wakes(daemon: &Daemon) -> BTreeMap<Pid, u64> {
         let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
         Some((thread, count.trim().parse().unwrap()))
     };
-    Inside::of(daemon.pid()).threads().into_iter().filter_map(of).collect()
+    Procfs::of(daemon.pid()).threads().into_iter().filter_map(of).collect()
 }
 
 /// How often they were woken between two looks; `None` if a thread has come or gone: nobody knows what that one did.
@@ -173,7 +173,7 @@ fn an_idle_daemon_is_woken_twice_for_each_sign_of_life() {
         (woken <= 2 * said as u64 + 1).then_some((woken, said))
     });
     println!("{} wake-ups for {} signs of life (patience {PATIENCE:?})", rested.0, rested.1);
-    assert!(Inside::of(daemon.pid()).descriptors() < 64);
+    assert!(Procfs::of(daemon.pid()).descriptors() < 64);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use harness::{Inside, World};
+use harness::{Procfs, World};
 use load::Soak;
 
 /// Starts a daemon against a sandbox, makes many connections and requests, and prints its resident memory.
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     world.configure("", &[world.central("campus")]);
     let daemon = world.start();
     let _ = world.ctl().token("campus");
-    let soak = Soak::run(&world.socket(), "campus", Inside::of(daemon.pid()), options.connections, options.requests);
+    let soak = Soak::run(&world.socket(), "campus", Procfs::of(daemon.pid()), options.connections, options.requests);
     let soak = match soak {
         Ok(soak) => soak,
         Err(error) => {

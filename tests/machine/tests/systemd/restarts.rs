@@ -1,6 +1,6 @@
 //! Restarts under load: peers see no error, and the provider no request for a name that is still good.
 
-use harness::{Frozen, Inside, until};
+use harness::{Frozen, Procfs, until};
 use nix::unistd::Pid;
 
 use crate::checks::Checks;
@@ -76,7 +76,7 @@ pub(crate) fn a_stuck_thread(scene: &mut Scene, checks: &mut Checks) {
     for which in ["socket", "core"] {
         reads(scene);
         let pid = scene.main_pid();
-        let process = Inside::of(scene.machine.outside(&pid));
+        let process = Procfs::of(scene.machine.outside(&pid));
         let threads = process.threads();
         let thread = match which {
             "socket" => threads.iter().find(|(_, name)| name == which).expect("it has a thread of its own").0,
@@ -107,7 +107,7 @@ pub(crate) fn a_stuck_thread(scene: &mut Scene, checks: &mut Checks) {
 
 /// Whether a thread has been stopped by a tracer, proc_pid_stat(5).
 fn is_traced(thread: Pid) -> bool {
-    let stat = Inside::of(thread).file("stat");
+    let stat = Procfs::of(thread).file("stat");
     stat.rsplit_once(") ").expect("a name in parentheses").1.starts_with('t')
 }
 

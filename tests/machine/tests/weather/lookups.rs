@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use harness::{Inside, Ran};
+use harness::{Procfs, Ran};
 
 use crate::checks::Checks;
 use crate::scene::{SECRETS, Scene};
@@ -36,7 +36,7 @@ pub(crate) fn the_resolver_is_deaf(scene: &Scene, checks: &mut Checks) {
         |checks| {
             checks.ends("a reload is answered", &scene.ctl(&["reload"]), 0);
             checks.ends("the secret of a command is read", &scene.ctl(&["get", "by-command", "--wait", "20s"]), 0);
-            let threads = Inside::of(scene.machine.outside(daemon.pid())).threads().len();
+            let threads = Procfs::of(scene.machine.outside(daemon.pid())).threads().len();
             checks.check("a thread is not spent on each name", threads < NAMES, format!("{threads} threads"));
         },
     );

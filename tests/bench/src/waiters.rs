@@ -34,7 +34,7 @@ pub(super) struct Manner {
 }
 
 /// Connections that have been greeted.
-pub(super) struct Crowd {
+pub(super) struct Waiters {
     manner: Manner,
     lines: Vec<Line>,
     epoll: Epoll,
@@ -48,7 +48,7 @@ struct Line {
     news: Option<Vec<u8>>,
 }
 
-impl Crowd {
+impl Waiters {
     /// Opens them; each has got one message then.
     ///
     /// # Errors

@@ -7,9 +7,9 @@ use tokend::core::record::ChainKey;
 use tokend_proto::TokenName;
 
 use super::daemon::OpenKind;
+use super::engine::{Event, Simulation};
 use super::journal::Entry;
 use super::machine::{DAY, HOUR, MINUTE};
-use super::play::{Event, Simulation};
 use super::watch::requests::chain_key;
 use sandbox::{Endpoint, Fault, FaultRule};
 
@@ -19,12 +19,12 @@ impl Simulation {
         if self.daemon.is_none() {
             return self.after(HOUR, Event::Absence);
         }
-        let length = self.dice.between(13 * DAY, 16 * DAY);
+        let length = self.rng.between(13 * DAY, 16 * DAY);
         self.calm_down();
         self.phase.holds_still(0.0);
         self.forget_turns();
         self.after(length, Event::Turn);
-        if self.dice.chance(0.5) {
+        if self.rng.chance(0.5) {
             *self.totals.faults.entry("switched off for two weeks").or_default() += 1;
             self.totals.crashes += 1;
             self.end_life("switched off for long", true);
@@ -33,7 +33,7 @@ impl Simulation {
         self.journal.note(self.at, Entry::Phase("the gateway is gone"));
         *self.totals.faults.entry("gateway gone for two weeks").or_default() += 1;
         self.phase.gateway_gone = true;
-        let crash_chance = *self.dice.pick(&[0.0, 0.000_02]).expect("some");
+        let crash_chance = *self.rng.pick(&[0.0, 0.000_02]).expect("some");
         self.phase.holds_still(crash_chance);
         let down = Fault::Status { status: 503, retry_after: None };
         for endpoint in [Endpoint::ClassicRefresh, Endpoint::ClassicCode] {
@@ -54,10 +54,10 @@ impl Simulation {
 
     /// What a daemon that is well can bear: its workspace's token dies, somebody wants much life.
     pub(super) fn demand(&mut self) {
-        let Some(name) = self.dice.pick(&self.phase.kept()).cloned() else { return };
+        let Some(name) = self.rng.pick(&self.phase.kept()).cloned() else { return };
         let Some(slot) = self.daemon.as_ref().and_then(|daemon| daemon.board.get(&name)) else { return };
         let token = slot.token.clone();
-        match self.dice.between(0, 49) {
+        match self.rng.between(0, 49) {
             0..5 if !name.profile.as_str().starts_with("legacy") => {
                 let min_ttl = token.life() * 3 / 4;
                 let question = Question::Get { name: name.clone(), min_ttl, wait: Duration::from_secs(120) };

@@ -99,7 +99,7 @@ impl Machine {
     /// # Panics
     /// When it cannot be written.
     pub fn put(&self, path: &str, content: impl AsRef<[u8]>, mode: u32) {
-        // Inside: a link there may lead to another place here.
+        // Procfs: a link there may lead to another place here.
         let ran = self.run_with(&["install", "-D", &format!("--mode={mode:o}"), "/dev/stdin", path], content.as_ref());
         assert_eq!(ran.status, 0, "{path}: {}", ran.stderr);
     }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// SplitMix64: small, and every seed is as good as another.
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub(super) struct Rng(u64);
 
-impl Dice {
+impl Rng {
     pub(super) fn new(seed: u64) -> Self {
         Self(seed)
     }

@@ -9,16 +9,16 @@ use tokend_proto::{ProfileName, TokenName};
 
 use super::clockwork::Clockwork;
 use super::daemon::Daemon;
-use super::dice::Dice;
 use super::disk::Disk;
+use super::faults::Trouble;
 use super::journal::{Journal, moment};
-use super::life::Phase;
+use super::lifecycle::Phase;
 use super::machine::{BEGIN, Machine, Time};
 use super::network::{FlightId, Network};
 use super::peers::Peers;
+use super::rng::Rng;
 use super::totals::Totals;
 use super::watch::{Violation, Watch};
-use super::weather::Trouble;
 use super::wire::Arrived;
 use super::world::World;
 use super::{Failure, Plan};
@@ -49,7 +49,7 @@ pub(super) enum Event {
     /// The operator puts the secrets right.
     Unlock,
     /// Something goes wrong outside.
-    Weather,
+    Fault,
     /// One of those things ends.
     Clear(Trouble),
     /// Something happens to the machine.
@@ -79,7 +79,7 @@ pub(super) enum Event {
 /// A world.
 pub(super) struct Simulation {
     pub(super) plan: Plan,
-    pub(super) dice: Dice,
+    pub(super) rng: Rng,
     pub(super) at: Time,
     events: BTreeMap<(Time, u64), Event>,
     numbered: u64,
@@ -105,8 +105,8 @@ pub(super) struct Simulation {
 
 impl Simulation {
     pub(super) fn new(plan: Plan) -> Self {
-        let mut dice = Dice::new(plan.seed);
-        let world = World::settle(&plan, &mut dice);
+        let mut rng = Rng::new(plan.seed);
+        let world = World::settle(&plan, &mut rng);
         Self {
             at: BEGIN,
             events: BTreeMap::new(),
@@ -126,7 +126,7 @@ impl Simulation {
             watch: Watch::new(),
             journal: Journal::new(plan.aloud),
             totals: Totals::default(),
-            dice,
+            rng,
             plan,
         }
     }
@@ -182,7 +182,7 @@ impl Simulation {
         let trouble = |event: &Event| {
             matches!(
                 event,
-                Event::Weather
+                Event::Fault
                     | Event::Clear(_)
                     | Event::Operator
                     | Event::Unlock
@@ -221,7 +221,7 @@ impl Simulation {
         if self.machine.asleep(self.at).is_some()
             && !matches!(
                 event,
-                Event::Arrive(_) | Event::Weather | Event::Clear(_) | Event::Turn | Event::Resume | Event::Absence
+                Event::Arrive(_) | Event::Fault | Event::Clear(_) | Event::Turn | Event::Resume | Event::Absence
             )
         {
             return self.put_off.push(event);
@@ -245,7 +245,7 @@ impl Simulation {
             Event::Sweep(name) => self.read(name, Duration::ZERO, Duration::from_secs(60), 2),
             Event::Operator => self.operator(),
             Event::Unlock => self.unlock(),
-            Event::Weather => self.weather(),
+            Event::Fault => self.start_fault(),
             Event::Clear(trouble) => self.clear(trouble),
             Event::Machine => self.machine_event(),
             Event::Start => self.start(),

@@ -14,7 +14,7 @@ use super::bytes::Tokens;
 
 /// What the next daemon will find.
 #[derive(Debug, Default)]
-pub(super) struct Image {
+pub(super) struct Snapshot {
     /// Refresh tokens that may have been spent.
     pub(super) in_flight: Vec<Fingerprint>,
     /// Of them, those of chains; the others are imports on trial.
@@ -27,7 +27,7 @@ pub(super) struct Image {
     pub(super) problems: Vec<String>,
 }
 
-impl Image {
+impl Snapshot {
     /// Reads a state folder of which no daemon has hold.
     ///
     /// # Panics
@@ -38,7 +38,7 @@ impl Image {
         }
         // Beside it: in memory where the world is. The peers wait meanwhile, and a busy disk takes long for an fsync.
         let world = state_dir.parent().expect("it is in the world's folder");
-        let copy = tempfile::Builder::new().prefix("image-").tempdir_in(world).expect("a temporary folder");
+        let copy = tempfile::Builder::new().prefix("snapshot-").tempdir_in(world).expect("a temporary folder");
         for entry in fs::read_dir(state_dir).expect("the state folder is ours") {
             let entry = entry.expect("the state folder is ours");
             if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
@@ -48,17 +48,17 @@ impl Image {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let loaded = FileStore::open(copy.path(), None).and_then(|store| runtime.block_on(store.load()));
-        let mut image = Self { tokens: Tokens::of(state_dir), ..Self::default() };
+        let mut snapshot = Self { tokens: Tokens::of(state_dir), ..Self::default() };
         match loaded {
-            Err(error) => image.problems.push(causes(&error)),
+            Err(error) => snapshot.problems.push(causes(&error)),
             Ok(loaded) => {
-                image.problems = loaded.problems;
+                snapshot.problems = loaded.problems;
                 for restored in loaded.records {
-                    image.take(restored.key, restored.content);
+                    snapshot.take(restored.key, restored.content);
                 }
             }
         }
-        image
+        snapshot
     }
 
     fn take(&mut self, key: RecordKey, content: RestoredContent) {

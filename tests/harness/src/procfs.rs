@@ -12,9 +12,9 @@ use nix::unistd::{Pid, SysconfVar, sysconf};
 
 /// A process, seen from outside.
 #[derive(Debug, Clone, Copy)]
-pub struct Inside(Pid);
+pub struct Procfs(Pid);
 
-impl Inside {
+impl Procfs {
     /// Of this process, which has to be running.
     #[must_use]
     pub fn of(pid: Pid) -> Self {

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::disk::DiskFault;
+use super::engine::{Event, Simulation};
 use super::journal::Entry;
-use super::life::REBOOT;
+use super::lifecycle::REBOOT;
 use super::machine::{HOUR, MINUTE, SECOND, Time};
-use super::play::{Event, Simulation};
 use sandbox::{Fault, FaultRule, RetryHint, RuleId};
 
 /// Mean times from one thing to the next, in rough weather.
@@ -27,18 +27,18 @@ pub(super) enum Trouble {
 
 impl Simulation {
     /// Something goes wrong.
-    pub(super) fn weather(&mut self) {
-        let pause = self.dice.pause(TROUBLE);
-        self.after(pause, Event::Weather);
-        let length = self.dice.pause(20 * MINUTE);
-        let (what, trouble) = match self.dice.between(0, 16) {
+    pub(super) fn start_fault(&mut self) {
+        let pause = self.rng.pause(TROUBLE);
+        self.after(pause, Event::Fault);
+        let length = self.rng.pause(20 * MINUTE);
+        let (what, trouble) = match self.rng.between(0, 16) {
             0..5 => self.provider_trouble(),
             10..13 => self.odd_answers(),
             13..15 => self.words_of_others(),
             15.. => self.odd_habits(),
             5 => {
-                self.network.loss_before = self.dice.roll() * 0.6;
-                self.network.loss_after = self.dice.roll() * 0.6;
+                self.network.loss_before = self.rng.roll() * 0.6;
+                self.network.loss_after = self.rng.roll() * 0.6;
                 ("loss", Trouble::Loss)
             }
             6 => {
@@ -46,12 +46,12 @@ impl Simulation {
                 ("partition", Trouble::Partition)
             }
             7 => {
-                self.network.slowness = self.dice.between(SECOND, 40 * SECOND);
+                self.network.slowness = self.rng.between(SECOND, 40 * SECOND);
                 ("slow network", Trouble::Slowness)
             }
             _ => {
                 let faults = [DiskFault::Full, DiskFault::ReadOnly, DiskFault::Slow];
-                let fault = *self.dice.pick(&faults).expect("some");
+                let fault = *self.rng.pick(&faults).expect("some");
                 self.records_may_have_followed();
                 self.disk.fault = Some(fault);
                 let what = match fault {
@@ -70,7 +70,7 @@ impl Simulation {
     fn provider_trouble(&mut self) -> (&'static str, Trouble) {
         let (fault, after) = self.some_fault();
         let mut rule = FaultRule::new(fault);
-        if self.dice.chance(0.6) {
+        if self.rng.chance(0.6) {
             rule = rule.at(self.some_endpoint());
         }
         rule.times = self.some_times();
@@ -86,23 +86,23 @@ impl Simulation {
     /// can promise.
     fn some_fault(&mut self) -> (Fault, bool) {
         let status = |status| Fault::Status { status, retry_after: None };
-        let either = self.dice.chance(0.5);
-        match self.dice.between(0, 19) {
+        let either = self.rng.chance(0.5);
+        match self.rng.between(0, 19) {
             0 => (status(500), either),
-            1 => (Fault::Status { status: 503, retry_after: Some(self.dice.between(1, 90).to_string()) }, false),
+            1 => (Fault::Status { status: 503, retry_after: Some(self.rng.between(1, 90).to_string()) }, false),
             2 => (status(502), either),
             3 => (status(504), either),
-            4 => (status(*self.dice.pick(&[400, 401, 403, 404]).expect("some")), false),
+            4 => (status(*self.rng.pick(&[400, 401, 403, 404]).expect("some")), false),
             5 => (Fault::TooMany(self.some_hint()), false),
             6 => (self.late(), false),
             7 | 8 => (Fault::Reset, either),
-            9 => (Fault::Truncated(self.dice.between(0, 100) as usize), true),
+            9 => (Fault::Truncated(self.rng.between(0, 100) as usize), true),
             10 => (Fault::Html, either),
             11 => (Fault::Empty, either),
             12 => (Fault::NotUtf8, either),
             13 => (Fault::OtherShape(json!({ "hello": "world" })), either),
             14 => {
-                let mut text = *self.dice.pick(&["null", "0", "1", "\"600\"", "-5", "30.5", "oops"]).expect("some");
+                let mut text = *self.rng.pick(&["null", "0", "1", "\"600\"", "-5", "30.5", "oops"]).expect("some");
                 if text == "null" && !self.world.usual_lives {
                     text = "60"; // what is documented would be a lie
                 }
@@ -115,11 +115,11 @@ impl Simulation {
     }
 
     fn some_hint(&mut self) -> RetryHint {
-        let seconds = match self.dice.between(0, 9) {
-            0 => self.dice.between(600, 7200),
-            _ => self.dice.between(0, 90),
+        let seconds = match self.rng.between(0, 9) {
+            0 => self.rng.between(600, 7200),
+            _ => self.rng.between(0, 90),
         };
-        match self.dice.between(0, 6) {
+        match self.rng.between(0, 6) {
             0 => RetryHint::None,
             1 => RetryHint::RetryAfter(seconds),
             2 => RetryHint::RatelimitReset(seconds),
@@ -152,11 +152,11 @@ impl Simulation {
 
     /// Something happens to the machine or to the daemon's process.
     pub(super) fn machine_event(&mut self) {
-        let pause = self.dice.pause(MACHINE);
+        let pause = self.rng.pause(MACHINE);
         self.after(pause, Event::Machine);
-        match self.dice.between(0, 199) {
+        match self.rng.between(0, 199) {
             0..70 => {
-                let length = self.dice.pause(40 * MINUTE);
+                let length = self.rng.pause(40 * MINUTE);
                 self.sleep(length);
             }
             70..140 => {
@@ -171,12 +171,12 @@ impl Simulation {
 
     /// The clock is set back, and later the power fails for so long that tokens die.
     fn set_back(&mut self) {
-        let by = i64::try_from(self.dice.between(20 * MINUTE, 110 * MINUTE)).expect("two hours");
-        if self.dice.chance(0.5) {
+        let by = i64::try_from(self.rng.between(20 * MINUTE, 110 * MINUTE)).expect("two hours");
+        if self.rng.chance(0.5) {
             self.crash("killed before a step", 0.0);
         }
         self.step_clock(-by);
-        let later = self.dice.between(MINUTE, 30 * MINUTE);
+        let later = self.rng.between(MINUTE, 30 * MINUTE);
         self.after(later, Event::PowerCut);
     }
 
@@ -184,7 +184,7 @@ impl Simulation {
         if self.daemon.is_some() {
             self.totals.crashes += 1;
             self.end_life("power cut", true);
-            let down = self.dice.between(20 * MINUTE, 3 * HOUR);
+            let down = self.rng.between(20 * MINUTE, 3 * HOUR);
             self.after(down, Event::Start);
         }
     }
@@ -202,18 +202,18 @@ impl Simulation {
 
     /// A login is between two of its steps: now and then the machine sleeps, and the daemon dies soon after.
     pub(super) fn during_a_login(&mut self) {
-        if !self.phase.is_calm() && self.dice.chance(0.05) {
-            let length = self.dice.between(10 * MINUTE, 90 * MINUTE);
+        if !self.phase.is_calm() && self.rng.chance(0.05) {
+            let length = self.rng.between(10 * MINUTE, 90 * MINUTE);
             self.sleep(length);
-            let later = length + self.dice.between(SECOND / 2, 3 * SECOND);
+            let later = length + self.rng.between(SECOND / 2, 3 * SECOND);
             self.after(later, Event::Kill);
         }
     }
 
     /// A login has brought a token: now and then its chain dies soon after, with the daemon, the machine or the clock.
     pub(super) fn after_a_login(&mut self) {
-        if !self.phase.is_calm() && self.dice.chance(0.3) {
-            let later = self.dice.between(1, 20 * MINUTE);
+        if !self.phase.is_calm() && self.rng.chance(0.3) {
+            let later = self.rng.between(1, 20 * MINUTE);
             self.after(later, Event::Mischief);
         }
     }
@@ -221,16 +221,16 @@ impl Simulation {
     /// What makes a daemon lose count of its logins, if anything does.
     pub(super) fn mischief(&mut self) {
         self.revoke();
-        if self.dice.chance(0.5) {
+        if self.rng.chance(0.5) {
             let by = self.some_step();
-            if self.dice.chance(0.5) {
+            if self.rng.chance(0.5) {
                 self.crash("killed before a step", 0.0);
             }
             self.step_clock(by);
         }
-        if self.dice.chance(0.7) {
+        if self.rng.chance(0.7) {
             // Late enough for what is recorded to have followed the step.
-            let later = self.dice.between(1, 9 * MINUTE);
+            let later = self.rng.between(1, 9 * MINUTE);
             self.after(later, Event::Kill);
         }
     }
@@ -241,7 +241,7 @@ impl Simulation {
         self.machine.wake_up();
         self.journal.note(self.at, Entry::Machine("wakes".to_owned()));
         for event in std::mem::take(&mut self.put_off) {
-            let delay = self.dice.between(0, 50);
+            let delay = self.rng.between(0, 50);
             self.after(delay, event);
         }
     }

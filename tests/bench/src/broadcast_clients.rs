@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use tokend_proto::{LENGTH_PREFIX, Request, codec};
 
-use super::crowd::{Crowd, Manner};
 use super::exchange::connect;
 use super::generator::Slice;
 use super::peers::{self, NAME, Peer, Process, Server, TOKEN_LENGTH, TOKEND};
 use super::serve::{Kind, SERVE};
-use super::{BenchError, Exchange, spread};
+use super::waiters::{Manner, Waiters};
+use super::{BenchError, Exchange, broadcast_servers};
 use harness::{PATIENCE, ProfileText, Stopwatch, World};
 
 /// A token's life here, in seconds: the shortest that tokend takes, so that there is soon another one.
@@ -23,7 +23,7 @@ pub(super) const LIFE: u64 = 2;
 /// One server, and all that wait for its news.
 pub(super) struct Told<'a> {
     pub(super) peer: &'a Peer,
-    crowd: Crowd,
+    waiters: Waiters,
     source: Source,
 }
 
@@ -71,7 +71,7 @@ pub(super) fn own(program: &Path, world: &World, kind: Kind, name: &'static str)
     let mut command = Command::new(program);
     command.args([SERVE, kind.word()]).arg(path("sock")).arg("1").arg(path("news"));
     let server = Server::start(&mut command, &path("sock"))?;
-    let exchange = Exchange { peer: name, request: vec![spread::LISTEN], reply };
+    let exchange = Exchange { peer: name, request: vec![broadcast_servers::LISTEN], reply };
     Ok(Peer { name, socket: path("sock"), exchange, process: Process::Server(server) })
 }
 
@@ -90,12 +90,12 @@ impl<'a> Told<'a> {
     pub(super) fn by_own(peer: &'a Peer, watchers: usize) -> Result<Self, BenchError> {
         let length = peer.exchange.reply.len();
         let message = move |bytes: &[u8]| match *bytes.first()? {
-            spread::LISTENING => Some((1, false)),
+            broadcast_servers::LISTENING => Some((1, false)),
             _ => (bytes.len() >= length).then_some((length, true)),
         };
         // The blocking one accepts nobody after this one.
         let word = || connect(peer.name, &peer.socket).map(Source::Word);
-        Self::new(peer, vec![spread::LISTEN], message, watchers, word)
+        Self::new(peer, vec![broadcast_servers::LISTEN], message, watchers, word)
     }
 
     /// By Redis, to subscribers.
@@ -122,8 +122,8 @@ impl<'a> Told<'a> {
         source: impl FnOnce() -> Result<Source, BenchError>,
     ) -> Result<Self, BenchError> {
         let manner = Manner { peer: peer.name, request, message: Box::new(message) };
-        let crowd = Crowd::open(manner, &peer.socket, watchers)?;
-        Ok(Self { peer, crowd, source: source()? })
+        let waiters = Waiters::open(manner, &peer.socket, watchers)?;
+        Ok(Self { peer, waiters, source: source()? })
     }
 
     /// Has them told of this token, or of what they are always told.
@@ -135,21 +135,21 @@ impl<'a> Told<'a> {
                 let answer = answer(new);
                 let watch = Stopwatch::start();
                 asked.write_all(&answer).map_err(&failed)?;
-                self.crowd.hear(watch, new.as_bytes())
+                self.waiters.hear(watch, new.as_bytes())
             }
             Source::Redis(publisher) => {
                 let publish = format!("*3\r\n$7\r\nPUBLISH\r\n${}\r\n{NAME}\r\n{}", NAME.len(), bulk(new));
                 let watch = Stopwatch::start();
                 publisher.write_all(publish.as_bytes()).map_err(&failed)?;
-                let slice = self.crowd.hear(watch, new.as_bytes())?;
+                let slice = self.waiters.hear(watch, new.as_bytes())?;
                 let receipt = format!(":{}\r\n", slice.answered);
                 publisher.read_exact(&mut vec![0; receipt.len()]).map_err(&failed)?;
                 Ok(slice)
             }
             Source::Word(stream) => {
                 let watch = Stopwatch::start();
-                stream.write_all(&[spread::TELL]).map_err(&failed)?;
-                self.crowd.hear(watch, token(0).as_bytes())
+                stream.write_all(&[broadcast_servers::TELL]).map_err(&failed)?;
+                self.waiters.hear(watch, token(0).as_bytes())
             }
         }
     }

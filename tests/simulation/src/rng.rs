@@ -2,13 +2,13 @@
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Clone)]
-pub(super) struct Dice(u64);
+pub(super) struct Rng(u64);
 
-impl Dice {
+impl Rng {
     pub(super) fn new(seed: u64) -> Self {
-        let mut dice = Self(seed ^ 0x5851_f42d_4c95_7f2d);
-        dice.next(); // seeds that differ by little part ways
-        dice
+        let mut rng = Self(seed ^ 0x5851_f42d_4c95_7f2d);
+        rng.next(); // seeds that differ by little part ways
+        rng
     }
 
     pub(super) fn next(&mut self) -> u64 {

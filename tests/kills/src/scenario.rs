@@ -11,12 +11,12 @@ use tokend_client::{Client, ErrorCode, Health, Secret};
 use tokio::runtime::Runtime;
 
 use super::classic::{Classic, Cure};
-use super::dice::Dice;
 use super::disk::Disk;
-use super::image::Image;
 use super::ledger::{Ledger, Life};
 use super::peers::Sightings;
 use super::report::Report;
+use super::rng::Rng;
+use super::snapshot::Snapshot;
 use harness::{Daemon, PATIENCE, World, until, within};
 use sandbox::{Endpoint, Fault, FaultRule, Lives, Now, Population};
 
@@ -53,12 +53,12 @@ enum Settled {
     AmidImport,
 }
 
-struct War<'w> {
+struct Scenario<'w> {
     world: &'w World,
     log: LogFormat,
     disk: Option<Disk>,
     sightings: &'w Sightings,
-    dice: Dice,
+    rng: Rng,
     runtime: Runtime,
     classics: Vec<Classic>,
     ledger: Ledger,
@@ -68,8 +68,8 @@ struct War<'w> {
 /// Runs one world for so many kills.
 pub(super) fn run(seed: u64, kills: u64, log: LogFormat) -> Report {
     let world = World::new(seed);
-    let mut dice = Dice::new(seed);
-    let mut life = || 2 + dice.below(3);
+    let mut rng = Rng::new(seed);
+    let mut life = || 2 + rng.below(3);
     let lives = Lives { central: life(), glp: life(), tenant: life(), classic: life(), ..Lives::default() };
     {
         let mut provider = world.provider().provider();
@@ -92,44 +92,45 @@ pub(super) fn run(seed: u64, kills: u64, log: LogFormat) -> Report {
     let mut report = Report::default();
     let disk = Disk::mount(world.path("disk.img"), world.path("state"));
     let disk = disk.map_err(|why| report.no_power_cuts = Some(why)).ok();
-    let mut war = War { world: &world, log, disk, sightings: &sightings, dice, runtime, classics, ledger, report };
+    let mut scenario =
+        Scenario { world: &world, log, disk, sightings: &sightings, rng, runtime, classics, ledger, report };
     let tenant = format!("{GLP}/{}", Population::TENANTS[0]);
     let mut names = vec![CENTRAL.to_owned(), GLP.to_owned(), tenant];
-    names.extend(war.classics.iter().map(|classic| classic.name.clone()));
+    names.extend(scenario.classics.iter().map(|classic| classic.name.clone()));
     thread::scope(|scope| {
         for name in &names {
             scope.spawn(|| sightings.read(&world, name));
         }
-        let ended = war.fight(&names, kills);
+        let ended = scenario.play(&names, kills);
         sightings.stop();
-        war.report_peers(ended.is_ok());
+        scenario.report_peers(ended.is_ok());
     });
-    if let Some(first) = war.report.violations.first_mut() {
+    if let Some(first) = scenario.report.violations.first_mut() {
         *first += &format!("\n  (world of seed {seed}; the end of its daemon's log:)\n{}", tail(&world));
     }
-    war.report
+    scenario.report
 }
 
-impl War<'_> {
-    fn fight(&mut self, names: &[String], kills: u64) -> Result<(), Broken> {
+impl Scenario<'_> {
+    fn play(&mut self, names: &[String], kills: u64) -> Result<(), Broken> {
         for _ in 0..kills {
             let (mut daemon, started) = self.spawn();
-            if self.dice.below(10) < IN_START_UP {
+            if self.rng.below(10) < IN_START_UP {
                 self.report.in_start_up += 1;
-                thread::sleep(self.dice.span(250));
+                thread::sleep(self.rng.span(250));
             } else {
                 match self.settle(&mut daemon, names, started, true)? {
                     Settled::AmidImport => self.report.amid_import += 1,
-                    Settled::Well if self.dice.below(10) < AFTER_REFRESH => self.await_refresh(),
-                    Settled::Well => thread::sleep(self.dice.span(800)),
+                    Settled::Well if self.rng.below(10) < AFTER_REFRESH => self.await_refresh(),
+                    Settled::Well => thread::sleep(self.rng.span(800)),
                 }
-                if self.dice.below(10) < RELOADED {
+                if self.rng.below(10) < RELOADED {
                     self.reload(&mut daemon)?;
                 }
             }
             let power_cut = self.kill(daemon);
             let life = Life { started, killed: self.world.provider().now() };
-            self.ledger.killed(life, Image::of(&self.world.path("state")), power_cut, &mut self.report);
+            self.ledger.killed(life, Snapshot::of(&self.world.path("state")), power_cut, &mut self.report);
             self.read_log();
             let without = self.world.provider().now() - life.killed;
             self.report.longest_without = self.report.longest_without.max(without);
@@ -149,7 +150,7 @@ impl War<'_> {
     fn kill(&mut self, daemon: Daemon) -> bool {
         self.report.kills += 1;
         daemon.kill();
-        let cut = self.dice.below(POWER_CUT) == 0;
+        let cut = self.rng.below(POWER_CUT) == 0;
         let Some(disk) = self.disk.as_mut().filter(|_| cut) else { return false };
         let moment = disk.moment();
         disk.power_cut(&moment);
@@ -185,19 +186,19 @@ impl War<'_> {
     /// follows comes after the last one, or amid it.
     fn reload(&mut self, daemon: &mut Daemon) -> Result<(), Broken> {
         let mut warm = 1;
-        for _ in 0..=self.dice.below(MOST_RELOADS) {
-            if self.dice.below(2) == 0 {
+        for _ in 0..=self.rng.below(MOST_RELOADS) {
+            if self.rng.below(2) == 0 {
                 warm = 3 - warm;
                 self.configure(warm);
                 self.report.reloads_of_a_change += 1;
             }
-            if self.dice.below(2) == 0 {
+            if self.rng.below(2) == 0 {
                 daemon.signal(Signal::SIGHUP);
                 self.report.reloads_by_signal += 1;
             } else {
                 self.report.reloads_by_peer += 1;
                 let client = Client::builder().socket(self.world.socket()).build();
-                let patience = self.dice.span(40);
+                let patience = self.rng.span(40);
                 let asked = async { tokio::time::timeout(patience, client.reload()).await };
                 match self.runtime.block_on(asked) {
                     Err(_) => self.report.reloads_cut_off += 1,
@@ -205,7 +206,7 @@ impl War<'_> {
                     Ok(Err(error)) => return self.broken(format!("the configuration was not reloaded: {error:?}")),
                 }
             }
-            thread::sleep(self.dice.span(30));
+            thread::sleep(self.rng.span(30));
         }
         if daemon.is_running() { Ok(()) } else { self.broken("a reload ended the daemon".to_owned()) }
     }
@@ -266,7 +267,7 @@ impl War<'_> {
                     if name.health == Health::ChainLost && known.refusals == 0 {
                         return self.broken(format!("lost, though the provider refused nothing: {name:?}"));
                     }
-                    let cut = cuts && self.dice.below(10) < AMID_IMPORT;
+                    let cut = cuts && self.rng.below(10) < AMID_IMPORT;
                     if self.import(client, index, cut)? {
                         return Ok(true);
                     }
@@ -293,7 +294,7 @@ impl War<'_> {
             let token = sandbox.provider().download_token(sandbox.now(), &classic.client.client_id);
             Secret::from(token.expect("the client exists").refresh_token.as_str())
         });
-        let patience = if cut { self.dice.span(250) } else { PATIENCE };
+        let patience = if cut { self.rng.span(250) } else { PATIENCE };
         let import = async { tokio::time::timeout(patience, client.import(&classic.name, &token)).await };
         match self.runtime.block_on(import) {
             Err(_) if cut => {
@@ -323,7 +324,7 @@ impl War<'_> {
         if sandbox.wait_until(longest, |provider| provider.count(Endpoint::ClassicRefresh) > before) {
             self.report.after_a_refresh += 1;
         }
-        thread::sleep(self.dice.span(230));
+        thread::sleep(self.rng.span(230));
     }
 
     /// In the end every chain rotates once more: what was restored is not only there, it is alive.

@@ -13,7 +13,7 @@ use super::line::request;
 /// Requests of a peer that never reads: their replies are far more than a socket's buffers take.
 const UNREAD_REQUESTS: usize = 4_096;
 
-/// Between two looks at the whole crowd.
+/// Between two looks at the whole peers.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// In which way a connection is stuck.
@@ -39,7 +39,7 @@ pub struct Reopened(pub [usize; 3]);
 /// A number of stuck connections, of each manner as many, kept at that number by a thread of its own. They are closed
 /// when it is dropped.
 #[derive(Debug)]
-pub struct Crowd {
+pub struct StuckPeers {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -59,16 +59,16 @@ struct Stuck {
     said: usize,
 }
 
-impl Crowd {
+impl StuckPeers {
     /// Opens them, and returns when each is as stuck as it gets.
     #[must_use]
     pub fn gather(socket: &Path, name: &str, number: usize, manners: &'static [Manner]) -> Self {
         let shared = Arc::new(Shared::default());
         let (work, socket, name) = (Arc::clone(&shared), socket.to_owned(), name.to_owned());
         let thread = std::thread::spawn(move || keep(&work, &socket, &name, number, manners));
-        let crowd = Self { shared, thread: Some(thread) };
-        harness::until("a crowd is stuck", || crowd.shared.settled.load(Ordering::Acquire).then_some(()));
-        crowd
+        let peers = Self { shared, thread: Some(thread) };
+        harness::until("a crowd is stuck", || peers.shared.settled.load(Ordering::Acquire).then_some(()));
+        peers
     }
 
     /// How often its connections were opened again so far.
@@ -78,7 +78,7 @@ impl Crowd {
     }
 }
 
-impl Drop for Crowd {
+impl Drop for StuckPeers {
     fn drop(&mut self) {
         self.shared.enough.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
@@ -90,12 +90,12 @@ impl Drop for Crowd {
 
 fn keep(shared: &Shared, socket: &Path, name: &str, number: usize, manners: &[Manner]) {
     let words = Words::new(name);
-    let mut crowd: Vec<Stuck> =
+    let mut peers: Vec<Stuck> =
         (0..number).map(|at| Stuck { manner: manners[at % manners.len()], stream: None, said: 0 }).collect();
     let socket = PathBuf::from(socket);
     while !shared.enough.load(Ordering::Acquire) {
         let mut moved = 0;
-        for stuck in &mut crowd {
+        for stuck in &mut peers {
             if stuck.stream.is_none() {
                 let first = !shared.settled.load(Ordering::Relaxed);
                 stuck.open(&socket);
@@ -107,7 +107,7 @@ fn keep(shared: &Shared, socket: &Path, name: &str, number: usize, manners: &[Ma
             moved += stuck.push(&words);
         }
         if moved == 0 {
-            if crowd.iter().all(|stuck| stuck.stream.is_some()) {
+            if peers.iter().all(|stuck| stuck.stream.is_some()) {
                 shared.settled.store(true, Ordering::Release);
             }
             std::thread::sleep(LOOK);

@@ -10,9 +10,9 @@ use tokend_proto::{Fingerprint, TokenName};
 use super::Kept;
 use super::access;
 use super::daemon::Daemon;
+use super::engine::{Event, Simulation};
 use super::journal::{Entry, moment};
 use super::machine::{DAY, HOUR, MINUTE, SECOND, Time, UPTIME_AT_START};
-use super::play::{Event, Simulation};
 
 /// The machine is booted anew after a crash with this chance.
 pub(super) const REBOOT: f64 = 0.25;
@@ -123,8 +123,8 @@ impl Simulation {
             Kept::One => self.plan_the_small_world(),
             Kept::Many => {
                 self.after(HOUR, Event::Turn);
-                if self.plan.span.as_secs() > 20 * 86_400 && self.dice.chance(0.3) {
-                    let delay = self.dice.between(HOUR, 10 * DAY);
+                if self.plan.span.as_secs() > 20 * 86_400 && self.rng.chance(0.3) {
+                    let delay = self.rng.between(HOUR, 10 * DAY);
                     self.after(delay, Event::Absence);
                 }
             }
@@ -136,17 +136,17 @@ impl Simulation {
         self.phase.gateway_gone = false;
         if !self.phase.calm {
             self.calm_down();
-            let length = self.phase.honest_by - self.at + self.dice.between(5 * MINUTE, 4 * HOUR);
+            let length = self.phase.honest_by - self.at + self.rng.between(5 * MINUTE, 4 * HOUR);
             return self.after(length, Event::Turn);
         }
         self.journal.note(self.at, Entry::Phase("rough"));
         self.phase.calm = false;
-        self.phase.crash_chance = *self.dice.pick(&[0.0, 0.0002, 0.001, 0.005]).expect("some");
-        for event in [Event::Weather, Event::Operator, Event::Machine] {
-            let delay = self.dice.pause(20 * MINUTE);
+        self.phase.crash_chance = *self.rng.pick(&[0.0, 0.0002, 0.001, 0.005]).expect("some");
+        for event in [Event::Fault, Event::Operator, Event::Machine] {
+            let delay = self.rng.pause(20 * MINUTE);
             self.after(delay, event);
         }
-        let length = self.dice.pause(12 * HOUR).max(30 * MINUTE);
+        let length = self.rng.pause(12 * HOUR).max(30 * MINUTE);
         self.after(length, Event::Turn);
     }
 
@@ -170,7 +170,7 @@ impl Simulation {
         self.world.file = self.world.good.clone();
         self.world.unlock();
         // Where nothing was wrong with it, not even a reload helps: names that are rejected wait for their probe.
-        let alone = was_right && self.dice.chance(0.5);
+        let alone = was_right && self.rng.chance(0.5);
         self.phase.longest_probe = if alone { LONGEST_PROBE } else { 0 };
         self.phase.kept = self.world.kept_names().into_iter().collect();
         self.set_deadlines();
@@ -240,12 +240,12 @@ impl Simulation {
         self.clock_at_start(reboot);
         self.life += 1;
         // A stop and a later start lose it; so does a manager without a place for it.
-        let handed_on = self.handed_on.take().filter(|_| self.dice.chance(0.7));
+        let handed_on = self.handed_on.take().filter(|_| self.rng.chance(0.7));
         self.watch.life_ended(handed_on.as_ref());
         self.phase.started = self.at;
         let rot = if self.phase.calm { 0.0 } else { ROT };
         self.what_was_afloat(reboot);
-        let (restored, rotten) = self.disk.load(&mut self.dice, rot);
+        let (restored, rotten) = self.disk.load(&mut self.rng, rot);
         self.watch.restored(&restored, &rotten);
         for key in &rotten {
             *self.totals.faults.entry("record damaged").or_default() += 1;
@@ -255,7 +255,7 @@ impl Simulation {
         }
         let entry = Entry::Started { reboot, records: restored.len(), rotten: rotten.len() };
         self.journal.note(self.at, entry);
-        let seed = self.dice.next();
+        let seed = self.rng.next();
         let core = Core::new(self.machine.now(self.at), self.machine.boot_id(), seed, restored);
         let mut daemon = Daemon::new(core, self.world.file.clone());
         if let Some(held) = handed_on {
@@ -273,16 +273,16 @@ impl Simulation {
         self.totals.crashes += 1;
         let reboot = match (self.plan.kept, self.plan.crash_after) {
             (Kept::One, Some((_, reboot))) => reboot,
-            _ => self.dice.chance(reboot),
+            _ => self.rng.chance(reboot),
         };
         self.end_life(why, reboot);
-        let down = match (self.plan.kept, self.dice.between(0, 99)) {
+        let down = match (self.plan.kept, self.rng.between(0, 99)) {
             (Kept::One, _) => 2 * SECOND,
-            (_, 0..60) => self.dice.between(200, 5 * SECOND),
-            (_, 60..90) => self.dice.between(5 * SECOND, 10 * MINUTE),
-            _ => self.dice.between(10 * MINUTE, 6 * HOUR),
+            (_, 0..60) => self.rng.between(200, 5 * SECOND),
+            (_, 60..90) => self.rng.between(5 * SECOND, 10 * MINUTE),
+            _ => self.rng.between(10 * MINUTE, 6 * HOUR),
         };
-        if !self.phase.reboot && !self.phase.calm && self.plan.kept == Kept::Many && self.dice.chance(POWER_CUT) {
+        if !self.phase.reboot && !self.phase.calm && self.plan.kept == Kept::Many && self.rng.chance(POWER_CUT) {
             // While it is down.
             self.phase.reboot = true;
             self.clock_at_end(true);
@@ -295,7 +295,7 @@ impl Simulation {
     }
 
     fn start_after(&mut self, down: Time) {
-        if self.phase.reboot && !self.phase.calm && self.dice.chance(0.3) {
+        if self.phase.reboot && !self.phase.calm && self.rng.chance(0.3) {
             self.phase.step_while_off = self.some_step();
         }
         let booting = if self.phase.reboot { UPTIME_AT_START } else { 0 };
@@ -312,7 +312,7 @@ impl Simulation {
         if self.machine.asleep(self.at).is_some() {
             self.resume();
         }
-        for (key, record) in self.disk.crash(&mut self.dice, self.at, reboot) {
+        for (key, record) in self.disk.crash(&mut self.rng, self.at, reboot) {
             if let (RecordKey::Chain(key), Record::Chain(record)) = (key, record) {
                 self.watch.is_on_disk(&key, &record);
             }
@@ -325,14 +325,14 @@ impl Simulation {
         }
         self.watch.forget_what_was_owed(&afloat);
         let life = self.life;
-        let (dice, watch) = (&mut self.dice, &mut self.watch);
+        let (rng, watch) = (&mut self.rng, &mut self.watch);
         self.network.flights.retain(|id, flight| {
             if let Some(token) = flight.refresh_token().filter(|_| flight.handled.is_some()) {
                 watch.orphaned(token);
             }
             flight.orphan = true;
             // What had been handed to the kernel arrives, or not.
-            id.0 == life && flight.handled.is_none() && dice.chance(0.5)
+            id.0 == life && flight.handled.is_none() && rng.chance(0.5)
         });
     }
 
@@ -368,7 +368,7 @@ impl Simulation {
                 self.watch.fail("pair-kept", format!("{key}: the daemon stopped in good order and lost a pair"));
             }
             self.end_life("stopped", false);
-            let down = self.dice.between(100, 5 * SECOND);
+            let down = self.rng.between(100, 5 * SECOND);
             self.after(down, Event::Start);
         }
     }
