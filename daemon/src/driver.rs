@@ -25,14 +25,14 @@ use crate::core::provider::{Grant, ProviderRequest};
 use crate::core::restore::Held;
 use crate::core::settings::Settings;
 use crate::os::clock::Clock;
-use crate::os::timer::{BootTimer, StepWatch};
+use crate::os::timer::{BootTimer, ClockStepWatch};
 use crate::provider::{Provider, ResolvedSecrets};
 use crate::reload::{Reload, Reloader};
 use crate::secret::SecretCache;
 use crate::socket::{Message, Messages, ReloadReplyTo, ReplyTo, SocketThread};
 use crate::store::Store;
 use crate::systemd::service::Service;
-use crate::systemd::watchdog::{Side, Watchdog};
+use crate::systemd::watchdog::{Thread, Watchdog};
 use crate::token_cache::Board;
 
 /// Everything that the core's thread works with.
@@ -160,8 +160,8 @@ impl<S: Store + 'static> Driver<S> {
         watchdog: Option<Arc<Watchdog>>,
     ) -> io::Result<()> {
         let mut timer = BootTimer::new()?;
-        let mut steps = StepWatch::new()?;
-        let mut pulse = watchdog.as_deref().map(Watchdog::pulse).transpose()?;
+        let mut steps = ClockStepWatch::new()?;
+        let mut interval = watchdog.as_deref().map(Watchdog::interval).transpose()?;
         let mut socket = Some(socket);
         self.accounts.look_for(&self.reloader.in_force().numbers);
         let mut stopping = false;
@@ -191,10 +191,10 @@ impl<S: Store + 'static> Driver<S> {
                 }
                 Some(reload) = self.reloader.loaded() => self.reloaded(reload, socket.as_ref()),
                 Some(found) = self.accounts.found() => self.found(found, socket.as_ref()),
-                result = async { pulse.as_mut().expect("guarded").beat().await }, if pulse.is_some() => {
+                result = async { interval.as_mut().expect("guarded").tick().await }, if interval.is_some() => {
                     result?;
                     if let Some(watchdog) = &watchdog {
-                        watchdog.answer(Side::Core);
+                        watchdog.answer(Thread::Core);
                     }
                 }
                 Some(()) = signals.hangup.recv() => self.reload(None),

@@ -26,7 +26,7 @@ use crate::secret::{SecretCache, SecretSource};
 use crate::socket;
 use crate::socket::{Admitted, CORE_QUEUE, Context, Door, Limits, Listener, SocketThread};
 use crate::store::{FileStore, LockedFolder, StateKey, Store, StoreError};
-use crate::systemd::listen_fds::Passed;
+use crate::systemd::listen_fds::ListenFds;
 use crate::systemd::notify::Notifier;
 use crate::systemd::service::Service;
 use crate::systemd::watchdog::Watchdog;
@@ -91,7 +91,7 @@ pub fn run(path: &Path, log: Log) -> Result<(), StartupError> {
 /// Whatever may hang on the way is given up after a named time: the configuration, users and groups, the command of a
 /// state key. A signal ends the process meanwhile, as it ends any other.
 fn begin(path: &Path, warnings: &mut Vec<String>) -> Result<(Begun, Option<Runtime>), StartupError> {
-    let Passed { sockets, token_files, warnings: of_passed } = Passed::take();
+    let ListenFds { sockets, token_files, warnings: of_passed } = ListenFds::take();
     warnings.extend(of_passed);
     let environment = Environment::of_this_process();
     let config = Config::load(path, &environment).map_err(StartupError::Config)?;

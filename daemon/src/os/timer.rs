@@ -62,12 +62,12 @@ impl BootTimer {
     }
 }
 
-/// Beats at an interval. One wake-up for each beat, where tokio's own timers wake their thread up to three times for a
+/// Beats at an interval. One wake-up for each tick, where tokio's own timers wake their thread up to three times for a
 /// long interval. CLOCK_MONOTONIC, as a service manager counts.
 #[derive(Debug)]
-pub struct Pulse(AsyncFd<Timer>);
+pub struct Interval(AsyncFd<Timer>);
 
-impl Pulse {
+impl Interval {
     /// Beats from now on, first after one interval. Belongs to the runtime it is made in.
     ///
     /// # Errors
@@ -80,20 +80,20 @@ impl Pulse {
         Ok(Self(timer))
     }
 
-    /// Waits for the next beat; those that were missed are one. May be dropped and called again without losing any.
+    /// Waits for the next tick; those that were missed are one. May be dropped and called again without losing any.
     ///
     /// # Errors
     /// When the runtime is shutting down.
-    pub async fn beat(&mut self) -> io::Result<()> {
+    pub async fn tick(&mut self) -> io::Result<()> {
         self.0.async_io(Interest::READABLE, |timer| timer.read().map_err(Into::into)).await
     }
 }
 
 /// Tells when somebody sets the wall clock.
 #[derive(Debug)]
-pub struct StepWatch(AsyncFd<Timer>);
+pub struct ClockStepWatch(AsyncFd<Timer>);
 
-impl StepWatch {
+impl ClockStepWatch {
     /// Seconds since 1970 that are far off and that the kernel can still count in nanoseconds: the year 2255.
     const NEVER: Duration = Duration::from_secs(9_000_000_000);
 
@@ -228,7 +228,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_clock_that_nobody_sets_does_not_step() {
-        let mut watch = StepWatch::new().unwrap();
+        let mut watch = ClockStepWatch::new().unwrap();
         assert!(!is_ready(watch.clock_stepped()).await);
         assert!(watch.0.get_ref().0.get().unwrap().is_some(), "it is armed");
     }

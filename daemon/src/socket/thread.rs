@@ -25,7 +25,7 @@ use super::stream::{Stream, register, transmit};
 use super::{Context, Shared};
 use crate::access::peer;
 use crate::access::policy::PeerIdentity;
-use crate::systemd::watchdog::{Side, Watchdog};
+use crate::systemd::watchdog::{Thread, Watchdog};
 
 /// First and longest pause after accepting failed, as it does when descriptors run out.
 const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -98,7 +98,7 @@ impl SocketThread {
     /// Answers this watchdog from now on, as one of the thread's own tasks: if another one holds the thread up, it
     /// does not.
     pub fn answer(&self, watchdog: Arc<Watchdog>) {
-        self.runtime.spawn(watchdog.answer_for(Side::Socket));
+        self.runtime.spawn(watchdog.answer_for(Thread::Socket));
     }
 
     /// Changes how many connections there may be, for those that come from now on.

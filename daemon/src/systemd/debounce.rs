@@ -10,21 +10,21 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Whether something that is done after changes is due: at once after a rest, else a second after the last time. Without
 /// a change it is never due, so that an idle daemon is not woken for it. What is a lot of work waits longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Pace {
+pub struct Debounce {
     changed: bool,
     last: Option<Boot>,
     /// Beyond [`INTERVAL`].
     longer: Duration,
 }
 
-impl Pace {
+impl Debounce {
     /// There is a reason to do it.
     pub fn changed(&mut self) {
         self.changed = true;
     }
 
     /// From now on this much later after the last time than a second.
-    pub fn rest_longer(&mut self, by: Duration) {
+    pub fn extend(&mut self, by: Duration) {
         self.longer = by;
     }
 
@@ -50,34 +50,34 @@ mod tests {
 
     #[test]
     fn the_first_change_is_due_at_once_and_the_next_a_second_later() {
-        let mut pace = Pace::default();
-        assert_eq!(pace.due(), None);
-        assert!(!pace.take(Boot(5_000)), "nothing has changed");
-        pace.changed();
-        assert!(pace.take(Boot(5_000)));
-        assert_eq!(pace.due(), None, "nothing has changed since");
-        pace.changed();
-        pace.changed();
-        assert_eq!(pace.due(), Some(Boot(6_000)));
-        assert!(!pace.take(Boot(5_999)));
-        assert!(pace.take(Boot(6_000)));
-        assert!(!pace.take(Boot(9_000)));
-        pace.changed();
-        assert!(pace.take(Boot(9_000)), "after a rest it is due at once");
+        let mut debounce = Debounce::default();
+        assert_eq!(debounce.due(), None);
+        assert!(!debounce.take(Boot(5_000)), "nothing has changed");
+        debounce.changed();
+        assert!(debounce.take(Boot(5_000)));
+        assert_eq!(debounce.due(), None, "nothing has changed since");
+        debounce.changed();
+        debounce.changed();
+        assert_eq!(debounce.due(), Some(Boot(6_000)));
+        assert!(!debounce.take(Boot(5_999)));
+        assert!(debounce.take(Boot(6_000)));
+        assert!(!debounce.take(Boot(9_000)));
+        debounce.changed();
+        assert!(debounce.take(Boot(9_000)), "after a rest it is due at once");
     }
 
     #[test]
     fn what_is_a_lot_of_work_is_done_less_often() {
-        let mut pace = Pace::default();
-        pace.changed();
-        assert!(pace.take(Boot(5_000)));
-        pace.rest_longer(Duration::from_secs(15));
-        pace.changed();
-        assert_eq!(pace.due(), Some(Boot(21_000)));
-        assert!(!pace.take(Boot(20_999)));
-        assert!(pace.take(Boot(21_000)));
-        pace.rest_longer(Duration::ZERO);
-        pace.changed();
-        assert_eq!(pace.due(), Some(Boot(22_000)));
+        let mut debounce = Debounce::default();
+        debounce.changed();
+        assert!(debounce.take(Boot(5_000)));
+        debounce.extend(Duration::from_secs(15));
+        debounce.changed();
+        assert_eq!(debounce.due(), Some(Boot(21_000)));
+        assert!(!debounce.take(Boot(20_999)));
+        assert!(debounce.take(Boot(21_000)));
+        debounce.extend(Duration::ZERO);
+        debounce.changed();
+        assert_eq!(debounce.due(), Some(Boot(22_000)));
     }
 }

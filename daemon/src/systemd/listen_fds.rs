@@ -16,7 +16,7 @@ use super::fd_store::memfd;
 
 /// What was handed over to this process.
 #[derive(Debug, Default)]
-pub struct Passed {
+pub struct ListenFds {
     /// Sockets. An error is one that cannot listen, or is gone.
     pub sockets: Vec<io::Result<UnixListener>>,
     /// Files under the name of [`memfd::NAME`].
@@ -25,7 +25,7 @@ pub struct Passed {
     pub warnings: Vec<String>,
 }
 
-impl Passed {
+impl ListenFds {
     /// Takes all of them. Whatever is of no use here is closed, with a warning; the log need not be there yet. To be called once, first thing: what
     /// the process opens itself is told from what it was given by its flags.
     #[must_use]

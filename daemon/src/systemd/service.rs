@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokend_proto::Fingerprint;
 
-use super::debounce::Pace;
+use super::debounce::Debounce;
 use super::fd_store::TokenKeeper;
 use super::notify::{Message, Notifier};
 use crate::core::Core;
@@ -26,7 +26,7 @@ const LONGEST_END: Duration = Duration::from_secs(60);
 pub struct Service {
     notifier: Notifier,
     tokens: TokenKeeper,
-    pace: Pace,
+    debounce: Debounce,
     /// The status that was sent last.
     shown: String,
     /// What came of the last reload.
@@ -41,8 +41,8 @@ impl Service {
     #[must_use]
     pub fn new(notifier: Notifier, token_files: Vec<File>) -> (Self, Option<Held>) {
         let (tokens, held) = TokenKeeper::new(notifier.clone(), token_files);
-        let (pace, shown, reload) = (Pace::default(), String::new(), None);
-        (Self { notifier, tokens, pace, shown, reload, reloading: 0, stopping: false }, held)
+        let (debounce, shown, reload) = (Debounce::default(), String::new(), None);
+        (Self { notifier, tokens, debounce, shown, reload, reloading: 0, stopping: false }, held)
     }
 
     /// The socket is served and the configuration is valid.
@@ -54,14 +54,14 @@ impl Service {
     /// Something happened that may have changed how names are doing.
     pub(crate) fn changed(&mut self) {
         if self.notifier.is_there() && !self.stopping {
-            self.pace.changed();
+            self.debounce.changed();
         }
     }
 
     /// Tells and keeps what is due.
     pub(crate) fn work(&mut self, core: &Core, now: Boot) {
         self.tokens.work(core, now);
-        if !self.stopping && self.pace.take(now) {
+        if !self.stopping && self.debounce.take(now) {
             let status = self.status(core, now);
             if status != self.shown && self.notifier.send(Message::Status(&status)) {
                 self.shown = status;
@@ -71,7 +71,7 @@ impl Service {
 
     /// When there is something to do next.
     pub(crate) fn due(&self) -> Option<Boot> {
-        self.tokens.due().into_iter().chain(self.pace.due().filter(|_| !self.stopping)).min()
+        self.tokens.due().into_iter().chain(self.debounce.due().filter(|_| !self.stopping)).min()
     }
 
     pub(crate) fn condemn(&mut self, token: Fingerprint) {

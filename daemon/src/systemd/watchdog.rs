@@ -10,18 +10,18 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::notify::{Message, Notifier};
-use crate::os::timer::Pulse;
+use crate::os::timer::Interval;
 
 /// A thread that has to be alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub enum Thread {
     /// Serves the socket.
     Socket,
     /// Decides, and does what was decided.
     Core,
 }
 
-impl Side {
+impl Thread {
     const fn bit(self) -> u8 {
         match self {
             Self::Socket => 1,
@@ -30,7 +30,7 @@ impl Side {
     }
 }
 
-const BOTH: u8 = Side::Socket.bit() | Side::Core.bit();
+const BOTH: u8 = Thread::Socket.bit() | Thread::Core.bit();
 
 /// Shared by both threads.
 #[derive(Debug)]
@@ -59,13 +59,13 @@ impl Watchdog {
     ///
     /// # Errors
     /// When the system has no descriptor left.
-    pub fn pulse(&self) -> io::Result<Pulse> {
-        Pulse::new(self.interval)
+    pub fn interval(&self) -> io::Result<Interval> {
+        Interval::new(self.interval)
     }
 
-    /// This side is alive. Whether the manager was told.
-    pub fn answer(&self, side: Side) -> bool {
-        let answered = self.answered.fetch_or(side.bit(), Ordering::AcqRel) | side.bit();
+    /// This thread is alive. Whether the manager was told.
+    pub fn answer(&self, thread: Thread) -> bool {
+        let answered = self.answered.fetch_or(thread.bit(), Ordering::AcqRel) | thread.bit();
         let round =
             answered == BOTH && self.answered.compare_exchange(BOTH, 0, Ordering::AcqRel, Ordering::Acquire).is_ok();
         if round {
@@ -74,14 +74,14 @@ impl Watchdog {
         round
     }
 
-    /// Answers for a side, for ever. To be spawned on the runtime that is to be watched.
-    pub async fn answer_for(self: Arc<Self>, side: Side) {
-        let mut pulse = match self.pulse() {
-            Ok(pulse) => pulse,
+    /// Answers for a thread, for ever. To be spawned on the runtime that is to be watched.
+    pub async fn answer_for(self: Arc<Self>, thread: Thread) {
+        let mut interval = match self.interval() {
+            Ok(interval) => interval,
             Err(error) => return tracing::error!("the watchdog cannot be answered: {error}"),
         };
-        while pulse.beat().await.is_ok() {
-            self.answer(side);
+        while interval.tick().await.is_ok() {
+            self.answer(thread);
         }
     }
 }
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn one_side_alone_is_no_sign_of_life() {
-        for (alive, other) in [(Side::Socket, Side::Core), (Side::Core, Side::Socket)] {
+        for (alive, other) in [(Thread::Socket, Thread::Core), (Thread::Core, Thread::Socket)] {
             let (_folder, manager, watchdog) = watched();
             for _ in 0..5 {
                 assert!(!watchdog.answer(alive));
@@ -140,7 +140,7 @@ mod tests {
         let of_socket = Arc::clone(&watchdog);
         let socket = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.spawn(of_socket.answer_for(Side::Socket));
+            runtime.spawn(of_socket.answer_for(Thread::Socket));
             runtime.block_on(async {
                 loop {
                     if stuck.try_recv().is_ok() {
@@ -154,14 +154,14 @@ mod tests {
         });
         let mut buffer = [0; 64];
         for _ in 0..3 {
-            watchdog.answer(Side::Core);
+            watchdog.answer(Thread::Core);
             manager.recv(&mut buffer).expect("the socket's thread answers by itself");
         }
         stick.send(()).unwrap();
         // It may be in the midst of answering once more.
         manager.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
         let rounds = (0..4).filter(|_| {
-            watchdog.answer(Side::Core);
+            watchdog.answer(Thread::Core);
             manager.recv(&mut buffer).is_ok()
         });
         assert!(rounds.count() <= 1, "nobody answers for a thread that is stuck");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokend_proto::Fingerprint;
 
 use self::memfd::{NAME, TokenFile};
-use super::debounce::Pace;
+use super::debounce::Debounce;
 use super::notify::Notifier;
 use crate::core::Core;
 use crate::core::restore::Held;
@@ -29,7 +29,7 @@ pub struct TokenKeeper {
     file: Option<TokenFile>,
     /// The manager has the file, and no other.
     stored: bool,
-    pace: Pace,
+    debounce: Debounce,
     /// Of what is handed on ([`Core::held_version`]), when it was last looked at.
     version: u64,
 }
@@ -57,7 +57,7 @@ impl TokenKeeper {
         }
         let (file, held) = best.map_or((None, None), |(file, held)| (Some(file), held));
         let stored = count == 1 && file.is_some();
-        (Self { notifier, file, stored, pace: Pace::default(), version: 0 }, held)
+        (Self { notifier, file, stored, debounce: Debounce::default(), version: 0 }, held)
     }
 
     /// This token must not come back as good.
@@ -65,8 +65,8 @@ impl TokenKeeper {
         let Some(file) = &mut self.file else { return };
         match file.condemn(token) {
             Ok(true) => {}
-            // Exempt from the pace: it is as good as never that so many tokens are rejected within a second.
-            Ok(false) => self.pace = Pace::default(),
+            // Written at once: it is as good as never that so many tokens are rejected within a second.
+            Ok(false) => self.debounce = Debounce::default(),
             Err(error) => tracing::error!("a token that was rejected could not be marked: {error}"),
         }
     }
@@ -78,9 +78,9 @@ impl TokenKeeper {
         }
         if self.version != core.held_version() {
             self.version = core.held_version();
-            self.pace.changed();
+            self.debounce.changed();
         }
-        if self.pace.take(now) {
+        if self.debounce.take(now) {
             self.write(core, now);
         }
     }
@@ -88,7 +88,7 @@ impl TokenKeeper {
     /// Writes what has changed and was not written yet, however soon that is after the last time.
     pub fn finish(&mut self, core: &Core, now: Boot) {
         self.work(core, now);
-        if self.pace.due().is_some() {
+        if self.debounce.due().is_some() {
             self.write(core, now);
         }
     }
@@ -96,7 +96,7 @@ impl TokenKeeper {
     /// When to look again.
     #[must_use]
     pub fn due(&self) -> Option<Boot> {
-        self.pace.due()
+        self.debounce.due()
     }
 
     fn write(&mut self, core: &Core, now: Boot) {
@@ -111,7 +111,7 @@ impl TokenKeeper {
             None => self.file.insert(TokenFile::new()?),
         };
         let length = file.write(|sink| codec::encode(held, sink))?;
-        self.pace.rest_longer(Duration::from_secs(length / EACH_SECOND));
+        self.debounce.extend(Duration::from_secs(length / EACH_SECOND));
         if !self.stored && self.notifier.is_there() {
             self.notifier.store(NAME, file.as_fd())?;
             self.stored = true;
