@@ -2,7 +2,7 @@
 
 use tokend_proto::{Secret, WorkspaceId};
 
-use super::classify::Asked;
+use super::classify::RequestKind;
 use super::form::Form;
 use super::http::Http;
 use super::request;
@@ -11,7 +11,7 @@ use super::token_response;
 use crate::core::provider::{Failure, TokenResponse};
 use crate::core::settings::{Endpoint, Profile};
 
-const ASKED: Asked = Asked::ClientCredentials;
+const ASKED: RequestKind = RequestKind::ClientCredentials;
 
 /// At the SSO endpoint, which is configured whole.
 pub(super) async fn central(
@@ -35,7 +35,11 @@ pub(super) async fn workspace(
 }
 
 /// Where tokens of a workspace are made, a tenant's as well.
-pub(super) fn workspace_url(asked: Asked, base: &Endpoint, workspace: WorkspaceId) -> Result<reqwest::Url, Failure> {
+pub(super) fn workspace_url(
+    asked: RequestKind,
+    base: &Endpoint,
+    workspace: WorkspaceId,
+) -> Result<reqwest::Url, Failure> {
     request::url(asked, &base.url, format_args!("/authorization/v2/oauth2/{workspace}/token"))
 }
 

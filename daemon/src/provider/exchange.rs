@@ -2,7 +2,7 @@
 
 use tokend_proto::{Secret, WorkspaceId};
 
-use super::classify::Asked;
+use super::classify::RequestKind;
 use super::client_credentials::workspace_url;
 use super::form::Form;
 use super::http::Http;
@@ -11,7 +11,7 @@ use super::token_response;
 use crate::core::provider::{Failure, TokenResponse};
 use crate::core::settings::{Endpoint, Profile};
 
-const ASKED: Asked = Asked::Exchange;
+const ASKED: RequestKind = RequestKind::Exchange;
 
 /// No client authentication is sent: the subject token is enough (the provider's documentation).
 pub(super) async fn token(

@@ -21,7 +21,7 @@ use super::reply::Reply;
 use super::request::Request;
 use super::resolver::Resolver;
 use super::system_store::Roots;
-use super::trust::{Circle, Trust};
+use super::trust::{Trust, TrustGroup};
 use crate::core::provider::{Failure, FailureKind, LOGIN_STEPS};
 use crate::core::settings::{Kind, Profile};
 use crate::core::time::Boot;
@@ -89,14 +89,14 @@ pub(super) struct Http {
     timing: Timing,
     trust: Trust,
     /// With the number of the system's authorities that each was made with.
-    clients: Mutex<HashMap<(Circle, Way), (u64, Client)>>,
+    clients: Mutex<HashMap<(TrustGroup, ConnectMode), (u64, Client)>>,
     /// Connections are kept for further requests.
     keeps: bool,
 }
 
 /// How connections are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Way {
+struct ConnectMode {
     /// To this machine; else through the environment's proxy, if it names one.
     loopback: bool,
     /// A new one each time.
@@ -129,18 +129,20 @@ impl Http {
             let why = "without TLS only 127.0.0.0/8 and [::1] are spoken to";
             return Err(classify::not_sent(asked, FailureKind::Transient, why));
         }
-        let way =
-            Way { loopback: is_loopback(&url), fresh: !self.keeps || matches!(profile.kind, Kind::Classic { .. }) };
-        let circle = self.trust.circle(&profile.name);
-        let roots = self.trust.roots(circle, self.boot()).await.map_err(|why| {
+        let way = ConnectMode {
+            loopback: is_loopback(&url),
+            fresh: !self.keeps || matches!(profile.kind, Kind::Classic { .. }),
+        };
+        let group = self.trust.group(&profile.name);
+        let roots = self.trust.roots(group, self.boot()).await.map_err(|why| {
             let why = format!("the system's certificate store cannot be read: {why}");
             classify::not_sent(asked, FailureKind::Transient, &why)
         })?;
-        let extra = self.trust.authorities(circle).await.map_err(|why| {
+        let extra = self.trust.authorities(group).await.map_err(|why| {
             let why = format!("ca_file {why}; it is read again with each attempt");
             classify::not_sent(asked, FailureKind::Transient, &why)
         })?;
-        let client = self.client(circle, (&roots, &extra), way);
+        let client = self.client(group, (&roots, &extra), way);
         let client = client.map_err(|error| classify::transport(asked, &error, false))?;
         let gate = Gate::default();
         let request = client
@@ -177,23 +179,23 @@ impl Http {
     /// It is made when it is first needed, and when the system trusts others than before.
     fn client(
         &self,
-        circle: Circle,
+        group: TrustGroup,
         (roots, extra): (&Roots, &[CertificateDer<'static>]),
-        way: Way,
+        way: ConnectMode,
     ) -> reqwest::Result<Client> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((number, client)) = clients.get(&(circle, way))
+        if let Some((number, client)) = clients.get(&(group, way))
             && *number == roots.number
         {
             return Ok(client.clone());
         }
-        let client = build(self.trust.tls(circle, roots, extra), self.timing, way)?;
-        clients.insert((circle, way), (roots.number, client.clone()));
+        let client = build(self.trust.tls(group, roots, extra), self.timing, way)?;
+        clients.insert((group, way), (roots.number, client.clone()));
         Ok(client)
     }
 }
 
-fn build(tls: ClientConfig, timing: Timing, way: Way) -> reqwest::Result<Client> {
+fn build(tls: ClientConfig, timing: Timing, way: ConnectMode) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .user_agent(USER_AGENT)
         .tls_backend_preconfigured(tls)

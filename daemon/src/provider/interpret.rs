@@ -9,14 +9,14 @@ use zeroize::Zeroizing;
 
 use super::body::{Body, BodyFault};
 use super::classify;
-use super::classify::{Asked, NoAnswer};
+use super::classify::{RequestKind, TransportError};
 use super::reply::Reply;
 use super::{login, tenants, token_response};
 use crate::core::provider::{Answer, Failure};
 
 /// What the network brought for one request.
 #[derive(Debug, Clone, Copy)]
-pub enum Came<'a> {
+pub enum RawResponse<'a> {
     /// A whole response.
     Response {
         /// HTTP status.
@@ -46,7 +46,7 @@ pub enum Text<'a> {
 
 /// What it means.
 #[derive(Debug)]
-pub enum Meaning {
+pub enum Parsed {
     /// For the core.
     Answer(Answer),
     /// Step 1 of a login succeeded: cookies for step 2.
@@ -62,37 +62,37 @@ pub enum Meaning {
 
 /// Reads an answer. `offset` is how many tenants the pages before held; only a listing asks for it.
 #[must_use]
-pub fn interpret(asked: Asked, offset: u64, came: Came<'_>) -> Meaning {
-    understood(asked, offset, came).unwrap_or_else(|failure| Meaning::Answer(Answer::Failed(failure)))
+pub fn interpret(asked: RequestKind, offset: u64, came: RawResponse<'_>) -> Parsed {
+    understood(asked, offset, came).unwrap_or_else(|failure| Parsed::Answer(Answer::Failed(failure)))
 }
 
-fn understood(asked: Asked, offset: u64, came: Came<'_>) -> Result<Meaning, Failure> {
+fn understood(asked: RequestKind, offset: u64, came: RawResponse<'_>) -> Result<Parsed, Failure> {
     let reply = match came {
-        Came::Response { status, headers, body } => reply(asked, status, headers, body),
-        Came::NoConnection => {
-            return Err(classify::no_answer(asked, &NoAnswer::NotSent("no connection".to_owned())));
+        RawResponse::Response { status, headers, body } => reply(asked, status, headers, body),
+        RawResponse::NoConnection => {
+            return Err(classify::no_answer(asked, &TransportError::NotSent("no connection".to_owned())));
         }
-        Came::TimedOut => return Err(classify::no_answer(asked, &NoAnswer::TimedOut)),
-        Came::Reset => return Err(classify::no_answer(asked, &NoAnswer::Broken)),
+        RawResponse::TimedOut => return Err(classify::no_answer(asked, &TransportError::TimedOut)),
+        RawResponse::Reset => return Err(classify::no_answer(asked, &TransportError::Broken)),
     };
     match asked {
-        Asked::ClientCredentials | Asked::Exchange => {
-            token_response::token(asked, &reply).map(|token| Meaning::Answer(Answer::Token(token)))
+        RequestKind::ClientCredentials | RequestKind::Exchange => {
+            token_response::token(asked, &reply).map(|token| Parsed::Answer(Answer::Token(token)))
         }
-        Asked::Refresh | Asked::LoginCode => {
-            token_response::pair(asked, &reply).map(|pair| Meaning::Answer(Answer::Pair(pair)))
+        RequestKind::Refresh | RequestKind::LoginCode => {
+            token_response::pair(asked, &reply).map(|pair| Parsed::Answer(Answer::Pair(pair)))
         }
-        Asked::ListTenants => tenants::page_of(&reply, offset).map(|page| Meaning::Answer(Answer::Tenants(page))),
-        Asked::LoginUser => login::session(&reply).map(|cookies| Meaning::Session {
+        RequestKind::ListTenants => tenants::page_of(&reply, offset).map(|page| Parsed::Answer(Answer::Tenants(page))),
+        RequestKind::LoginUser => login::session(&reply).map(|cookies| Parsed::Session {
             csrf: Secret::from(cookies.csrf.as_str()),
             session: Secret::from(cookies.session.as_str()),
         }),
-        Asked::LoginCustomer => login::auth_code(&reply).map(Meaning::Code),
+        RequestKind::LoginCustomer => login::auth_code(&reply).map(Parsed::Code),
     }
 }
 
 /// Headers that are none are left out, as an HTTP library would refuse the response for them.
-fn reply(asked: Asked, status: u16, headers: &[(String, String)], body: Text<'_>) -> Reply {
+fn reply(asked: RequestKind, status: u16, headers: &[(String, String)], body: Text<'_>) -> Reply {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -117,35 +117,35 @@ mod tests {
     use super::*;
     use crate::core::provider::FailureKind;
 
-    fn kind(asked: Asked, came: Came<'_>) -> FailureKind {
+    fn kind(asked: RequestKind, came: RawResponse<'_>) -> FailureKind {
         match interpret(asked, 0, came) {
-            Meaning::Answer(Answer::Failed(failure)) => failure.kind,
+            Parsed::Answer(Answer::Failed(failure)) => failure.kind,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn what_was_surely_not_sent_is_transient_and_what_may_have_arrived_is_unknown() {
-        assert_eq!(kind(Asked::Refresh, Came::NoConnection), FailureKind::Transient);
-        assert_eq!(kind(Asked::Refresh, Came::TimedOut), FailureKind::Unknown);
-        assert_eq!(kind(Asked::Refresh, Came::Reset), FailureKind::Unknown);
-        let half = Came::Response { status: 200, headers: &[], body: Text::Cut(b"{") };
-        assert_eq!(kind(Asked::Refresh, half), FailureKind::Unknown);
-        assert_eq!(kind(Asked::LoginUser, Came::Reset), FailureKind::Transient);
+        assert_eq!(kind(RequestKind::Refresh, RawResponse::NoConnection), FailureKind::Transient);
+        assert_eq!(kind(RequestKind::Refresh, RawResponse::TimedOut), FailureKind::Unknown);
+        assert_eq!(kind(RequestKind::Refresh, RawResponse::Reset), FailureKind::Unknown);
+        let half = RawResponse::Response { status: 200, headers: &[], body: Text::Cut(b"{") };
+        assert_eq!(kind(RequestKind::Refresh, half), FailureKind::Unknown);
+        assert_eq!(kind(RequestKind::LoginUser, RawResponse::Reset), FailureKind::Transient);
     }
 
     #[test]
     fn each_step_of_a_login_brings_what_the_next_one_needs() {
         let cookie = |text: &str| ("set-cookie".to_owned(), text.to_owned());
         let headers = [cookie("csrftoken=c1; Path=/"), cookie("session=s1; HttpOnly")];
-        let came = Came::Response { status: 200, headers: &headers, body: Text::Whole(b"{}") };
-        match interpret(Asked::LoginUser, 0, came) {
-            Meaning::Session { csrf, session } => assert_eq!((csrf.expose(), session.expose()), ("c1", "s1")),
+        let came = RawResponse::Response { status: 200, headers: &headers, body: Text::Whole(b"{}") };
+        match interpret(RequestKind::LoginUser, 0, came) {
+            Parsed::Session { csrf, session } => assert_eq!((csrf.expose(), session.expose()), ("c1", "s1")),
             other => panic!("{other:?}"),
         }
-        let came = Came::Response { status: 200, headers: &[], body: Text::Whole(br#"{"auth_code":"a1"}"#) };
-        match interpret(Asked::LoginCustomer, 0, came) {
-            Meaning::Code(code) => assert_eq!(code.expose(), "a1"),
+        let came = RawResponse::Response { status: 200, headers: &[], body: Text::Whole(br#"{"auth_code":"a1"}"#) };
+        match interpret(RequestKind::LoginCustomer, 0, came) {
+            Parsed::Code(code) => assert_eq!(code.expose(), "a1"),
             other => panic!("{other:?}"),
         }
     }

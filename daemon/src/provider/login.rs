@@ -10,7 +10,7 @@ use super::body;
 use super::body::BodyFault;
 use super::charset;
 use super::classify;
-use super::classify::Asked;
+use super::classify::RequestKind;
 use super::form;
 use super::http::Http;
 use super::loose;
@@ -40,20 +40,20 @@ pub(super) async fn token(
 ) -> Result<PairResponse, Failure> {
     let began = http.boot();
     let session = sign_in(http, profile, gateway, login, password).await?;
-    pause(http, Asked::LoginCustomer, began).await?;
+    pause(http, RequestKind::LoginCustomer, began).await?;
     let code = authorize(http, profile, gateway, login, &session).await?;
-    pause(http, Asked::LoginCode, began).await?;
+    pause(http, RequestKind::LoginCode, began).await?;
     let fields = [
         ("client_id", profile.client_id.as_str()),
         ("client_secret", secret.expose()),
         ("grant_type", "authorization_code"),
         ("code", code.expose()),
     ];
-    refresh::token_pair(http, profile, Asked::LoginCode, (gateway, style), &fields).await
+    refresh::token_pair(http, profile, RequestKind::LoginCode, (gateway, style), &fields).await
 }
 
 /// Before the next step. A machine that slept has let too much time pass: timers stop in suspend, boot time does not.
-async fn pause(http: &Http, next: Asked, began: Boot) -> Result<(), Failure> {
+async fn pause(http: &Http, next: RequestKind, began: Boot) -> Result<(), Failure> {
     tokio::time::sleep(http.timing().login_pause).await;
     let passed = http.boot().since(began);
     if passed <= http.timing().login_steps {
@@ -77,7 +77,7 @@ async fn sign_in(
     login: &Login,
     password: &Secret,
 ) -> Result<Session, Failure> {
-    const ASKED: Asked = Asked::LoginUser;
+    const ASKED: RequestKind = RequestKind::LoginUser;
     let mut url = request::url(ASKED, &gateway.url, format_args!("/oauth2/authorize/central/api/login"))?;
     url.query_pairs_mut().append_pair("client_id", &profile.client_id);
     let body = form::json_object(&[("username", &login.username), ("password", password.expose())]);
@@ -86,7 +86,7 @@ async fn sign_in(
 
 /// What the answer to step 1 brings. All of that is in the headers: the body may be as it likes.
 pub(super) fn session(reply: &Reply) -> Result<Session, Failure> {
-    const ASKED: Asked = Asked::LoginUser;
+    const ASKED: RequestKind = RequestKind::LoginUser;
     if !reply.status.is_success() {
         return Err(classify::refusal(ASKED, reply));
     }
@@ -109,7 +109,7 @@ async fn authorize(
     login: &Login,
     session: &Session,
 ) -> Result<Secret, Failure> {
-    const ASKED: Asked = Asked::LoginCustomer;
+    const ASKED: RequestKind = RequestKind::LoginCustomer;
     let mut url: Url = request::url(ASKED, &gateway.url, format_args!("/oauth2/authorize/central/api"))?;
     url.query_pairs_mut()
         .append_pair("client_id", &profile.client_id)
@@ -124,7 +124,7 @@ async fn authorize(
 
 /// What the answer to step 2 brings.
 pub(super) fn auth_code(reply: &Reply) -> Result<Secret, Failure> {
-    const ASKED: Asked = Asked::LoginCustomer;
+    const ASKED: RequestKind = RequestKind::LoginCustomer;
     let text = charset::utf8(classify::success(ASKED, reply)?);
     code(&text).map_err(|fault| {
         let refused = classify::error_in_success(ASKED, reply, &text);

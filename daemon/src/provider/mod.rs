@@ -30,9 +30,9 @@ use tokend_proto::{ProfileName, Secret};
 use crate::config::CaFile;
 use crate::core::provider::{Answer, Failure, FailureKind, Grant};
 use crate::core::settings::{Kind, Profile};
-pub use crate::provider::classify::Asked;
+pub use crate::provider::classify::RequestKind;
 use crate::provider::http::{Http, Timing};
-pub use crate::provider::interpret::{Came, Meaning, Text, interpret};
+pub use crate::provider::interpret::{Parsed, RawResponse, Text, interpret};
 pub use crate::provider::resolver::MAX_LOOK_UPS;
 use crate::provider::trust::Trust;
 
@@ -82,11 +82,11 @@ impl Provider {
         let http = &self.http;
         match (grant, &profile.kind) {
             (Grant::ClientCredentials { .. }, Kind::Central { token_endpoint }) => {
-                let secret = client_secret(Asked::ClientCredentials, secrets)?;
+                let secret = client_secret(RequestKind::ClientCredentials, secrets)?;
                 client_credentials::central(http, profile, token_endpoint, secret).await.map(Answer::Token)
             }
             (Grant::ClientCredentials { .. }, Kind::Glp { base_url, workspace, .. }) => {
-                let secret = client_secret(Asked::ClientCredentials, secrets)?;
+                let secret = client_secret(RequestKind::ClientCredentials, secrets)?;
                 client_credentials::workspace(http, profile, base_url, *workspace, secret).await.map(Answer::Token)
             }
             (Grant::Exchange { tenant, subject }, Kind::Glp { base_url, .. }) => {
@@ -96,12 +96,12 @@ impl Provider {
                 tenants::page(http, profile, base_url, token, *offset).await.map(Answer::Tenants)
             }
             (Grant::Refresh { refresh_token, .. }, Kind::Classic { gateway, param_style, .. }) => {
-                let secret = client_secret(Asked::Refresh, secrets)?;
+                let secret = client_secret(RequestKind::Refresh, secrets)?;
                 refresh::token(http, profile, (gateway, *param_style), secret, refresh_token).await.map(Answer::Pair)
             }
             (Grant::Login { .. }, Kind::Classic { gateway, param_style, login: Some(login), .. }) => {
-                let secret = client_secret(Asked::LoginUser, secrets)?;
-                let password = available(Asked::LoginUser, secrets.password, "the password could not be read")?;
+                let secret = client_secret(RequestKind::LoginUser, secrets)?;
+                let password = available(RequestKind::LoginUser, secrets.password, "the password could not be read")?;
                 login::token(http, profile, (gateway, *param_style), login, secret, password).await.map(Answer::Pair)
             }
             (grant, _) => Err(not_of_this_kind(grant)),
@@ -109,22 +109,22 @@ impl Provider {
     }
 }
 
-fn client_secret(asked: Asked, secrets: ResolvedSecrets<'_>) -> Result<&Secret, Failure> {
+fn client_secret(asked: RequestKind, secrets: ResolvedSecrets<'_>) -> Result<&Secret, Failure> {
     available(asked, secrets.client_secret, "the client secret could not be read")
 }
 
-fn available<'a>(asked: Asked, secret: Option<&'a Secret>, missing: &str) -> Result<&'a Secret, Failure> {
+fn available<'a>(asked: RequestKind, secret: Option<&'a Secret>, missing: &str) -> Result<&'a Secret, Failure> {
     secret.ok_or_else(|| classify::not_sent(asked, FailureKind::SecretUnavailable, missing))
 }
 
 /// Only a mistake of ours, or a reload that changed a profile's kind under a request, gets here.
 fn not_of_this_kind(grant: &Grant) -> Failure {
     let asked = match grant {
-        Grant::ClientCredentials { .. } => Asked::ClientCredentials,
-        Grant::Exchange { .. } => Asked::Exchange,
-        Grant::ListTenants { .. } => Asked::ListTenants,
-        Grant::Refresh { .. } => Asked::Refresh,
-        Grant::Login { .. } => Asked::LoginUser,
+        Grant::ClientCredentials { .. } => RequestKind::ClientCredentials,
+        Grant::Exchange { .. } => RequestKind::Exchange,
+        Grant::ListTenants { .. } => RequestKind::ListTenants,
+        Grant::Refresh { .. } => RequestKind::Refresh,
+        Grant::Login { .. } => RequestKind::LoginUser,
     };
     classify::not_sent(asked, FailureKind::Transient, "the profile is of a kind that has no such request")
 }

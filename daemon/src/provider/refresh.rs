@@ -3,7 +3,7 @@
 
 use tokend_proto::Secret;
 
-use super::classify::Asked;
+use super::classify::RequestKind;
 use super::form;
 use super::form::Form;
 use super::http::Http;
@@ -28,7 +28,7 @@ pub(super) async fn token(
         ("grant_type", "refresh_token"),
         ("refresh_token", refresh_token.expose()),
     ];
-    token_pair(http, profile, Asked::Refresh, (gateway, style), &fields).await
+    token_pair(http, profile, RequestKind::Refresh, (gateway, style), &fields).await
 }
 
 /// The parameters go into the body, or into the URL for a gateway that insists: there they are in the logs of every
@@ -36,7 +36,7 @@ pub(super) async fn token(
 pub(super) async fn token_pair(
     http: &Http,
     profile: &Profile,
-    asked: Asked,
+    asked: RequestKind,
     (gateway, style): (&Endpoint, ParamStyle),
     fields: &[(&str, &str)],
 ) -> Result<PairResponse, Failure> {

@@ -6,13 +6,13 @@ use reqwest::{Method, Url};
 use zeroize::Zeroizing;
 
 use super::classify;
-use super::classify::Asked;
+use super::classify::RequestKind;
 use super::form::Form;
 use crate::core::provider::{Failure, FailureKind};
 
 /// One request.
 pub(super) struct Request {
-    pub(super) asked: Asked,
+    pub(super) asked: RequestKind,
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
@@ -20,11 +20,11 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn post(asked: Asked, url: Url) -> Self {
+    pub(super) fn post(asked: RequestKind, url: Url) -> Self {
         Self { asked, method: Method::POST, url, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
-    pub(super) fn get(asked: Asked, url: Url) -> Self {
+    pub(super) fn get(asked: RequestKind, url: Url) -> Self {
         Self { asked, method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
@@ -63,7 +63,7 @@ impl Request {
 }
 
 /// An endpoint's URL with a path and a query put to it.
-pub(super) fn url(asked: Asked, base: &str, path: std::fmt::Arguments<'_>) -> Result<Url, Failure> {
+pub(super) fn url(asked: RequestKind, base: &str, path: std::fmt::Arguments<'_>) -> Result<Url, Failure> {
     Url::parse(&format!("{base}{path}"))
         .map_err(|_| classify::not_sent(asked, FailureKind::Transient, "the configured URL is not one"))
 }

@@ -9,7 +9,7 @@ use super::body;
 use super::body::BodyFault;
 use super::charset;
 use super::classify;
-use super::classify::Asked;
+use super::classify::RequestKind;
 use super::http::Http;
 use super::reply::Reply;
 use super::request;
@@ -17,7 +17,7 @@ use super::request::Request;
 use crate::core::provider::{Failure, TenantPage};
 use crate::core::settings::{Endpoint, Profile};
 
-const ASKED: Asked = Asked::ListTenants;
+const ASKED: RequestKind = RequestKind::ListTenants;
 
 /// The provider's limit.
 const PAGE: u64 = 300;

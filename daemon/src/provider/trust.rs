@@ -20,17 +20,17 @@ const SESSIONS: usize = 8;
 /// Trust anchors by profile. The system's are read when first needed, so that making this costs no time, and again at a
 /// reload.
 pub(super) struct Trust {
-    circles: HashMap<ProfileName, Circle>,
-    /// By circle: the first adds nothing to the system's.
+    groups: HashMap<ProfileName, TrustGroup>,
+    /// By group: the first adds nothing to the system's.
     all: Vec<Trusted>,
     system: Arc<SystemStore>,
 }
 
 /// Profiles that trust the same authorities: what is made for one of them serves all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(super) struct Circle(usize);
+pub(super) struct TrustGroup(usize);
 
-/// The authorities of a circle beside the system's; the parts of the configuration are shared by all clients made of it.
+/// The authorities of a group beside the system's; the parts of the configuration are shared by all clients made of it.
 #[derive(Default)]
 struct Trusted {
     extra: Option<CaFile>,
@@ -44,38 +44,38 @@ impl Trust {
     pub(super) fn new(extra: impl IntoIterator<Item = (ProfileName, CaFile)>) -> Self {
         let system = SystemStore::of_this_process();
         system.read_again();
-        let mut trust = Self { circles: HashMap::new(), all: vec![Trusted::default()], system };
+        let mut trust = Self { groups: HashMap::new(), all: vec![Trusted::default()], system };
         for (profile, extra) in extra {
             let extra = Some(extra);
             let known = trust.all.iter().position(|trusted| trusted.extra == extra);
-            let circle = known.unwrap_or_else(|| {
+            let group = known.unwrap_or_else(|| {
                 trust.all.push(Trusted { extra, ..Trusted::default() });
                 trust.all.len() - 1
             });
-            trust.circles.insert(profile, Circle(circle));
+            trust.groups.insert(profile, TrustGroup(group));
         }
         trust
     }
 
     /// Whom this profile trusts.
-    pub(super) fn circle(&self, profile: &ProfileName) -> Circle {
-        self.circles.get(profile).copied().unwrap_or_default()
+    pub(super) fn group(&self, profile: &ProfileName) -> TrustGroup {
+        self.groups.get(profile).copied().unwrap_or_default()
     }
 
-    /// The system's authorities, for [`Trust::tls`]. Where they cannot be had, a circle with authorities of its own has
+    /// The system's authorities, for [`Trust::tls`]. Where they cannot be had, a group with authorities of its own has
     /// those.
-    pub(super) async fn roots(&self, circle: Circle, now: Boot) -> Result<Roots, Undone> {
+    pub(super) async fn roots(&self, group: TrustGroup, now: Boot) -> Result<Roots, Undone> {
         match self.system.roots(now).await {
-            Err(_) if self.all[circle.0].extra.is_some() => {
+            Err(_) if self.all[group.0].extra.is_some() => {
                 Ok(Roots { store: Arc::new(RootCertStore::empty()), number: 0 })
             }
             result => result,
         }
     }
 
-    /// The authorities of this circle beside the system's, read from their file until that has worked once.
-    pub(super) async fn authorities(&self, circle: Circle) -> Result<Arc<[CertificateDer<'static>]>, String> {
-        let Trusted { extra, read, .. } = &self.all[circle.0];
+    /// The authorities of this group beside the system's, read from their file until that has worked once.
+    pub(super) async fn authorities(&self, group: TrustGroup) -> Result<Arc<[CertificateDer<'static>]>, String> {
+        let Trusted { extra, read, .. } = &self.all[group.0];
         let Some(file) = extra else { return Ok(Arc::default()) };
         if let Some(read) = read.get() {
             return Ok(Arc::clone(read));
@@ -89,9 +89,9 @@ impl Trust {
         self.system.doubt();
     }
 
-    /// How to speak TLS in this circle.
-    pub(super) fn tls(&self, circle: Circle, system: &Roots, extra: &[CertificateDer<'static>]) -> ClientConfig {
-        let Trusted { tls, .. } = &self.all[circle.0];
+    /// How to speak TLS in this group.
+    pub(super) fn tls(&self, group: TrustGroup, system: &Roots, extra: &[CertificateDer<'static>]) -> ClientConfig {
+        let Trusted { tls, .. } = &self.all[group.0];
         let mut made = tls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((number, tls)) = &*made
             && *number == system.number
@@ -129,7 +129,7 @@ mod tests {
         let name = |name: &str| name.parse::<ProfileName>().unwrap();
         let named = [("a", "/one.pem"), ("b", "/two.pem"), ("c", "/one.pem")];
         let trust = Trust::new(named.map(|(profile, path)| (name(profile), CaFile::at(path.as_ref()))));
-        let [a, b, c, none, nobody] = ["a", "b", "c", "none", "nobody"].map(|profile| trust.circle(&name(profile)));
+        let [a, b, c, none, nobody] = ["a", "b", "c", "none", "nobody"].map(|profile| trust.group(&name(profile)));
         assert_eq!(a, c);
         assert_eq!(none, nobody);
         assert!(a != b && a != none && b != none);

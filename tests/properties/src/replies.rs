@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokend::core::provider::Answer;
-use tokend::provider::{Asked, Came, Meaning, Text, interpret};
+use tokend::provider::{Parsed, RawResponse, RequestKind, Text, interpret};
 use tokend_client::{Client, Error, ProtocolError, TokenOptions};
 use tokend_proto::codec::{DecodeError, decode_reply, encode_reply};
 use tokend_proto::limits::MAX_FRAME;
@@ -301,6 +301,6 @@ fn refused(expected: Outcome, result: Result<String, Error>) {
 fn is_passed_on(token: &Token) -> bool {
     let body = serde_json::json!({"access_token": token.access_token.expose(), "token_type": token.token_type});
     let body = body.to_string();
-    let came = Came::Response { status: 200, headers: &[], body: Text::Whole(body.as_bytes()) };
-    matches!(interpret(Asked::ClientCredentials, 0, came), Meaning::Answer(Answer::Token(_)))
+    let came = RawResponse::Response { status: 200, headers: &[], body: Text::Whole(body.as_bytes()) };
+    matches!(interpret(RequestKind::ClientCredentials, 0, came), Parsed::Answer(Answer::Token(_)))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tokend::core::provider::{Answer, TenantPage};
-use tokend::provider::{Asked, Meaning, interpret};
+use tokend::provider::{Parsed, RequestKind, interpret};
 use tokend_proto::{TenantRef, WorkspaceId};
 
 use super::token_responses::{Response, failed};
@@ -18,9 +18,9 @@ const FULL: u64 = 300;
 pub fn tenants(data: &[u8]) {
     let response = Response::of(data);
     for offset in [0, data.len() as u64, u64::MAX] {
-        match interpret(Asked::ListTenants, offset, response.came()) {
-            Meaning::Answer(Answer::Failed(failure)) => failed(Asked::ListTenants, response.status, &failure),
-            Meaning::Answer(Answer::Tenants(page)) => {
+        match interpret(RequestKind::ListTenants, offset, response.came()) {
+            Parsed::Answer(Answer::Failed(failure)) => failed(RequestKind::ListTenants, response.status, &failure),
+            Parsed::Answer(Answer::Tenants(page)) => {
                 assert!((200..300).contains(&response.status), "a page with status {}", response.status);
                 page_is_that_of(&response, offset, &page);
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokend::core::provider::{Answer, Failure, FailureKind, PairResponse, RefreshToken, TokenResponse};
-use tokend::provider::{Asked, Came, Meaning, Text, interpret};
+use tokend::provider::{Parsed, RawResponse, RequestKind, Text, interpret};
 use tokend_proto::codec::encode_reply;
 use tokend_proto::{Fingerprint, Flags, Reply, Secret, Stamp, Token, limits};
 
@@ -28,80 +28,80 @@ const SECRET: &str = "s3cret";
 pub fn token_responses(data: &[u8]) {
     let response = Response::of(data);
     let Response { asked, status, .. } = response;
-    if asked == Asked::ListTenants {
+    if asked == RequestKind::ListTenants {
         return;
     }
     let whole = interpret(asked, 0, response.came());
     match &whole {
-        Meaning::Answer(Answer::Failed(failure)) => {
+        Parsed::Answer(Answer::Failed(failure)) => {
             failed(asked, status, failure);
             let brought =
                 (200..300).contains(&status) && response.json().is_some_and(|json| refresh_token(&json).is_some());
             assert!(!brought || !spends(asked), "a refresh token is thrown away: {failure:?}");
         }
-        Meaning::Answer(Answer::Token(token)) => {
+        Parsed::Answer(Answer::Token(token)) => {
             assert!((200..300).contains(&status), "a token with status {status}");
             token_is_that_of(response.json().as_ref(), token);
         }
-        Meaning::Answer(Answer::Pair(pair)) => {
+        Parsed::Answer(Answer::Pair(pair)) => {
             assert!((200..300).contains(&status), "a pair with status {status}");
             pair_is_that_of(response.json().as_ref(), asked, pair);
         }
-        Meaning::Answer(Answer::Tenants(_)) => panic!("{asked} brought tenants"),
-        Meaning::Session { csrf, session } => {
-            assert_eq!(asked, Asked::LoginUser);
+        Parsed::Answer(Answer::Tenants(_)) => panic!("{asked} brought tenants"),
+        Parsed::Session { csrf, session } => {
+            assert_eq!(asked, RequestKind::LoginUser);
             assert!((200..300).contains(&status), "a session with status {status}");
             for cookie in [csrf, session] {
                 fits_into_a_header(cookie.expose());
             }
         }
-        Meaning::Code(code) => {
-            assert_eq!(asked, Asked::LoginCustomer);
+        Parsed::Code(code) => {
+            assert_eq!(asked, RequestKind::LoginCustomer);
             assert!((200..300).contains(&status), "a code with status {status}");
             assert!(!code.is_empty());
         }
     }
     cut_off(&response, &whole);
-    for came in [Came::NoConnection, Came::TimedOut, Came::Reset] {
+    for came in [RawResponse::NoConnection, RawResponse::TimedOut, RawResponse::Reset] {
         match interpret(asked, 0, came) {
-            Meaning::Answer(Answer::Failed(failure)) => failed(asked, 0, &failure),
+            Parsed::Answer(Answer::Failed(failure)) => failed(asked, 0, &failure),
             other => panic!("{other:?} without an answer"),
         }
     }
 }
 
 /// The same body without a mark at its end: it brings the same or nothing, and no verdict. Half of it brings no pair.
-fn cut_off(response: &Response<'_>, whole: &Meaning) {
+fn cut_off(response: &Response<'_>, whole: &Parsed) {
     let Response { asked, status, body, .. } = *response;
     match interpret(asked, 0, response.came_as(Text::Cut(body))) {
-        Meaning::Answer(Answer::Failed(failure)) => {
+        Parsed::Answer(Answer::Failed(failure)) => {
             failed(asked, status, &failure);
             let open = matches!(failure.kind, FailureKind::Transient | FailureKind::Unknown | FailureKind::RateLimited);
             assert!(open, "a verdict from an answer that broke off: {failure:?}");
         }
-        Meaning::Answer(Answer::Pair(cut)) => {
+        Parsed::Answer(Answer::Pair(cut)) => {
             assert!(status == 200 && spends(asked), "{asked}, HTTP {status}");
-            let Meaning::Answer(Answer::Pair(whole)) = whole else { panic!("{cut:?} only where it is cut off") };
+            let Parsed::Answer(Answer::Pair(whole)) = whole else { panic!("{cut:?} only where it is cut off") };
             assert_eq!(cut.refresh_token, whole.refresh_token);
             assert_eq!(cut.access, whole.access);
         }
-        Meaning::Session { .. } => assert_eq!(asked, Asked::LoginUser, "all of it is in the headers"),
+        Parsed::Session { .. } => assert_eq!(asked, RequestKind::LoginUser, "all of it is in the headers"),
         other => panic!("{other:?} from an answer that broke off"),
     }
     if response.json().is_some() {
         let text = body.trim_ascii();
         let half = interpret(asked, 0, response.came_as(Text::Cut(&text[..text.len() / 2])));
-        assert!(!matches!(half, Meaning::Answer(Answer::Pair(_))), "half an answer brought {half:?}");
+        assert!(!matches!(half, Parsed::Answer(Answer::Pair(_))), "half an answer brought {half:?}");
     }
 }
 
-fn spends(asked: Asked) -> bool {
-    matches!(asked, Asked::Refresh | Asked::LoginCode)
+fn spends(asked: RequestKind) -> bool {
+    matches!(asked, RequestKind::Refresh | RequestKind::LoginCode)
 }
 
 /// An answer as the input has it.
 pub(super) struct Response<'a> {
-    pub(super) asked: Asked,
+    pub(super) asked: RequestKind,
     pub(super) status: u16,
     headers: Vec<(String, String)>,
     pub(super) body: &'a [u8],
@@ -109,14 +109,14 @@ pub(super) struct Response<'a> {
 
 impl<'a> Response<'a> {
     pub(super) fn of(data: &'a [u8]) -> Self {
-        const ALL: [(&str, Asked); 7] = [
-            ("client_credentials", Asked::ClientCredentials),
-            ("exchange", Asked::Exchange),
-            ("list_tenants", Asked::ListTenants),
-            ("refresh", Asked::Refresh),
-            ("login_user", Asked::LoginUser),
-            ("login_customer", Asked::LoginCustomer),
-            ("login_code", Asked::LoginCode),
+        const ALL: [(&str, RequestKind); 7] = [
+            ("client_credentials", RequestKind::ClientCredentials),
+            ("exchange", RequestKind::Exchange),
+            ("list_tenants", RequestKind::ListTenants),
+            ("refresh", RequestKind::Refresh),
+            ("login_user", RequestKind::LoginUser),
+            ("login_customer", RequestKind::LoginCustomer),
+            ("login_code", RequestKind::LoginCode),
         ];
         let (head, body) = match data.windows(2).position(|two| two == b"\n\n") {
             Some(end) => (&data[..end], &data[end + 2..]),
@@ -135,12 +135,12 @@ impl<'a> Response<'a> {
         }
     }
 
-    pub(super) fn came(&self) -> Came<'_> {
+    pub(super) fn came(&self) -> RawResponse<'_> {
         self.came_as(Text::Whole(self.body))
     }
 
-    fn came_as<'b>(&'b self, body: Text<'b>) -> Came<'b> {
-        Came::Response { status: self.status, headers: &self.headers, body }
+    fn came_as<'b>(&'b self, body: Text<'b>) -> RawResponse<'b> {
+        RawResponse::Response { status: self.status, headers: &self.headers, body }
     }
 
     /// The body, read in another and stricter way. `None` where that cannot read it, or where it is not what is read: it
@@ -160,7 +160,7 @@ fn refresh_token(json: &Value) -> Option<&str> {
     (fits && !is_word_for_nothing).then_some(text)
 }
 
-fn pair_is_that_of(json: Option<&Value>, asked: Asked, pair: &PairResponse) {
+fn pair_is_that_of(json: Option<&Value>, asked: RequestKind, pair: &PairResponse) {
     assert!(spends(asked), "{asked}");
     if let Some(access) = &pair.access {
         token_is_that_of(json, access);
@@ -209,23 +209,23 @@ fn fits_into_a_header(text: &str) {
 }
 
 /// What is said of a failure, and what it may lead to. `status` is 0 where there was no answer.
-pub(super) fn failed(asked: Asked, status: u16, failure: &Failure) {
+pub(super) fn failed(asked: RequestKind, status: u16, failure: &Failure) {
     let Failure { kind, retry_after, message } = failure;
     // A success may hold an error, which counts as it would with a 400.
     let refused = matches!(status, 200..=299 | 400 | 401 | 403);
     let may_be = match kind {
         FailureKind::RateLimited => status == 429,
-        FailureKind::InvalidClient => refused && !matches!(asked, Asked::Exchange | Asked::ListTenants),
-        FailureKind::InvalidGrant => refused && asked == Asked::Refresh,
-        FailureKind::InvalidToken => refused && matches!(asked, Asked::Exchange | Asked::ListTenants),
+        FailureKind::InvalidClient => refused && !matches!(asked, RequestKind::Exchange | RequestKind::ListTenants),
+        FailureKind::InvalidGrant => refused && asked == RequestKind::Refresh,
+        FailureKind::InvalidToken => refused && matches!(asked, RequestKind::Exchange | RequestKind::ListTenants),
         FailureKind::Unreadable => matches!(status, 401 | 403),
-        FailureKind::LoginRefused => refused && asked == Asked::LoginUser,
+        FailureKind::LoginRefused => refused && asked == RequestKind::LoginUser,
         // It may have been acted on, so it must not count as not sent.
         FailureKind::Transient if spends(asked) => {
             matches!(status, 0 | 200..=299 | 301 | 302 | 307 | 308 | 400..=499) && !matches!(status, 408 | 499)
         }
         FailureKind::Transient => {
-            let mints_nothing = matches!(asked, Asked::LoginUser | Asked::LoginCustomer);
+            let mints_nothing = matches!(asked, RequestKind::LoginUser | RequestKind::LoginCustomer);
             mints_nothing || !matches!(status, 500 | 502 | 504)
         }
         FailureKind::Unknown if spends(asked) => !matches!(status, 400..=407 | 415 | 429),

@@ -7,7 +7,7 @@ use tokend::core::provider::{
     Answer, Failure, FailureKind, Grant, LOGIN_STEPS, ProviderRequest, RefreshToken, TokenResponse,
 };
 use tokend::core::settings::Kind;
-use tokend::provider::Meaning;
+use tokend::provider::Parsed;
 use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName};
 
 use super::daemon::Open;
@@ -176,9 +176,9 @@ impl Simulation {
         let Some(flight) = self.network.flights.get_mut(&id) else { return };
         let (grant, step) = (&flight.request.grant, &flight.step);
         let next = match wire::meaning(grant, step, arrived) {
-            Meaning::Session { csrf, session } => Step::Customer { csrf, session },
-            Meaning::Code(code) => Step::Code(code),
-            Meaning::Answer(answer) => {
+            Parsed::Session { csrf, session } => Step::Customer { csrf, session },
+            Parsed::Code(code) => Step::Code(code),
+            Parsed::Answer(answer) => {
                 let asked = wire::asked_to_wait(arrived);
                 self.judge_delivery(id, &answer);
                 return self.answer(id, answer, asked);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokend::core::provider::Grant;
 use tokend::core::settings::{Kind, Profile};
-use tokend::provider::{Asked, Came, Meaning, Text, interpret};
+use tokend::provider::{Parsed, RawResponse, RequestKind, Text, interpret};
 use tokend_proto::Secret;
 
 use sandbox::{Ending, Outcome, Request, Response, Unended};
@@ -71,33 +71,35 @@ pub(super) fn first_step(grant: &Grant) -> Step {
     }
 }
 
-pub(super) fn asked(grant: &Grant, step: &Step) -> Asked {
+pub(super) fn asked(grant: &Grant, step: &Step) -> RequestKind {
     match (grant, step) {
-        (Grant::ClientCredentials { .. }, _) => Asked::ClientCredentials,
-        (Grant::Exchange { .. }, _) => Asked::Exchange,
-        (Grant::ListTenants { .. }, _) => Asked::ListTenants,
-        (Grant::Refresh { .. }, _) => Asked::Refresh,
-        (Grant::Login { .. }, Step::Code(_)) => Asked::LoginCode,
-        (Grant::Login { .. }, Step::Customer { .. }) => Asked::LoginCustomer,
-        (Grant::Login { .. }, _) => Asked::LoginUser,
+        (Grant::ClientCredentials { .. }, _) => RequestKind::ClientCredentials,
+        (Grant::Exchange { .. }, _) => RequestKind::Exchange,
+        (Grant::ListTenants { .. }, _) => RequestKind::ListTenants,
+        (Grant::Refresh { .. }, _) => RequestKind::Refresh,
+        (Grant::Login { .. }, Step::Code(_)) => RequestKind::LoginCode,
+        (Grant::Login { .. }, Step::Customer { .. }) => RequestKind::LoginCustomer,
+        (Grant::Login { .. }, _) => RequestKind::LoginUser,
     }
 }
 
 /// What an answer means; for a step of a login that is not the last, the next one.
-pub(super) fn meaning(grant: &Grant, step: &Step, arrived: &Arrived) -> Meaning {
+pub(super) fn meaning(grant: &Grant, step: &Step, arrived: &Arrived) -> Parsed {
     let offset = match grant {
         Grant::ListTenants { offset, .. } => *offset,
         _ => 0,
     };
     let came = match arrived {
-        Arrived::Response(r) => Came::Response { status: r.status, headers: &r.headers, body: Text::Whole(&r.body) },
+        Arrived::Response(r) => {
+            RawResponse::Response { status: r.status, headers: &r.headers, body: Text::Whole(&r.body) }
+        }
         Arrived::Cut(r, kept, _) => {
             let body = Text::Cut(r.body.get(..*kept).unwrap_or(&r.body));
-            Came::Response { status: r.status, headers: &r.headers, body }
+            RawResponse::Response { status: r.status, headers: &r.headers, body }
         }
-        Arrived::NoConnection => Came::NoConnection,
-        Arrived::TimedOut => Came::TimedOut,
-        Arrived::Reset => Came::Reset,
+        Arrived::NoConnection => RawResponse::NoConnection,
+        Arrived::TimedOut => RawResponse::TimedOut,
+        Arrived::Reset => RawResponse::Reset,
     };
     interpret(asked(grant, step), offset, came)
 }

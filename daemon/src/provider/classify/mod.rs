@@ -11,8 +11,8 @@ use std::fmt;
 use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
 
-use self::oauth::Told;
-pub(super) use self::transport::{NoAnswer, is_of_unknown_authority, no_answer, out_of_time, transport};
+use self::oauth::ErrorBody;
+pub(super) use self::transport::{TransportError, is_of_unknown_authority, no_answer, out_of_time, transport};
 use super::body;
 use super::body::BodyFault;
 use super::charset;
@@ -22,7 +22,7 @@ use crate::core::settings::ParamStyle;
 
 /// What was asked: the same answer means different things to different questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum RequestKind {
     /// A token for client credentials.
     ClientCredentials,
     /// A tenant's token for the workspace's.
@@ -39,7 +39,7 @@ pub enum Asked {
     LoginCode,
 }
 
-impl Asked {
+impl RequestKind {
     /// Whether something is used up by being acted on: a refresh token, or a code and with it a login of the quota.
     fn spends(self) -> bool {
         matches!(self, Self::Refresh | Self::LoginCode)
@@ -66,7 +66,7 @@ impl Asked {
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for RequestKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ClientCredentials => "the token request",
@@ -82,7 +82,7 @@ impl fmt::Display for Asked {
 
 /// The body of a success, or what the answer means if it is none. Where the request has spent something, a body that broke
 /// off is given too (see [`Reply`]): it may hold all that matters.
-pub(super) fn success(asked: Asked, reply: &Reply) -> Result<&[u8], Failure> {
+pub(super) fn success(asked: RequestKind, reply: &Reply) -> Result<&[u8], Failure> {
     match reply.body.end {
         _ if !reply.status.is_success() => Err(refusal(asked, reply)),
         Err(fault) if !asked.spends() || reply.status != StatusCode::OK => Err(unreadable(asked, reply, fault)),
@@ -91,34 +91,34 @@ pub(super) fn success(asked: Asked, reply: &Reply) -> Result<&[u8], Failure> {
 }
 
 /// A success that is of no use.
-pub(super) fn unreadable(asked: Asked, reply: &Reply, fault: BodyFault) -> Failure {
+pub(super) fn unreadable(asked: RequestKind, reply: &Reply, fault: BodyFault) -> Failure {
     let message = format!("{asked}: the answer (HTTP {}) {fault}", reply.status.as_u16());
     Failure { kind: asked.unknown(), retry_after: wait::retry_after(&reply.headers), message }
 }
 
 /// A success whose JSON says that it is none: what it would mean with a 400. `None`: it says no such thing.
-pub(super) fn error_in_success(asked: Asked, reply: &Reply, text: &[u8]) -> Option<Failure> {
-    let told = Told::from_text(text);
+pub(super) fn error_in_success(asked: RequestKind, reply: &Reply, text: &[u8]) -> Option<Failure> {
+    let told = ErrorBody::from_text(text);
     let is_error = reply.body.end.is_ok() && told.is_error();
     is_error.then(|| failure(asked, reply, StatusCode::BAD_REQUEST, &told, false))
 }
 
 /// Nothing was sent, for a reason that lies here.
-pub(super) fn not_sent(asked: Asked, kind: FailureKind, why: &str) -> Failure {
+pub(super) fn not_sent(asked: RequestKind, kind: FailureKind, why: &str) -> Failure {
     Failure { kind, retry_after: None, message: format!("{asked} was not sent: {why}") }
 }
 
 /// Any other answer than a success.
-pub(super) fn refusal(asked: Asked, reply: &Reply) -> Failure {
+pub(super) fn refusal(asked: RequestKind, reply: &Reply) -> Failure {
     // What broke off could have gone on in other words.
     let text = charset::utf8(reply.body.whole().unwrap_or_default());
-    let told = Told::from_text(&text);
+    let told = ErrorBody::from_text(&text);
     let is_html = body::is_html(&text) || reply.headers.get(CONTENT_TYPE).is_some_and(oauth::is_html_type);
     failure(asked, reply, reply.status, &told, is_html)
 }
 
 /// `status` is what the answer counts as.
-fn failure(asked: Asked, reply: &Reply, status: StatusCode, told: &Told, is_html: bool) -> Failure {
+fn failure(asked: RequestKind, reply: &Reply, status: StatusCode, told: &ErrorBody, is_html: bool) -> Failure {
     let (kind, meaning) = match reply.body.end {
         Err(_) if is_refusal(status) => (FailureKind::Transient, "refused, and the reason broke off"),
         _ => meaning(asked, status, told, is_html, reply.style),
@@ -136,9 +136,9 @@ fn failure(asked: Asked, reply: &Reply, status: StatusCode, told: &Told, is_html
 }
 
 fn meaning(
-    asked: Asked,
+    asked: RequestKind,
     status: StatusCode,
-    told: &Told,
+    told: &ErrorBody,
     is_html: bool,
     style: Option<ParamStyle>,
 ) -> (FailureKind, &'static str) {
@@ -191,9 +191,9 @@ fn other_style(style: Option<ParamStyle>) -> &'static str {
 
 /// 400, 401 and 403: the provider understood, and does not want to.
 fn refused(
-    asked: Asked,
+    asked: RequestKind,
     status: StatusCode,
-    told: &Told,
+    told: &ErrorBody,
     is_html: bool,
     style: Option<ParamStyle>,
 ) -> (FailureKind, &'static str) {
@@ -202,28 +202,29 @@ fn refused(
     match (asked, told.code()) {
         // An expired subject token appears to answer `invalid_client`, as no client is authenticated there
         // (the provider's documentation, tenants of an MSP workspace).
-        (Asked::Exchange, Some("invalid_client" | "invalid_token")) | (Asked::ListTenants, Some("invalid_token")) => {
+        (RequestKind::Exchange, Some("invalid_client" | "invalid_token"))
+        | (RequestKind::ListTenants, Some("invalid_token")) => {
             (FailureKind::InvalidToken, "the workspace's token is refused")
         }
-        (Asked::Exchange | Asked::ListTenants, _) if unauthorized => {
+        (RequestKind::Exchange | RequestKind::ListTenants, _) if unauthorized => {
             (FailureKind::InvalidToken, "the workspace's token is refused")
         }
-        (Asked::Exchange | Asked::ListTenants, _) => without_meaning(status),
+        (RequestKind::Exchange | RequestKind::ListTenants, _) => without_meaning(status),
         (_, Some("invalid_client" | "unauthorized_client")) => (FailureKind::InvalidClient, CLIENT),
-        (Asked::Refresh, Some("invalid_grant")) => (FailureKind::InvalidGrant, DEAD),
+        (RequestKind::Refresh, Some("invalid_grant")) => (FailureKind::InvalidGrant, DEAD),
         // Kong's words for it, where RFC 6749 section 5.2 would have `invalid_grant`.
-        (Asked::Refresh, Some("invalid_request")) if told.describes("Invalid refresh_token") => {
+        (RequestKind::Refresh, Some("invalid_request")) if told.describes("Invalid refresh_token") => {
             (FailureKind::InvalidGrant, DEAD)
         }
         // A gateway that finds no parameters misses the first one that it looks for, which is the grant's type.
-        (Asked::Refresh | Asked::LoginCode, Some("invalid_request" | "unsupported_grant_type"))
+        (RequestKind::Refresh | RequestKind::LoginCode, Some("invalid_request" | "unsupported_grant_type"))
             if status == StatusCode::BAD_REQUEST =>
         {
             (FailureKind::Transient, other_style(style))
         }
         // A page in HTML comes from something in between and says nothing of the password, which after this
         // would not be tried again until it is changed.
-        (Asked::LoginUser, _) if !is_html => (FailureKind::LoginRefused, "user name or password are refused"),
+        (RequestKind::LoginUser, _) if !is_html => (FailureKind::LoginRefused, "user name or password are refused"),
         _ => without_meaning(status),
     }
 }

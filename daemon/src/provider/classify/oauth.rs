@@ -7,14 +7,14 @@ use crate::provider::loose;
 
 /// An error response (RFC 6749 section 5.2), or the gateway's `{"message"}`.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct ErrorBody {
     is_error: bool,
     code: Option<&'static str>,
     description: Option<Secret>,
     message: Option<Secret>,
 }
 
-impl Told {
+impl ErrorBody {
     /// Reads any text: one that is not a JSON object says nothing.
     pub(super) fn from_text(text: &[u8]) -> Self {
         let Some(object) = loose::find(text).ok().filter(|found| found.alone).map(|found| found.object) else {

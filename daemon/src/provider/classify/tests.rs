@@ -12,14 +12,14 @@ use super::FailureKind::{
 use super::*;
 use crate::provider::body::Body;
 
-const ALL: [Asked; 7] = [
-    Asked::ClientCredentials,
-    Asked::Exchange,
-    Asked::ListTenants,
-    Asked::Refresh,
-    Asked::LoginUser,
-    Asked::LoginCustomer,
-    Asked::LoginCode,
+const ALL: [RequestKind; 7] = [
+    RequestKind::ClientCredentials,
+    RequestKind::Exchange,
+    RequestKind::ListTenants,
+    RequestKind::Refresh,
+    RequestKind::LoginUser,
+    RequestKind::LoginCustomer,
+    RequestKind::LoginCode,
 ];
 
 const HTML: &str = "<!DOCTYPE html><html><body>Blocked: s3cret</body></html>";
@@ -29,11 +29,11 @@ fn oauth(code: &str, description: &str) -> String {
     serde_json::json!({"error": code, "error_description": description}).to_string()
 }
 
-fn kind(asked: Asked, status: u16, body: &str) -> FailureKind {
+fn kind(asked: RequestKind, status: u16, body: &str) -> FailureKind {
     judge(asked, status, &HeaderMap::new(), body).kind
 }
 
-fn judge(asked: Asked, status: u16, headers: &HeaderMap, body: &str) -> Failure {
+fn judge(asked: RequestKind, status: u16, headers: &HeaderMap, body: &str) -> Failure {
     refusal(asked, &reply(status, headers, body, Ok(())))
 }
 
@@ -42,8 +42,8 @@ fn reply(status: u16, headers: &HeaderMap, body: &str, end: Result<(), BodyFault
     Reply::new(StatusCode::from_u16(status).unwrap(), headers.clone(), body, 1 << 20)
 }
 
-fn is_early_login_step(asked: Asked) -> bool {
-    matches!(asked, Asked::LoginUser | Asked::LoginCustomer)
+fn is_early_login_step(asked: RequestKind) -> bool {
+    matches!(asked, RequestKind::LoginUser | RequestKind::LoginCustomer)
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_500_and_gateway_errors_leave_the_outcome_open_where_tokens_are_minted() {
             assert_eq!(kind(asked, status, HTML), expected, "{asked:?} {status}");
         }
     }
-    assert_eq!(kind(Asked::Refresh, 500, r#"{"message":"An unexpected error occurred"}"#), Unknown);
+    assert_eq!(kind(RequestKind::Refresh, 500, r#"{"message":"An unexpected error occurred"}"#), Unknown);
 }
 
 /// What came before the request was looked at, or says so itself.
@@ -77,7 +77,7 @@ fn what_was_not_carried_out_is_transient() {
 #[test]
 fn what_may_have_been_carried_out_is_open_where_something_is_spent() {
     for asked in ALL {
-        let spends = matches!(asked, Asked::Refresh | Asked::LoginCode);
+        let spends = matches!(asked, RequestKind::Refresh | RequestKind::LoginCode);
         for status in MAYBE_CARRIED_OUT {
             let expected = if spends { Unknown } else { Transient };
             assert_eq!(kind(asked, status, HTML), expected, "{asked:?} {status}");
@@ -94,10 +94,10 @@ fn what_may_have_been_carried_out_is_open_where_something_is_spent() {
 fn an_open_outcome_keeps_its_wait() {
     let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), "7".parse().unwrap())]);
     for status in [303, 408, 499, 500, 502, 503, 504, 529] {
-        let failure = judge(Asked::Refresh, status, &headers, "");
+        let failure = judge(RequestKind::Refresh, status, &headers, "");
         assert_eq!((failure.kind, failure.retry_after), (Unknown, Some(Duration::from_secs(7))), "{status}");
     }
-    let empty = unreadable(Asked::Refresh, &reply(200, &headers, "", Ok(())), BodyFault::Empty);
+    let empty = unreadable(RequestKind::Refresh, &reply(200, &headers, "", Ok(())), BodyFault::Empty);
     assert_eq!((empty.kind, empty.retry_after), (Unknown, Some(Duration::from_secs(7))));
 }
 
@@ -108,7 +108,7 @@ fn a_gateway_that_does_not_read_the_parameters_is_told_apart_and_named_with_the_
         (ParamStyle::Query, "in the URL; try param_style = \"form\" or \"json\""),
         (ParamStyle::Json, "as JSON; try param_style = \"form\" or \"query\""),
     ];
-    for asked in [Asked::Refresh, Asked::LoginCode] {
+    for asked in [RequestKind::Refresh, RequestKind::LoginCode] {
         for (status, body) in [
             (415, String::new()),
             (415, HTML.to_owned()),
@@ -125,13 +125,13 @@ fn a_gateway_that_does_not_read_the_parameters_is_told_apart_and_named_with_the_
             assert!(judge(asked, status, &HeaderMap::new(), &body).message.contains("param_style"));
         }
     }
-    assert!(!judge(Asked::ClientCredentials, 415, &HeaderMap::new(), "").message.contains("param_style"));
-    assert!(!judge(Asked::Refresh, 400, &HeaderMap::new(), HTML).message.contains("param_style"));
+    assert!(!judge(RequestKind::ClientCredentials, 415, &HeaderMap::new(), "").message.contains("param_style"));
+    assert!(!judge(RequestKind::Refresh, 400, &HeaderMap::new(), HTML).message.contains("param_style"));
 }
 
 #[test]
 fn a_redirect_is_named_as_one() {
-    let message = judge(Asked::Refresh, 302, &HeaderMap::new(), "").message;
+    let message = judge(RequestKind::Refresh, 302, &HeaderMap::new(), "").message;
     assert!(message.contains("HTTP 302") && message.contains("redirects are not followed"), "{message}");
 }
 
@@ -143,21 +143,27 @@ fn a_429_is_a_rate_limit_whoever_asks_and_whatever_it_says() {
         }
     }
     let headers = HeaderMap::from_iter([("ratelimit-reset".parse().unwrap(), "30".parse().unwrap())]);
-    let limited = judge(Asked::LoginUser, 429, &headers, r#"{"message":"retry after 1700 seconds"}"#);
+    let limited = judge(RequestKind::LoginUser, 429, &headers, r#"{"message":"retry after 1700 seconds"}"#);
     assert_eq!(limited.retry_after, Some(Duration::from_secs(1700)));
 }
 
 #[test]
 fn retry_after_counts_on_a_503_but_ratelimit_reset_does_not() {
     let mut headers = HeaderMap::from_iter([("ratelimit-reset".parse().unwrap(), "900".parse().unwrap())]);
-    assert_eq!(judge(Asked::Exchange, 503, &headers, "").retry_after, None);
+    assert_eq!(judge(RequestKind::Exchange, 503, &headers, "").retry_after, None);
     headers.insert("retry-after", "7".parse().unwrap());
-    assert_eq!(judge(Asked::Refresh, 503, &headers, "").retry_after, Some(Duration::from_secs(7)));
+    assert_eq!(judge(RequestKind::Refresh, 503, &headers, "").retry_after, Some(Duration::from_secs(7)));
 }
 
 #[test]
 fn refused_client_credentials_are_told_apart() {
-    for asked in [Asked::ClientCredentials, Asked::Refresh, Asked::LoginUser, Asked::LoginCustomer, Asked::LoginCode] {
+    for asked in [
+        RequestKind::ClientCredentials,
+        RequestKind::Refresh,
+        RequestKind::LoginUser,
+        RequestKind::LoginCustomer,
+        RequestKind::LoginCode,
+    ] {
         for code in ["invalid_client", "unauthorized_client"] {
             for status in [400, 401, 403] {
                 assert_eq!(kind(asked, status, &oauth(code, "any")), InvalidClient, "{asked:?} {status} {code}");
@@ -170,33 +176,33 @@ fn refused_client_credentials_are_told_apart() {
 fn an_exchange_blames_the_workspaces_token() {
     for body in [oauth("invalid_client", ""), oauth("invalid_token", "")] {
         for status in [400, 401, 403] {
-            assert_eq!(kind(Asked::Exchange, status, &body), InvalidToken, "{status} {body}");
+            assert_eq!(kind(RequestKind::Exchange, status, &body), InvalidToken, "{status} {body}");
         }
     }
     for body in ["", HTML, GREENLAKE, &oauth("invalid_request", "")] {
-        assert_eq!(kind(Asked::Exchange, 401, body), InvalidToken, "{body}");
-        assert_eq!(kind(Asked::Exchange, 403, body), Unreadable, "{body}");
-        assert_eq!(kind(Asked::Exchange, 400, body), Transient, "{body}");
+        assert_eq!(kind(RequestKind::Exchange, 401, body), InvalidToken, "{body}");
+        assert_eq!(kind(RequestKind::Exchange, 403, body), Unreadable, "{body}");
+        assert_eq!(kind(RequestKind::Exchange, 400, body), Transient, "{body}");
     }
 }
 
 #[test]
 fn a_listing_blames_the_workspaces_token_on_a_401() {
     for body in ["", HTML, GREENLAKE, &oauth("invalid_client", "")] {
-        assert_eq!(kind(Asked::ListTenants, 401, body), InvalidToken, "{body}");
-        assert_eq!(kind(Asked::ListTenants, 403, body), Unreadable, "{body}");
-        assert_eq!(kind(Asked::ListTenants, 400, body), Transient, "{body}");
+        assert_eq!(kind(RequestKind::ListTenants, 401, body), InvalidToken, "{body}");
+        assert_eq!(kind(RequestKind::ListTenants, 403, body), Unreadable, "{body}");
+        assert_eq!(kind(RequestKind::ListTenants, 400, body), Transient, "{body}");
     }
-    assert_eq!(kind(Asked::ListTenants, 403, &oauth("invalid_token", "")), InvalidToken);
+    assert_eq!(kind(RequestKind::ListTenants, 403, &oauth("invalid_token", "")), InvalidToken);
 }
 
 #[test]
 fn only_a_definite_refusal_ends_a_refresh_token() {
     for words in ["Invalid refresh_token", " invalid refresh_token. "] {
-        assert_eq!(kind(Asked::Refresh, 400, &oauth("invalid_request", words)), InvalidGrant, "{words}");
+        assert_eq!(kind(RequestKind::Refresh, 400, &oauth("invalid_request", words)), InvalidGrant, "{words}");
     }
-    assert_eq!(kind(Asked::Refresh, 400, &oauth("invalid_grant", "")), InvalidGrant);
-    assert_eq!(kind(Asked::Refresh, 401, &oauth("invalid_grant", "")), InvalidGrant);
+    assert_eq!(kind(RequestKind::Refresh, 400, &oauth("invalid_grant", "")), InvalidGrant);
+    assert_eq!(kind(RequestKind::Refresh, 401, &oauth("invalid_grant", "")), InvalidGrant);
     for body in [
         oauth("invalid_request", "Invalid refresh_token parameter count"),
         oauth("invalid_request", "Invalid client_id"),
@@ -209,26 +215,27 @@ fn only_a_definite_refusal_ends_a_refresh_token() {
         HTML.to_owned(),
         String::new(),
     ] {
-        assert_eq!(kind(Asked::Refresh, 400, &body), Transient, "{body}");
+        assert_eq!(kind(RequestKind::Refresh, 400, &body), Transient, "{body}");
     }
     for status in [404, 429, 500, 502, 503] {
-        let refused = kind(Asked::Refresh, status, &oauth("invalid_grant", ""));
+        let refused = kind(RequestKind::Refresh, status, &oauth("invalid_grant", ""));
         assert_ne!(refused, InvalidGrant, "a {status} is no definite refusal");
     }
 }
 
 #[test]
 fn invalid_grant_means_something_only_to_a_refresh() {
-    for asked in ALL.into_iter().filter(|asked| !matches!(asked, Asked::Refresh | Asked::LoginUser)) {
+    for asked in ALL.into_iter().filter(|asked| !matches!(asked, RequestKind::Refresh | RequestKind::LoginUser)) {
         assert_eq!(kind(asked, 400, &oauth("invalid_grant", "")), Transient, "{asked:?}");
         assert_eq!(kind(asked, 400, &oauth("invalid_request", "Invalid refresh_token")), Transient, "{asked:?}");
     }
-    assert_eq!(kind(Asked::LoginCode, 400, &oauth("invalid_request", "Invalid code")), Transient);
+    assert_eq!(kind(RequestKind::LoginCode, 400, &oauth("invalid_request", "Invalid code")), Transient);
 }
 
 #[test]
 fn a_401_or_403_that_cannot_be_read_is_unreadable() {
-    let asking = [Asked::ClientCredentials, Asked::Refresh, Asked::LoginCustomer, Asked::LoginCode];
+    let asking =
+        [RequestKind::ClientCredentials, RequestKind::Refresh, RequestKind::LoginCustomer, RequestKind::LoginCode];
     for asked in asking {
         for status in [401, 403] {
             for body in ["", HTML, GREENLAKE, "{", "[]", "no", &oauth("own_code", ""), &oauth("access_denied", "")] {
@@ -242,15 +249,15 @@ fn a_401_or_403_that_cannot_be_read_is_unreadable() {
 fn step_1_of_a_login_refuses_the_password_unless_a_page_in_html_does() {
     for status in [400, 401, 403] {
         for body in ["", "Unauthorized", r#"{"message":"Invalid username or password"}"#, &oauth("access_denied", "")] {
-            assert_eq!(kind(Asked::LoginUser, status, body), LoginRefused, "{status} {body}");
+            assert_eq!(kind(RequestKind::LoginUser, status, body), LoginRefused, "{status} {body}");
         }
     }
-    assert_eq!(kind(Asked::LoginUser, 403, HTML), Unreadable);
-    assert_eq!(kind(Asked::LoginUser, 400, HTML), Transient);
+    assert_eq!(kind(RequestKind::LoginUser, 403, HTML), Unreadable);
+    assert_eq!(kind(RequestKind::LoginUser, 400, HTML), Transient);
     let typed = HeaderMap::from_iter([("content-type".parse().unwrap(), "Text/HTML; charset=utf-8".parse().unwrap())]);
-    assert_eq!(judge(Asked::LoginUser, 401, &typed, "Blocked").kind, Unreadable);
+    assert_eq!(judge(RequestKind::LoginUser, 401, &typed, "Blocked").kind, Unreadable);
     for status in [404, 429, 500, 502] {
-        assert_ne!(kind(Asked::LoginUser, status, ""), LoginRefused, "{status}");
+        assert_ne!(kind(RequestKind::LoginUser, status, ""), LoginRefused, "{status}");
     }
 }
 
@@ -293,17 +300,18 @@ fn a_refusal_is_read_in_whatever_letters_it_comes() {
     for bytes in [format!("\u{feff}{words}").into_bytes(), utf16, latin1] {
         let body = Body { bytes: Zeroizing::new(bytes), end: Ok(()) };
         let reply = Reply::new(StatusCode::BAD_REQUEST, HeaderMap::new(), body, 1 << 20);
-        assert_eq!(refusal(Asked::Refresh, &reply).kind, InvalidGrant);
+        assert_eq!(refusal(RequestKind::Refresh, &reply).kind, InvalidGrant);
     }
     for around in [format!("{words} trailing"), format!("Blocked: {words}"), format!("[{words}]")] {
-        assert_eq!(kind(Asked::Refresh, 400, &around), Transient, "a verdict stands alone: {around}");
+        assert_eq!(kind(RequestKind::Refresh, 400, &around), Transient, "a verdict stands alone: {around}");
     }
 }
 
 #[test]
 fn a_body_that_broke_off_is_given_only_where_something_was_spent() {
     for asked in ALL {
-        for (status, expected) in [(200, matches!(asked, Asked::Refresh | Asked::LoginCode)), (201, false)] {
+        for (status, expected) in [(200, matches!(asked, RequestKind::Refresh | RequestKind::LoginCode)), (201, false)]
+        {
             let reply = reply(status, &HeaderMap::new(), "7", Err(BodyFault::BrokenOff));
             assert_eq!(success(asked, &reply).is_ok(), expected, "{asked:?} {status}");
         }
@@ -324,6 +332,6 @@ fn of_the_providers_words_only_status_and_registered_codes_are_passed_on() {
             }
         }
     }
-    let message = judge(Asked::ClientCredentials, 401, &headers, &oauth("invalid_client", "s3cret")).message;
+    let message = judge(RequestKind::ClientCredentials, 401, &headers, &oauth("invalid_client", "s3cret")).message;
     assert!(message.contains("(invalid_client)") && !message.contains("s3cret"), "{message}");
 }

@@ -5,29 +5,30 @@ use std::io;
 
 use rustls::CertificateError;
 
-use super::Asked;
+use super::RequestKind;
 use crate::core::provider::{Failure, FailureKind};
 
 /// What a request means that brought no status and headers. What was not on its way yet was surely not sent; and also on a
 /// connection that is used again, a fault of connecting comes before anything is sent.
-pub(in crate::provider) fn transport(asked: Asked, error: &reqwest::Error, on_its_way: bool) -> Failure {
+pub(in crate::provider) fn transport(asked: RequestKind, error: &reqwest::Error, on_its_way: bool) -> Failure {
     if error.is_builder() {
-        no_answer(asked, &NoAnswer::NotSent("the configured URL is not one to send a request to".to_owned()))
+        no_answer(asked, &TransportError::NotSent("the configured URL is not one to send a request to".to_owned()))
     } else if error.is_connect() || !on_its_way {
-        no_answer(asked, &NoAnswer::NotSent(not_connected(error)))
+        no_answer(asked, &TransportError::NotSent(not_connected(error)))
     } else {
-        no_answer(asked, &NoAnswer::Broken)
+        no_answer(asked, &TransportError::Broken)
     }
 }
 
 /// What a request means whose time was over before there were status and headers.
-pub(in crate::provider) fn out_of_time(asked: Asked, on_its_way: bool) -> Failure {
-    let why = if on_its_way { NoAnswer::TimedOut } else { NoAnswer::NotSent("no connection in time".to_owned()) };
+pub(in crate::provider) fn out_of_time(asked: RequestKind, on_its_way: bool) -> Failure {
+    let why =
+        if on_its_way { TransportError::TimedOut } else { TransportError::NotSent("no connection in time".to_owned()) };
     no_answer(asked, &why)
 }
 
 /// How it came that there is no answer.
-pub(in crate::provider) enum NoAnswer {
+pub(in crate::provider) enum TransportError {
     /// Nothing was on its way, and why.
     NotSent(String),
     /// It may have arrived.
@@ -37,11 +38,11 @@ pub(in crate::provider) enum NoAnswer {
 }
 
 /// What it means that there is no answer.
-pub(in crate::provider) fn no_answer(asked: Asked, why: &NoAnswer) -> Failure {
+pub(in crate::provider) fn no_answer(asked: RequestKind, why: &TransportError) -> Failure {
     let (kind, message) = match why {
-        NoAnswer::NotSent(why) => (FailureKind::Transient, format!("{asked} was not sent: {why}")),
-        NoAnswer::TimedOut => (asked.unknown(), format!("{asked}: the answer did not come in time")),
-        NoAnswer::Broken => (asked.unknown(), format!("{asked}: the connection broke before the answer")),
+        TransportError::NotSent(why) => (FailureKind::Transient, format!("{asked} was not sent: {why}")),
+        TransportError::TimedOut => (asked.unknown(), format!("{asked}: the answer did not come in time")),
+        TransportError::Broken => (asked.unknown(), format!("{asked}: the connection broke before the answer")),
     };
     Failure { kind, retry_after: None, message }
 }

@@ -13,7 +13,7 @@ use super::body;
 use super::body::BodyFault;
 use super::charset;
 use super::classify;
-use super::classify::Asked;
+use super::classify::RequestKind;
 use super::form;
 use super::loose;
 use super::loose::Object;
@@ -27,12 +27,12 @@ const NOT_ALONE: &str = "the answer holds more than one JSON object";
 const NOT_ENDED: &str = "the answer was whole, but the connection did not say so";
 
 /// The answer to a grant that brings an access token alone. A refresh token, should there be one, is left alone.
-pub(super) fn token(asked: Asked, reply: &Reply) -> Result<TokenResponse, Failure> {
+pub(super) fn token(asked: RequestKind, reply: &Reply) -> Result<TokenResponse, Failure> {
     read(asked, reply, |object| access(object).map_err(BodyFault::OtherShape))
 }
 
 /// The answer to a Classic grant, which brings a pair and has spent something for it.
-pub(super) fn pair(asked: Asked, reply: &Reply) -> Result<PairResponse, Failure> {
+pub(super) fn pair(asked: RequestKind, reply: &Reply) -> Result<PairResponse, Failure> {
     read(asked, reply, |object| {
         let refresh_token = refresh_token(object);
         let mut warnings = Vec::new();
@@ -65,7 +65,7 @@ impl Warned for PairResponse {
 
 /// Looks for the tokens, and for an error where there are none: also a 200 may hold one.
 fn read<T: Warned>(
-    asked: Asked,
+    asked: RequestKind,
     reply: &Reply,
     tokens: impl Fn(&Object<'_>) -> Result<T, BodyFault>,
 ) -> Result<T, Failure> {

@@ -15,11 +15,11 @@ fn reply(status: u16, body: &[u8], end: Result<(), BodyFault>) -> Reply {
 }
 
 fn one(body: &str) -> Result<TokenResponse, Failure> {
-    token(Asked::ClientCredentials, &reply(200, body.as_bytes(), Ok(())))
+    token(RequestKind::ClientCredentials, &reply(200, body.as_bytes(), Ok(())))
 }
 
 fn both(body: impl AsRef<[u8]>) -> Result<PairResponse, Failure> {
-    pair(Asked::Refresh, &reply(200, body.as_ref(), Ok(())))
+    pair(RequestKind::Refresh, &reply(200, body.as_ref(), Ok(())))
 }
 
 /// The tokens of a pair, as far as they can be used.
@@ -212,7 +212,7 @@ fn a_success_with_an_error_in_it_is_what_it_would_be_with_a_400() {
         let failure = both(body).unwrap_err();
         assert_eq!(failure.kind, kind, "{body}: {}", failure.message);
         assert!(failure.message.contains(words) && !failure.message.contains("s3cret"), "{}", failure.message);
-        let cut = pair(Asked::Refresh, &reply(200, body.as_bytes(), Err(BodyFault::BrokenOff)));
+        let cut = pair(RequestKind::Refresh, &reply(200, body.as_bytes(), Err(BodyFault::BrokenOff)));
         assert_eq!(cut.unwrap_err().kind, Unknown, "what is cut off is no verdict: {body}");
     }
     assert_eq!(one(r#"{"error":"invalid_client"}"#).unwrap_err().kind, InvalidClient);
@@ -224,16 +224,16 @@ fn an_object_that_is_whole_counts_though_its_end_was_not_marked() {
     for fault in [BodyFault::BrokenOff, BodyFault::TimedOut, BodyFault::TooLong(4096)] {
         for body in &bodies {
             let whole = reply(200, body.as_bytes(), Err(fault));
-            for asked in [Asked::Refresh, Asked::LoginCode] {
+            for asked in [RequestKind::Refresh, RequestKind::LoginCode] {
                 let pair = pair(asked, &whole).unwrap();
                 assert_eq!((pair.refresh_token, pair.warnings), (new("r2"), vec![NOT_ENDED]));
             }
-            for asked in [Asked::ClientCredentials, Asked::Exchange] {
+            for asked in [RequestKind::ClientCredentials, RequestKind::Exchange] {
                 assert_eq!(token(asked, &whole).unwrap_err().kind, Unknown, "nothing was spent: {asked}");
             }
             for status in [201, 202, 206, 226] {
                 assert_eq!(
-                    pair(Asked::Refresh, &reply(status, body.as_bytes(), Err(fault))).unwrap_err().kind,
+                    pair(RequestKind::Refresh, &reply(status, body.as_bytes(), Err(fault))).unwrap_err().kind,
                     Unknown
                 );
             }
@@ -241,23 +241,26 @@ fn an_object_that_is_whole_counts_though_its_end_was_not_marked() {
     }
     for cut in 0..PAIR.len() {
         let failure =
-            pair(Asked::Refresh, &reply(200, &PAIR.as_bytes()[..cut], Err(BodyFault::BrokenOff))).unwrap_err();
+            pair(RequestKind::Refresh, &reply(200, &PAIR.as_bytes()[..cut], Err(BodyFault::BrokenOff))).unwrap_err();
         assert_eq!(failure.kind, Unknown);
         assert!(failure.message.contains("broke off"), "{}", failure.message);
     }
     for more in ["x", "\0", ",", "{", "]"] {
         let body = format!("{PAIR}{more}");
-        assert!(pair(Asked::Refresh, &reply(200, body.as_bytes(), Err(BodyFault::BrokenOff))).is_err(), "{more:?}");
+        assert!(
+            pair(RequestKind::Refresh, &reply(200, body.as_bytes(), Err(BodyFault::BrokenOff))).is_err(),
+            "{more:?}"
+        );
     }
     for body in [format!("[{PAIR}"), format!("{{\"data\":{PAIR}"), "access_token=a2&refresh_token=r2".to_owned()] {
-        assert!(pair(Asked::Refresh, &reply(200, body.as_bytes(), Err(BodyFault::BrokenOff))).is_err(), "{body}");
+        assert!(pair(RequestKind::Refresh, &reply(200, body.as_bytes(), Err(BodyFault::BrokenOff))).is_err(), "{body}");
     }
 }
 
 #[test]
 fn other_successes_count_if_they_are_whole() {
     for status in [200, 201, 202, 203, 206] {
-        assert!(pair(Asked::Refresh, &reply(status, PAIR.as_bytes(), Ok(()))).is_ok(), "{status}");
+        assert!(pair(RequestKind::Refresh, &reply(status, PAIR.as_bytes(), Ok(()))).is_ok(), "{status}");
     }
 }
 
