@@ -27,7 +27,7 @@ impl Rules {
     /// Puts others in force.
     pub fn store(&self, access: Access) {
         self.access.store(Arc::new(access));
-        // Whoever reads this number finds these rules, or later ones.
+        // A reader of this number finds these rules, or later ones.
         self.edition.fetch_add(1, Ordering::Release);
     }
 

@@ -56,7 +56,7 @@ pub struct Rule {
 }
 
 impl Access {
-    /// `daemon_uid` may do everything, and so may root. Without a rule whoever may open the socket may read.
+    /// `daemon_uid` may do everything, and so may root. Without a rule, each user that may open the socket may read.
     #[must_use]
     pub fn new(rules: Vec<Rule>, daemon_uid: u32) -> Self {
         let asks_for_units = rules.iter().any(|rule| !rule.units.is_empty());
@@ -264,7 +264,7 @@ impl Pattern {
             }
     }
 
-    /// Whether its first part stands for this profile, whatever follows.
+    /// Whether its first part stands for this profile. What follows does not matter.
     #[must_use]
     pub fn matches_profile(&self, profile: &ProfileName) -> bool {
         glob(&self.profile, profile.as_str())

@@ -9,7 +9,7 @@ use crate::core::time::Boot;
 /// person who tries things, is seen in full; a loop is not.
 const BURST: u32 = 20;
 
-/// After it the count of the others is recorded, and it begins anew.
+/// After it the count of the others is recorded, and counting starts again.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// Users that are told apart at a time. A user with a range of subordinate ids (subuid(5)) has 65,536; beyond this many
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(floods.take_ended(Some(end)), [LeftOut { uid: Some(1), count: 980 }]);
         assert_eq!(floods.next_end(), None, "nothing is kept of users that are quiet");
         assert_eq!(admitted(&mut floods, 1, end, 30), 20);
-        assert_eq!(floods.take_ended(None), [LeftOut { uid: Some(1), count: 10 }], "at the end everything is told");
+        assert_eq!(floods.take_ended(None), [LeftOut { uid: Some(1), count: 10 }], "at the end everything is reported");
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub enum Outcome {
 }
 
 impl Kind {
-    /// Whether it is recorded whatever comes of it.
+    /// Whether it is recorded in each case, also when it succeeds.
     #[must_use]
     pub fn is_admins(self) -> bool {
         matches!(self, Self::Refresh | Self::Import | Self::Reload)

@@ -1,6 +1,6 @@
 //! The log: to stderr as text or JSON, or to journald.
 //!
-//! Two things hold whatever filter is given. Libraries never get below `info` (see [`ours_or_harmless`]). And an event
+//! Two things hold for each filter. Libraries never get below `info` (see [`ours_or_harmless`]). And an event
 //! is one line ([`line`]).
 //!
 //! Nobody waits for it: a line is made where it is logged, with its time, and left in a queue ([`queue`]), from which one

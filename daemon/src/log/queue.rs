@@ -22,7 +22,7 @@ pub(super) enum Line {
     Text(Vec<u8>),
     /// Whose form is made by who writes it.
     Event(StoredEvent),
-    /// Here so many lines are missing.
+    /// How many lines are missing at this place.
     LeftOut(u64),
 }
 

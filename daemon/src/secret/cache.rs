@@ -115,7 +115,7 @@ impl SecretCache {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        // Whoever panicked with the lock left whole entries: each change below is a single push.
+        // A thread that panicked with the lock left whole entries: each change below is a single push.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

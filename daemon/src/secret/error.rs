@@ -1,4 +1,4 @@
-//! Why a secret could not be read. The source is named by whoever prints this; the secret by nobody.
+//! Why a secret could not be read. The caller that prints this names the source. Nobody names the secret.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -58,7 +58,9 @@ pub enum SecretProblem {
         uid: u32,
     },
     /// A symbolic link.
-    #[error("it is a symbolic link, which whoever owns its folder can turn elsewhere; name the file that it points to")]
+    #[error(
+        "it is a symbolic link, and the owner of its folder can turn it elsewhere; name the file that it points to"
+    )]
     SymbolicLink,
     /// A folder, a device, a pipe, a socket.
     #[error("it is not a regular file; name a file that holds the secret alone")]

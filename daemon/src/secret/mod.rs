@@ -148,7 +148,7 @@ impl SecretSource {
         }
     }
 
-    /// Reads the secret. Whatever hangs is waited for no longer than ten seconds, and nobody else waits for it.
+    /// Reads the secret. It waits at most ten seconds for a source that hangs, and nobody else waits for that source.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! Descriptors that the service manager hands over, sd_listen_fds(3): the listening socket, and tokens in memory.
 //!
-//! The crate `listenfd` takes sockets only. A file in memory is opened anew through /proc and its descriptor closed:
+//! The crate `listenfd` takes sockets only. A file in memory is opened again through /proc and its descriptor closed:
 //! that gives an owned descriptor of the same file without a word of `unsafe`.
 
 use std::env;
@@ -58,7 +58,7 @@ impl ListenFds {
             Found::Memory if name.is_none_or(|name| name == memfd::NAME) => {
                 match File::options().read(true).write(true).open(path(number)) {
                     Ok(file) => self.token_files.push(file),
-                    Err(error) => self.warn(format!("descriptor {number} cannot be opened anew: {error}")),
+                    Err(error) => self.warn(format!("descriptor {number} cannot be opened again: {error}")),
                 }
             }
             Found::Ours => {

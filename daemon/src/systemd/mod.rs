@@ -1,4 +1,4 @@
-//! The service manager: what it passes on, what it is told, and what it keeps for the next start.
+//! The service manager: what it passes to the daemon, what the daemon says to it, and what it keeps for the next start.
 
 pub mod debounce;
 pub mod fd_store;

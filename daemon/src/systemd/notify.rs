@@ -1,9 +1,9 @@
-//! What the service manager is told, sd_notify(3).
+//! What the daemon says to the service manager, sd_notify(3).
 //!
 //! Not the crate `sd-notify`: 0.5.0 does not reach an abstract socket and waits without a limit for a manager that does
 //! not read. Here nobody waits for the manager: what it does not take at once waits in order, and a thread that is there
 //! only as long as something waits says it. What the manager need not hear any more is dropped: a status takes the place of
-//! the one before, a reload that of another which the manager never heard of. Signs of life pass by whatever waits.
+//! the one before, a reload that of another which the manager never heard of. Signs of life do not wait behind other messages.
 
 use std::collections::VecDeque;
 use std::env;
@@ -278,7 +278,7 @@ impl Message<'_> {
     }
 }
 
-/// A status as a line of its own, whatever is in it: a line break would let its words say something else.
+/// A status as a single line, for each text that may be in it: a line break would let its words say something else.
 fn field(status: &str) -> String {
     let mut line = String::from("STATUS=");
     for character in status.chars().map(|character| if character.is_control() { ' ' } else { character }) {

@@ -39,7 +39,7 @@ impl Told {
     }
 }
 
-/// The token that somebody read last. It is held so that whoever reads it again, for another peer say, need only look
+/// The token that somebody read last. It is held so that the next reader of it, for example for another peer, need only look
 /// whether it is still the one that is up: that takes a tenth of the time.
 ///
 /// A token that is held is not wiped when it is taken down: it is let go of before its holder sleeps.
@@ -124,7 +124,7 @@ impl Slot {
     }
 
     /// Appends the newest token for a watcher, and notes the read, if that is another one than it was told last, or the
-    /// same in another mode. One that is being replaced is flagged, for whoever keeps it.
+    /// same in another mode. One that is being replaced carries a flag, for a client that keeps it.
     #[must_use]
     pub fn tell(&self, now: Boot, told: Option<&Told>, request_id: u64, out: &mut Vec<u8>) -> Option<Told> {
         let posted = self.posted.load();
@@ -148,7 +148,7 @@ impl Slot {
     pub(super) fn post(&self, posted: Option<Arc<Posted>>) {
         let number = posted.as_ref().map_or(0, |posted| posted.number);
         self.posted.store(posted);
-        // Whoever reads this number finds this token, or a later one.
+        // A reader of this number finds this token, or a later one.
         self.number.store(number, Ordering::Release);
     }
 

@@ -95,7 +95,7 @@ impl Board {
         self.slot(&name.to_string())?.last_read()
     }
 
-    /// Encodes everything anew after the wall clock was stepped: what a reply says in wall-clock time follows.
+    /// Encodes everything again after the wall clock was stepped: what a reply says in wall-clock time follows.
     pub fn restamp(&self, now: Now) {
         let _writing = self.lock();
         self.names.for_each(|slot| slot.restamp(now));

@@ -1,4 +1,4 @@
-//! The set of names that are up. Readers never wait for a writer: whoever changes the set puts a changed copy in its
+//! The set of names that are up. Readers never wait for a writer: a writer puts a changed copy in its
 //! place. It is in parts, so that of ten thousand names that come up one after the other none copies all the others.
 
 use std::array;

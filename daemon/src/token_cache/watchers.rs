@@ -1,6 +1,6 @@
 //! Who watches which name, and how they learn that there is something new on the board.
 //!
-//! Whoever writes to the board notes which watched names changed and rings once; the thread of the watchers
+//! The writer of the board notes which watched names changed and rings once; the thread of the watchers
 //! ([`Board::spread_news`]) wakes them, so that a thousand of them cost the writer no more than one. What is new they
 //! read themselves, so that of several changes a slow one gets the last.
 
@@ -134,7 +134,7 @@ impl Subscription {
         &self.topic.text
     }
 
-    /// Has this waker woken from now on. Whatever is new is looked for afterwards.
+    /// Has this waker woken from now on. The caller looks for news afterwards.
     pub fn wake(&self, waker: &Waker) {
         lock(&self.topic.watchers).insert(self.watcher, Some(waker.clone()));
     }

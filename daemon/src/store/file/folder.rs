@@ -120,7 +120,7 @@ impl Folder {
         self.open_linked(name, access, 1)
     }
 
-    /// The same for a file that may have so many names.
+    /// The same for a file that may have this many names.
     pub(in crate::store) fn open_linked(
         &self,
         name: &str,

@@ -1,5 +1,5 @@
 //! The file store: a thread of its own that does one thing at a time, so that neither the core's loop nor the order of
-//! writes depends on the disk, and a write that was begun ends whoever stops waiting for it.
+//! writes depends on the disk, and a write that has begun ends, even if nobody waits for it any more.
 
 mod calls;
 mod folder;
@@ -25,7 +25,7 @@ use super::state_key::StateKey;
 use super::{Loaded, Store, StoreError, Subject};
 use crate::core::record::{ChainKey, LoginOutcome, QuotaKey, Record, RecordKey, RecordName, Revision};
 
-/// Writes that wait for the disk; whoever comes then waits to be let in.
+/// Writes that wait for the disk. A writer that comes later waits for a place.
 const MAX_QUEUED: usize = 64;
 
 /// One file per record in a folder of this machine, held by one daemon at a time.
@@ -83,7 +83,7 @@ impl FileStore {
             .name("store".to_owned())
             .spawn(move || {
                 while let Some(job) = queue.blocking_recv() {
-                    // Whoever asked may have gone.
+                    // The caller may have gone.
                     match job {
                         Job::Load(done) => drop(done.send(shelf.load())),
                         Job::Write { key, replaces, record, done } => {

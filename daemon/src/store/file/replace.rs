@@ -1,4 +1,4 @@
-//! How one file replaces another. At every moment, and in whatever order the names reach the disk, the record's name
+//! How one file replaces another. At every moment, and in each order in which the names may reach the disk, the record's name
 //! leads to the whole old record or the whole new one:
 //!
 //! 1. the new record is written under a name of its own and fsynced: from then on [`super::load`] finds it there;
@@ -135,7 +135,7 @@ fn set_aside<'a>(folder: &Folder, names: &'a Names, keep: bool) -> Result<Aside<
     }
 }
 
-/// Puts a record that a crash has left under `fresh`, and that takes so many bytes there, in its place. As with
+/// Puts a record that a crash has left under `fresh`, and that takes this many bytes there, in its place. As with
 /// [`replace`]; but when it fails nothing is undone: the next start tries it once more.
 pub(in crate::store) fn adopt(
     folder: &Folder,

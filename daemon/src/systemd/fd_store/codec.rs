@@ -42,7 +42,7 @@ pub(crate) enum DecodeError {
     Malformed,
 }
 
-/// In pieces, one after the other, to whoever takes them: in one piece ten thousand names would take 16 MB each time.
+/// Gives the sink one piece after the other: in one piece ten thousand names would take 16 MB each time.
 pub(crate) fn encode(held: &Held, sink: Sink<'_>) -> io::Result<()> {
     // Allocated once: a growing buffer would leave copies behind.
     let mut out = Writer { buffer: Zeroizing::new(Vec::with_capacity(PIECE)), sink, result: Ok(()) };

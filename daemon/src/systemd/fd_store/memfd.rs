@@ -132,7 +132,7 @@ impl TokenFile {
         Ok((this, found))
     }
 
-    /// Puts what `content` gives away, piece by piece, in the place of the older content: so many bytes.
+    /// Writes what `content` gives, piece by piece, over the older content. Returns how many bytes it wrote.
     pub(super) fn write(&mut self, content: impl FnOnce(Sink<'_>) -> io::Result<()>) -> io::Result<u64> {
         let slot = self.newest.map_or(0, |newest| 1 - newest);
         let generation = self.generation.saturating_add(1);
