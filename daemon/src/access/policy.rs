@@ -198,7 +198,7 @@ impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Profile => {
-                "is no pattern of token names; right are PROFILE, PROFILE/* and PROFILE/ID, where * stands for any \
+                "is not a pattern of token names; expected PROFILE, PROFILE/* and PROFILE/ID, where * stands for any \
                  characters but '/'"
             }
             Self::WorkspaceName => {

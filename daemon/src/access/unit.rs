@@ -157,29 +157,29 @@ pub enum UnitRuleError {
 impl fmt::Display for UnitRuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSuffix(Some(meant)) => write!(f, "is no unit's whole name; right is {meant:?}"),
+            Self::NoSuffix(Some(meant)) => write!(f, "is not a unit's whole name; expected {meant:?}"),
             Self::NoSuffix(None) => {
-                f.write_str("is no unit's whole name; right is one such as \"aruba-exporter.service\"")
+                f.write_str("is not a unit's whole name; expected one such as \"aruba-exporter.service\"")
             }
             Self::NoProcesses(kind) => {
                 write!(
                     f,
-                    "is a {kind}, in which no process runs; right is the service that runs, such as \"aruba-exporter.service\""
+                    "is a {kind}, in which no process runs; expected the service that runs, such as \"aruba-exporter.service\""
                 )
             }
             Self::Pattern => f.write_str(
-                "is a pattern; right is a unit's whole name, a template such as \"exporter@.service\" for all its \
+                "is a pattern; expected a unit's whole name, a template such as \"exporter@.service\" for all its \
                  instances, or a slice such as \"automation.slice\" for all units in it",
             ),
             Self::Path => {
-                f.write_str("is a path; right is the name of the unit alone, such as \"aruba-exporter.service\"")
+                f.write_str("is a path; expected the name of the unit alone, such as \"aruba-exporter.service\"")
             }
             Self::RootSlice => f.write_str(
-                "is the slice in which everything runs; right is a slice such as \"automation.slice\", or a rule for \
+                "is the slice in which everything runs; expected a slice such as \"automation.slice\", or a rule for \
                  users or groups",
             ),
             Self::Name => f.write_str(
-                "cannot be a unit's name (systemd.unit(5)); right is it as `systemctl` prints it, such as \
+                "cannot be a unit's name (systemd.unit(5)); expected a name as `systemctl` prints it, such as \
                  \"aruba-exporter.service\"",
             ),
         }

@@ -30,26 +30,26 @@ fn a_rule_that_is_for_nobody_or_for_nothing() {
         ),
         (
             rule("profiles = ['campus', '/x']\nusers = ['netops']"),
-            "tokend.toml:7: access.profiles: \"/x\" is no pattern of token names; right are PROFILE, PROFILE/* and \
+            "tokend.toml:7: access.profiles: \"/x\" is not a pattern of token names; expected PROFILE, PROFILE/* and \
              PROFILE/ID, where * stands for any characters but '/'",
         ),
         (
             rule("profiles = ['campus']\nunits = ['exporter']"),
-            "tokend.toml:8: access.units: \"exporter\" is no unit's whole name; right is \"exporter.service\"",
+            "tokend.toml:8: access.units: \"exporter\" is not a unit's whole name; expected \"exporter.service\"",
         ),
         (
             rule("profiles = ['campus']\nunits = ['x.service', 'exporter*.service']"),
-            "tokend.toml:8: access.units: \"exporter*.service\" is a pattern; right is a unit's whole name, a template such as \
+            "tokend.toml:8: access.units: \"exporter*.service\" is a pattern; expected a unit's whole name, a template such as \
              \"exporter@.service\" for all its instances, or a slice such as \"automation.slice\" for all units in it",
         ),
         (
             rule("profiles = ['campus']\nunits = ['exporter.timer']"),
-            "tokend.toml:8: access.units: \"exporter.timer\" is a timer, in which no process runs; right is the service that \
+            "tokend.toml:8: access.units: \"exporter.timer\" is a timer, in which no process runs; expected the service that \
              runs, such as \"aruba-exporter.service\"",
         ),
         (
             rule("profiles = ['campus']\nunits = ['-.slice']"),
-            "tokend.toml:8: access.units: \"-.slice\" is the slice in which everything runs; right is a slice such as \
+            "tokend.toml:8: access.units: \"-.slice\" is the slice in which everything runs; expected a slice such as \
              \"automation.slice\", or a rule for users or groups",
         ),
         (
