@@ -5,12 +5,11 @@
 //! what is to be done ([`Core::poll_effect`]) and when to be woken ([`Core::poll_timeout`]). Time comes in
 //! with each call; a wake-up too many does nothing.
 //!
-//! Inside, whatever changes a name marks it, and marked names are considered one by one at the end of each
-//! input: `names` expires tokens, answers waiters and decides whether to begin a renewal, which then goes
-//! through `renewal` (with `parent` for tenants, and `unchanged` for what brings nothing new) or, for Classic, `chain`
-//! (with `rotation`, `pair`, `login`, `import` and `clock`), and through `dispatch`, which owns what each host has: its `queue` and its `limiter`. `listing` keeps the
-//! tenants of a workspace, `reload` changes the configuration, `ask`, `watch`, `status`, `explain` and `summary` are for
-//! people and peers, `held` hands tokens on to the next start.
+//! Inside, each change of a name marks it, and marked names are considered one by one at the end of each input: `token`
+//! expires tokens, answers waiters and decides whether to begin a renewal. `renewal` carries it out, with `unchanged` for an
+//! answer that brings nothing new. `classic` keeps the chains of refresh tokens, `tenants` the lists of tenants and their
+//! parents' tokens, `egress` what waits for a host and how much is on its way. `reload` changes the configuration,
+//! `requests` and `report` answer people and peers, `restore` takes in the tokens of the last start.
 //!
 //! Architecture invariant: only `std` and `tokend-proto` are imported here (a test holds it to that).
 
