@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokend_proto::{Explanation, Fingerprint, Imported, Peer, Reloaded, Renewed, Secret, Tenant};
 use tokio::sync::mpsc;
 
-use crate::driver::{QUEUE, drive};
-use crate::outgoing::Call;
-use crate::{Builder, Error, Rights, Status, Token, TokenOptions, paging, question};
+use crate::outgoing::Outgoing;
+use crate::worker::{QUEUE, run_worker};
+use crate::{Builder, Error, Rights, Status, Token, TokenOptions, calls, paging};
 
 /// A connection to the daemon, shared by all its clones.
 ///
@@ -28,7 +28,7 @@ pub(crate) struct Inner {
     /// How many watches there are.
     pub(crate) watches: AtomicUsize,
     last_id: AtomicU64,
-    driver: Mutex<Option<mpsc::Sender<Call>>>,
+    worker: Mutex<Option<mpsc::Sender<Outgoing>>>,
 }
 
 impl Builder {
@@ -71,7 +71,7 @@ impl Client {
                 was_connected,
                 watches: AtomicUsize::new(0),
                 last_id: AtomicU64::new(0),
-                driver: Mutex::default(),
+                worker: Mutex::default(),
             }),
         }
     }
@@ -95,7 +95,7 @@ impl Client {
     /// # Errors
     /// As [`Client::token`].
     pub async fn token_with(&self, name: &str, options: TokenOptions) -> Result<Token, Error> {
-        self.ask(question::get(name, options, self.wait())?).await
+        self.ask(calls::get(name, options, self.wait())?).await
     }
 
     /// Another token in place of one with which a call was answered 401. If it was replaced already, that is
@@ -118,7 +118,7 @@ impl Client {
         fingerprint: Fingerprint,
         min_ttl: Duration,
     ) -> Result<Token, Error> {
-        self.ask(question::reject(name, fingerprint, min_ttl, self.wait())?).await
+        self.ask(calls::reject(name, fingerprint, min_ttl, self.wait())?).await
     }
 
     /// How one name, or every name that this process may read, is doing.
@@ -134,7 +134,7 @@ impl Client {
     /// # Errors
     /// As [`Client::status`] of one name. [`Error::Unsupported`]: the daemon is of a version that does not explain.
     pub async fn explain(&self, name: &str) -> Result<Explanation, Error> {
-        self.ask(question::explain(name, self.wait())?).await
+        self.ask(calls::explain(name, self.wait())?).await
     }
 
     /// The tenants of a GreenLake MSP workspace, by the order of their ids.
@@ -150,7 +150,7 @@ impl Client {
     /// # Errors
     /// When it could not be renewed. [`Error::Disconnected`]: it may have been.
     pub async fn refresh(&self, name: &str) -> Result<Renewed, Error> {
-        self.ask(question::refresh(name, self.wait())?).await
+        self.ask(calls::refresh(name, self.wait())?).await
     }
 
     /// Starts a Classic chain from a refresh token. Needs `admin` for the profile.
@@ -159,7 +159,7 @@ impl Client {
     /// When the provider refuses it. [`Error::Disconnected`]: it may have been taken; the same one may be
     /// imported again, which then changes nothing.
     pub async fn import(&self, profile: &str, refresh_token: &Secret) -> Result<Imported, Error> {
-        self.ask(question::import(profile, refresh_token, self.wait())?).await
+        self.ask(calls::import(profile, refresh_token, self.wait())?).await
     }
 
     /// Has the daemon read its configuration again. For root and the daemon's own user.
@@ -167,7 +167,7 @@ impl Client {
     /// # Errors
     /// When the new configuration does not validate: the old one stays.
     pub async fn reload(&self) -> Result<Reloaded, Error> {
-        self.ask(question::reload(self.wait())).await
+        self.ask(calls::reload(self.wait())).await
     }
 
     /// What the daemon sees of this process, and what it may do.
@@ -175,7 +175,7 @@ impl Client {
     /// # Errors
     /// When the daemon does not answer.
     pub async fn whoami(&self) -> Result<Peer, Error> {
-        self.ask(question::whoami(self.wait())).await
+        self.ask(calls::whoami(self.wait())).await
     }
 
     /// As [`Client::whoami`], with the names that there are.
@@ -192,7 +192,7 @@ impl Client {
     /// # Errors
     /// When the daemon does not answer.
     pub async fn ping(&self) -> Result<String, Error> {
-        self.ask(question::ping(self.wait())).await
+        self.ask(calls::ping(self.wait())).await
     }
 
     fn wait(&self) -> Duration {
@@ -205,14 +205,14 @@ impl Client {
     }
 
     /// The way to the task, which is started when it is first needed, or when its runtime has ended.
-    pub(crate) fn driver(&self) -> mpsc::Sender<Call> {
-        let mut driver = self.inner.driver.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*driver {
+    pub(crate) fn worker(&self) -> mpsc::Sender<Outgoing> {
+        let mut worker = self.inner.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*worker {
             Some(calls) if !calls.is_closed() => calls.clone(),
             _ => {
                 let (calls, receiver) = mpsc::channel(QUEUE);
-                tokio::spawn(drive(self.inner.path.clone(), receiver, Arc::clone(&self.inner.was_connected)));
-                driver.insert(calls).clone()
+                tokio::spawn(run_worker(self.inner.path.clone(), receiver, Arc::clone(&self.inner.was_connected)));
+                worker.insert(calls).clone()
             }
         }
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokend_proto::{NameRights, NameStatus, Peer, Reply, Request, StatusPage, Tenant, TenantsPage};
 
-use crate::plan::Plan;
-use crate::question::{Question, profile_name, token_name};
+use crate::calls::{Call, profile_name, token_name};
+use crate::retry::RetryPolicy;
 use crate::wire::Answer;
 use crate::{Error, ProtocolError};
 
@@ -36,38 +36,38 @@ pub struct Rights {
     pub names: Vec<NameRights>,
 }
 
-pub(crate) fn status(name: Option<&str>, wait: Duration) -> Result<impl Question<Answer = Status> + '_, Error> {
+pub(crate) fn status(name: Option<&str>, wait: Duration) -> Result<impl Call<Answer = Status> + '_, Error> {
     name.map(token_name).transpose()?;
-    Ok(StatusOf { name, plan: Plan::read(wait), whole: None, pages: 0 })
+    Ok(StatusCall { name, policy: RetryPolicy::read(wait), whole: None, pages: 0 })
 }
 
-pub(crate) fn rights(wait: Duration) -> impl Question<Answer = Rights> {
-    RightsOf { plan: Plan::read(wait), whole: None, pages: 0 }
+pub(crate) fn rights(wait: Duration) -> impl Call<Answer = Rights> {
+    RightsCall { policy: RetryPolicy::read(wait), whole: None, pages: 0 }
 }
 
-pub(crate) fn tenants(profile: &str, wait: Duration) -> Result<impl Question<Answer = Vec<Tenant>> + '_, Error> {
+pub(crate) fn tenants(profile: &str, wait: Duration) -> Result<impl Call<Answer = Vec<Tenant>> + '_, Error> {
     profile_name(profile)?;
-    Ok(TenantsOf { profile, plan: Plan::slow_read(wait), whole: Vec::new(), pages: 0 })
+    Ok(TenantsCall { profile, policy: RetryPolicy::slow_read(wait), whole: Vec::new(), pages: 0 })
 }
 
-struct StatusOf<'n> {
+struct StatusCall<'n> {
     name: Option<&'n str>,
-    plan: Plan,
+    policy: RetryPolicy,
     whole: Option<Status>,
     pages: usize,
 }
 
-impl StatusOf<'_> {
+impl StatusCall<'_> {
     fn last(&self) -> Option<&str> {
         self.whole.as_ref().and_then(|status| status.names.last()).map(|it| it.name.as_str())
     }
 }
 
-impl Question for StatusOf<'_> {
+impl Call for StatusCall<'_> {
     type Answer = Status;
 
-    fn plan(&self) -> Plan {
-        self.plan
+    fn policy(&self) -> RetryPolicy {
+        self.policy
     }
 
     fn request(&self, _left: Duration) -> Request<'_> {
@@ -85,23 +85,23 @@ impl Question for StatusOf<'_> {
     }
 }
 
-struct RightsOf {
-    plan: Plan,
+struct RightsCall {
+    policy: RetryPolicy,
     whole: Option<Rights>,
     pages: usize,
 }
 
-impl RightsOf {
+impl RightsCall {
     fn last(&self) -> Option<&str> {
         self.whole.as_ref().and_then(|rights| rights.names.last()).map(|it| it.name.as_str())
     }
 }
 
-impl Question for RightsOf {
+impl Call for RightsCall {
     type Answer = Rights;
 
-    fn plan(&self) -> Plan {
-        self.plan
+    fn policy(&self) -> RetryPolicy {
+        self.policy
     }
 
     fn request(&self, _left: Duration) -> Request<'_> {
@@ -119,24 +119,24 @@ impl Question for RightsOf {
     }
 }
 
-struct TenantsOf<'n> {
+struct TenantsCall<'n> {
     profile: &'n str,
-    plan: Plan,
+    policy: RetryPolicy,
     whole: Vec<Tenant>,
     pages: usize,
 }
 
-impl TenantsOf<'_> {
+impl TenantsCall<'_> {
     fn last(&self) -> Option<&str> {
         self.whole.last().map(|it| it.id.as_str())
     }
 }
 
-impl Question for TenantsOf<'_> {
+impl Call for TenantsCall<'_> {
     type Answer = Vec<Tenant>;
 
-    fn plan(&self) -> Plan {
-        self.plan
+    fn policy(&self) -> RetryPolicy {
+        self.policy
     }
 
     fn request(&self, _left: Duration) -> Request<'_> {

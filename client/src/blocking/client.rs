@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokend_proto::{Explanation, Fingerprint, Imported, Peer, Reloaded, Renewed, Secret, Tenant};
 
 use super::connection::Connection;
-use crate::{Builder, Error, Rights, Status, Token, TokenOptions, paging, question};
+use crate::{Builder, Error, Rights, Status, Token, TokenOptions, calls, paging};
 
 /// A way to the daemon, shared by all its clones. Calls block their thread; those of several threads do not wait
 /// for each other.
@@ -82,7 +82,7 @@ impl Client {
     /// # Errors
     /// As [`Client::token`].
     pub fn token_with(&self, name: &str, options: TokenOptions) -> Result<Token, Error> {
-        self.ask(question::get(name, options, self.wait())?)
+        self.ask(calls::get(name, options, self.wait())?)
     }
 
     /// Another token in place of one with which a call was answered 401. If it was replaced already, that is
@@ -100,7 +100,7 @@ impl Client {
     /// # Errors
     /// As [`Client::reject`].
     pub fn reject_fingerprint(&self, name: &str, fingerprint: Fingerprint, min_ttl: Duration) -> Result<Token, Error> {
-        self.ask(question::reject(name, fingerprint, min_ttl, self.wait())?)
+        self.ask(calls::reject(name, fingerprint, min_ttl, self.wait())?)
     }
 
     /// How one name, or every name that this process may read, is doing.
@@ -116,7 +116,7 @@ impl Client {
     /// # Errors
     /// As [`Client::status`] of one name. [`Error::Unsupported`]: the daemon is of a version that does not explain.
     pub fn explain(&self, name: &str) -> Result<Explanation, Error> {
-        self.ask(question::explain(name, self.wait())?)
+        self.ask(calls::explain(name, self.wait())?)
     }
 
     /// The tenants of a GreenLake MSP workspace, by the order of their ids.
@@ -132,7 +132,7 @@ impl Client {
     /// # Errors
     /// When it could not be renewed. [`Error::Disconnected`]: it may have been.
     pub fn refresh(&self, name: &str) -> Result<Renewed, Error> {
-        self.ask(question::refresh(name, self.wait())?)
+        self.ask(calls::refresh(name, self.wait())?)
     }
 
     /// Starts a Classic chain from a refresh token. Needs `admin` for the profile.
@@ -141,7 +141,7 @@ impl Client {
     /// When the provider refuses it. [`Error::Disconnected`]: it may have been taken; the same one may be
     /// imported again, which then changes nothing.
     pub fn import(&self, profile: &str, refresh_token: &Secret) -> Result<Imported, Error> {
-        self.ask(question::import(profile, refresh_token, self.wait())?)
+        self.ask(calls::import(profile, refresh_token, self.wait())?)
     }
 
     /// Has the daemon read its configuration again. For root and the daemon's own user.
@@ -149,7 +149,7 @@ impl Client {
     /// # Errors
     /// When the new configuration does not validate: the old one stays.
     pub fn reload(&self) -> Result<Reloaded, Error> {
-        self.ask(question::reload(self.wait()))
+        self.ask(calls::reload(self.wait()))
     }
 
     /// What the daemon sees of this process, and what it may do.
@@ -157,7 +157,7 @@ impl Client {
     /// # Errors
     /// When the daemon does not answer.
     pub fn whoami(&self) -> Result<Peer, Error> {
-        self.ask(question::whoami(self.wait()))
+        self.ask(calls::whoami(self.wait()))
     }
 
     /// As [`Client::whoami`], with the names that there are.
@@ -174,7 +174,7 @@ impl Client {
     /// # Errors
     /// When the daemon does not answer.
     pub fn ping(&self) -> Result<String, Error> {
-        self.ask(question::ping(self.wait()))
+        self.ask(calls::ping(self.wait()))
     }
 
     fn wait(&self) -> Duration {

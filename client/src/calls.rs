@@ -7,19 +7,19 @@ use tokend_proto::{
     SecretStr, TokenRef,
 };
 
-use crate::plan::Plan;
+use crate::retry::RetryPolicy;
 use crate::wire::Answer;
 use crate::{Error, InvalidName, Token, TokenOptions};
 
 /// A question to the daemon, of one request or, where its answer comes in pages, of several.
-pub(crate) trait Question {
+pub(crate) trait Call {
     /// What the caller gets.
     type Answer;
 
     /// How long the next request may take.
-    fn plan(&self) -> Plan;
+    fn policy(&self) -> RetryPolicy;
 
-    /// The next request, with the wait that is left of its plan.
+    /// The next request, with the wait that is left of its policy.
     fn request(&self, left: Duration) -> Request<'_>;
 
     /// Reads a reply; `None` when there is another request to be made.
@@ -28,19 +28,19 @@ pub(crate) trait Question {
 
 /// A question of one request.
 struct Single<'a, P> {
-    plan: Plan,
+    policy: RetryPolicy,
     request: Request<'a>,
     read: P,
 }
 
-impl<P, T> Question for Single<'_, P>
+impl<P, T> Call for Single<'_, P>
 where
     P: Fn(Answer) -> Result<T, Error>,
 {
     type Answer = T;
 
-    fn plan(&self) -> Plan {
-        self.plan
+    fn policy(&self) -> RetryPolicy {
+        self.policy
     }
 
     fn request(&self, left: Duration) -> Request<'_> {
@@ -55,15 +55,11 @@ where
     }
 }
 
-pub(crate) fn get(
-    name: &str,
-    options: TokenOptions,
-    wait: Duration,
-) -> Result<impl Question<Answer = Token> + '_, Error> {
+pub(crate) fn get(name: &str, options: TokenOptions, wait: Duration) -> Result<impl Call<Answer = Token> + '_, Error> {
     token_name(name)?;
     let min_ttl = options.min_ttl;
     Ok(Single {
-        plan: Plan::read(options.wait.unwrap_or(wait)),
+        policy: RetryPolicy::read(options.wait.unwrap_or(wait)),
         request: Request::Get { name, min_ttl: min_ttl.into(), wait: Millis::default() },
         read: move |answer| token(name, min_ttl, answer),
     })
@@ -74,19 +70,19 @@ pub(crate) fn reject(
     fingerprint: Fingerprint,
     min_ttl: Duration,
     wait: Duration,
-) -> Result<impl Question<Answer = Token> + '_, Error> {
+) -> Result<impl Call<Answer = Token> + '_, Error> {
     token_name(name)?;
     Ok(Single {
-        plan: Plan::slow_read(wait),
+        policy: RetryPolicy::slow_read(wait),
         request: Request::Reject { name, fingerprint, min_ttl: min_ttl.into() },
         read: move |answer| token(name, min_ttl, answer),
     })
 }
 
-pub(crate) fn explain(name: &str, wait: Duration) -> Result<impl Question<Answer = Explanation> + '_, Error> {
+pub(crate) fn explain(name: &str, wait: Duration) -> Result<impl Call<Answer = Explanation> + '_, Error> {
     token_name(name)?;
     Ok(Single {
-        plan: Plan::read(wait),
+        policy: RetryPolicy::read(wait),
         request: Request::Explain { name },
         read: |answer: Answer| {
             answer.expect("Explain", |reply| if let Reply::Explanation(it) = reply { Some(*it) } else { None })
@@ -94,10 +90,10 @@ pub(crate) fn explain(name: &str, wait: Duration) -> Result<impl Question<Answer
     })
 }
 
-pub(crate) fn refresh(name: &str, wait: Duration) -> Result<impl Question<Answer = Renewed> + '_, Error> {
+pub(crate) fn refresh(name: &str, wait: Duration) -> Result<impl Call<Answer = Renewed> + '_, Error> {
     token_name(name)?;
     Ok(Single {
-        plan: Plan::once(wait),
+        policy: RetryPolicy::once(wait),
         request: Request::Refresh { name },
         read: |answer: Answer| {
             answer.expect("Refresh", |reply| if let Reply::Renewed(it) = reply { Some(it) } else { None })
@@ -109,11 +105,11 @@ pub(crate) fn import<'a>(
     profile: &'a str,
     refresh_token: &'a Secret,
     wait: Duration,
-) -> Result<impl Question<Answer = Imported> + 'a, Error> {
+) -> Result<impl Call<Answer = Imported> + 'a, Error> {
     profile_name(profile)?;
     let refresh_token = SecretStr::new(refresh_token);
     Ok(Single {
-        plan: Plan::once(wait),
+        policy: RetryPolicy::once(wait),
         request: Request::Import { name: profile, refresh_token },
         read: |answer: Answer| {
             answer.expect("Import", |reply| if let Reply::Imported(it) = reply { Some(it) } else { None })
@@ -121,9 +117,9 @@ pub(crate) fn import<'a>(
     })
 }
 
-pub(crate) fn reload(wait: Duration) -> impl Question<Answer = Reloaded> {
+pub(crate) fn reload(wait: Duration) -> impl Call<Answer = Reloaded> {
     Single {
-        plan: Plan::once(wait),
+        policy: RetryPolicy::once(wait),
         request: Request::Reload,
         read: |answer: Answer| {
             answer.expect("Reload", |reply| if let Reply::Reloaded(it) = reply { Some(it) } else { None })
@@ -131,9 +127,9 @@ pub(crate) fn reload(wait: Duration) -> impl Question<Answer = Reloaded> {
     }
 }
 
-pub(crate) fn whoami(wait: Duration) -> impl Question<Answer = Peer> {
+pub(crate) fn whoami(wait: Duration) -> impl Call<Answer = Peer> {
     Single {
-        plan: Plan::read(wait),
+        policy: RetryPolicy::read(wait),
         request: Request::WhoAmI,
         read: |answer: Answer| {
             answer.expect("WhoAmI", |reply| if let Reply::Peer(it) = reply { Some(it) } else { None })
@@ -141,9 +137,9 @@ pub(crate) fn whoami(wait: Duration) -> impl Question<Answer = Peer> {
     }
 }
 
-pub(crate) fn ping(wait: Duration) -> impl Question<Answer = String> {
+pub(crate) fn ping(wait: Duration) -> impl Call<Answer = String> {
     Single {
-        plan: Plan::read(wait),
+        policy: RetryPolicy::read(wait),
         request: Request::Ping,
         read: |answer: Answer| {
             answer.expect("Ping", |reply| if let Reply::Pong { version } = reply { Some(version) } else { None })
