@@ -51,15 +51,15 @@ fn dispatch(cli: &Cli) -> Result<Report, Failure> {
         Command::Refresh(args) => renew::refresh(client, args),
         Command::Import(args) => import::run(client, args),
         Command::Tenants(args) => tenants::run(client, args, Style::of_stdout()),
-        Command::Whoami(args) => about::whoami(client, args.output, Style::of_stdout()),
-        Command::Reload(args) => about::reload(client, args.output),
-        Command::Ping(args) => about::ping(client, args.output),
+        Command::Whoami(args) => about::whoami(client, args.format, Style::of_stdout()),
+        Command::Reload(args) => about::reload(client, args.format),
+        Command::Ping(args) => about::ping(client, args.format),
         Command::Exec(_) | Command::Wait(_) | Command::Watch(_) => unreachable!("these have a client of their own"),
     }
 }
 
 fn builder(cli: &Cli) -> Builder {
-    match &cli.everywhere.socket {
+    match &cli.global.socket {
         Some(path) => Builder::default().socket(path),
         None => Builder::default(),
     }

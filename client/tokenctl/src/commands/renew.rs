@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokend_client::blocking::Client;
 use tokend_client::{Fingerprint, Secret, Stamp};
 
-use crate::cli::{RefreshArgs, RejectArgs, Which};
+use crate::cli::{RefreshArgs, RejectArgs, TokenSelector};
 use crate::exit::{Exit, Failure};
 use crate::output::{Report, moment};
 use crate::text::{Format, escaped};
@@ -16,19 +16,19 @@ use crate::text::{Format, escaped};
 const MAX_TOKEN: u64 = tokend_proto::limits::MAX_FRAME as u64;
 
 pub(crate) fn reject(client: &Client, args: &RejectArgs) -> Result<Report, Failure> {
-    let rejected = match args.which {
-        Which { fingerprint: Some(fingerprint), .. } => fingerprint,
-        Which { fingerprint: None, .. } => Fingerprint::of(&token_from(std::io::stdin().lock())?),
+    let rejected = match args.token {
+        TokenSelector { fingerprint: Some(fingerprint), .. } => fingerprint,
+        TokenSelector { fingerprint: None, .. } => Fingerprint::of(&token_from(std::io::stdin().lock())?),
     };
     let name = args.name.to_string();
     let token = client.reject_fingerprint(&name, rejected, Duration::ZERO)?;
-    Ok(told(&name, token.fingerprint(), token.expires_at(), args.plain.output))
+    Ok(told(&name, token.fingerprint(), token.expires_at(), args.output.format))
 }
 
 pub(crate) fn refresh(client: &Client, args: &RefreshArgs) -> Result<Report, Failure> {
     let name = args.name.to_string();
     let renewed = client.refresh(&name)?;
-    Ok(told(&name, renewed.fingerprint, renewed.expires_at, args.plain.output))
+    Ok(told(&name, renewed.fingerprint, renewed.expires_at, args.output.format))
 }
 
 /// The new token by its fingerprint: who wants the token itself says `get`.
