@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use tokend_proto::TokenRef;
 use tokio::task::JoinHandle;
 
-use crate::calls::token_name;
+use crate::calls::check_name;
 use crate::client::Client;
 use crate::deadline::Deadline;
 use crate::watch::{Change, MAX_WATCHES, Watch};
@@ -75,7 +76,7 @@ impl Client {
     /// # Errors
     /// When the name can be no name.
     pub fn cached(&self, name: &str) -> Result<Cached, Error> {
-        token_name(name)?;
+        check_name::<TokenRef>(name)?;
         Ok(Cached::new(self.clone(), name))
     }
 }

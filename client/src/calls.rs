@@ -1,17 +1,18 @@
 //! What can be asked: how each request is made and what its reply means, for either client.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use tokend_proto::{
-    Explanation, Fingerprint, Imported, Millis, Peer, ProfileName, Reloaded, Renewed, Reply, Request, Secret,
-    SecretStr, TokenRef,
+    Explanation, Fingerprint, Imported, Millis, NameError, Peer, ProfileName, Reloaded, Renewed, Reply, Request,
+    Secret, SecretStr, TokenRef,
 };
 
 use crate::retry::RetryPolicy;
 use crate::wire::Answer;
 use crate::{Error, InvalidName, Token, TokenOptions};
 
-/// A question to the daemon, of one request or, where its answer comes in pages, of several.
+/// A call of the daemon: one request or, where its answer comes in pages, several.
 pub(crate) trait Call {
     /// What the caller gets.
     type Answer;
@@ -26,7 +27,16 @@ pub(crate) trait Call {
     fn read(&mut self, answer: Answer) -> Result<Option<Self::Answer>, Error>;
 }
 
-/// A question of one request.
+/// Reads the one kind of reply that belongs to a request.
+macro_rules! reply {
+    ($request:literal, $reply:pat => $value:expr) => {
+        |answer: Answer| answer.expect($request, |reply| if let $reply = reply { Some($value) } else { None })
+    };
+}
+
+pub(crate) use reply;
+
+/// A call of one request.
 struct Single<'a, P> {
     policy: RetryPolicy,
     request: Request<'a>,
@@ -56,7 +66,7 @@ where
 }
 
 pub(crate) fn get(name: &str, options: TokenOptions, wait: Duration) -> Result<impl Call<Answer = Token> + '_, Error> {
-    token_name(name)?;
+    check_name::<TokenRef>(name)?;
     let min_ttl = options.min_ttl;
     Ok(Single {
         policy: RetryPolicy::read(options.wait.unwrap_or(wait)),
@@ -71,7 +81,7 @@ pub(crate) fn reject(
     min_ttl: Duration,
     wait: Duration,
 ) -> Result<impl Call<Answer = Token> + '_, Error> {
-    token_name(name)?;
+    check_name::<TokenRef>(name)?;
     Ok(Single {
         policy: RetryPolicy::slow_read(wait),
         request: Request::Reject { name, fingerprint, min_ttl: min_ttl.into() },
@@ -80,24 +90,20 @@ pub(crate) fn reject(
 }
 
 pub(crate) fn explain(name: &str, wait: Duration) -> Result<impl Call<Answer = Explanation> + '_, Error> {
-    token_name(name)?;
+    check_name::<TokenRef>(name)?;
     Ok(Single {
         policy: RetryPolicy::read(wait),
         request: Request::Explain { name },
-        read: |answer: Answer| {
-            answer.expect("Explain", |reply| if let Reply::Explanation(it) = reply { Some(*it) } else { None })
-        },
+        read: reply!("Explain", Reply::Explanation(it) => *it),
     })
 }
 
 pub(crate) fn refresh(name: &str, wait: Duration) -> Result<impl Call<Answer = Renewed> + '_, Error> {
-    token_name(name)?;
+    check_name::<TokenRef>(name)?;
     Ok(Single {
         policy: RetryPolicy::once(wait),
         request: Request::Refresh { name },
-        read: |answer: Answer| {
-            answer.expect("Refresh", |reply| if let Reply::Renewed(it) = reply { Some(it) } else { None })
-        },
+        read: reply!("Refresh", Reply::Renewed(it) => it),
     })
 }
 
@@ -106,14 +112,12 @@ pub(crate) fn import<'a>(
     refresh_token: &'a Secret,
     wait: Duration,
 ) -> Result<impl Call<Answer = Imported> + 'a, Error> {
-    profile_name(profile)?;
+    check_name::<ProfileName>(profile)?;
     let refresh_token = SecretStr::new(refresh_token);
     Ok(Single {
         policy: RetryPolicy::once(wait),
         request: Request::Import { name: profile, refresh_token },
-        read: |answer: Answer| {
-            answer.expect("Import", |reply| if let Reply::Imported(it) = reply { Some(it) } else { None })
-        },
+        read: reply!("Import", Reply::Imported(it) => it),
     })
 }
 
@@ -121,48 +125,30 @@ pub(crate) fn reload(wait: Duration) -> impl Call<Answer = Reloaded> {
     Single {
         policy: RetryPolicy::once(wait),
         request: Request::Reload,
-        read: |answer: Answer| {
-            answer.expect("Reload", |reply| if let Reply::Reloaded(it) = reply { Some(it) } else { None })
-        },
+        read: reply!("Reload", Reply::Reloaded(it) => it),
     }
 }
 
 pub(crate) fn whoami(wait: Duration) -> impl Call<Answer = Peer> {
-    Single {
-        policy: RetryPolicy::read(wait),
-        request: Request::WhoAmI,
-        read: |answer: Answer| {
-            answer.expect("WhoAmI", |reply| if let Reply::Peer(it) = reply { Some(it) } else { None })
-        },
-    }
+    Single { policy: RetryPolicy::read(wait), request: Request::WhoAmI, read: reply!("WhoAmI", Reply::Peer(it) => it) }
 }
 
 pub(crate) fn ping(wait: Duration) -> impl Call<Answer = String> {
     Single {
         policy: RetryPolicy::read(wait),
         request: Request::Ping,
-        read: |answer: Answer| {
-            answer.expect("Ping", |reply| if let Reply::Pong { version } = reply { Some(version) } else { None })
-        },
+        read: reply!("Ping", Reply::Pong { version } => version),
     }
 }
 
 fn token(name: &str, min_ttl: Duration, answer: Answer) -> Result<Token, Error> {
     let flags = answer.flags;
-    let token = answer.expect("Get", |reply| if let Reply::Token(it) = reply { Some(it) } else { None })?;
+    let token = reply!("Get", Reply::Token(it) => it)(answer)?;
     Token::new(name, min_ttl, flags, token).map_err(Error::from)
 }
 
-pub(crate) fn token_name(name: &str) -> Result<(), Error> {
-    match name.parse::<TokenRef>() {
-        Ok(_) => Ok(()),
-        Err(source) => Err(InvalidName { name: name.to_owned(), source }.into()),
-    }
-}
-
-pub(crate) fn profile_name(name: &str) -> Result<(), Error> {
-    match name.parse::<ProfileName>() {
-        Ok(_) => Ok(()),
-        Err(source) => Err(InvalidName { name: name.to_owned(), source }.into()),
-    }
+/// Whether this is a name of a token or of a profile.
+pub(crate) fn check_name<N: FromStr<Err = NameError>>(name: &str) -> Result<(), Error> {
+    let parsed = name.parse::<N>();
+    parsed.map(drop).map_err(|source| InvalidName { name: name.to_owned(), source }.into())
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tokend_proto::{NameRights, NameStatus, Peer, Reply, Request, StatusPage, Tenant, TenantsPage};
+use tokend_proto::{NameRights, NameStatus, Peer, ProfileName, Reply, Request, StatusPage, Tenant, TokenRef};
 
-use crate::calls::{Call, profile_name, token_name};
+use crate::calls::{Call, check_name, reply};
 use crate::retry::RetryPolicy;
 use crate::wire::Answer;
 use crate::{Error, ProtocolError};
@@ -37,7 +37,7 @@ pub struct Rights {
 }
 
 pub(crate) fn status(name: Option<&str>, wait: Duration) -> Result<impl Call<Answer = Status> + '_, Error> {
-    name.map(token_name).transpose()?;
+    name.map(check_name::<TokenRef>).transpose()?;
     Ok(StatusCall { name, policy: RetryPolicy::read(wait), whole: None, pages: 0 })
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn rights(wait: Duration) -> impl Call<Answer = Rights> {
 }
 
 pub(crate) fn tenants(profile: &str, wait: Duration) -> Result<impl Call<Answer = Vec<Tenant>> + '_, Error> {
-    profile_name(profile)?;
+    check_name::<ProfileName>(profile)?;
     Ok(TenantsCall { profile, policy: RetryPolicy::slow_read(wait), whole: Vec::new(), pages: 0 })
 }
 
@@ -75,8 +75,7 @@ impl Call for StatusCall<'_> {
     }
 
     fn read(&mut self, answer: Answer) -> Result<Option<Status>, Error> {
-        let page: StatusPage =
-            answer.expect("Status", |reply| if let Reply::Status(it) = reply { Some(it) } else { None })?;
+        let page = reply!("Status", Reply::Status(it) => it)(answer)?;
         advances(self.last(), page.names.iter().map(|it| it.name.as_str()), page.more)?;
         let StatusPage { version, notes, names, more } = page;
         let whole = self.whole.get_or_insert_with(|| Status { version, notes, names: Vec::new() });
@@ -109,8 +108,7 @@ impl Call for RightsCall {
     }
 
     fn read(&mut self, answer: Answer) -> Result<Option<Rights>, Error> {
-        let page: tokend_proto::Rights =
-            answer.expect("Rights", |reply| if let Reply::Rights(it) = reply { Some(it) } else { None })?;
+        let page = reply!("Rights", Reply::Rights(it) => it)(answer)?;
         advances(self.last(), page.names.iter().map(|it| it.name.as_str()), page.more)?;
         let tokend_proto::Rights { peer, slices, no_unit, names, more } = page;
         let whole = self.whole.get_or_insert_with(|| Rights { peer, slices, no_unit, names: Vec::new() });
@@ -144,8 +142,7 @@ impl Call for TenantsCall<'_> {
     }
 
     fn read(&mut self, answer: Answer) -> Result<Option<Vec<Tenant>>, Error> {
-        let page: TenantsPage =
-            answer.expect("Tenants", |reply| if let Reply::Tenants(it) = reply { Some(it) } else { None })?;
+        let page = reply!("Tenants", Reply::Tenants(it) => it)(answer)?;
         advances(self.last(), page.tenants.iter().map(|it| it.id.as_str()), page.more)?;
         self.whole.extend(page.tenants);
         let goes_on = goes_on(&mut self.pages, page.more)?;

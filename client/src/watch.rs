@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokend_proto::limits::MAX_IN_FLIGHT;
-use tokend_proto::{Flags, HealthReport, Reply, Request, codec};
+use tokend_proto::{Flags, HealthReport, Reply, Request, TokenRef, codec};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
 use crate::backoff::Backoff;
-use crate::calls::token_name;
+use crate::calls::check_name;
 use crate::client::Client;
 use crate::mailbox::{Mail, Mailbox};
 use crate::outgoing::Outgoing;
@@ -71,7 +71,7 @@ impl Client {
     /// # Errors
     /// When the name can be no name, or 192 are watched with this client: a further client has a connection of its own.
     pub fn watch(&self, name: &str) -> Result<Watch, Error> {
-        token_name(name)?;
+        check_name::<TokenRef>(name)?;
         let add = |count| (count < MAX_WATCHES).then_some(count + 1);
         let watches = &self.inner.watches;
         if watches.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_err() {
