@@ -12,11 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use tokend_proto::TokenRef;
 use tokio::task::JoinHandle;
 
+use crate::calls::check_name;
 use crate::client::Client;
-use crate::coarse::Deadline;
-use crate::question::token_name;
+use crate::deadline::Deadline;
 use crate::watch::{Change, MAX_WATCHES, Watch};
 use crate::{Error, Token};
 
@@ -51,11 +52,11 @@ struct Kept {
 /// in the caller's future.
 struct Reading<'a> {
     cached: &'a Cached,
-    asked: Option<Asked<'a>>,
+    asked: Option<PendingAnswer<'a>>,
 }
 
 /// An answer of the daemon's, on its way.
-type Asked<'a> = Pin<Box<dyn Future<Output = Result<CachedToken, Error>> + Send + 'a>>;
+type PendingAnswer<'a> = Pin<Box<dyn Future<Output = Result<CachedToken, Error>> + Send + 'a>>;
 
 /// A token out of a cache. To be used at once and dropped: a newer one may be there the next moment.
 ///
@@ -75,7 +76,7 @@ impl Client {
     /// # Errors
     /// When the name can be no name.
     pub fn cached(&self, name: &str) -> Result<Cached, Error> {
-        token_name(name)?;
+        check_name::<TokenRef>(name)?;
         Ok(Cached::new(self.clone(), name))
     }
 }
@@ -148,7 +149,7 @@ impl Cached {
     }
 
     #[cold]
-    fn ask(&self) -> Asked<'_> {
+    fn ask(&self) -> PendingAnswer<'_> {
         Box::pin(async {
             let token = self.0.client.token(&self.0.name).await?;
             self.0.follow();
@@ -192,7 +193,7 @@ impl Inner {
         }
         // Without a place the name is asked for each time.
         if let Ok(watch) = self.client.watch(&self.name) {
-            *task = Some(tokio::spawn(follow(watch, Keeper(Arc::clone(&self.kept)))));
+            *task = Some(tokio::spawn(follow(watch, CacheWriter(Arc::clone(&self.kept)))));
         }
     }
 }
@@ -206,19 +207,19 @@ impl Drop for Inner {
 }
 
 /// Puts tokens in their place, and takes the last one away when nobody follows the name any more.
-struct Keeper(Arc<ArcSwapOption<Kept>>);
+struct CacheWriter(Arc<ArcSwapOption<Kept>>);
 
-impl Drop for Keeper {
+impl Drop for CacheWriter {
     fn drop(&mut self) {
         self.0.store(None);
     }
 }
 
-async fn follow(mut watch: Watch, keeper: Keeper) {
+async fn follow(mut watch: Watch, writer: CacheWriter) {
     loop {
         match watch.next().await {
             // One that may stop working at any moment is not kept: then the daemon decides who gets it.
-            Ok(Change::Token(token)) => keeper.0.store((!token.renewing()).then(|| Arc::new(Kept::new(token)))),
+            Ok(Change::Token(token)) => writer.0.store((!token.renewing()).then(|| Arc::new(Kept::new(token)))),
             // The daemon cannot be heard: what it said last holds until its time.
             Ok(Change::Health(_) | Change::Interrupted(_)) => {}
             Err(error) => {

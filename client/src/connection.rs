@@ -16,7 +16,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::ProtocolError;
 use crate::mailbox::Mailbox;
-use crate::outgoing::Call;
+use crate::outgoing::Outgoing;
 use crate::wire::{Answer, Failure, IDLE_CLOSE, read_frame};
 
 /// Room for a few tokens at once; grows up to a frame.
@@ -27,11 +27,11 @@ const CHECK: Duration = Duration::from_secs(5);
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Parting {
+pub(crate) enum Disconnect {
     /// It worked: the next one may be opened at once.
-    Healthy,
+    Clean,
     /// It never worked, or the daemon broke the protocol.
-    Sour,
+    Faulty,
 }
 
 /// Who waits for what comes under an id.
@@ -79,7 +79,7 @@ pub(crate) struct Connection {
     active: Instant,
     answered: bool,
     /// The daemon takes nothing more. It may have said why: what it sent is read to the end first.
-    deaf: bool,
+    write_closed: bool,
     /// Of the last request of our own. These ids go down from the highest: those of calls go up.
     last_own_id: u64,
 }
@@ -98,13 +98,13 @@ impl Connection {
             pending: HashMap::new(),
             active: Instant::now(),
             answered: false,
-            deaf: false,
+            write_closed: false,
             last_own_id: u64::MAX,
         }
     }
 
     /// Carries calls until the connection ends, and answers every one of them.
-    pub(crate) async fn run(mut self, first: Call, calls: &mut mpsc::Receiver<Call>) -> Parting {
+    pub(crate) async fn run(mut self, first: Outgoing, calls: &mut mpsc::Receiver<Outgoing>) -> Disconnect {
         self.take(first);
         let end = self.carry(calls).await;
         self.inbox.as_mut().zeroize();
@@ -117,15 +117,15 @@ impl Connection {
         for (_, pending) in self.pending.drain() {
             pending.fail(end.clone());
         }
-        if self.answered && matches!(end, Failure::Broken) { Parting::Healthy } else { Parting::Sour }
+        if self.answered && matches!(end, Failure::Broken) { Disconnect::Clean } else { Disconnect::Faulty }
     }
 
-    async fn carry(&mut self, calls: &mut mpsc::Receiver<Call>) -> Failure {
+    async fn carry(&mut self, calls: &mut mpsc::Receiver<Outgoing>) -> Failure {
         let mut check = interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let deaf = self.deaf;
-            let room = !deaf && self.pending.len() < MAX_IN_FLIGHT;
+            let write_closed = self.write_closed;
+            let room = !write_closed && self.pending.len() < MAX_IN_FLIGHT;
             let (mut reader, mut writer) = self.stream.split();
             let unsent = self.outbox.front().map_or(&[][..], |(_, frame)| &frame[self.sent..]);
             // Reading first: what has ended is noticed before more is sent to it.
@@ -135,8 +135,8 @@ impl Connection {
                     Ok(0) | Err(_) => return Failure::Broken,
                     Ok(_) => if let Err(end) = self.read_frames() { return end },
                 },
-                written = writer.write(unsent), if !unsent.is_empty() && !deaf => match written {
-                    Ok(0) | Err(_) => self.deaf = true,
+                written = writer.write(unsent), if !unsent.is_empty() && !write_closed => match written {
+                    Ok(0) | Err(_) => self.write_closed = true,
                     Ok(count) => self.wrote(count),
                 },
                 call = calls.recv(), if room => match call {
@@ -151,8 +151,8 @@ impl Connection {
         }
     }
 
-    fn take(&mut self, call: Call) {
-        if let Call::Unwatch { watch } = call {
+    fn take(&mut self, call: Outgoing) {
+        if let Outgoing::Unwatch { watch } = call {
             return self.unwatch(watch);
         }
         if call.is_pointless() {
@@ -160,9 +160,9 @@ impl Connection {
         }
         self.active = Instant::now();
         match call {
-            Call::Ask { id, frame, deadline, answer } => self.send(id, frame, Pending::Call { answer, deadline }),
-            Call::Watch { id, frame, mailbox } => self.send(id, frame, Pending::Watch(mailbox)),
-            Call::Unwatch { .. } => {}
+            Outgoing::Ask { id, frame, deadline, answer } => self.send(id, frame, Pending::Call { answer, deadline }),
+            Outgoing::Watch { id, frame, mailbox } => self.send(id, frame, Pending::Watch(mailbox)),
+            Outgoing::Unwatch { .. } => {}
         }
     }
 

@@ -28,22 +28,22 @@
 //!
 //! Not here: a command line, TLS, and the decision when to renew.
 
+#[cfg(feature = "async")]
+mod attempts;
 mod backoff;
 pub mod blocking;
 mod builder;
 #[cfg(feature = "async")]
 mod cache;
-#[cfg(feature = "async")]
-mod call;
+mod calls;
 #[cfg(feature = "async")]
 mod client;
 #[cfg(feature = "async")]
-mod coarse;
-#[cfg(feature = "async")]
 mod connection;
 #[cfg(feature = "async")]
-mod driver;
+mod deadline;
 mod error;
+mod facade;
 #[cfg(feature = "async")]
 mod mailbox;
 #[cfg(feature = "reqwest-middleware")]
@@ -51,13 +51,14 @@ mod middleware;
 #[cfg(feature = "async")]
 mod outgoing;
 mod paging;
-mod plan;
-mod question;
+mod retry;
 mod socket;
 mod token;
 #[cfg(feature = "async")]
 mod watch;
 mod wire;
+#[cfg(feature = "async")]
+mod worker;
 
 pub use builder::Builder;
 #[cfg(feature = "async")]

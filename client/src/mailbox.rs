@@ -12,7 +12,7 @@ use crate::wire::{Answer, Failure};
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
     content: Mutex<Content>,
-    bell: Notify,
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -27,8 +27,8 @@ struct Content {
 
 /// What was found.
 #[derive(Debug)]
-pub(crate) enum Found {
-    News(Answer),
+pub(crate) enum Mail {
+    Answer(Answer),
     /// The connection has ended, and with it the watch.
     End(Failure),
 }
@@ -43,28 +43,28 @@ impl Mailbox {
             _ => content.last = Some(answer),
         }
         drop(content);
-        self.bell.notify_one();
+        self.changed.notify_one();
     }
 
     pub(crate) fn end(&self, failure: Failure) {
         self.lock().end = Some(failure);
-        self.bell.notify_one();
+        self.changed.notify_one();
     }
 
     /// Waits for the next. Nothing is lost when it is dropped before.
-    pub(crate) async fn take(&self) -> Found {
+    pub(crate) async fn take(&self) -> Mail {
         loop {
             if let Some(found) = self.try_take() {
                 return found;
             }
-            self.bell.notified().await;
+            self.changed.notified().await;
         }
     }
 
-    fn try_take(&self) -> Option<Found> {
+    fn try_take(&self) -> Option<Mail> {
         let mut content = self.lock();
         let news = content.token.take().or_else(|| content.health.take()).or_else(|| content.last.take());
-        news.map(Found::News).or_else(|| content.end.take().map(Found::End))
+        news.map(Mail::Answer).or_else(|| content.end.take().map(Mail::End))
     }
 
     /// Nobody will look any more.

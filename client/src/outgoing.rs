@@ -10,7 +10,7 @@ use crate::mailbox::Mailbox;
 use crate::wire::{Answer, Failure};
 
 /// Something for the task to do.
-pub(crate) enum Call {
+pub(crate) enum Outgoing {
     /// A request with one answer.
     Ask {
         id: u64,
@@ -25,7 +25,7 @@ pub(crate) enum Call {
     Unwatch { watch: u64 },
 }
 
-impl Call {
+impl Outgoing {
     /// Whether nobody wants it any more, or there is nothing to do without a connection.
     pub(crate) fn is_pointless(&self) -> bool {
         match self {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tokend_proto::{NameRights, NameStatus, Peer, Reply, Request, StatusPage, Tenant, TenantsPage};
+use tokend_proto::{NameRights, NameStatus, Peer, ProfileName, Reply, Request, StatusPage, Tenant, TokenRef};
 
-use crate::plan::Plan;
-use crate::question::{Question, profile_name, token_name};
+use crate::calls::{Call, check_name, reply};
+use crate::retry::RetryPolicy;
 use crate::wire::Answer;
 use crate::{Error, ProtocolError};
 
@@ -36,38 +36,38 @@ pub struct Rights {
     pub names: Vec<NameRights>,
 }
 
-pub(crate) fn status(name: Option<&str>, wait: Duration) -> Result<impl Question<Answer = Status> + '_, Error> {
-    name.map(token_name).transpose()?;
-    Ok(StatusOf { name, plan: Plan::read(wait), whole: None, pages: 0 })
+pub(crate) fn status(name: Option<&str>, wait: Duration) -> Result<impl Call<Answer = Status> + '_, Error> {
+    name.map(check_name::<TokenRef>).transpose()?;
+    Ok(StatusCall { name, policy: RetryPolicy::read(wait), whole: None, pages: 0 })
 }
 
-pub(crate) fn rights(wait: Duration) -> impl Question<Answer = Rights> {
-    RightsOf { plan: Plan::read(wait), whole: None, pages: 0 }
+pub(crate) fn rights(wait: Duration) -> impl Call<Answer = Rights> {
+    RightsCall { policy: RetryPolicy::read(wait), whole: None, pages: 0 }
 }
 
-pub(crate) fn tenants(profile: &str, wait: Duration) -> Result<impl Question<Answer = Vec<Tenant>> + '_, Error> {
-    profile_name(profile)?;
-    Ok(TenantsOf { profile, plan: Plan::slow_read(wait), whole: Vec::new(), pages: 0 })
+pub(crate) fn tenants(profile: &str, wait: Duration) -> Result<impl Call<Answer = Vec<Tenant>> + '_, Error> {
+    check_name::<ProfileName>(profile)?;
+    Ok(TenantsCall { profile, policy: RetryPolicy::slow_read(wait), whole: Vec::new(), pages: 0 })
 }
 
-struct StatusOf<'n> {
+struct StatusCall<'n> {
     name: Option<&'n str>,
-    plan: Plan,
+    policy: RetryPolicy,
     whole: Option<Status>,
     pages: usize,
 }
 
-impl StatusOf<'_> {
+impl StatusCall<'_> {
     fn last(&self) -> Option<&str> {
         self.whole.as_ref().and_then(|status| status.names.last()).map(|it| it.name.as_str())
     }
 }
 
-impl Question for StatusOf<'_> {
+impl Call for StatusCall<'_> {
     type Answer = Status;
 
-    fn plan(&self) -> Plan {
-        self.plan
+    fn policy(&self) -> RetryPolicy {
+        self.policy
     }
 
     fn request(&self, _left: Duration) -> Request<'_> {
@@ -75,8 +75,7 @@ impl Question for StatusOf<'_> {
     }
 
     fn read(&mut self, answer: Answer) -> Result<Option<Status>, Error> {
-        let page: StatusPage =
-            answer.expect("Status", |reply| if let Reply::Status(it) = reply { Some(it) } else { None })?;
+        let page = reply!("Status", Reply::Status(it) => it)(answer)?;
         advances(self.last(), page.names.iter().map(|it| it.name.as_str()), page.more)?;
         let StatusPage { version, notes, names, more } = page;
         let whole = self.whole.get_or_insert_with(|| Status { version, notes, names: Vec::new() });
@@ -85,23 +84,23 @@ impl Question for StatusOf<'_> {
     }
 }
 
-struct RightsOf {
-    plan: Plan,
+struct RightsCall {
+    policy: RetryPolicy,
     whole: Option<Rights>,
     pages: usize,
 }
 
-impl RightsOf {
+impl RightsCall {
     fn last(&self) -> Option<&str> {
         self.whole.as_ref().and_then(|rights| rights.names.last()).map(|it| it.name.as_str())
     }
 }
 
-impl Question for RightsOf {
+impl Call for RightsCall {
     type Answer = Rights;
 
-    fn plan(&self) -> Plan {
-        self.plan
+    fn policy(&self) -> RetryPolicy {
+        self.policy
     }
 
     fn request(&self, _left: Duration) -> Request<'_> {
@@ -109,8 +108,7 @@ impl Question for RightsOf {
     }
 
     fn read(&mut self, answer: Answer) -> Result<Option<Rights>, Error> {
-        let page: tokend_proto::Rights =
-            answer.expect("Rights", |reply| if let Reply::Rights(it) = reply { Some(it) } else { None })?;
+        let page = reply!("Rights", Reply::Rights(it) => it)(answer)?;
         advances(self.last(), page.names.iter().map(|it| it.name.as_str()), page.more)?;
         let tokend_proto::Rights { peer, slices, no_unit, names, more } = page;
         let whole = self.whole.get_or_insert_with(|| Rights { peer, slices, no_unit, names: Vec::new() });
@@ -119,24 +117,24 @@ impl Question for RightsOf {
     }
 }
 
-struct TenantsOf<'n> {
+struct TenantsCall<'n> {
     profile: &'n str,
-    plan: Plan,
+    policy: RetryPolicy,
     whole: Vec<Tenant>,
     pages: usize,
 }
 
-impl TenantsOf<'_> {
+impl TenantsCall<'_> {
     fn last(&self) -> Option<&str> {
         self.whole.last().map(|it| it.id.as_str())
     }
 }
 
-impl Question for TenantsOf<'_> {
+impl Call for TenantsCall<'_> {
     type Answer = Vec<Tenant>;
 
-    fn plan(&self) -> Plan {
-        self.plan
+    fn policy(&self) -> RetryPolicy {
+        self.policy
     }
 
     fn request(&self, _left: Duration) -> Request<'_> {
@@ -144,8 +142,7 @@ impl Question for TenantsOf<'_> {
     }
 
     fn read(&mut self, answer: Answer) -> Result<Option<Vec<Tenant>>, Error> {
-        let page: TenantsPage =
-            answer.expect("Tenants", |reply| if let Reply::Tenants(it) = reply { Some(it) } else { None })?;
+        let page = reply!("Tenants", Reply::Tenants(it) => it)(answer)?;
         advances(self.last(), page.tenants.iter().map(|it| it.id.as_str()), page.more)?;
         self.whole.extend(page.tenants);
         let goes_on = goes_on(&mut self.pages, page.more)?;

@@ -5,16 +5,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokend_proto::limits::MAX_IN_FLIGHT;
-use tokend_proto::{Flags, HealthReport, Reply, Request, codec};
+use tokend_proto::{Flags, HealthReport, Reply, Request, TokenRef, codec};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
 use crate::backoff::Backoff;
+use crate::calls::check_name;
 use crate::client::Client;
-use crate::mailbox::{Found, Mailbox};
-use crate::outgoing::Call;
-use crate::question::token_name;
+use crate::mailbox::{Mail, Mailbox};
+use crate::outgoing::Outgoing;
 use crate::wire::{Answer, Failure};
 use crate::{Error, ErrorCode, ProtocolError, Token};
 
@@ -46,7 +46,7 @@ pub struct Watch {
     /// What was brought last: fingerprint and expiry of the token, and whether it is being replaced.
     token: Option<(crate::Fingerprint, u64, bool)>,
     health: Option<HealthReport>,
-    _place: Place,
+    _permit: WatchPermit,
 }
 
 /// A watch as the daemon has it.
@@ -55,12 +55,12 @@ struct Live {
     id: u64,
     mailbox: Arc<Mailbox>,
     /// To the task that has its connection.
-    calls: mpsc::Sender<Call>,
+    calls: mpsc::Sender<Outgoing>,
 }
 
 /// One of a client's [`MAX_WATCHES`].
 #[derive(Debug)]
-struct Place(Client);
+struct WatchPermit(Client);
 
 impl Client {
     /// Watches `PROFILE` or `PROFILE/TENANT`: the newest token at once, then each new one, and how the name is doing.
@@ -71,7 +71,7 @@ impl Client {
     /// # Errors
     /// When the name can be no name, or 192 are watched with this client: a further client has a connection of its own.
     pub fn watch(&self, name: &str) -> Result<Watch, Error> {
-        token_name(name)?;
+        check_name::<TokenRef>(name)?;
         let add = |count| (count < MAX_WATCHES).then_some(count + 1);
         let watches = &self.inner.watches;
         if watches.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_err() {
@@ -86,7 +86,7 @@ impl Client {
             interrupted: false,
             token: None,
             health: None,
-            _place: Place(self.clone()),
+            _permit: WatchPermit(self.clone()),
         })
     }
 }
@@ -114,8 +114,8 @@ impl Watch {
                 None => self.begin().await?,
             };
             let change = match mailbox.take().await {
-                Found::News(answer) => self.news(answer)?,
-                Found::End(failure) => {
+                Mail::Answer(answer) => self.on_answer(answer)?,
+                Mail::End(failure) => {
                     self.live = None;
                     self.interrupted(failure)?
                 }
@@ -130,8 +130,8 @@ impl Watch {
         let id = self.client.next_id();
         let frame = codec::encode_request(id, &Request::Watch { name: &self.name }).map_err(Error::TooLong)?;
         let mailbox = Arc::<Mailbox>::default();
-        let calls = self.client.driver();
-        let call = Call::Watch { id, frame: Zeroizing::new(frame), mailbox: Arc::clone(&mailbox) };
+        let calls = self.client.worker();
+        let call = Outgoing::Watch { id, frame: Zeroizing::new(frame), mailbox: Arc::clone(&mailbox) };
         if calls.send(call).await.is_err() {
             // The task has ended with its runtime.
             mailbox.end(Failure::NotSent);
@@ -140,7 +140,7 @@ impl Watch {
         Ok(mailbox)
     }
 
-    fn news(&mut self, answer: Answer) -> Result<Option<Change>, Error> {
+    fn on_answer(&mut self, answer: Answer) -> Result<Option<Change>, Error> {
         let flags = answer.flags;
         let reply = answer.expect("Watch", |reply| match reply {
             Reply::Token(_) | Reply::Health(_) => Some(reply),
@@ -222,7 +222,7 @@ impl Live {
     /// If the queue is full just now, the connection finds out by itself.
     fn end(self) {
         self.mailbox.abandon();
-        let _ = self.calls.try_send(Call::Unwatch { watch: self.id });
+        let _ = self.calls.try_send(Outgoing::Unwatch { watch: self.id });
     }
 }
 
@@ -232,7 +232,7 @@ impl Drop for Watch {
     }
 }
 
-impl Drop for Place {
+impl Drop for WatchPermit {
     fn drop(&mut self) {
         self.0.inner.watches.fetch_sub(1, Ordering::Relaxed);
     }

@@ -12,7 +12,7 @@
 //! that breaks. What differs: a call has the thread to itself, and a connection to itself; one connection is
 //! kept for the next call.
 
-mod call;
+mod attempts;
 mod client;
 mod connection;
 

@@ -11,9 +11,9 @@ use tokend_proto::{ProfileName, TokenRef};
 
 use crate::binding::Binding;
 use crate::clock;
+use crate::duration;
 use crate::exit::{Exit, Failure};
-use crate::output::tell_failure;
-use crate::span;
+use crate::output::print_failure;
 use crate::text::Format;
 
 const STATUSES: &str = "\
@@ -34,14 +34,14 @@ Exit status:
 #[command(name = "tokenctl", version, after_help = STATUSES, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) everywhere: Everywhere,
+    pub(crate) global: GlobalArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 /// What every command takes.
 #[derive(Debug, Args)]
-pub(crate) struct Everywhere {
+pub(crate) struct GlobalArgs {
     /// The daemon's socket [default: $TOKEND_SOCKET, an existing $XDG_RUNTIME_DIR/tokend.sock,
     /// /run/tokend/tokend.sock]
     #[arg(long, global = true, value_name = "PATH")]
@@ -71,29 +71,29 @@ pub(crate) enum Command {
     /// Wait until names have a good token
     Wait(WaitArgs),
     /// Show what the daemon sees of you, and what you may do
-    Whoami(Plain),
+    Whoami(OutputArgs),
     /// Have the daemon read its configuration again (root and the daemon's user)
-    Reload(Plain),
+    Reload(OutputArgs),
     /// Ask whether the daemon is there
-    Ping(Plain),
+    Ping(OutputArgs),
 }
 
 /// How the result is shown.
 #[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Plain {
+pub(crate) struct OutputArgs {
     /// How the result is shown; with json, errors are JSON on stderr
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) output: Format,
+    #[arg(long = "output", value_name = "OUTPUT", value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 /// What the token should be like.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct TokenArgs {
     /// Life that the token should still have, as in 90s or 20m
-    #[arg(long, value_name = "SPAN", value_parser = span::parse, default_value = "0s", hide_default_value = true)]
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "0s", hide_default_value = true)]
     pub(crate) min_ttl: Duration,
     /// How long to wait for one, 10m at most
-    #[arg(long, value_name = "SPAN", value_parser = span::parse, default_value = "10s")]
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "10s")]
     pub(crate) wait: Duration,
     /// Take a token that has less life than --min-ttl too (get still ends with status 8)
     #[arg(long)]
@@ -124,7 +124,7 @@ pub(crate) struct GetArgs {
     pub(crate) token: TokenArgs,
     /// How the token is printed
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) output: Shape,
+    pub(crate) output: TokenFormat,
     /// The variable that `--output env` sets [default: TOKEN]
     #[arg(long, value_name = "VAR", value_parser = Binding::variable)]
     pub(crate) var: Option<String>,
@@ -134,13 +134,13 @@ impl GetArgs {
     /// As when nothing but the name is said.
     fn of(name: TokenRef) -> Self {
         let token = TokenArgs { min_ttl: Duration::ZERO, wait: Duration::from_secs(10), accept_short: false };
-        Self { name, token, output: Shape::Raw, var: None }
+        Self { name, token, output: TokenFormat::Raw, var: None }
     }
 }
 
 /// How a token is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Shape {
+pub(crate) enum TokenFormat {
     /// The token
     #[default]
     Raw,
@@ -162,7 +162,7 @@ pub(crate) struct StatusArgs {
     #[arg(long)]
     pub(crate) watch: bool,
     #[command(flatten)]
-    pub(crate) plain: Plain,
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -170,7 +170,7 @@ pub(crate) struct ExplainArgs {
     /// PROFILE or PROFILE/TENANT
     pub(crate) name: TokenRef,
     #[command(flatten)]
-    pub(crate) plain: Plain,
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -179,12 +179,12 @@ pub(crate) struct WatchArgs {
     pub(crate) name: TokenRef,
     /// What a line holds
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) output: WatchShape,
+    pub(crate) output: WatchFormat,
 }
 
 /// What a line of `watch` holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum WatchShape {
+pub(crate) enum WatchFormat {
     /// Fields between tabs: token, its fingerprint, expiry and renewal; or health, the word, error and what to do
     #[default]
     Text,
@@ -202,7 +202,7 @@ pub(crate) struct ExecArgs {
     #[command(flatten)]
     pub(crate) token: TokenArgs,
     #[command(flatten)]
-    pub(crate) plain: Plain,
+    pub(crate) output: OutputArgs,
     /// The command, which takes the place of tokenctl
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
@@ -213,15 +213,15 @@ pub(crate) struct RejectArgs {
     /// PROFILE or PROFILE/TENANT
     pub(crate) name: TokenRef,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) token: TokenSelector,
     #[command(flatten)]
-    pub(crate) plain: Plain,
+    pub(crate) output: OutputArgs,
 }
 
 /// Which token was refused. A token is never an argument: arguments are everybody's to read.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(crate) struct Which {
+pub(crate) struct TokenSelector {
     /// The token's fingerprint, as `get --output json` shows it
     #[arg(long, value_name = "HEX")]
     pub(crate) fingerprint: Option<Fingerprint>,
@@ -235,7 +235,7 @@ pub(crate) struct RefreshArgs {
     /// PROFILE or PROFILE/TENANT
     pub(crate) name: TokenRef,
     #[command(flatten)]
-    pub(crate) plain: Plain,
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -246,7 +246,7 @@ pub(crate) struct ImportArgs {
     #[arg(default_value = "-", hide_default_value = true)]
     pub(crate) file: PathBuf,
     #[command(flatten)]
-    pub(crate) plain: Plain,
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -254,7 +254,7 @@ pub(crate) struct TenantsArgs {
     /// The profile, one of GreenLake for which tenants are configured
     pub(crate) profile: ProfileName,
     #[command(flatten)]
-    pub(crate) plain: Plain,
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -262,30 +262,30 @@ pub(crate) struct WaitArgs {
     /// PROFILE or PROFILE/TENANT; all that you may read if none is said
     pub(crate) names: Vec<TokenRef>,
     /// How long to wait, 10m at most, also for the daemon itself
-    #[arg(long, value_name = "SPAN", value_parser = span::parse, default_value = "10s")]
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "10s")]
     pub(crate) wait: Duration,
     #[command(flatten)]
-    pub(crate) plain: Plain,
+    pub(crate) output: OutputArgs,
 }
 
 impl Cli {
     /// Of the whole run: how errors are told.
     pub(crate) fn format(&self) -> Format {
         match &self.command {
-            Command::Get(args) if args.output == Shape::Json => Format::Json,
-            Command::Watch(args) if args.output == WatchShape::Json => Format::Json,
+            Command::Get(args) if args.output == TokenFormat::Json => Format::Json,
+            Command::Watch(args) if args.output == WatchFormat::Json => Format::Json,
             Command::Get(_) | Command::Watch(_) => Format::Text,
-            Command::Status(StatusArgs { plain, .. })
-            | Command::Explain(ExplainArgs { plain, .. })
-            | Command::Exec(ExecArgs { plain, .. })
-            | Command::Reject(RejectArgs { plain, .. })
-            | Command::Refresh(RefreshArgs { plain, .. })
-            | Command::Import(ImportArgs { plain, .. })
-            | Command::Tenants(TenantsArgs { plain, .. })
-            | Command::Wait(WaitArgs { plain, .. })
-            | Command::Whoami(plain)
-            | Command::Reload(plain)
-            | Command::Ping(plain) => plain.output,
+            Command::Status(StatusArgs { output, .. })
+            | Command::Explain(ExplainArgs { output, .. })
+            | Command::Exec(ExecArgs { output, .. })
+            | Command::Reject(RejectArgs { output, .. })
+            | Command::Refresh(RefreshArgs { output, .. })
+            | Command::Import(ImportArgs { output, .. })
+            | Command::Tenants(TenantsArgs { output, .. })
+            | Command::Wait(WaitArgs { output, .. })
+            | Command::Whoami(output)
+            | Command::Reload(output)
+            | Command::Ping(output) => output.format,
         }
     }
 }
@@ -308,10 +308,10 @@ pub(crate) fn parse() -> Result<Cli, Exit> {
             let _ = error.print();
             return Exit::Done;
         }
-        let (exit, format) = meant();
+        let (exit, format) = usage_exit_and_format();
         match format {
             Format::Text => drop(error.print()),
-            Format::Json => tell_failure(&Failure { exit, ..Failure::usage(first_paragraph(&error)) }, format),
+            Format::Json => print_failure(&Failure { exit, ..Failure::usage(first_paragraph(&error)) }, format),
         }
         exit
     })
@@ -324,7 +324,7 @@ fn parse_frequent(arguments: &[OsString]) -> Option<Cli> {
         && command == "get"
         && let Ok(name) = name.to_str()?.parse()
     {
-        return Some(Cli { everywhere: Everywhere { socket: None }, command: Command::Get(GetArgs::of(name)) });
+        return Some(Cli { global: GlobalArgs { socket: None }, command: Command::Get(GetArgs::of(name)) });
     }
     let command = clap::Command::new("tokenctl").disable_help_subcommand(true);
     let command = match arguments.get(1)?.to_str()? {
@@ -332,13 +332,13 @@ fn parse_frequent(arguments: &[OsString]) -> Option<Cli> {
         "exec" => command.subcommand(ExecArgs::augment_args(clap::Command::new("exec"))),
         _ => return None,
     };
-    let matches = Everywhere::augment_args(command).try_get_matches_from(arguments).ok()?;
+    let matches = GlobalArgs::augment_args(command).try_get_matches_from(arguments).ok()?;
     Cli::from_arg_matches(&matches).ok()
 }
 
 /// What a faulty command line was meant to be, as far as it matters for telling the fault: usage errors of
 /// `exec` must not be taken for statuses of its command, and who reads JSON wants the error as JSON.
-fn meant() -> (Exit, Format) {
+fn usage_exit_and_format() -> (Exit, Format) {
     let matches = Cli::command().ignore_errors(true).try_get_matches();
     let is_exec = matches.is_ok_and(|matches| matches.subcommand_name() == Some("exec"));
     // The parser stops at the fault; what stands after it is read here, up to the command of `exec`.

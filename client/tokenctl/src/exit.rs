@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokend_client::{Error, ErrorCode};
 
-use crate::denied;
+use crate::permission_hint::permission_hint;
 use crate::text::{escaped, json_line};
 
 /// The exit statuses. They are a promise to scripts: numbers never change their meaning.
@@ -115,23 +115,23 @@ impl Failure {
     pub(crate) fn to_json(&self) -> String {
         #[derive(Serialize)]
         struct Line<'a> {
-            error: Told<'a>,
+            error: ErrorFields<'a>,
         }
         #[derive(Serialize)]
-        struct Told<'a> {
+        struct ErrorFields<'a> {
             status: u8,
             code: &'a str,
             message: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
             retry_after: Option<u64>,
         }
-        let told = Told {
+        let error = ErrorFields {
             status: self.exit.number(),
             code: self.code,
             message: &self.message,
             retry_after: self.retry_after.map(whole_seconds),
         };
-        json_line(&Line { error: told })
+        json_line(&Line { error })
     }
 }
 
@@ -147,7 +147,7 @@ impl From<Error> for Failure {
         let message = with_sources(&error);
         match error {
             Error::Connect(error) if error.source.kind() == std::io::ErrorKind::PermissionDenied => {
-                Self::new(Exit::Denied, "permission_denied", denied::explain(&error.path))
+                Self::new(Exit::Denied, "permission_denied", permission_hint(&error.path))
             }
             Error::Connect(_) => Self::new(Exit::Unreachable, "unreachable", message),
             Error::Disconnected => Self::new(Exit::Unreachable, "disconnected", message),

@@ -10,14 +10,14 @@ mod binding;
 mod cli;
 mod clock;
 mod commands;
-mod denied;
+mod duration;
 mod exit;
 #[cfg(test)]
 #[path = "../../../proto/tests/samples/name_status.rs"]
 mod name_status;
 mod output;
+mod permission_hint;
 mod runtime;
-mod span;
 mod style;
 mod text;
 

@@ -35,7 +35,7 @@ impl Report {
 pub(crate) fn finish(result: Result<Report, Failure>, format: Format) -> Exit {
     let report = result.unwrap_or_else(|failure| Report { failure: Some(failure), ..Report::new(String::new()) });
     for note in &report.notes {
-        tell_note(note, format);
+        print_note(note, format);
     }
     let written = write_stdout(report.stdout.expose());
     let failure = match (report.failure, written) {
@@ -45,28 +45,28 @@ pub(crate) fn finish(result: Result<Report, Failure>, format: Format) -> Exit {
         (None, Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Done,
         (None, Err(error)) => Failure::output(&error),
     };
-    tell_failure(&failure, format);
+    print_failure(&failure, format);
     failure.exit
 }
 
 /// Tells on stderr what is no failure.
-pub(crate) fn tell_note(note: &str, format: Format) {
-    tell(&match format {
+pub(crate) fn print_note(note: &str, format: Format) {
+    print_line(&match format {
         Format::Text => format!("tokenctl: {}", escaped(note)),
         Format::Json => json_line(&serde_json::json!({ "warning": note })),
     });
 }
 
 /// Tells a failure on stderr.
-pub(crate) fn tell_failure(failure: &Failure, format: Format) {
-    tell(&match format {
+pub(crate) fn print_failure(failure: &Failure, format: Format) {
+    print_line(&match format {
         Format::Text => format!("tokenctl: {failure}"),
         Format::Json => failure.to_json(),
     });
 }
 
 /// Says a line on stderr.
-pub(crate) fn tell(line: &str) {
+pub(crate) fn print_line(line: &str) {
     // There is nobody to tell that nobody can be told.
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -6,15 +6,15 @@ use tokend_client::blocking::Client;
 
 use super::status::{self, word};
 use crate::cli::ExplainArgs;
+use crate::duration;
 use crate::exit::Failure;
 use crate::output::{Report, moment};
-use crate::span;
 use crate::style::{Cell, Style, Tone, table};
 use crate::text::Format;
 
 pub(crate) fn run(client: &Client, args: &ExplainArgs, style: Style) -> Result<Report, Failure> {
     let explanation = client.explain(&args.name.to_string())?;
-    Ok(match args.plain.output {
+    Ok(match args.output.format {
         Format::Text => Report::new(words(&explanation, style)),
         Format::Json => Report::json(&Json::from(&explanation)),
     })
@@ -51,7 +51,7 @@ fn words(it: &Explanation, style: Style) -> String {
         ("waiting", number(it.waiting)),
         ("watching", number(it.watching)),
         ("chain", chain_state),
-        ("chain_age", it.chain_age.map(|age| span::shown(age.into()))),
+        ("chain_age", it.chain_age.map(|age| duration::shown(age.into()))),
         ("chain_ends", chain.and_then(|chain| chain.ends_at).map(moment)),
         ("logins", logins),
     ];

@@ -5,7 +5,7 @@ use tokend_client::Token;
 use tokend_client::blocking::Client;
 
 use crate::binding::DEFAULT_VARIABLE;
-use crate::cli::{GetArgs, Shape};
+use crate::cli::{GetArgs, TokenFormat};
 use crate::clock;
 use crate::exit::Failure;
 use crate::output::{Report, moment};
@@ -14,13 +14,13 @@ use crate::text::json_line;
 pub(crate) fn run(client: &Client, args: &GetArgs) -> Result<Report, Failure> {
     let variable = match (&args.var, args.output) {
         (None, _) => DEFAULT_VARIABLE,
-        (Some(variable), Shape::Env) => variable,
+        (Some(variable), TokenFormat::Env) => variable,
         (Some(_), _) => return Err(Failure::usage("--var goes with --output env")),
     };
     let token = client.token_with(&args.name.to_string(), args.token.options())?;
     match args.token.falls_short(&token) {
         Some(failure) if !args.token.accept_short => Err(failure),
-        failure => Ok(Report { failure, ..Report::new(shaped(&token, args.output, variable, clock::boot_ms())) }),
+        failure => Ok(Report { failure, ..Report::new(formatted(&token, args.output, variable, clock::boot_ms())) }),
     }
 }
 
@@ -34,15 +34,15 @@ pub(super) struct Json<'a> {
     fingerprint: String,
 }
 
-fn shaped(token: &Token, shape: Shape, variable: &str, boot_ms: u64) -> String {
+fn formatted(token: &Token, format: TokenFormat, variable: &str, boot_ms: u64) -> String {
     let secret = token.secret();
     let scheme = token.scheme();
-    match shape {
-        Shape::Raw => format!("{secret}\n"),
-        Shape::Header => format!("Authorization: {scheme} {secret}\n"),
-        Shape::Env => format!("{variable}={secret}\n"),
-        Shape::Curl => format!("header = \"Authorization: {scheme} {secret}\"\n"),
-        Shape::Json => json_line(&json(token, boot_ms)) + "\n",
+    match format {
+        TokenFormat::Raw => format!("{secret}\n"),
+        TokenFormat::Header => format!("Authorization: {scheme} {secret}\n"),
+        TokenFormat::Env => format!("{variable}={secret}\n"),
+        TokenFormat::Curl => format!("header = \"Authorization: {scheme} {secret}\"\n"),
+        TokenFormat::Json => json_line(&json(token, boot_ms)) + "\n",
     }
 }
 

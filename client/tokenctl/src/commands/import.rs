@@ -13,7 +13,7 @@ use tokend_proto::limits::MAX_REFRESH_TOKEN;
 
 use crate::cli::ImportArgs;
 use crate::exit::{Exit, Failure};
-use crate::output::{Report, tell};
+use crate::output::{Report, print_line};
 use crate::text::{Format, escaped};
 
 /// Longest file read: Download Token JSON is under 1 KiB.
@@ -23,7 +23,7 @@ pub(crate) fn run(client: &Client, args: &ImportArgs) -> Result<Report, Failure>
     let refresh_token = if args.file == Path::new("-") {
         let stdin = std::io::stdin().lock();
         if stdin.is_terminal() {
-            tell("tokenctl: reading Download Token JSON from the terminal; end it with Ctrl-D");
+            print_line("tokenctl: reading Download Token JSON from the terminal; end it with Ctrl-D");
         }
         read(stdin, "stdin")?
     } else {
@@ -32,7 +32,7 @@ pub(crate) fn run(client: &Client, args: &ImportArgs) -> Result<Report, Failure>
         read(file, &shown)?
     };
     let imported = client.import(args.name.as_str(), &refresh_token)?;
-    Ok(match args.plain.output {
+    Ok(match args.output.format {
         Format::Text => Report::new(format!("{}\n", escaped(&imported.message))),
         Format::Json => {
             Report::json(&Json { name: args.name.as_str(), changed: imported.changed, message: &imported.message })

@@ -13,7 +13,7 @@ use crate::text::{Format, escaped};
 pub(crate) fn run(client: &Client, args: &StatusArgs, style: Style) -> Result<Report, Failure> {
     let name = args.name.as_ref().map(ToString::to_string);
     let status = client.status(name.as_deref())?;
-    Ok(match args.plain.output {
+    Ok(match args.output.format {
         Format::Text => {
             let text = words(&status, style);
             Report { notes: status.notes, ..Report::new(text) }

@@ -10,7 +10,7 @@ use super::status::{self, Json};
 use crate::cli::StatusArgs;
 use crate::clock;
 use crate::exit::{Failure, with_sources};
-use crate::output::{Report, tell_note, write_stdout};
+use crate::output::{Report, print_note, write_stdout};
 use crate::style::{Cell, Style, table};
 use crate::text::{Format, escaped, json_line};
 
@@ -24,7 +24,7 @@ const REDRAW: &str = "\x1b[H\x1b[2J";
 /// each whole status that has.
 pub(crate) async fn run(client: &Client, args: &StatusArgs, style: Style) -> Result<Report, Failure> {
     let name = args.name.as_ref().map(ToString::to_string);
-    let format = args.plain.output;
+    let format = args.output.format;
     let mut shown: Option<Status> = None;
     let mut interrupted = false;
     loop {
@@ -35,7 +35,7 @@ pub(crate) async fn run(client: &Client, args: &StatusArgs, style: Style) -> Res
                 if shown.as_ref().is_none_or(is_new) {
                     let text = text(&status, shown.as_ref(), format, style);
                     if shown.as_ref().is_none_or(|shown| shown.notes != status.notes) && !style.redraws(format) {
-                        status.notes.iter().for_each(|note| tell_note(note, format));
+                        status.notes.iter().for_each(|note| print_note(note, format));
                     }
                     match write_stdout(&text) {
                         Ok(()) => shown = Some(status),
@@ -49,7 +49,7 @@ pub(crate) async fn run(client: &Client, args: &StatusArgs, style: Style) -> Res
             // A daemon that is being restarted; one that was never there is not waited for.
             Err(error) if shown.is_some() && error.is_retryable() => {
                 if !std::mem::replace(&mut interrupted, true) {
-                    tell_note(&format!("{}; trying again", with_sources(&error)), format);
+                    print_note(&format!("{}; trying again", with_sources(&error)), format);
                 }
             }
             Err(error) => return Err(error.into()),

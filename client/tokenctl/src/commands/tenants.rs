@@ -11,7 +11,7 @@ use crate::text::Format;
 
 pub(crate) fn run(client: &Client, args: &TenantsArgs, style: Style) -> Result<Report, Failure> {
     let tenants = client.tenants(args.profile.as_str())?;
-    Ok(match args.plain.output {
+    Ok(match args.output.format {
         Format::Text => {
             let rows: Vec<Vec<Cell>> =
                 tenants.iter().map(|it| vec![it.id.as_str().into(), it.workspace_name.as_str().into()]).collect();

@@ -49,7 +49,7 @@ pub(crate) async fn run(client: &Client, args: &WaitArgs) -> Result<Report, Fail
     if !failed.is_empty() {
         return Err(not_ready(failed));
     }
-    Ok(match args.plain.output {
+    Ok(match args.output.format {
         Format::Text => Report::new(String::new()),
         Format::Json => Report::json(&serde_json::json!({ "ready": ready })),
     })

@@ -7,17 +7,17 @@ use tokend_client::{Change, Client, HealthReport, Secret, Token};
 
 use super::get::{self, Json as JsonToken};
 use super::status::word;
-use crate::cli::{WatchArgs, WatchShape};
+use crate::cli::{WatchArgs, WatchFormat};
 use crate::clock;
 use crate::exit::{Failure, with_sources};
-use crate::output::{Report, moment, tell_note, write_stdout};
+use crate::output::{Report, moment, print_note, write_stdout};
 use crate::text::{Format, escaped, json_line};
 
 /// Ends when nobody reads any more, or when it cannot go on.
 pub(crate) async fn run(client: &Client, args: &WatchArgs) -> Result<Report, Failure> {
     let name = args.name.to_string();
     let mut watch = client.watch(&name)?;
-    let format = if args.output == WatchShape::Json { Format::Json } else { Format::Text };
+    let format = if args.output == WatchFormat::Json { Format::Json } else { Format::Text };
     let mut last = None;
     loop {
         let line = match watch.next().await? {
@@ -27,12 +27,12 @@ pub(crate) async fn run(client: &Client, args: &WatchArgs) -> Result<Report, Fai
             Change::Health(report) => match of_health(&report, args.output) {
                 Some(line) => line,
                 None => {
-                    tell_note(&format!("{}: {}", report.name, in_words(&report)), format);
+                    print_note(&format!("{}: {}", report.name, in_words(&report)), format);
                     continue;
                 }
             },
             Change::Interrupted(error) => {
-                tell_note(&format!("{}; trying again", with_sources(&error)), format);
+                print_note(&format!("{}; trying again", with_sources(&error)), format);
                 continue;
             }
             _ => continue,
@@ -46,12 +46,12 @@ pub(crate) async fn run(client: &Client, args: &WatchArgs) -> Result<Report, Fai
 }
 
 /// A line. The token itself is shown to those who ask for it.
-fn of_token(token: &Token, shape: WatchShape) -> String {
+fn of_token(token: &Token, format: WatchFormat) -> String {
     let (expires, refresh) = (moment(token.expires_at()), moment(token.refresh_at()));
-    match shape {
-        WatchShape::Text => format!("token\t{}\t{expires}\t{refresh}\n", token.fingerprint()),
-        WatchShape::Raw => format!("{}\n", token.secret()),
-        WatchShape::Json => {
+    match format {
+        WatchFormat::Text => format!("token\t{}\t{expires}\t{refresh}\n", token.fingerprint()),
+        WatchFormat::Raw => format!("{}\n", token.secret()),
+        WatchFormat::Json => {
             #[derive(Serialize)]
             struct Line<'a> {
                 event: &'a str,
@@ -64,15 +64,15 @@ fn of_token(token: &Token, shape: WatchShape) -> String {
 }
 
 /// `None` where only tokens go to stdout.
-fn of_health(report: &HealthReport, shape: WatchShape) -> Option<String> {
+fn of_health(report: &HealthReport, format: WatchFormat) -> Option<String> {
     let or_none = |text: &Option<String>| escaped(text.as_deref().unwrap_or("-")).into_owned();
-    match shape {
-        WatchShape::Text => {
+    match format {
+        WatchFormat::Text => {
             let (error, action) = (or_none(&report.last_error), or_none(&report.action));
             Some(format!("health\t{}\t{error}\t{action}\n", word(report.health)))
         }
-        WatchShape::Raw => None,
-        WatchShape::Json => {
+        WatchFormat::Raw => None,
+        WatchFormat::Json => {
             #[derive(Serialize)]
             struct Line<'a> {
                 event: &'a str,

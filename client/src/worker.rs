@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::backoff::Backoff;
-use crate::connection::{Connection, Parting};
-use crate::outgoing::Call;
+use crate::connection::{Connection, Disconnect};
+use crate::outgoing::Outgoing;
 use crate::wire::Failure;
 
 /// Calls that wait to be taken over by the task; more wait in their callers.
@@ -22,7 +22,7 @@ pub(crate) const QUEUE: usize = 64;
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// Runs until the last client is gone.
-pub(crate) async fn drive(path: PathBuf, mut calls: mpsc::Receiver<Call>, was_connected: Arc<AtomicBool>) {
+pub(crate) async fn run_worker(path: PathBuf, mut calls: mpsc::Receiver<Outgoing>, was_connected: Arc<AtomicBool>) {
     let mut backoff = Backoff::new();
     let mut not_before = None;
     while let Some(call) = calls.recv().await {
@@ -41,9 +41,9 @@ pub(crate) async fn drive(path: PathBuf, mut calls: mpsc::Receiver<Call>, was_co
             Ok(stream) => {
                 was_connected.store(true, Ordering::Relaxed);
                 match Connection::new(stream).run(call, &mut calls).await {
-                    Parting::Healthy => backoff.reset(),
+                    Disconnect::Clean => backoff.reset(),
                     // It may go on like that: no storm of connections to a daemon in trouble.
-                    Parting::Sour => not_before = Some(Instant::now() + backoff.next()),
+                    Disconnect::Faulty => not_before = Some(Instant::now() + backoff.next()),
                 }
             }
         }
@@ -58,7 +58,7 @@ async fn connect(path: &PathBuf) -> io::Result<UnixStream> {
 }
 
 /// Fails the call and all that wait behind it: those that may wait longer come again.
-fn refuse(call: Call, calls: &mut mpsc::Receiver<Call>, error: &Arc<io::Error>) {
+fn refuse(call: Outgoing, calls: &mut mpsc::Receiver<Outgoing>, error: &Arc<io::Error>) {
     let mut next = Some(call);
     while let Some(call) = next {
         call.fail(Failure::Connect(Arc::clone(error)));

@@ -12,44 +12,44 @@ use super::client::Client;
 use super::connection::{Connection, now};
 use crate::Error;
 use crate::backoff::Backoff;
-use crate::plan::Plan;
-use crate::question::Question;
+use crate::calls::Call;
+use crate::retry::RetryPolicy;
 use crate::wire::{Answer, Failure};
 
 impl Client {
     /// Asks, in as many requests as it takes.
-    pub(super) fn ask<Q: Question>(&self, mut question: Q) -> Result<Q::Answer, Error> {
+    pub(super) fn ask<C: Call>(&self, mut call: C) -> Result<C::Answer, Error> {
         loop {
-            let answer = self.call(question.plan(), |left| question.request(left))?;
-            if let Some(whole) = question.read(answer)? {
+            let answer = self.call(call.policy(), |left| call.request(left))?;
+            if let Some(whole) = call.read(answer)? {
                 return Ok(whole);
             }
         }
     }
 
     /// Sends one request until there is a reply or the plan is at its end. `request` is given the wait that is left.
-    fn call<'a>(&self, plan: Plan, request: impl Fn(Duration) -> Request<'a>) -> Result<Answer, Error> {
+    fn call<'a>(&self, policy: RetryPolicy, request: impl Fn(Duration) -> Request<'a>) -> Result<Answer, Error> {
         let start = now();
-        let deadline = start + plan.total;
+        let deadline = start + policy.total;
         let mut backoff = Backoff::new();
         let mut last = None;
         loop {
             // Ids start at 1: 0 stands for the connection as a whole.
             let id = self.inner.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-            let left = plan.left(start.elapsed());
+            let left = policy.left(start.elapsed());
             let frame = Zeroizing::new(codec::encode_request(id, &request(left)).map_err(Error::TooLong)?);
-            let (failure, sour) = match self.send(id, &frame, left, deadline) {
+            let (failure, faulty) = match self.send(id, &frame, left, deadline) {
                 Ok(Some(answer)) => return Ok(answer),
-                Ok(None) => return Err(last.unwrap_or(Error::Timeout(plan.total))),
+                Ok(None) => return Err(last.unwrap_or(Error::Timeout(policy.total))),
                 Err(failed) => failed,
             };
-            let again = plan.again(&failure, start.elapsed(), last.is_none(), self.waits_for_daemon());
+            let again = policy.allows_retry(&failure, start.elapsed(), last.is_none(), self.waits_for_daemon());
             let error = failure.describe(self.path());
             if !again {
                 return Err(error);
             }
             last = Some(error);
-            if sour {
+            if faulty {
                 sleep(backoff.next().min(deadline.saturating_duration_since(now())));
             }
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::accounts;
 
 /// Why connecting was denied, and the group whose members are let in.
-pub(crate) fn explain(socket: &Path) -> String {
+pub(crate) fn permission_hint(socket: &Path) -> String {
     let socket_shown = socket.display();
     // The socket itself cannot be looked at when its folder is closed: then the folder's group counts.
     let Some((closed, metadata)) =
@@ -49,14 +49,14 @@ mod tests {
         let group = group_name(fs::metadata(dir.path()).unwrap().gid());
         let there = dir.path().join("tokend.sock");
         fs::set_permissions(dir.path(), Permissions::from_mode(0o750)).unwrap();
-        let text = explain(&there);
+        let text = permission_hint(&there);
         assert!(
             text.contains(&format!("{} is open to members of the group {group:?}", dir.path().display())),
             "{text}"
         );
         fs::write(&there, "").unwrap();
         fs::set_permissions(&there, Permissions::from_mode(0o660)).unwrap();
-        assert!(explain(&there).contains(&format!(": it is open to members of the group {group:?}")));
+        assert!(permission_hint(&there).contains(&format!(": it is open to members of the group {group:?}")));
     }
 
     #[test]
@@ -64,7 +64,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let owner = accounts::user(fs::metadata(dir.path()).unwrap().uid()).unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
-        let text = explain(&dir.path().join("tokend.sock"));
+        let text = permission_hint(&dir.path().join("tokend.sock"));
         assert!(text.ends_with(&format!("{} is open to the user {owner:?} alone", dir.path().display())), "{text}");
     }
 }

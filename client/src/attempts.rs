@@ -10,40 +10,40 @@ use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use crate::Error;
+use crate::calls::Call;
 use crate::client::Client;
-use crate::outgoing::Call;
-use crate::plan::{self, Plan};
-use crate::question::Question;
+use crate::outgoing::Outgoing;
+use crate::retry::{self, RetryPolicy};
 use crate::wire::{Answer, Failure};
 
 impl Client {
     /// Asks, in as many requests as it takes.
-    pub(crate) async fn ask<Q: Question>(&self, mut question: Q) -> Result<Q::Answer, Error> {
+    pub(crate) async fn ask<C: Call>(&self, mut call: C) -> Result<C::Answer, Error> {
         loop {
-            let answer = self.call(question.plan(), |left| question.request(left)).await?;
-            if let Some(whole) = question.read(answer)? {
+            let answer = self.call(call.policy(), |left| call.request(left)).await?;
+            if let Some(whole) = call.read(answer)? {
                 return Ok(whole);
             }
         }
     }
 
     /// Sends one request until there is a reply or the plan is at its end. `request` is given the wait that is left.
-    async fn call<'a>(&self, plan: Plan, request: impl Fn(Duration) -> Request<'a>) -> Result<Answer, Error> {
+    async fn call<'a>(&self, policy: RetryPolicy, request: impl Fn(Duration) -> Request<'a>) -> Result<Answer, Error> {
         let start = Instant::now();
-        let deadline = start + plan.total;
+        let deadline = start + policy.total;
         let mut last = None;
         loop {
             let id = self.next_id();
-            let request = request(plan.left(start.elapsed()));
+            let request = request(policy.left(start.elapsed()));
             let frame = Zeroizing::new(codec::encode_request(id, &request).map_err(Error::TooLong)?);
             let Ok(result) = timeout_at(deadline, self.send(id, frame, deadline)).await else {
-                return Err(last.unwrap_or(Error::Timeout(plan.total)));
+                return Err(last.unwrap_or(Error::Timeout(policy.total)));
             };
             let failure = match result {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            let again = plan.again(&failure, start.elapsed(), last.is_none(), self.waits_for_daemon());
+            let again = policy.allows_retry(&failure, start.elapsed(), last.is_none(), self.waits_for_daemon());
             let error = failure.describe(self.path());
             if !again {
                 return Err(error);
@@ -55,15 +55,15 @@ impl Client {
 
     async fn send(&self, id: u64, frame: Zeroizing<Vec<u8>>, deadline: Instant) -> Result<Answer, Failure> {
         let (answer, answered) = oneshot::channel();
-        let call = Call::Ask { id, frame, deadline, answer };
+        let call = Outgoing::Ask { id, frame, deadline, answer };
         // The task ends only with its runtime; the next attempt starts another one.
-        self.driver().send(call).await.map_err(|_| Failure::NotSent)?;
+        self.worker().send(call).await.map_err(|_| Failure::NotSent)?;
         answered.await.unwrap_or(Err(Failure::Broken))
     }
 
     /// Whether a daemon that could not be reached because of this may be reached in a moment.
     pub(crate) fn may_come_back(&self, error: &io::Error) -> bool {
-        plan::may_come_back(error, self.waits_for_daemon())
+        retry::may_come_back(error, self.waits_for_daemon())
     }
 
     fn waits_for_daemon(&self) -> bool {

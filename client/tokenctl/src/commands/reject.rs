@@ -1,49 +1,27 @@
-//! `reject` and `refresh`: another token in place of the one there is.
+//! `reject`: another token in place of one that an API refused.
 
 use std::io::Read;
 use std::time::Duration;
 
-use serde::Serialize;
 use tokend_client::blocking::Client;
-use tokend_client::{Fingerprint, Secret, Stamp};
+use tokend_client::{Fingerprint, Secret};
 
-use crate::cli::{RefreshArgs, RejectArgs, Which};
+use super::refresh::renewed;
+use crate::cli::{RejectArgs, TokenSelector};
 use crate::exit::{Exit, Failure};
-use crate::output::{Report, moment};
-use crate::text::{Format, escaped};
+use crate::output::Report;
 
 /// Longest token read from stdin: no frame could have brought a longer one.
 const MAX_TOKEN: u64 = tokend_proto::limits::MAX_FRAME as u64;
 
-pub(crate) fn reject(client: &Client, args: &RejectArgs) -> Result<Report, Failure> {
-    let rejected = match args.which {
-        Which { fingerprint: Some(fingerprint), .. } => fingerprint,
-        Which { fingerprint: None, .. } => Fingerprint::of(&token_from(std::io::stdin().lock())?),
+pub(crate) fn run(client: &Client, args: &RejectArgs) -> Result<Report, Failure> {
+    let rejected = match args.token {
+        TokenSelector { fingerprint: Some(fingerprint), .. } => fingerprint,
+        TokenSelector { fingerprint: None, .. } => Fingerprint::of(&token_from(std::io::stdin().lock())?),
     };
     let name = args.name.to_string();
     let token = client.reject_fingerprint(&name, rejected, Duration::ZERO)?;
-    Ok(told(&name, token.fingerprint(), token.expires_at(), args.plain.output))
-}
-
-pub(crate) fn refresh(client: &Client, args: &RefreshArgs) -> Result<Report, Failure> {
-    let name = args.name.to_string();
-    let renewed = client.refresh(&name)?;
-    Ok(told(&name, renewed.fingerprint, renewed.expires_at, args.plain.output))
-}
-
-/// The new token by its fingerprint: who wants the token itself says `get`.
-fn told(name: &str, fingerprint: Fingerprint, expires_at: Stamp, format: Format) -> Report {
-    #[derive(Serialize)]
-    struct Json<'a> {
-        name: &'a str,
-        fingerprint: String,
-        expires_at: String,
-    }
-    let (fingerprint, expires_at) = (fingerprint.to_string(), moment(expires_at));
-    match format {
-        Format::Text => Report::new(format!("{}\t{fingerprint}\t{expires_at}\n", escaped(name))),
-        Format::Json => Report::json(&Json { name, fingerprint, expires_at }),
-    }
+    Ok(renewed(&name, token.fingerprint(), token.expires_at(), args.output.format))
 }
 
 fn token_from(input: impl Read) -> Result<Secret, Failure> {

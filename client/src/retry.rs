@@ -17,7 +17,7 @@ const PROVIDER_TIME: Duration = Duration::from_secs(75);
 
 /// What kind of call it is.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Plan {
+pub(crate) struct RetryPolicy {
     /// May be asked again though the daemon may have acted already.
     repeatable: bool,
     /// How long the call goes on trying to reach a daemon.
@@ -26,7 +26,7 @@ pub(crate) struct Plan {
     pub(crate) total: Duration,
 }
 
-impl Plan {
+impl RetryPolicy {
     /// A read that the daemon answers within `wait`.
     pub(crate) fn read(wait: Duration) -> Self {
         let wait = wait.min(MAX_WAIT);
@@ -50,7 +50,7 @@ impl Plan {
 
     /// Whether to ask again after this failure, which is the `first` of the call or not. `patient`: a daemon that
     /// is not there is waited for.
-    pub(crate) fn again(&self, failure: &Failure, elapsed: Duration, first: bool, patient: bool) -> bool {
+    pub(crate) fn allows_retry(&self, failure: &Failure, elapsed: Duration, first: bool, patient: bool) -> bool {
         let waits = elapsed < self.wait;
         match failure {
             Failure::NotSent => waits || first,

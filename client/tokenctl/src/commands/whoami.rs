@@ -1,43 +1,17 @@
-//! `whoami`, `reload`, `ping`: about the daemon and its view of us.
+//! `whoami`: what the daemon sees of this process, and what it may do.
 
 use serde::Serialize;
 use tokend_client::blocking::Client;
-use tokend_client::{Error, NameRights, Peer, Reloaded, Rights};
+use tokend_client::{Error, NameRights, Peer, Rights};
 
 use crate::accounts;
+use crate::cli::OutputArgs;
 use crate::exit::Failure;
 use crate::output::Report;
 use crate::style::{Cell, Style, Tone, table};
-use crate::text::{Format, escaped};
+use crate::text::Format;
 
-pub(crate) fn ping(client: &Client, format: Format) -> Result<Report, Failure> {
-    let version = client.ping()?;
-    Ok(match format {
-        Format::Text => Report::new(format!("tokend {}\n", escaped(&version))),
-        Format::Json => Report::json(&serde_json::json!({ "version": version })),
-    })
-}
-
-pub(crate) fn reload(client: &Client, format: Format) -> Result<Report, Failure> {
-    let reloaded = client.reload()?;
-    let (changes, warnings) = reloaded.changes_and_warnings();
-    Ok(match format {
-        Format::Text => {
-            let mut text = "the new configuration is in force\n".to_owned();
-            for change in changes {
-                text.push_str(&escaped(change));
-                text.push('\n');
-            }
-            Report { notes: warnings.into_iter().map(str::to_owned).collect(), ..Report::new(text) }
-        }
-        Format::Json => {
-            let changes: Vec<_> = changes.into_iter().filter(|change| *change != Reloaded::NOTHING).collect();
-            Report::json(&serde_json::json!({ "changes": changes, "warnings": warnings }))
-        }
-    })
-}
-
-pub(crate) fn whoami(client: &Client, format: Format, style: Style) -> Result<Report, Failure> {
+pub(crate) fn run(client: &Client, args: OutputArgs, style: Style) -> Result<Report, Failure> {
     let (you, notes) = match client.rights() {
         Ok(Rights { peer, slices, no_unit, names }) => (You { peer, slices, no_unit, names: Some(names) }, vec![]),
         Err(Error::Unsupported(_)) => {
@@ -47,7 +21,7 @@ pub(crate) fn whoami(client: &Client, format: Format, style: Style) -> Result<Re
         }
         Err(error) => return Err(error.into()),
     };
-    let report = match format {
+    let report = match args.format {
         Format::Text => Report::new(words(&you, style)),
         Format::Json => Report::json(&Json::from(&you)),
     };

@@ -1,0 +1,31 @@
+//! `refresh`: a newer token in place of the one there is.
+
+use serde::Serialize;
+use tokend_client::blocking::Client;
+use tokend_client::{Fingerprint, Stamp};
+
+use crate::cli::RefreshArgs;
+use crate::exit::Failure;
+use crate::output::{Report, moment};
+use crate::text::{Format, escaped};
+
+pub(crate) fn run(client: &Client, args: &RefreshArgs) -> Result<Report, Failure> {
+    let name = args.name.to_string();
+    let token = client.refresh(&name)?;
+    Ok(renewed(&name, token.fingerprint, token.expires_at, args.output.format))
+}
+
+/// The new token by its fingerprint: who wants the token itself says `get`.
+pub(super) fn renewed(name: &str, fingerprint: Fingerprint, expires_at: Stamp, format: Format) -> Report {
+    #[derive(Serialize)]
+    struct Json<'a> {
+        name: &'a str,
+        fingerprint: String,
+        expires_at: String,
+    }
+    let (fingerprint, expires_at) = (fingerprint.to_string(), moment(expires_at));
+    match format {
+        Format::Text => Report::new(format!("{}\t{fingerprint}\t{expires_at}\n", escaped(name))),
+        Format::Json => Report::json(&Json { name, fingerprint, expires_at }),
+    }
+}
