@@ -8,7 +8,7 @@ impl Rng {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = Self(seed ^ 0x5851_f42d_4c95_7f2d);
         rng.next(); // seeds that differ by little part ways
-        dice
+        rng
     }
 
     pub(super) fn next(&mut self) -> u64 {
