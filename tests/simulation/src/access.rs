@@ -146,7 +146,8 @@ impl Simulation {
         };
         if lets != allows(&daemon.applied.rules, &peer, name, act) {
             let said = if lets { "lets" } else { "does not let" };
-            self.watch.fail("access-rules", format!("the daemon {said} user {uid} {act:?} {name}, against its rules"));
+            self.invariants
+                .fail("access-rules", format!("the daemon {said} user {uid} {act:?} {name}, against its rules"));
         }
         lets
     }
@@ -155,7 +156,7 @@ impl Simulation {
     pub(super) fn is_given(&mut self, uid: u32, name: &TokenName) {
         let Some(daemon) = &self.daemon else { return };
         if !allows(&daemon.applied.rules, &peer(uid), name, Act::Read) {
-            self.watch.fail("access-rules", format!("user {uid} was given {name}, which the rules deny"));
+            self.invariants.fail("access-rules", format!("user {uid} was given {name}, which the rules deny"));
         }
     }
 }

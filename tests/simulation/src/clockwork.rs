@@ -42,7 +42,7 @@ impl Simulation {
     pub(super) fn records_are_misdated(&mut self) {
         self.clockwork.pending = false;
         self.machine.misdate(self.at);
-        self.watch.forgive_logins();
+        self.invariants.forgive_logins();
     }
 
     /// Something begins or ends that keeps records from being written; told before.

@@ -47,7 +47,7 @@ impl Simulation {
         if !self.world.provider.can_refresh(self.at, offered.expose()) {
             return;
         }
-        self.watch.has_judged("pair-delivered");
+        self.invariants.has_judged("pair-delivered");
         let length = offered.expose().len();
         let heard = matches!(answer, Answer::Pair(pair) if pair.refresh_token == RefreshToken::New(offered));
         if !heard {
@@ -58,7 +58,7 @@ impl Simulation {
             };
             let what =
                 format!("a refresh token of {length} bytes that works was delivered, and the core heard: {said}");
-            self.watch.fail("pair-delivered", what);
+            self.invariants.fail("pair-delivered", what);
         }
     }
 

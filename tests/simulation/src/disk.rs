@@ -17,9 +17,9 @@ use tokend::core::record::{ChainKey, ChainState, Record, RecordKey, Restored, Re
 use tokend::core::settings::Profile;
 use tokend_proto::Secret;
 
+use super::invariants::requests::chain_key;
 use super::machine::Time;
 use super::rng::Rng;
-use super::watch::requests::chain_key;
 
 /// What is wrong with the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -47,7 +47,7 @@ impl Simulation {
             daemon.wake = daemon.core.poll_timeout();
         }
         if count > MOST_EFFECTS {
-            self.watch.fail("effects-of-an-input", format!("{count} effects of one input"));
+            self.invariants.fail("effects-of-an-input", format!("{count} effects of one input"));
         }
         if self.totals.inputs.is_multiple_of(SIZES_EVERY) {
             self.sizes_are_bounded();
@@ -60,7 +60,7 @@ impl Simulation {
         match effect {
             Effect::Send(request) => self.send(request),
             Effect::ReadSecrets(profile) => {
-                self.watch.reads_secrets(&profile, self.machine.boot(self.at));
+                self.invariants.reads_secrets(&profile, self.machine.boot(self.at));
                 let delay = self.rng.between(1, 300);
                 self.after(delay, Event::Secrets(life, profile));
             }
@@ -72,7 +72,7 @@ impl Simulation {
                 if let Some(daemon) = &mut self.daemon {
                     daemon.board.remove(&name);
                 }
-                self.watch.withdrawn(&name);
+                self.invariants.withdrawn(&name);
                 self.journal.note(self.at, Entry::Withdrawn(name));
             }
             Effect::Directory { .. } | Effect::Condemn(_) | Effect::Health { .. } => {}
@@ -80,9 +80,9 @@ impl Simulation {
             Effect::Answer { waiter, outcome } => self.answered(waiter, outcome),
             Effect::Notice(notice) => {
                 let (subject, message) = (notice.subject, notice.message);
-                self.watch.notice(&subject, self.machine.boot(self.at));
+                self.invariants.notice(&subject, self.machine.boot(self.at));
                 if message.contains("dies in") {
-                    self.watch.warned(&subject, self.machine.misdated(), self.at);
+                    self.invariants.warned(&subject, self.machine.misdated(), self.at);
                 }
                 self.journal.note(self.at, Entry::Notice { subject, message });
             }
@@ -93,11 +93,11 @@ impl Simulation {
         let Some(daemon) = &mut self.daemon else { return };
         let before = daemon.board.remove(&name);
         match daemon.applied.profiles.get(&name.profile) {
-            None => self.watch.fail("published-if-configured", format!("{name} is published and not configured")),
+            None => self.invariants.fail("published-if-configured", format!("{name} is published and not configured")),
             Some(profile) if before.as_ref().is_none_or(|slot| slot.token.fingerprint != token.fingerprint) => {
                 self.totals.renewals += 1;
-                self.watch.published(profile, &name, &token, &self.disk);
-                self.watch.scheduled(profile, &token);
+                self.invariants.published(profile, &name, &token, &self.disk);
+                self.invariants.scheduled(profile, &token);
             }
             Some(_) => {}
         }
@@ -115,12 +115,12 @@ impl Simulation {
     fn answered(&mut self, waiter: WaiterId, outcome: Outcome) {
         let Some(open) = self.daemon.as_mut().and_then(|daemon| daemon.closed(waiter)) else {
             return self
-                .watch
+                .invariants
                 .fail("answered-once", format!("{waiter:?} got an answer, and had one, or had left, or never asked"));
         };
         let short = !matches!(&outcome, Outcome::Token { flags, .. } if !flags.contains(Flags::FALLS_SHORT));
         if short && open.kind == OpenKind::MuchLife && self.phase.is_healed(self.at) {
-            self.watch
+            self.invariants
                 .fail("min-ttl", format!("{:?}: three quarters of its life cannot be had in calm weather", open.name));
         }
         let what = match &outcome {
@@ -128,13 +128,13 @@ impl Simulation {
                 // The rules may have changed meanwhile.
                 if let Some(name) = open.name.clone().filter(|name| self.lets(open.uid, name, Act::Read)) {
                     if open.kind == OpenKind::Reject(token.fingerprint) {
-                        self.watch.fail(
+                        self.invariants.fail(
                             "rejected-token",
                             format!("{name}: a peer rejected {} and got it again", token.fingerprint),
                         );
                     }
                     if flags.contains(Flags::FALLS_SHORT) {
-                        self.watch.wants_more(&name, token.fingerprint); // it asked before there was this one
+                        self.invariants.wants_more(&name, token.fingerprint); // it asked before there was this one
                     }
                     self.give(open.uid, &name, token, *flags, open.min_ttl);
                 }
@@ -145,7 +145,7 @@ impl Simulation {
                 if error.code == ErrorCode::Throttled
                     && let (Some(name), Some(token)) = (&open.name, open.unwanted)
                 {
-                    self.watch.turned_down(name, token);
+                    self.invariants.turned_down(name, token);
                 }
                 format!("{:?}: {}", error.code, error.message)
             }
@@ -169,14 +169,14 @@ impl Simulation {
     pub(super) fn give(&mut self, uid: u32, name: &TokenName, token: &Issued, flags: Flags, min_ttl: Duration) {
         self.is_given(uid, name);
         if !flags.contains(Flags::RENEWING) && self.is_being_spent(name) {
-            self.watch.fail(
+            self.invariants.fail(
                 "renewing-flag",
                 format!("{name}: a peer got a token that a refresh on the wire kills, without a word"),
             );
         }
         let profile = self.daemon.as_ref().and_then(|daemon| daemon.applied.profiles.get(&name.profile)).cloned();
         let (provider, machine) = (&self.world.provider, &self.machine);
-        self.watch.served(profile.as_deref(), name, token, flags, min_ttl, provider, machine, self.at);
+        self.invariants.served(profile.as_deref(), name, token, flags, min_ttl, provider, machine, self.at);
         self.totals.served += 1;
         let left = token.left(self.machine.boot(self.at));
         let least = |least: &mut Option<Duration>| *least = Some(least.map_or(left, |before| before.min(left)));
@@ -219,7 +219,8 @@ impl Simulation {
         };
         self.journal.note(self.at, Entry::Writing { write: write.0, record, profile, state });
         if self.disk.pending.values().any(|other| other.key == pending.key) {
-            self.watch.fail("one-write-at-a-time", format!("{:?}: written while it is being written", pending.key));
+            self.invariants
+                .fail("one-write-at-a-time", format!("{:?}: written while it is being written", pending.key));
         }
         let longest = if self.disk.fault == Some(DiskFault::Slow) { 20 * SECOND } else { 30 };
         let delay = self.rng.between(1, longest);
@@ -236,7 +237,7 @@ impl Simulation {
             Ended::Failed(why) => (Err(why.to_owned()), Some(why)),
             Ended::Conflict(found) => {
                 let (key, replaces) = (&pending.key, pending.replaces);
-                self.watch.fail(
+                self.invariants.fail(
                     "revision-of-a-record",
                     format!("{key:?}: {replaces:?} was to be replaced and {found:?} is there"),
                 );
@@ -254,7 +255,7 @@ impl Simulation {
 
     pub(super) fn review(&mut self, key: &ChainKey) {
         let Some(record) = self.disk.chain(key) else { return };
-        let death = self.watch.review(key, record, &self.world.provider, &self.machine, self.at);
+        let death = self.invariants.review(key, record, &self.world.provider, &self.machine, self.at);
         if let Some(death) = death {
             *self.totals.lost.entry(death).or_default() += 1;
         }
@@ -271,7 +272,7 @@ impl Simulation {
             && *deadline < now
         {
             let open = &daemon.open[waiter];
-            self.watch
+            self.invariants
                 .fail("answered-in-time", format!("{waiter:?} should have had its answer by {deadline:?}: {open:?}"));
         }
     }
@@ -286,7 +287,7 @@ impl Simulation {
             name || open.tenants_of.as_ref().is_some_and(|of| !profiles.get(of).is_some_and(has_tenants))
         };
         if let Some((waiter, open)) = daemon.open.iter().find(|(_, open)| gone(open)) {
-            self.watch.fail("answered-at-once", format!("{waiter:?} waits for what is gone: {open:?}"));
+            self.invariants.fail("answered-at-once", format!("{waiter:?} waits for what is gone: {open:?}"));
         }
     }
 
@@ -310,7 +311,7 @@ impl Simulation {
         ];
         for (what, held, most) in bounds {
             if held > most {
-                self.watch.fail(
+                self.invariants.fail(
                     "size-of-the-core",
                     format!("the core holds {held} {what}, where there can be {most} ({sizes:?})"),
                 );

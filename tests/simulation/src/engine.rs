@@ -11,6 +11,7 @@ use super::clockwork::Clockwork;
 use super::daemon::Daemon;
 use super::disk::Disk;
 use super::faults::Trouble;
+use super::invariants::{Invariants, Violation};
 use super::journal::{Journal, moment};
 use super::lifecycle::Phase;
 use super::machine::{BEGIN, Machine, Time};
@@ -18,7 +19,6 @@ use super::network::{FlightId, Network};
 use super::peers::Peers;
 use super::rng::Rng;
 use super::totals::Totals;
-use super::watch::{Violation, Watch};
 use super::wire::Arrived;
 use super::world::World;
 use super::{Failure, Plan};
@@ -98,7 +98,7 @@ pub(super) struct Simulation {
     pub(super) clockwork: Clockwork,
     pub(super) waiters: u64,
     pub(super) peers: Peers,
-    pub(super) watch: Watch,
+    pub(super) invariants: Invariants,
     pub(super) journal: Journal,
     pub(super) totals: Totals,
 }
@@ -123,7 +123,7 @@ impl Simulation {
             clockwork: Clockwork::default(),
             waiters: 0,
             peers: Peers::default(),
-            watch: Watch::new(),
+            invariants: Invariants::new(),
             journal: Journal::new(plan.aloud),
             totals: Totals::default(),
             rng,
@@ -138,18 +138,18 @@ impl Simulation {
             self.at = at;
             self.happen();
             self.every_waiter_is_answered_in_time();
-            self.watch.hours_are_bounded();
-            if let Some(violation) = self.watch.violation() {
+            self.invariants.hours_are_bounded();
+            if let Some(violation) = self.invariants.violation() {
                 return Err(Box::new(self.failure(violation)));
             }
         }
         self.at = end;
-        self.watch.renewals_were_spread();
-        self.watch.backoffs_were_spread();
-        if let Some(violation) = self.watch.violation() {
+        self.invariants.renewals_were_spread();
+        self.invariants.backoffs_were_spread();
+        if let Some(violation) = self.invariants.violation() {
             return Err(Box::new(self.failure(violation)));
         }
-        let (judged, most) = self.watch.judged();
+        let (judged, most) = self.invariants.judged();
         (self.totals.judged, self.totals.most) = (judged.clone(), most.clone());
         self.totals.runs = 1;
         self.totals.time = end - BEGIN;
@@ -265,7 +265,7 @@ impl Simulation {
         if let Some(daemon) = &mut self.daemon {
             daemon.restless += 1;
             if daemon.restless > RESTLESS {
-                self.watch.fail(
+                self.invariants.fail(
                     "comes-to-rest",
                     "the core wants to be woken again and again while no time passes".to_owned(),
                 );

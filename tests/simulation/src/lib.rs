@@ -3,7 +3,7 @@
 //!
 //! [`run`] plays one such world. Rough and calm weather take turns: in rough weather everything goes wrong by chance,
 //! crashes of the daemon after any effect that it carried out included; in calm weather everything has to heal within
-//! the time that `lifecycle` computes, and to stay well. Whatever must hold is checked from outside by `watch`, after each
+//! the time that `lifecycle` computes, and to stay well. Whatever must hold is checked from outside by `invariants`, after each
 //! event. The first thing that does not hold ends the run with a [`Failure`], which holds the last events and the
 //! command that plays the same world again.
 //!
@@ -20,6 +20,7 @@ mod disk;
 mod effects;
 mod engine;
 mod faults;
+mod invariants;
 mod journal;
 mod lifecycle;
 mod machine;
@@ -31,7 +32,6 @@ mod rare_events;
 mod rng;
 mod totals;
 mod traffic;
-mod watch;
 mod wire;
 mod world;
 

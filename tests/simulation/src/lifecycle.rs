@@ -209,14 +209,14 @@ impl Simulation {
                 matches!(&p.kind, tokend::core::settings::Kind::Glp { tenants: Some(_), .. })
             };
             if !same || new.profiles.get(name).is_some_and(|new| tenants(old) && !tenants(new)) {
-                self.watch.replaced(name);
+                self.invariants.replaced(name);
             }
         }
-        self.watch.rate_was(daemon.applied.rate.get() as usize, self.machine.boot(self.at));
+        self.invariants.rate_was(daemon.applied.rate.get() as usize, self.machine.boot(self.at));
         daemon.access = access::in_force(&new.rules);
         daemon.applied = new;
         self.journal.note(self.at, Entry::Operator("reload".to_owned()));
-        self.watch.all_start_afresh();
+        self.invariants.all_start_afresh();
         let settings = self.world.file.settings();
         self.tell(Input::Configure(settings));
         self.nobody_waits_for_what_is_gone();
@@ -241,16 +241,16 @@ impl Simulation {
         self.life += 1;
         // A stop and a later start lose it; so does a manager without a place for it.
         let handed_on = self.handed_on.take().filter(|_| self.rng.chance(0.7));
-        self.watch.life_ended(handed_on.as_ref());
+        self.invariants.life_ended(handed_on.as_ref());
         self.phase.started = self.at;
         let rot = if self.phase.calm { 0.0 } else { ROT };
         self.what_was_afloat(reboot);
         let (restored, rotten) = self.disk.load(&mut self.rng, rot);
-        self.watch.restored(&restored, &rotten);
+        self.invariants.restored(&restored, &rotten);
         for key in &rotten {
             *self.totals.faults.entry("record damaged").or_default() += 1;
             if let RecordKey::Chain(key) = key {
-                self.watch.rotted(key, self.disk.chain(key));
+                self.invariants.rotted(key, self.disk.chain(key));
             }
         }
         let entry = Entry::Started { reboot, records: restored.len(), rotten: rotten.len() };
@@ -314,7 +314,7 @@ impl Simulation {
         }
         for (key, record) in self.disk.crash(&mut self.rng, self.at, reboot) {
             if let (RecordKey::Chain(key), Record::Chain(record)) = (key, record) {
-                self.watch.is_on_disk(&key, &record);
+                self.invariants.is_on_disk(&key, &record);
             }
         }
         // Nobody knows of the others before the next start.
@@ -323,12 +323,12 @@ impl Simulation {
         for key in certain {
             self.review(&key);
         }
-        self.watch.forget_what_was_owed(&afloat);
+        self.invariants.forget_what_was_owed(&afloat);
         let life = self.life;
-        let (rng, watch) = (&mut self.rng, &mut self.watch);
+        let (rng, invariants) = (&mut self.rng, &mut self.invariants);
         self.network.flights.retain(|id, flight| {
             if let Some(token) = flight.refresh_token().filter(|_| flight.handled.is_some()) {
-                watch.orphaned(token);
+                invariants.orphaned(token);
             }
             flight.orphan = true;
             // What had been handed to the kernel arrives, or not.
@@ -347,7 +347,7 @@ impl Simulation {
                 self.review(&key);
             }
         }
-        self.watch.forget_what_was_owed(&[]);
+        self.invariants.forget_what_was_owed(&[]);
     }
 
     /// The daemon is told to stop, and does so when no rotation is on the wire.
@@ -363,9 +363,9 @@ impl Simulation {
     pub(super) fn stop_if_quiet(&mut self) {
         if self.daemon.as_ref().is_some_and(|daemon| daemon.stopping && daemon.core.is_quiet()) {
             self.totals.stops += 1;
-            if let Some(key) = self.watch.owes(Time::MAX) {
+            if let Some(key) = self.invariants.owes(Time::MAX) {
                 let key = key.profile.clone();
-                self.watch.fail("pair-kept", format!("{key}: the daemon stopped in good order and lost a pair"));
+                self.invariants.fail("pair-kept", format!("{key}: the daemon stopped in good order and lost a pair"));
             }
             self.end_life("stopped", false);
             let down = self.rng.between(100, 5 * SECOND);
@@ -388,7 +388,7 @@ impl Simulation {
             let Some(token) = token else {
                 if self.phase.is_healed(self.at) {
                     let since = moment(self.phase.healed_by);
-                    self.watch.fail(
+                    self.invariants.fail(
                         "healed-in-calm",
                         format!("{name} has no good token in calm weather; it should, since {since}"),
                     );
@@ -405,7 +405,7 @@ impl Simulation {
             }
             if self.at >= self.phase.honest_by && self.at >= entry.1 + LONGEST_THROTTLE + INSPECTION {
                 let since = moment(entry.1);
-                self.watch.fail(
+                self.invariants.fail(
                     "dead-token-replaced",
                     format!("{name}: its token is dead, and is rejected since {since}, and still there"),
                 );
@@ -415,13 +415,13 @@ impl Simulation {
             }
         }
         if self.phase.is_healed(self.at) {
-            self.watch.parents_were_renewed(self.machine.boot(self.at));
+            self.invariants.parents_were_renewed(self.machine.boot(self.at));
             if self.plan.kept == Kept::Many {
                 self.demand();
             }
-            if let Some(key) = self.watch.owes(self.at - LONGEST_WRITE) {
+            if let Some(key) = self.invariants.owes(self.at - LONGEST_WRITE) {
                 let key = key.profile.clone();
-                self.watch.fail("pair-kept", format!("{key}: a pair was received long ago and is not durable"));
+                self.invariants.fail("pair-kept", format!("{key}: a pair was received long ago and is not durable"));
             }
             if !std::mem::replace(&mut self.phase.was_healed, true) {
                 self.totals.healed += 1;

@@ -62,7 +62,7 @@ impl Simulation {
         let Some(client) = self.rng.pick(&clients).cloned() else { return };
         self.tell_operator(format!("another secret for {client}"));
         let credentials = self.world.provider.reset_credentials(&client).expect("a client");
-        self.watch.take_back(&client);
+        self.invariants.take_back(&client);
         let old = self.world.secrets.insert(client.clone(), credentials.client_secret.clone()).unwrap_or_default();
         if self.rng.chance(0.3) {
             // Both are configured for a while: no gap.
@@ -151,7 +151,7 @@ impl Simulation {
             self.world.provider.revoke(token.id).expect("it has just been made");
         }
         let secret = Secret::new(token.refresh_token);
-        self.watch.born(&secret, self.at);
+        self.invariants.born(&secret, self.at);
         self.offer(name, secret);
     }
 
@@ -165,14 +165,14 @@ impl Simulation {
         }
         let token = self.world.provider.download_token(self.at, &known.client_id).expect("a client");
         let secret = Secret::new(token.refresh_token);
-        self.watch.born(&secret, self.at);
+        self.invariants.born(&secret, self.at);
         self.offer(profile, secret);
     }
 
     fn offer(&mut self, profile: ProfileName, refresh_token: Secret) {
         self.tell_operator(format!("imports a token for {profile}"));
         let name = TokenName::from(profile.clone());
-        self.watch.starts_afresh(&profile); // what may have been wrong is tried again
+        self.invariants.starts_afresh(&profile); // what may have been wrong is tried again
         self.ask(Some(name), 0, Question::Import { profile, refresh_token }, OpenKind::Import);
     }
 
@@ -191,7 +191,7 @@ impl Simulation {
     fn revoke_chains_of(&mut self, name: &ProfileName) {
         let client = self.world.good.profiles[name].client_id.clone();
         self.tell_operator(format!("revokes the chains of {client}"));
-        self.watch.take_back(&client);
+        self.invariants.take_back(&client);
         for chain in self.world.provider.chains(&client) {
             self.world.provider.revoke(chain).expect("it was listed");
         }

@@ -164,7 +164,7 @@ impl Simulation {
         if let (OpenKind::Refresh, Some(name)) = (kind, &name)
             && let Some(profile) = daemon.applied.profiles.get(&name.profile)
         {
-            self.watch.is_wanted_now(&name.profile, &profile.client_id);
+            self.invariants.is_wanted_now(&name.profile, &profile.client_id);
         }
         let mut unwanted = None;
         if let Some(name) = &name {
@@ -175,13 +175,13 @@ impl Simulation {
                 _ => None,
             };
             if let Some(slot) = daemon.board.get(name).filter(|slot| slot.token.left(now) < min_ttl) {
-                self.watch.wants_more(name, slot.token.fingerprint);
+                self.invariants.wants_more(name, slot.token.fingerprint);
             }
             if let Some(fingerprint) = fingerprint
                 && daemon.board.get(name).is_some_and(|slot| slot.token.fingerprint == fingerprint)
             {
-                self.watch.complaint(name, fingerprint);
-                self.watch.complained_at(name, fingerprint, now);
+                self.invariants.complaint(name, fingerprint);
+                self.invariants.complained_at(name, fingerprint, now);
                 unwanted = Some(fingerprint);
             }
         }

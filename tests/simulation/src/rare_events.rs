@@ -8,9 +8,9 @@ use tokend_proto::TokenName;
 
 use super::daemon::OpenKind;
 use super::engine::{Event, Simulation};
+use super::invariants::requests::chain_key;
 use super::journal::Entry;
 use super::machine::{DAY, HOUR, MINUTE};
-use super::watch::requests::chain_key;
 use sandbox::{Endpoint, Fault, FaultRule};
 
 impl Simulation {
@@ -48,7 +48,7 @@ impl Simulation {
         let chains: Vec<ChainKey> = configured.collect();
         for key in chains {
             let Some(token) = self.disk.chain(&key).and_then(|record| record.refresh_token.clone()) else { continue };
-            self.watch.warnings(&key, &token, self.phase.started, self.machine.misdated(), self.at);
+            self.invariants.warnings(&key, &token, self.phase.started, self.machine.misdated(), self.at);
         }
     }
 

@@ -13,11 +13,11 @@ use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName};
 use super::daemon::Open;
 use super::delivery;
 use super::engine::{Event, Simulation};
+use super::invariants::attempts::Seen;
+use super::invariants::requests::{chain_key, is_trial, name_of};
 use super::journal::Entry;
 use super::machine::{HOUR, SECOND, Time};
 use super::network::{CONNECT, Flight, FlightId, WHOLE};
-use super::watch::attempts::Seen;
-use super::watch::requests::{chain_key, is_trial, name_of};
 use super::wire::{self, Arrived, Gap, Step};
 use super::world::World;
 
@@ -38,21 +38,21 @@ impl Simulation {
         self.journal.note(self.at, Entry::Sent { request: request.id.0, what, name: name.clone() });
         *self.totals.requests.entry(what).or_default() += 1;
         let now = self.machine.boot(self.at);
-        self.watch.sends(&request, &self.disk, &self.world.provider, now, self.at);
+        self.invariants.sends(&request, &self.disk, &self.world.provider, now, self.at);
         let Some(daemon) = &self.daemon else { return };
         let on_board = |name: &TokenName| daemon.board.get(name).map(|slot| &*slot.token);
-        self.watch.uses_parent(&request, on_board(&TokenName::from(request.profile.name.clone())), now);
+        self.invariants.uses_parent(&request, on_board(&TokenName::from(request.profile.name.clone())), now);
         if let Grant::Refresh { refresh_token, .. } = &request.grant
             && self.disk.is_current(&request.profile, refresh_token)
         {
-            self.watch.rotation_has_reason(&name, on_board(&name), now);
+            self.invariants.rotation_has_reason(&name, on_board(&name), now);
         }
         if matches!(request.grant, Grant::ClientCredentials { .. } | Grant::Exchange { .. }) {
             let tenants = matches!(request.profile.kind, Kind::Glp { tenants: Some(_), .. });
             let current = on_board(&name);
             let of_name = |open: &&Open| open.name.as_ref() == Some(&name);
             let wanted = || daemon.open.values().filter(of_name).map(|open| open.min_ttl).max().unwrap_or_default();
-            self.watch.renewal_has_reason(&name, current, tenants, wanted, now);
+            self.invariants.renewal_has_reason(&name, current, tenants, wanted, now);
         }
         let texts = daemon.texts(&request);
         let step = wire::first_step(&request.grant);
@@ -80,7 +80,7 @@ impl Simulation {
         flight.offered = None;
         let host = flight.request.profile.endpoint().host.clone();
         let rate = self.daemon.as_ref().map_or(0, |daemon| daemon.applied.rate.get());
-        self.watch.step(&host, rate as usize, self.machine.boot(self.at));
+        self.invariants.step(&host, rate as usize, self.machine.boot(self.at));
         if self.network.partition {
             let delay = if self.rng.chance(0.5) { CONNECT } else { self.rng.between(1, 100) };
             return self.after(delay, Event::Land(id, Box::new(Arrived::NoConnection)));
@@ -116,16 +116,16 @@ impl Simulation {
         let outcome = self.world.provider.handle(self.at, &http);
         let can = spends.as_ref().is_some_and(|token| self.world.provider.can_refresh(self.at, token.expose()));
         if let Some(token) = spends.filter(|_| could && !can) {
-            self.watch.spent(&token, flight.orphan);
+            self.invariants.spent(&token, flight.orphan);
         }
         let entry = self.world.provider.log().entries().next_back().cloned();
         self.world.provider.clear_log();
         let (handled, issued) = entry.as_ref().map_or((false, false), |e| (e.handled, e.issued.is_some()));
         if handled && matches!(grant, Grant::Login { .. }) {
             match flight.step {
-                Step::User => self.watch.login_arrived(&profile.client_id, self.at),
+                Step::User => self.invariants.login_arrived(&profile.client_id, self.at),
                 Step::Code(_) if issued => {
-                    self.watch.login_minted(&profile.client_id, self.at);
+                    self.invariants.login_minted(&profile.client_id, self.at);
                     self.totals.logins += 1;
                 }
                 _ => {}
@@ -192,9 +192,9 @@ impl Simulation {
     fn answer(&mut self, id: FlightId, answer: Answer, asked: Option<Duration>) {
         let Some(flight) = self.network.flights.remove(&id) else { return };
         let request = &flight.request;
-        let awaited = self.watch.awaits(request);
+        let awaited = self.invariants.awaits(request);
         let trial = is_trial(request, &self.disk);
-        self.watch.landed(request);
+        self.invariants.landed(request);
         let name = name_of(request);
         let now = self.machine.boot(self.at);
         let on_board = |name: &TokenName| self.daemon.as_ref()?.board.get(name).map(|slot| &*slot.token);
@@ -216,35 +216,41 @@ impl Simulation {
                     let left = on_board(&name).map(|token| token.left(now));
                     let kept = name.tenant.is_none() || self.is_warm(&name);
                     let seen = Seen { kind: FailureKind::Transient, left, asked: None, kept };
-                    self.watch.has_failed(request, false, seen, now);
+                    self.invariants.has_failed(request, false, seen, now);
                 } else {
-                    self.watch.token_received(request, token.expires_in, same, now);
+                    self.invariants.token_received(request, token.expires_in, same, now);
                 }
                 let at = flight.handled.unwrap_or(self.at);
-                self.watch.misleads(&request.profile, token, held(&name, token), &self.world.provider, self.at);
-                self.watch.received(&request.profile, &name, Fingerprint::of(&token.access_token), at);
+                self.invariants.misleads(&request.profile, token, held(&name, token), &self.world.provider, self.at);
+                self.invariants.received(&request.profile, &name, Fingerprint::of(&token.access_token), at);
             }
             Answer::Pair(pair) => {
-                self.watch.succeeded(request, trial);
+                self.invariants.succeeded(request, trial);
                 let same = pair.access.as_ref().and_then(|access| again(&name, access));
                 if let Some(left) = same.filter(|_| !trial && awaited) {
-                    self.watch.same_token(request, left, now);
+                    self.invariants.same_token(request, left, now);
                 }
                 if awaited {
-                    self.watch.incomplete_pair(request, trial, pair, now);
+                    self.invariants.incomplete_pair(request, trial, pair, now);
                 }
                 let at = flight.handled.unwrap_or(self.at);
                 if let Some(access) = &pair.access {
                     let token = Fingerprint::of(&access.access_token);
-                    self.watch.misleads(&request.profile, access, held(&name, access), &self.world.provider, self.at);
+                    self.invariants.misleads(
+                        &request.profile,
+                        access,
+                        held(&name, access),
+                        &self.world.provider,
+                        self.at,
+                    );
                     let beside = match &pair.refresh_token {
                         RefreshToken::New(beside) => Some(Fingerprint::of(beside)),
                         RefreshToken::Absent | RefreshToken::Unreadable => None,
                     };
                     if beside.is_none() || access.expires_in.is_some_and(|seconds| seconds < 2) {
-                        self.watch.came_incomplete(token, beside);
+                        self.invariants.came_incomplete(token, beside);
                     }
-                    self.watch.received(&request.profile, &name, token, at);
+                    self.invariants.received(&request.profile, &name, token, at);
                 }
                 let with = refresh_token(&request.grant);
                 let goes_on = match &pair.refresh_token {
@@ -253,16 +259,16 @@ impl Simulation {
                     RefreshToken::Unreadable => None,
                 };
                 if let (Some(key), Some(token)) = (chain_key(&request.profile), goes_on) {
-                    self.watch.pair_received(&key, with, token, at, self.at);
+                    self.invariants.pair_received(&key, with, token, at, self.at);
                 }
                 if let Some(with) = with.filter(|_| !matches!(pair.refresh_token, RefreshToken::New(_))) {
-                    self.watch.doubt(with); // the provider may have dropped it
+                    self.invariants.doubt(with); // the provider may have dropped it
                 }
             }
             Answer::Tenants(page) => {
-                self.watch.succeeded(request, false);
+                self.invariants.succeeded(request, false);
                 if awaited {
-                    self.watch.page_received(request, page);
+                    self.invariants.page_received(request, page);
                 }
             }
             Answer::Failed(failure) => {
@@ -276,20 +282,20 @@ impl Simulation {
                     _ => None,
                 };
                 if awaited {
-                    self.watch.forget_list_of(request);
+                    self.invariants.forget_list_of(request);
                     let left = on_board(&name).filter(|_| !trial).map(|token| token.left(now));
                     let kept = trial || !matches!(request.grant, Grant::Exchange { .. }) || self.is_warm(&name);
                     let seen = Seen { kind: failure.kind, left, asked, kept };
-                    self.watch.has_failed(request, trial, seen, now);
+                    self.invariants.has_failed(request, trial, seen, now);
                 }
                 match (failure.kind, refresh_token(&request.grant)) {
-                    (FailureKind::InvalidGrant, Some(token)) => self.watch.was_refused(token),
-                    (FailureKind::Unknown, Some(token)) => self.watch.doubt(token),
+                    (FailureKind::InvalidGrant, Some(token)) => self.invariants.was_refused(token),
+                    (FailureKind::Unknown, Some(token)) => self.invariants.doubt(token),
                     (FailureKind::InvalidToken | FailureKind::InvalidClient, None) => {
                         if let Some(token) = used.map(Fingerprint::of) {
                             let parent = on_board(&TokenName::from(name.profile.clone()));
                             let current = parent.is_some_and(|p| p.fingerprint == token && p.expires > now);
-                            self.watch.distrust(request, token, current, now);
+                            self.invariants.distrust(request, token, current, now);
                         }
                     }
                     _ => {}
@@ -315,7 +321,7 @@ impl Simulation {
         let login = known.is_some_and(|profile| matches!(profile.kind, Kind::Classic { login: Some(_), .. }));
         let known = known.is_some();
         let versions = daemon.read_secrets(&profile, vault.filter(|_| known), login);
-        self.watch.secrets_are_read(&profile, &versions, self.machine.boot(self.at));
+        self.invariants.secrets_are_read(&profile, &versions, self.machine.boot(self.at));
         self.tell(Input::Secrets { profile, versions });
     }
 }

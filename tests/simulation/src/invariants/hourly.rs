@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokend::core::time::Boot;
 use tokend_proto::ProfileName;
 
-use super::Watch;
+use super::Invariants;
 use super::attempts::Purpose;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -82,7 +82,7 @@ fn counted(times: &mut VecDeque<Boot>, now: Boot) -> usize {
     times.len()
 }
 
-impl Watch {
+impl Invariants {
     /// The core has said something to the operator.
     pub(crate) fn notice(&mut self, subject: &str, now: Boot) {
         self.hourly.notice(subject, now);

@@ -11,7 +11,7 @@ use tokend::core::settings::{Kind, Profile};
 use tokend::core::time::Boot;
 use tokend_proto::{ProfileName, TokenName};
 
-use super::Watch;
+use super::Invariants;
 use crate::disk::Disk;
 use crate::machine::{MINUTE, Time};
 use sandbox::Provider;
@@ -55,7 +55,7 @@ pub(crate) fn is_trial(request: &ProviderRequest, disk: &Disk) -> bool {
     matches!(&request.grant, Grant::Refresh { refresh_token, .. } if !disk.is_current(&request.profile, refresh_token))
 }
 
-impl Watch {
+impl Invariants {
     pub(super) fn key(&self, request: &ProviderRequest) -> Key {
         let profile = &request.profile.name;
         let generation = self.generation(profile);

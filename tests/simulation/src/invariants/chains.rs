@@ -7,7 +7,7 @@ use tokend::core::record::{
 };
 use tokend_proto::{Fingerprint, Secret};
 
-use super::Watch;
+use super::Invariants;
 use crate::machine::{DAY, MINUTE, Machine, Time};
 use sandbox::Provider;
 
@@ -66,7 +66,7 @@ pub(super) struct ChainView {
 /// Why a chain is dead, in truth.
 pub(crate) type Death = &'static str;
 
-impl Watch {
+impl Invariants {
     /// A refresh token has come into the world.
     pub(crate) fn born(&mut self, token: &Secret, at: Time) {
         self.fates.entry(Fingerprint::of(token)).or_insert_with(|| Fate { issued: at, ..Fate::default() });

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokend::core::provider::{Grant, ProviderRequest, TenantPage};
 use tokend_proto::{ProfileName, WorkspaceId};
 
-use super::Watch;
+use super::Invariants;
 
 /// A list that is being fetched.
 #[derive(Default)]
@@ -19,7 +19,7 @@ struct Partial {
 #[derive(Default)]
 pub(super) struct Lists(BTreeMap<ProfileName, Partial>);
 
-impl Watch {
+impl Invariants {
     /// A request is sent.
     pub(super) fn list_goes_on(&mut self, request: &ProviderRequest) {
         let Grant::ListTenants { offset, .. } = &request.grant else { return };

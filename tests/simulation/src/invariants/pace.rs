@@ -8,7 +8,7 @@ use tokend::core::provider::{Grant, ProviderRequest};
 use tokend::core::time::Boot;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
-use super::Watch;
+use super::Invariants;
 use super::requests::name_of;
 use crate::machine::SECOND;
 
@@ -59,7 +59,7 @@ impl Pace {
     }
 }
 
-impl Watch {
+impl Invariants {
     /// A peer or an operator wants this very token replaced, and was not turned down.
     pub(crate) fn complained_at(&mut self, name: &TokenName, token: Fingerprint, now: Boot) {
         let complaint = self.pace.complaints.entry(name.clone()).or_insert((token, now));

@@ -33,7 +33,7 @@ use tokens::Owner;
 
 /// What is remembered to judge by.
 #[derive(Default)]
-pub(super) struct Watch {
+pub(super) struct Invariants {
     violation: Option<Violation>,
 
     // Of this life of the daemon.
@@ -100,7 +100,7 @@ struct Incomplete {
     known: bool,
 }
 
-impl Watch {
+impl Invariants {
     pub(super) fn new() -> Self {
         Self { shares: (1.0, 0.0, 0), backoffs: (f64::MAX, 0), ..Self::default() }
     }

@@ -10,7 +10,7 @@ use tokend::core::provider::{ProviderRequest, RequestId, SecretVersion, SecretVe
 use tokend::core::time::Boot;
 use tokend_proto::ProfileName;
 
-use super::Watch;
+use super::Invariants;
 
 /// Between two readings, whatever the first one brought.
 const LEAST: Duration = Duration::from_millis(500);
@@ -72,7 +72,7 @@ impl Secrets {
     }
 }
 
-impl Watch {
+impl Invariants {
     /// The core wants the secrets of a profile read.
     pub(crate) fn reads_secrets(&mut self, profile: &ProfileName, now: Boot) {
         self.hourly.reading(profile, now);

@@ -15,7 +15,7 @@ use tokend::core::record::ChainKey;
 use tokend::core::time::Boot;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
-use super::Watch;
+use super::Invariants;
 use super::requests::{chain_key, name_of};
 
 /// The longest step of a backoff of a name without a token, and of a Classic one.
@@ -115,7 +115,7 @@ pub(crate) struct Seen {
     pub(crate) kept: bool,
 }
 
-impl Watch {
+impl Invariants {
     pub(super) fn purpose(&self, request: &ProviderRequest, trial: bool) -> Purpose {
         let profile = &request.profile.name;
         let generation = self.generation(profile);

@@ -8,7 +8,7 @@ use tokend::core::settings::{Kind, Profile};
 use tokend_proto::{Fingerprint, Flags, TokenName};
 
 use super::requests::chain_key;
-use super::{Incomplete, Watch};
+use super::{Incomplete, Invariants};
 use crate::disk::Disk;
 use crate::machine::{DAY, Machine, SECOND, Time};
 use sandbox::Provider;
@@ -34,7 +34,7 @@ pub(super) struct Owner {
     since: Time,
 }
 
-impl Watch {
+impl Invariants {
     /// A token was received for a name.
     pub(crate) fn received(&mut self, profile: &Profile, name: &TokenName, token: Fingerprint, at: Time) {
         if self.owners.len() >= OWNERS {
