@@ -26,7 +26,7 @@ pub enum Error {
     Daemon(Box<DaemonError>),
     /// The daemon does not keep to the protocol. Where nothing more of it can be trusted, the connection was
     /// closed.
-    #[error("tokend does not keep to the protocol")]
+    #[error("tokend does not follow the protocol")]
     Protocol(#[source] Box<ProtocolError>),
     /// The daemon did not answer in time.
     #[error("tokend did not answer within {} s", .0.as_secs())]
@@ -38,7 +38,7 @@ pub enum Error {
     #[error(transparent)]
     InvalidName(Box<InvalidName>),
     /// This client watches so many names already; nothing was sent.
-    #[error("{0} names are watched with this client; another one has a connection of its own")]
+    #[error("this client watches {0} names already, expected fewer: make another client for more")]
     TooManyWatches(usize),
     /// The request is over the frame limit; nothing was sent.
     #[error("the request cannot be sent")]
@@ -98,7 +98,7 @@ pub struct ConnectError {
 
 /// What the daemon speaks instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("tokend speaks {versions:?} of the protocol: {message}")]
+#[error("tokend speaks protocol versions {versions:?}: {message}")]
 pub struct UnsupportedError {
     /// The versions that it speaks.
     pub versions: Vec<u8>,
@@ -145,16 +145,16 @@ pub enum ProtocolError {
     #[error("a reply could not be read: {0}")]
     Reply(DecodeError),
     /// A reply to nothing that was asked.
-    #[error("a reply to request {0}, which was not asked")]
+    #[error("a reply to request {0}, which was never made")]
     UnknownRequest(u64),
     /// A reply that does not belong to the request.
     #[error("the reply is not one to {0}")]
     WrongReply(&'static str),
     /// An access token that cannot stand in a header (RFC 6750, section 2.1).
-    #[error("the access token holds characters that no bearer token has")]
+    #[error("the access token holds characters that a bearer token cannot have")]
     TokenCharacters,
     /// Pages that do not end.
-    #[error("the pages of the list do not come to an end")]
+    #[error("the pages of the list never end")]
     EndlessPages,
 }
 

@@ -67,7 +67,7 @@ impl Failure {
 }
 
 fn other_version(version: u8) -> Error {
-    UnsupportedError { versions: vec![version], message: "its answer is of another version".to_owned() }.into()
+    UnsupportedError { versions: vec![version], message: "its answer has another version".to_owned() }.into()
 }
 
 /// What follows a length prefix: to which request it belongs and what it says. An error ends the connection.

@@ -16,7 +16,7 @@ pub enum NameError {
     #[error("a workspace id is 32 hex digits, with or without hyphens")]
     Workspace,
     /// Nothing after the slash, or too much.
-    #[error("after the '/' of a token name stands a workspace id or a workspace name of at most 256 bytes")]
+    #[error("what follows the '/' of a token name is a workspace id or a workspace name of at most 256 bytes")]
     Tenant,
 }
 

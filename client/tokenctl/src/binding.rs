@@ -21,7 +21,7 @@ impl Binding {
         if starts_well && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             Ok(text.to_owned())
         } else {
-            Err(format!("{text:?} is no variable: right would be letters, digits and '_', not starting with a digit"))
+            Err(format!("{text:?} is not a variable name: expected letters, digits and '_', not starting with a digit"))
         }
     }
 }

@@ -52,7 +52,7 @@ pub(crate) struct GlobalArgs {
 pub(crate) enum Command {
     /// Print the newest token of a name
     Get(GetArgs),
-    /// Show how names are doing
+    /// Show the state of each name
     Status(StatusArgs),
     /// Show why a name is as it is: what it holds, when it is renewed and why then
     Explain(ExplainArgs),
@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     /// Run a command with tokens in its environment
     Exec(ExecArgs),
-    /// Say that a token was answered 401, and have it replaced
+    /// Report that an API answered 401 to a token, and get another one
     Reject(RejectArgs),
     /// Renew a name now (needs admin)
     Refresh(RefreshArgs),
@@ -72,9 +72,9 @@ pub(crate) enum Command {
     Wait(WaitArgs),
     /// Show what the daemon sees of you, and what you may do
     Whoami(OutputArgs),
-    /// Have the daemon read its configuration again (root and the daemon's user)
+    /// Make the daemon read its configuration again (root and the daemon's user)
     Reload(OutputArgs),
-    /// Ask whether the daemon is there
+    /// Check that the daemon answers
     Ping(OutputArgs),
 }
 
@@ -89,13 +89,13 @@ pub(crate) struct OutputArgs {
 /// What the token should be like.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct TokenArgs {
-    /// Life that the token should still have, as in 90s or 20m
+    /// Life that the token should have left, as in 90s or 20m
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "0s", hide_default_value = true)]
     pub(crate) min_ttl: Duration,
-    /// How long to wait for one, 10m at most
+    /// How long to wait for a token, 10m at most
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "10s")]
     pub(crate) wait: Duration,
-    /// Take a token that has less life than --min-ttl too (get still ends with status 8)
+    /// Accept a token that has less life than --min-ttl (get still ends with status 8)
     #[arg(long)]
     pub(crate) accept_short: bool,
 }
@@ -110,7 +110,8 @@ impl TokenArgs {
         token.falls_short().then(|| {
             let left = token.remaining(clock::boot_ms()).as_secs();
             let wanted = self.min_ttl.as_secs();
-            let message = format!("the newest token of {} lives for {left} s more, not for {wanted} s", token.name());
+            let message =
+                format!("the newest token of {} expires in {left} s: expected {wanted} s or more", token.name());
             Failure::new(Exit::FallsShort, "falls_short", message)
         })
     }
@@ -156,9 +157,9 @@ pub(crate) enum TokenFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// PROFILE or PROFILE/TENANT; all that you may read if not said
+    /// PROFILE or PROFILE/TENANT [default: all that you may read]
     pub(crate) name: Option<TokenRef>,
-    /// Go on: draw it anew on a terminal; in a pipe, a line for each name that has changed
+    /// Keep running: redraw on a terminal; in a pipe, print a line for each name that has changed
     #[arg(long)]
     pub(crate) watch: bool,
     #[command(flatten)]
@@ -196,14 +197,14 @@ pub(crate) enum WatchFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExecArgs {
-    /// Names, each with the variable that its token goes to; TOKEN if not said. Split at the last '='
+    /// Names, each with the variable for its token (TOKEN if there is none); split at the last '='
     #[arg(required = true, value_name = "NAME[=VAR]")]
     pub(crate) bindings: Vec<Binding>,
     #[command(flatten)]
     pub(crate) token: TokenArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
-    /// The command, which takes the place of tokenctl
+    /// The command, which replaces tokenctl
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }
@@ -259,7 +260,7 @@ pub(crate) struct TenantsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct WaitArgs {
-    /// PROFILE or PROFILE/TENANT; all that you may read if none is said
+    /// PROFILE or PROFILE/TENANT [default: all that you may read]
     pub(crate) names: Vec<TokenRef>,
     /// How long to wait, 10m at most, also for the daemon itself
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "10s")]

@@ -22,12 +22,12 @@ pub(crate) fn permission_hint(socket: &Path) -> String {
     if metadata.mode() & needed == 0 {
         let uid = metadata.uid();
         let owner = accounts::user(uid).unwrap_or_else(|| uid.to_string());
-        return format!("permission to connect to {socket_shown} denied: {what} open to the user {owner:?} alone");
+        return format!("permission to connect to {socket_shown} denied: {what} open only to the user {owner:?}");
     }
     let group = group_name(metadata.gid());
     format!(
         "permission to connect to {socket_shown} denied: {what} open to members of the group {group:?}; \
-         'usermod -aG {group} USER' makes a user one, from the next login on"
+         'usermod -aG {group} USER' adds a user, from the next login on"
     )
 }
 
@@ -65,6 +65,6 @@ mod tests {
         let owner = accounts::user(fs::metadata(dir.path()).unwrap().uid()).unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
         let text = permission_hint(&dir.path().join("tokend.sock"));
-        assert!(text.ends_with(&format!("{} is open to the user {owner:?} alone", dir.path().display())), "{text}");
+        assert!(text.ends_with(&format!("{} is open only to the user {owner:?}", dir.path().display())), "{text}");
     }
 }

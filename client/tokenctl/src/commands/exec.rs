@@ -24,11 +24,13 @@ fn prepare(client: Builder, args: &ExecArgs) -> Result<Command, Failure> {
     for (index, binding) in args.bindings.iter().enumerate() {
         if args.bindings[..index].iter().any(|earlier| earlier.variable == binding.variable) {
             let variable = &binding.variable;
-            return Err(Failure::usage(format!("two names for one variable, {variable}: write NAME=VAR for each")));
+            return Err(Failure::usage(format!(
+                "two names for the variable {variable}: expected NAME=VAR for each, each with its own variable"
+            )));
         }
     }
     let [program, arguments @ ..] = args.command.as_slice() else {
-        return Err(Failure::usage("there is no command after --"));
+        return Err(Failure::usage("expected a command after --"));
     };
     let mut command = Command::new(program);
     command.args(arguments);

@@ -15,7 +15,7 @@ pub(crate) fn run(client: &Client, args: &GetArgs) -> Result<Report, Failure> {
     let variable = match (&args.var, args.output) {
         (None, _) => DEFAULT_VARIABLE,
         (Some(variable), TokenFormat::Env) => variable,
-        (Some(_), _) => return Err(Failure::usage("--var goes with --output env")),
+        (Some(_), _) => return Err(Failure::usage("--var needs --output env")),
     };
     let token = client.token_with(&args.name.to_string(), args.token.options())?;
     match args.token.falls_short(&token) {

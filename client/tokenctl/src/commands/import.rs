@@ -57,13 +57,13 @@ fn read(input: impl Read, shown: &str) -> Result<Secret, Failure> {
     input.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| unreadable(shown, &error))?;
     let wrong = |what: String| Failure::new(Exit::Usage, "input", format!("{shown} {what}"));
     if bytes.len() as u64 > MAX_FILE {
-        return Err(wrong(format!("is over {} KiB: Download Token JSON is right", MAX_FILE / 1024)));
+        return Err(wrong(format!("is over {} KiB: expected Download Token JSON", MAX_FILE / 1024)));
     }
     let text = Secret::new(String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8".into()))?);
     // Windows' editors begin a file with a byte order mark.
     let json = text.expose().trim_start_matches('\u{feff}');
     if json.trim().is_empty() {
-        return Err(wrong("is empty: Download Token JSON is right".into()));
+        return Err(wrong("is empty: expected Download Token JSON".into()));
     }
     let Found(found) = serde_json::from_str(json).map_err(|error| {
         // Never the error's own text: it may quote the file.
@@ -74,7 +74,7 @@ fn read(input: impl Read, shown: &str) -> Result<Secret, Failure> {
         })
     })?;
     match found {
-        Value::Missing => Err(wrong("has no refresh_token: Download Token JSON has one".into())),
+        Value::Missing => Err(wrong("has no refresh_token: expected Download Token JSON".into())),
         Value::NotText => Err(wrong("has a refresh_token that is not a string".into())),
         Value::Text(token) if token.is_empty() => Err(wrong("has an empty refresh_token".into())),
         Value::Text(token) if token.expose().len() > MAX_REFRESH_TOKEN => {
