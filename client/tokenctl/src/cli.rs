@@ -1,4 +1,4 @@
-//! What may be typed.
+//! The command line: its definition and its parser.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What every command takes.
+/// Arguments of every command.
 #[derive(Debug, Args)]
 pub(crate) struct GlobalArgs {
     /// The daemon's socket [default: $TOKEND_SOCKET, an existing $XDG_RUNTIME_DIR/tokend.sock,
@@ -78,7 +78,7 @@ pub(crate) enum Command {
     Ping(OutputArgs),
 }
 
-/// How the result is shown.
+/// How to show the result.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct OutputArgs {
     /// How the result is shown; with json, errors are JSON on stderr
@@ -86,7 +86,7 @@ pub(crate) struct OutputArgs {
     pub(crate) format: Format,
 }
 
-/// What the token should be like.
+/// What kind of token the command wants.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct TokenArgs {
     /// Life that the token should have left, as in 90s or 20m
@@ -105,7 +105,7 @@ impl TokenArgs {
         TokenOptions { min_ttl: self.min_ttl, wait: Some(self.wait) }
     }
 
-    /// The failure of a token that has less life than was asked for.
+    /// The failure of a token that has less life than `--min-ttl`.
     pub(crate) fn falls_short(&self, token: &Token) -> Option<Failure> {
         token.falls_short().then(|| {
             let left = token.remaining(clock::boot_ms()).as_secs();
@@ -132,7 +132,7 @@ pub(crate) struct GetArgs {
 }
 
 impl GetArgs {
-    /// As when nothing but the name is said.
+    /// The arguments when only a name is given.
     fn of(name: TokenRef) -> Self {
         let token = TokenArgs { min_ttl: Duration::ZERO, wait: Duration::from_secs(10), accept_short: false };
         Self { name, token, output: TokenFormat::Raw, var: None }
@@ -219,7 +219,7 @@ pub(crate) struct RejectArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Which token was refused. A token is never an argument: arguments are everybody's to read.
+/// The token that an API refused. A token is never an argument, because any user can read the arguments of a process.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct TokenSelector {
@@ -270,7 +270,7 @@ pub(crate) struct WaitArgs {
 }
 
 impl Cli {
-    /// Of the whole run: how errors are told.
+    /// The format of errors, for the whole run.
     pub(crate) fn format(&self) -> Format {
         match &self.command {
             Command::Get(args) if args.output == TokenFormat::Json => Format::Json,
@@ -291,13 +291,13 @@ impl Cli {
     }
 }
 
-/// What may be typed, for the manual page and the completions.
+/// The definition, for the manual page and the completions.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Reads the command line; help and usage errors have been told when there is none.
+/// Parses the command line. On `Err`, the help or the usage error is already printed.
 pub(crate) fn parse() -> Result<Cli, Exit> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if let Some(cli) = parse_frequent(&arguments) {
@@ -318,8 +318,8 @@ pub(crate) fn parse() -> Result<Cli, Exit> {
     })
 }
 
-/// The commands that scripts run all the time, read without the definition of all the others, which is most of the work
-/// of such a process. Whatever is not plainly right is left to the whole definition: it has the words for it.
+/// Parses the commands that scripts run most, without the definition of all the others, which would be most of the work
+/// of such a process. `None` for anything unusual: the whole definition then parses it and reports its errors.
 fn parse_frequent(arguments: &[OsString]) -> Option<Cli> {
     if let [_, command, name] = arguments
         && command == "get"
@@ -337,12 +337,12 @@ fn parse_frequent(arguments: &[OsString]) -> Option<Cli> {
     Cli::from_arg_matches(&matches).ok()
 }
 
-/// What a faulty command line was meant to be, as far as it matters for telling the fault: usage errors of
-/// `exec` must not be taken for statuses of its command, and who reads JSON wants the error as JSON.
+/// The exit status and format of a usage error. A usage error of `exec` must not look like a status of its command, and
+/// a reader of JSON wants the error as JSON.
 fn usage_exit_and_format() -> (Exit, Format) {
     let matches = Cli::command().ignore_errors(true).try_get_matches();
     let is_exec = matches.is_ok_and(|matches| matches.subcommand_name() == Some("exec"));
-    // The parser stops at the fault; what stands after it is read here, up to the command of `exec`.
+    // The parser stops at the error. This reads the arguments behind it, up to the command of `exec`.
     let args: Vec<OsString> = std::env::args_os().skip(1).take_while(|arg| arg != "--").collect();
     let json = args.iter().any(|arg| arg == "--output=json")
         || args.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");

@@ -1,8 +1,8 @@
-//! Spans of time as a person types them: `90s`, `20m`, `2h`, `14d`.
+//! Durations as a person types them: `90s`, `20m`, `2h`, `14d`.
 
 use std::time::Duration;
 
-/// Longest span accepted, so that no sum of spans overflows: ten years.
+/// The longest duration accepted, ten years: no sum of durations overflows.
 const LONGEST: Duration = Duration::from_secs(3650 * 86_400);
 
 /// Reads a whole number and a unit.
@@ -20,7 +20,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     span.filter(|&span| span <= LONGEST).ok_or_else(|| "expected ten years at most".to_owned())
 }
 
-/// A span for a person: its two largest units.
+/// A duration for a person: its two largest units.
 pub(crate) fn shown(span: Duration) -> String {
     let seconds = span.as_secs();
     let units = [("d", seconds / 86_400), ("h", seconds / 3_600 % 24), ("m", seconds / 60 % 60), ("s", seconds % 60)];

@@ -1,4 +1,4 @@
-//! Who may open the socket, for one who may not.
+//! For a user who may not open the socket: who may.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use crate::accounts;
 
-/// Why connecting was denied, and the group whose members are let in.
+/// Why connecting was denied, and the group whose members may connect.
 pub(crate) fn permission_hint(socket: &Path) -> String {
     let socket_shown = socket.display();
-    // The socket itself cannot be looked at when its folder is closed: then the folder's group counts.
+    // If the socket's folder is closed, the socket cannot be examined: the folder's group counts then.
     let Some((closed, metadata)) =
         socket.ancestors().find_map(|path| fs::metadata(path).ok().map(|metadata| (path, metadata)))
     else {
@@ -17,7 +17,7 @@ pub(crate) fn permission_hint(socket: &Path) -> String {
     };
     let is_socket = closed == socket;
     let what = if is_socket { "it is".to_owned() } else { format!("{} is", closed.display()) };
-    // Connecting takes the right to write to the socket (unix(7)) and to search its folder.
+    // Connecting needs the right to write to the socket (unix(7)) and to search its folder.
     let needed = if is_socket { 0o020 } else { 0o010 };
     if metadata.mode() & needed == 0 {
         let uid = metadata.uid();
@@ -31,7 +31,7 @@ pub(crate) fn permission_hint(socket: &Path) -> String {
     )
 }
 
-/// A group without a name is its number.
+/// The group's name, or its number if it has no name.
 fn group_name(gid: u32) -> String {
     accounts::group(gid).unwrap_or_else(|| gid.to_string())
 }

@@ -1,4 +1,4 @@
-//! `reject`: another token in place of one that an API refused.
+//! `reject`: replaces a token that an API refused.
 
 use std::io::Read;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::cli::{RejectArgs, TokenSelector};
 use crate::exit::{Exit, Failure};
 use crate::output::Report;
 
-/// Longest token read from stdin: no frame could have brought a longer one.
+/// The longest token accepted from stdin: no frame can carry a longer one.
 const MAX_TOKEN: u64 = tokend_proto::limits::MAX_FRAME as u64;
 
 pub(crate) fn run(client: &Client, args: &RejectArgs) -> Result<Report, Failure> {
