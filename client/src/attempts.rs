@@ -1,4 +1,4 @@
-//! One call: asked until there is an answer or the time is over.
+//! Makes one call: sends it again until there is an answer or its time is over.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -17,7 +17,7 @@ use crate::retry::{self, RetryPolicy};
 use crate::wire::{Answer, Failure};
 
 impl Client {
-    /// Asks, in as many requests as it takes.
+    /// Makes a call, in as many requests as it needs.
     pub(crate) async fn ask<C: Call>(&self, mut call: C) -> Result<C::Answer, Error> {
         loop {
             let answer = self.call(call.policy(), |left| call.request(left)).await?;
@@ -27,7 +27,7 @@ impl Client {
         }
     }
 
-    /// Sends one request until there is a reply or the plan is at its end. `request` is given the wait that is left.
+    /// Sends one request until there is a reply or the policy allows no retry. `request` gets the wait that is left.
     async fn call<'a>(&self, policy: RetryPolicy, request: impl Fn(Duration) -> Request<'a>) -> Result<Answer, Error> {
         let start = Instant::now();
         let deadline = start + policy.total;
@@ -56,12 +56,12 @@ impl Client {
     async fn send(&self, id: u64, frame: Zeroizing<Vec<u8>>, deadline: Instant) -> Result<Answer, Failure> {
         let (answer, answered) = oneshot::channel();
         let call = Outgoing::Ask { id, frame, deadline, answer };
-        // The task ends only with its runtime; the next attempt starts another one.
+        // The worker ends only with its runtime; the next attempt starts another one.
         self.worker().send(call).await.map_err(|_| Failure::NotSent)?;
         answered.await.unwrap_or(Err(Failure::Broken))
     }
 
-    /// Whether a daemon that could not be reached because of this may be reached in a moment.
+    /// Whether a daemon that could not be reached because of this error may come back soon.
     pub(crate) fn may_come_back(&self, error: &io::Error) -> bool {
         retry::may_come_back(error, self.waits_for_daemon())
     }

@@ -1,14 +1,14 @@
-//! How long to leave a daemon alone that cannot be reached.
+//! How long to wait before the next connection to a daemon that cannot be reached.
 
 use std::time::Duration;
 
 /// The first step.
 const FIRST: Duration = Duration::from_millis(50);
 
-/// The longest step: a daemon that was restarted is found again within this time.
+/// The longest step: the client finds a restarted daemon within this time.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Doubles from [`FIRST`] to [`LONGEST`]; each delay is between half and the whole of its step.
+/// Doubles from [`FIRST`] to [`LONGEST`]. Each delay is between half a step and a whole one.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     step: Duration,
@@ -21,11 +21,11 @@ impl Backoff {
 
     /// The next delay.
     pub(crate) fn next(&mut self) -> Duration {
-        // Only spreads reconnects: without randomness the middle is as good.
+        // The random number only spreads reconnects: without one, the middle of the range does as well.
         self.step(getrandom::u32().unwrap_or(u32::MAX / 2))
     }
 
-    /// `random` is spread over its whole range.
+    /// `random` may be any `u32`: it is scaled to the second half of the step.
     fn step(&mut self, random: u32) -> Duration {
         let half = self.step / 2;
         self.step = (self.step * 2).min(LONGEST);

@@ -1,14 +1,14 @@
-//! How a client is made.
+//! The settings of a client.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::socket_path;
 
-/// How long a call waits for a token, or for a daemon that is being restarted, if nothing is said.
+/// How long a call waits for a token or for a daemon that restarts, unless the call sets its own wait.
 const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 
-/// What a client is made of. Nothing is opened before the first call.
+/// Settings of a client. Nothing is opened before the first call.
 #[derive(Debug, Clone)]
 pub struct Builder {
     pub(crate) socket: Option<PathBuf>,
@@ -30,15 +30,16 @@ impl Builder {
         self
     }
 
-    /// How long a call waits for a token, or for the daemon to come back, if the call does not say. 10 s.
+    /// How long a call waits for a token or for the daemon to come back, unless the call sets its own wait. 10 s by
+    /// default.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
         self
     }
 
-    /// Whether a daemon that was never there yet is waited for as well. Otherwise the first call fails at
-    /// once when nobody listens, and only a daemon that was there before is waited for.
+    /// Whether to wait also for a daemon that was never reached. Without this, the first call fails at once when nobody
+    /// listens; only a daemon that was reached before is waited for.
     #[must_use]
     pub fn wait_for_daemon(mut self, yes: bool) -> Self {
         self.wait_for_daemon = yes;

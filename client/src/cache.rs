@@ -1,8 +1,8 @@
-//! Tokens kept in process: read in some nanoseconds, without a lock and without a system call.
+//! Tokens kept in this process. A read takes some nanoseconds, without a lock and without a system call.
 //!
-//! Each name that is kept is watched by a task of its own, which puts each new token in the place of the one before. A
-//! token is given out until its `refresh_at`, and not at all once the daemon has said that it is about to die; whenever
-//! there is none to give out, the daemon is asked as if there were no cache.
+//! A task for each kept name watches it and replaces its token by each new one. The cache returns a token until its
+//! `refresh_at`, and stops at once when the daemon says that it is about to die. When the cache has no token to return,
+//! it asks the daemon.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,16 +21,17 @@ use crate::deadline::Deadline;
 use crate::watch::{Change, MAX_WATCHES, Watch};
 use crate::{Error, Token};
 
-/// Tokens of any names, kept in process. All clones share them.
+/// Tokens of any names, kept in this process. All clones share them.
 ///
-/// Names beyond 192 are asked for each time: a further client has room of its own.
+/// A cache keeps up to 192 names. It asks the daemon each time for any further name: another client has room of its
+/// own.
 #[derive(Debug, Clone)]
 pub struct Cache {
     client: Client,
     names: Arc<ArcSwap<HashMap<Box<str>, Cached>>>,
 }
 
-/// One name's token, kept in process. All clones share it; the watch ends with the last of them.
+/// The token of one name, kept in this process. All clones share it; the watch ends with the last of them.
 #[derive(Debug, Clone)]
 pub struct Cached(Arc<Inner>);
 
@@ -42,39 +43,40 @@ struct Inner {
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// A token and until when it may be given out.
+/// A token and the time until which the cache may return it.
 struct Kept {
     token: Token,
     until: Deadline,
 }
 
-/// A read. No `async fn`: this one becomes a part of its caller's code, where a result need not be copied, and is small
-/// in the caller's future.
+/// A read. It is not an `async fn`: the compiler inlines this future into the caller, which saves a copy of the result,
+/// and it takes little room in the caller's future.
 struct Reading<'a> {
     cached: &'a Cached,
     asked: Option<PendingAnswer<'a>>,
 }
 
-/// An answer of the daemon's, on its way.
+/// A request to the daemon on its way.
 type PendingAnswer<'a> = Pin<Box<dyn Future<Output = Result<CachedToken, Error>> + Send + 'a>>;
 
-/// A token out of a cache. To be used at once and dropped: a newer one may be there the next moment.
+/// A token from a cache. Use it at once and drop it: there may be a newer one the next moment.
 ///
-/// Two words: it is moved several times on its way to the caller, and that is a good part of the time of a read.
+/// It has two words: it is moved several times on its way to the caller, and those moves are a good part of the time of
+/// a read.
 pub struct CachedToken(Guard<Option<Arc<Kept>>>);
 
 impl Client {
-    /// A cache of any names. Nothing is asked before the first [`Cache::token`].
+    /// A cache of any names. It asks nothing before the first [`Cache::token`].
     #[must_use]
     pub fn cache(&self) -> Cache {
         Cache { client: self.clone(), names: Arc::default() }
     }
 
-    /// A cache of one name, and the fastest: there is no name to be looked up. Nothing is asked before the first
+    /// A cache of one name. This is the fastest, because it looks up no name. It asks nothing before the first
     /// [`Cached::token`].
     ///
     /// # Errors
-    /// When the name can be no name.
+    /// When the name is not valid.
     pub fn cached(&self, name: &str) -> Result<Cached, Error> {
         check_name::<TokenRef>(name)?;
         Ok(Cached::new(self.clone(), name))
@@ -82,10 +84,10 @@ impl Client {
 }
 
 impl Cache {
-    /// The newest token of `PROFILE` or `PROFILE/TENANT`. After the first call for a name that is a read of memory.
+    /// The newest token of `PROFILE` or `PROFILE/TENANT`. After the first call for a name, this reads memory.
     ///
     /// # Errors
-    /// As [`Client::token`], when there is none in memory.
+    /// As [`Client::token`], when memory has none.
     pub async fn token(&self, name: &str) -> Result<CachedToken, Error> {
         let known = {
             let names = self.names.load();
@@ -98,7 +100,7 @@ impl Cache {
         match known {
             Some(cached) => cached.token().await,
             None => {
-                // Whatever cannot be had is not kept, so that a name that does not exist takes no place.
+                // A name is kept only once it has a token, so that a name that does not exist takes no room.
                 let token = self.client.token(name).await?;
                 self.keep(name);
                 Ok(CachedToken::asked(token))
@@ -106,7 +108,7 @@ impl Cache {
         }
     }
 
-    /// The token that is kept, if it may be given out: without asking anybody.
+    /// The kept token, if it may still be used. This never asks the daemon.
     #[must_use]
     pub fn current(&self, name: &str) -> Option<CachedToken> {
         self.names.load().get(name)?.current()
@@ -133,16 +135,16 @@ impl Cached {
         Self(Arc::new(Inner { client, name: name.to_owned(), kept, task }))
     }
 
-    /// The name, as it was given.
+    /// The name, as the caller gave it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The newest token. After the first call that is a read of memory, unless there is none that may be given out.
+    /// The newest token. After the first call this reads memory, unless the kept token may not be used any more.
     ///
     /// # Errors
-    /// As [`Client::token`], when there is none in memory.
+    /// As [`Client::token`], when memory has none.
     #[inline]
     pub fn token(&self) -> impl Future<Output = Result<CachedToken, Error>> + Send + '_ {
         Reading { cached: self, asked: None }
@@ -157,7 +159,7 @@ impl Cached {
         })
     }
 
-    /// The token that is kept, if it may be given out: without asking anybody.
+    /// The kept token, if it may still be used. This never asks the daemon.
     #[must_use]
     #[inline]
     pub fn current(&self) -> Option<CachedToken> {
@@ -185,13 +187,13 @@ impl Future for Reading<'_> {
 }
 
 impl Inner {
-    /// Has a task follow the name, if none does.
+    /// Starts a task that follows the name, unless one runs.
     fn follow(&self) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if task.as_ref().is_some_and(|task| !task.is_finished()) {
             return;
         }
-        // Without a place the name is asked for each time.
+        // When the client cannot watch another name, the cache asks for this one each time.
         if let Ok(watch) = self.client.watch(&self.name) {
             *task = Some(tokio::spawn(follow(watch, CacheWriter(Arc::clone(&self.kept)))));
         }
@@ -206,7 +208,7 @@ impl Drop for Inner {
     }
 }
 
-/// Puts tokens in their place, and takes the last one away when nobody follows the name any more.
+/// Stores new tokens. When it is dropped, nobody follows the name any more, and it removes the last token.
 struct CacheWriter(Arc<ArcSwapOption<Kept>>);
 
 impl Drop for CacheWriter {
@@ -218,9 +220,9 @@ impl Drop for CacheWriter {
 async fn follow(mut watch: Watch, writer: CacheWriter) {
     loop {
         match watch.next().await {
-            // One that may stop working at any moment is not kept: then the daemon decides who gets it.
+            // A token that may stop working at any moment is not kept: the daemon decides who gets it.
             Ok(Change::Token(token)) => writer.0.store((!token.renewing()).then(|| Arc::new(Kept::new(token)))),
-            // The daemon cannot be heard: what it said last holds until its time.
+            // The daemon cannot be reached: the last token stays good until its time.
             Ok(Change::Health(_) | Change::Interrupted(_)) => {}
             Err(error) => {
                 tracing::debug!(%error, name = watch.name(), "no longer kept in process");
@@ -238,7 +240,7 @@ impl Kept {
 }
 
 impl CachedToken {
-    /// One that is not in a cache.
+    /// A token that is not in a cache.
     fn asked(token: Token) -> Self {
         Self(Guard::from_inner(Some(Arc::new(Kept::new(token)))))
     }

@@ -1,4 +1,4 @@
-//! What can be asked: how each request is made and what its reply means, for either client.
+//! The calls that both clients make: each one's request and the meaning of its reply.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::retry::RetryPolicy;
 use crate::wire::Answer;
 use crate::{Error, InvalidName, Token, TokenOptions};
 
-/// A call of the daemon: one request or, where its answer comes in pages, several.
+/// A call to the daemon: one request, or several when the answer comes in pages.
 pub(crate) trait Call {
     /// What the caller gets.
     type Answer;
@@ -20,14 +20,14 @@ pub(crate) trait Call {
     /// How long the next request may take.
     fn policy(&self) -> RetryPolicy;
 
-    /// The next request, with the wait that is left of its policy.
+    /// The next request. `left` is what is left of the policy's wait.
     fn request(&self, left: Duration) -> Request<'_>;
 
-    /// Reads a reply; `None` when there is another request to be made.
+    /// Reads a reply. `None`: the call needs another request.
     fn read(&mut self, answer: Answer) -> Result<Option<Self::Answer>, Error>;
 }
 
-/// Reads the one kind of reply that belongs to a request.
+/// Reads the only kind of reply that answers a request.
 macro_rules! reply {
     ($request:literal, $reply:pat => $value:expr) => {
         |answer: Answer| answer.expect($request, |reply| if let $reply = reply { Some($value) } else { None })
@@ -36,7 +36,7 @@ macro_rules! reply {
 
 pub(crate) use reply;
 
-/// A call of one request.
+/// A call that is one request.
 struct Single<'a, P> {
     policy: RetryPolicy,
     request: Request<'a>,
@@ -147,7 +147,7 @@ fn token(name: &str, min_ttl: Duration, answer: Answer) -> Result<Token, Error> 
     Token::new(name, min_ttl, flags, token).map_err(Error::from)
 }
 
-/// Whether this is a name of a token or of a profile.
+/// Checks a name of a token or of a profile.
 pub(crate) fn check_name<N: FromStr<Err = NameError>>(name: &str) -> Result<(), Error> {
     let parsed = name.parse::<N>();
     parsed.map(drop).map_err(|source| InvalidName { name: name.to_owned(), source }.into())

@@ -1,4 +1,4 @@
-//! The calls that a program makes.
+//! The async client: its connection, shared by all clones.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::{Builder, Error, Rights, Status, Token, TokenOptions, calls, paging};
 
 /// A connection to the daemon, shared by all its clones.
 ///
-/// Its calls need a tokio runtime with I/O and time enabled; making one does not.
+/// Its calls need a tokio runtime with I/O and time enabled. Making a client needs none.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) inner: Arc<Inner>,
@@ -57,12 +57,12 @@ impl Client {
         }
     }
 
-    /// Ids start at 1: 0 stands for the connection as a whole.
+    /// Ids start at 1: the id 0 means the whole connection.
     pub(crate) fn next_id(&self) -> u64 {
         self.inner.last_id.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// The way to the task, which is started when it is first needed, or when its runtime has ended.
+    /// The queue of the worker. Starts a worker at the first call, and again when its runtime has ended.
     pub(crate) fn worker(&self) -> mpsc::Sender<Outgoing> {
         let mut worker = self.inner.worker.lock().unwrap_or_else(PoisonError::into_inner);
         match &*worker {

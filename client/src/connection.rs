@@ -1,4 +1,4 @@
-//! One connection: requests out, replies in, in any order, and what becomes of both when it breaks.
+//! One connection: it sends requests, reads replies in any order, and fails what is open when it breaks.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -22,28 +22,28 @@ use crate::wire::{Answer, Failure, IDLE_CLOSE, read_frame};
 /// Room for a few tokens at once; grows up to a frame.
 const INBOX: usize = 8 * 1024;
 
-/// How often the connection is looked at for being stuck or idle.
+/// How often to check whether the connection is stuck or idle.
 const CHECK: Duration = Duration::from_secs(5);
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Disconnect {
-    /// It worked: the next one may be opened at once.
+    /// It worked: the worker may connect again at once.
     Clean,
     /// It never worked, or the daemon broke the protocol.
     Faulty,
 }
 
-/// Who waits for what comes under an id.
+/// Who waits for the replies to a request.
 enum Pending {
     Call {
         answer: oneshot::Sender<Result<Answer, Failure>>,
         deadline: Instant,
     },
     Watch(Arc<Mailbox>),
-    /// Nobody: a watch that is being ended.
+    /// Nobody waits: the watch is being ended.
     Ended,
-    /// The end of a watch is to be confirmed.
+    /// A request to end a watch waits for its reply.
     Unwatch {
         watch: u64,
         deadline: Instant,
@@ -67,20 +67,21 @@ impl Pending {
     }
 }
 
-/// An open connection. Its map of unanswered requests never holds more than [`MAX_IN_FLIGHT`].
+/// An open connection. Its map of open requests never holds more than [`MAX_IN_FLIGHT`].
 pub(crate) struct Connection {
     stream: UnixStream,
     codec: LengthDelimitedCodec,
     inbox: BytesMut,
     outbox: VecDeque<(u64, Zeroizing<Vec<u8>>)>,
-    /// How much of the first frame of the outbox is out.
+    /// How many bytes of the outbox's first frame are sent.
     sent: usize,
     pending: HashMap<u64, Pending>,
     active: Instant,
     answered: bool,
-    /// The daemon takes nothing more. It may have said why: what it sent is read to the end first.
+    /// The daemon reads nothing more. It may have said why, so the connection still reads to the end.
     write_closed: bool,
-    /// Of the last request of our own. These ids go down from the highest: those of calls go up.
+    /// The id of the last request that the connection itself made. These ids count down from the highest, those of
+    /// calls up from 1.
     last_own_id: u64,
 }
 
@@ -103,12 +104,12 @@ impl Connection {
         }
     }
 
-    /// Carries calls until the connection ends, and answers every one of them.
+    /// Carries calls until the connection ends. Every call gets an answer or a failure.
     pub(crate) async fn run(mut self, first: Outgoing, calls: &mut mpsc::Receiver<Outgoing>) -> Disconnect {
         self.take(first);
         let end = self.carry(calls).await;
         self.inbox.as_mut().zeroize();
-        // A request that is not whole at the daemon has done nothing there.
+        // The daemon acts on whole requests only: it has not acted on one that was not sent whole.
         for (id, _) in &self.outbox {
             if let Some(pending) = self.pending.remove(id) {
                 pending.fail(if matches!(end, Failure::Broken) { Failure::NotSent } else { end.clone() });
@@ -128,7 +129,7 @@ impl Connection {
             let room = !write_closed && self.pending.len() < MAX_IN_FLIGHT;
             let (mut reader, mut writer) = self.stream.split();
             let unsent = self.outbox.front().map_or(&[][..], |(_, frame)| &frame[self.sent..]);
-            // Reading first: what has ended is noticed before more is sent to it.
+            // Read first: the connection notices its end before it sends more.
             tokio::select! {
                 biased;
                 read = reader.read_buf(&mut self.inbox) => match read {
@@ -171,7 +172,7 @@ impl Connection {
         self.outbox.push_back((id, frame));
     }
 
-    /// Ends a watch, if there is such a one (any more).
+    /// Ends a watch, if it still exists.
     fn unwatch(&mut self, watch: u64) {
         let Some(pending @ Pending::Watch(_)) = self.pending.get_mut(&watch) else { return };
         *pending = Pending::Ended;
@@ -182,7 +183,7 @@ impl Connection {
         self.send(id, Zeroizing::new(frame), Pending::Unwatch { watch, deadline });
     }
 
-    /// Watches of which their watchers could not say that they are gone.
+    /// Ends the watches that were dropped when the queue was full.
     fn end_abandoned(&mut self) {
         let is_abandoned = |pending: &Pending| matches!(pending, Pending::Watch(mailbox) if mailbox.is_abandoned());
         let abandoned: Vec<u64> =
@@ -246,8 +247,8 @@ impl Connection {
         Ok(())
     }
 
-    /// A call that its caller gave up keeps its place, because the daemon still counts it; but a daemon that
-    /// owes an answer for so long does not answer any more.
+    /// Whether the daemon has stopped answering. A call that its caller gave up keeps its place, because the daemon
+    /// still counts it; but an answer is overdue only if the daemon does not answer any more.
     fn is_stuck(&self, now: Instant) -> bool {
         self.pending.values().filter_map(Pending::deadline).any(|deadline| deadline + FRAME_TIME < now)
     }

@@ -1,23 +1,24 @@
-//! The time for a cache: read without a system call in some nanoseconds, and never behind.
+//! The deadline of a cached token: a check takes some nanoseconds and no system call, and is never late.
 //!
-//! CLOCK_BOOTTIME, by which tokens expire, has no coarse twin. CLOCK_MONOTONIC_COARSE has what it lacks only in suspend
-//! (clock_getres(2)), and CLOCK_REALTIME_COARSE goes on in suspend but may be stepped. How far the one is ahead of the
-//! other changes only with a suspend or a step, so that whoever finds it changed looks at CLOCK_BOOTTIME itself.
+//! Tokens expire by CLOCK_BOOTTIME, which has no coarse variant. CLOCK_MONOTONIC_COARSE is the same clock but stops in
+//! suspend (clock_getres(2)). CLOCK_REALTIME_COARSE runs in suspend but may be stepped. The difference between these
+//! two changes only with a suspend or a step: when it has changed, the check reads CLOCK_BOOTTIME itself.
 
 use rustix::time::{ClockId, clock_gettime};
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
-/// How much the two clocks may seem to part without having done so: each is as old as its last tick, 10 ms at most.
+/// How much the difference between the two clocks may vary without a suspend or a step: each is as old as its last
+/// tick, at most 10 ms.
 const TICK: i64 = 25 * NANOS_PER_MILLI;
 
-/// A moment until which something may be used. All of it is in nanoseconds, so that a look at a clock divides nothing.
+/// A moment until which something may be used. All fields are in nanoseconds, so that a check needs no division.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Deadline {
     /// On CLOCK_BOOTTIME.
     boot: i64,
-    /// The same on CLOCK_MONOTONIC, as long as there is no suspend.
+    /// The same moment on CLOCK_MONOTONIC, if there is no suspend before it.
     monotonic: i64,
     /// How far CLOCK_REALTIME was ahead of CLOCK_MONOTONIC.
     ahead: i64,
@@ -29,7 +30,7 @@ impl Deadline {
         let (monotonic, real) = (read(ClockId::MonotonicCoarse), read(ClockId::RealtimeCoarse));
         let boot = i64::try_from(boot_ms).unwrap_or(i64::MAX).saturating_mul(NANOS_PER_MILLI);
         let left = boot.saturating_sub(read(ClockId::Boottime)).max(0);
-        // A coarse clock is behind by up to a tick: nothing may be used longer because of that.
+        // A coarse clock may be one tick late: subtracting a tick keeps the deadline from passing too late.
         Self { boot, monotonic: monotonic.saturating_add(left).saturating_sub(TICK), ahead: real - monotonic }
     }
 
@@ -41,14 +42,14 @@ impl Deadline {
         monotonic >= self.monotonic || ((ahead - self.ahead).abs() > TICK && self.has_passed_by_boot_time())
     }
 
-    /// What decides after a suspend or a step of the wall clock.
+    /// Decides after a suspend or a step of the wall clock.
     #[cold]
     fn has_passed_by_boot_time(&self) -> bool {
         read(ClockId::Boottime) >= self.boot
     }
 }
 
-/// Until the year 2262 it fits.
+/// The nanoseconds fit until the year 2262.
 #[inline]
 fn read(clock: ClockId) -> i64 {
     let time = clock_gettime(clock);

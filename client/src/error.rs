@@ -10,23 +10,22 @@ use tokend_proto::{ErrorCode, ErrorReply, FrameError, NameError};
 
 /// Why a call failed.
 ///
-/// Three words: a result is as large as its larger side, and that of a read from the cache is moved on each read. With
-/// the details in their place a read would take two thirds longer.
+/// It has three words: a result is as large as its larger variant, and each read from the cache moves one. With the
+/// details inline a read would take two thirds longer.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Nobody could be reached at the socket.
+    /// Nobody listens at the socket, or connecting failed.
     #[error(transparent)]
     Connect(Box<ConnectError>),
     /// The connection broke before the answer came. Whether the daemon has acted is not known.
     #[error("the connection to tokend broke before it answered")]
     Disconnected,
-    /// The daemon's answer is no.
+    /// The daemon refused the call.
     #[error(transparent)]
     Daemon(Box<DaemonError>),
-    /// The daemon does not keep to the protocol. Where nothing more of it can be trusted, the connection was
-    /// closed.
-    #[error("tokend does not keep to the protocol")]
+    /// The daemon does not follow the protocol. If nothing more of the connection can be trusted, it was closed.
+    #[error("tokend does not follow the protocol")]
     Protocol(#[source] Box<ProtocolError>),
     /// The daemon did not answer in time.
     #[error("tokend did not answer within {} s", .0.as_secs())]
@@ -34,11 +33,11 @@ pub enum Error {
     /// The daemon does not know this version of the protocol, or this request.
     #[error(transparent)]
     Unsupported(Box<UnsupportedError>),
-    /// The name can be no name; nothing was sent.
+    /// The name is not valid; nothing was sent.
     #[error(transparent)]
     InvalidName(Box<InvalidName>),
-    /// This client watches so many names already; nothing was sent.
-    #[error("{0} names are watched with this client; another one has a connection of its own")]
+    /// This client watches as many names as it may; nothing was sent.
+    #[error("this client watches {0} names already, expected fewer: make another client for more")]
     TooManyWatches(usize),
     /// The request is over the frame limit; nothing was sent.
     #[error("the request cannot be sent")]
@@ -55,7 +54,7 @@ impl Error {
         }
     }
 
-    /// Whether the same call may well succeed later, without anybody's help.
+    /// Whether the same call may well succeed later without any change.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -79,26 +78,26 @@ impl Error {
     }
 }
 
-/// Whether connecting may work in a moment: the daemon is being restarted, or its backlog is full (for which
-/// a Unix socket has EAGAIN, unix(7)).
+/// Whether connecting may soon work: the daemon restarts, or its backlog is full (a Unix socket says EAGAIN then,
+/// unix(7)).
 pub(crate) fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, NotFound, WouldBlock};
     matches!(error.kind(), ConnectionRefused | ConnectionReset | Interrupted | NotFound | WouldBlock)
 }
 
-/// The socket, and why nobody could be reached there.
+/// The socket, and why connecting to it failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("cannot connect to tokend at {}", path.display())]
 pub struct ConnectError {
     /// The socket.
     pub path: PathBuf,
-    /// What the system said.
+    /// The error of the system.
     pub source: Arc<io::Error>,
 }
 
-/// What the daemon speaks instead.
+/// The protocol versions that the daemon speaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("tokend speaks {versions:?} of the protocol: {message}")]
+#[error("tokend speaks protocol versions {versions:?}: {message}")]
 pub struct UnsupportedError {
     /// The versions that it speaks.
     pub versions: Vec<u8>,
@@ -114,7 +113,7 @@ pub struct DaemonError {
     pub code: ErrorCode,
     /// For people.
     pub message: String,
-    /// When it makes sense to ask again, where waiting helps.
+    /// How long to wait before asking again, where waiting helps.
     pub retry_after: Option<Duration>,
 }
 
@@ -124,37 +123,37 @@ impl From<ErrorReply> for DaemonError {
     }
 }
 
-/// A name that can be none.
+/// A name that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name:?} is not a name")]
 pub struct InvalidName {
-    /// As it was given.
+    /// The name, as the caller gave it.
     pub name: String,
-    /// What would be right.
+    /// What was expected.
     pub source: NameError,
 }
 
-/// What the other side of the socket did that no daemon does.
+/// How the other side of the socket broke the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
     /// A frame's length is out of bounds.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// A frame's value is no reply.
+    /// A frame does not hold a valid reply.
     #[error("a reply could not be read: {0}")]
     Reply(DecodeError),
-    /// A reply to nothing that was asked.
-    #[error("a reply to request {0}, which was not asked")]
+    /// A reply to a request that was never made.
+    #[error("a reply to request {0}, which was never made")]
     UnknownRequest(u64),
-    /// A reply that does not belong to the request.
+    /// A reply of a kind that does not answer the request.
     #[error("the reply is not one to {0}")]
     WrongReply(&'static str),
     /// An access token that cannot stand in a header (RFC 6750, section 2.1).
-    #[error("the access token holds characters that no bearer token has")]
+    #[error("the access token holds characters that a bearer token cannot have")]
     TokenCharacters,
-    /// Pages that do not end.
-    #[error("the pages of the list do not come to an end")]
+    /// A list whose pages never end.
+    #[error("the pages of the list never end")]
     EndlessPages,
 }
 

@@ -1,7 +1,8 @@
-//! The methods that both clients have, in one list: each is written once, with and without `async`.
+//! The methods that both clients have, written once: they expand with and without `async`.
 
-/// `client_methods!(build, async, await)` in an `impl` of the async client; `client_methods!(build_blocking)` in one of
-/// the blocking client. Both have `inner.path`, `inner.settings` and `ask`.
+/// Expands to the methods: `client_methods!(build, async, await)` in an `impl` of the async client,
+/// `client_methods!(build_blocking)` in one of the blocking client. Both clients have `inner.path`, `inner.settings`
+/// and `ask`.
 macro_rules! client_methods {
     ($build:ident $(, $async:ident, $await:ident)?) => {
         /// A client of the daemon at the usual socket; see [`socket_path`](crate::socket_path).
@@ -16,7 +17,7 @@ macro_rules! client_methods {
             Builder::default()
         }
 
-        /// A client of the daemon at this socket, with which it has spoken once.
+        /// A client of the daemon at this socket. It has pinged the daemon once.
         ///
         /// # Errors
         /// When nobody answers there.
@@ -35,12 +36,12 @@ macro_rules! client_methods {
         /// The newest token of `PROFILE` or `PROFILE/TENANT`.
         ///
         /// # Errors
-        /// When there is none within the client's `wait`, or this process may not have it.
+        /// When there is none within the client's `wait`, or this process may not read it.
         pub $($async)? fn token(&self, name: &str) -> Result<Token, Error> {
             self.token_with(name, TokenOptions::default())$(.$await)?
         }
 
-        /// The newest token, with a wish for its life and a limit to waiting.
+        /// The newest token, with a minimum life and a limit to waiting.
         ///
         /// # Errors
         /// As [`Client::token`].
@@ -48,8 +49,8 @@ macro_rules! client_methods {
             self.ask(calls::get(name, options, self.wait())?)$(.$await)?
         }
 
-        /// Another token in place of one with which a call was answered 401. If it was replaced already, that is
-        /// the current one, and nothing is asked of the provider.
+        /// Replaces a token to which an API answered 401. If the daemon has replaced it already, it returns the current
+        /// one and does not ask the provider.
         ///
         /// # Errors
         /// As [`Client::token`]; and with [`ErrorCode::Throttled`](crate::ErrorCode::Throttled) when tokens of
@@ -58,7 +59,7 @@ macro_rules! client_methods {
             self.reject_fingerprint(token.name(), token.fingerprint(), token.min_ttl())$(.$await)?
         }
 
-        /// As [`Client::reject`], for a token of which only the fingerprint is at hand.
+        /// As [`Client::reject`], if you have only the token's fingerprint.
         ///
         /// # Errors
         /// As [`Client::reject`].
@@ -71,51 +72,51 @@ macro_rules! client_methods {
             self.ask(calls::reject(name, fingerprint, min_ttl, self.wait())?)$(.$await)?
         }
 
-        /// How one name, or every name that this process may read, is doing.
+        /// The state of one name, or of every name that this process may read.
         ///
         /// # Errors
-        /// When the daemon does not answer, or does not know or show the name.
+        /// When the daemon does not answer, does not know the name, or does not show it to this process.
         pub $($async)? fn status(&self, name: Option<&str>) -> Result<Status, Error> {
             self.ask(paging::status(name, self.wait())?)$(.$await)?
         }
 
-        /// Why a name is as it is: what is there, what the daemon does next and why then.
+        /// Why a name is in its state: what the daemon has, what it does next, when and why.
         ///
         /// # Errors
-        /// As [`Client::status`] of one name. [`Error::Unsupported`]: the daemon is of a version that does not explain.
+        /// As [`Client::status`] of one name. [`Error::Unsupported`]: the daemon is too old to explain.
         pub $($async)? fn explain(&self, name: &str) -> Result<Explanation, Error> {
             self.ask(calls::explain(name, self.wait())?)$(.$await)?
         }
 
-        /// The tenants of a GreenLake MSP workspace, by the order of their ids.
+        /// The tenants of a GreenLake MSP workspace, sorted by id.
         ///
         /// # Errors
-        /// When the profile is no such workspace, or its list cannot be had.
+        /// When the profile is not such a workspace, or the provider does not give its list.
         pub $($async)? fn tenants(&self, profile: &str) -> Result<Vec<Tenant>, Error> {
             self.ask(paging::tenants(profile, self.wait())?)$(.$await)?
         }
 
-        /// Renews a name now. Needs `admin` for it.
+        /// Renews a name now. The caller needs `admin` for it.
         ///
         /// # Errors
-        /// When it could not be renewed. [`Error::Disconnected`]: it may have been.
+        /// When the renewal failed. [`Error::Disconnected`]: it may have happened.
         pub $($async)? fn refresh(&self, name: &str) -> Result<Renewed, Error> {
             self.ask(calls::refresh(name, self.wait())?)$(.$await)?
         }
 
-        /// Starts a Classic chain from a refresh token. Needs `admin` for the profile.
+        /// Starts a Classic chain from a refresh token. The caller needs `admin` for the profile.
         ///
         /// # Errors
-        /// When the provider refuses it. [`Error::Disconnected`]: it may have been taken; the same one may be
-        /// imported again, which then changes nothing.
+        /// When the provider refuses it. [`Error::Disconnected`]: the daemon may have taken it. Importing the same
+        /// token twice is safe: the second import changes nothing.
         pub $($async)? fn import(&self, profile: &str, refresh_token: &Secret) -> Result<Imported, Error> {
             self.ask(calls::import(profile, refresh_token, self.wait())?)$(.$await)?
         }
 
-        /// Has the daemon read its configuration again. For root and the daemon's own user.
+        /// Makes the daemon read its configuration again. Only root and the daemon's own user may do this.
         ///
         /// # Errors
-        /// When the new configuration does not validate: the old one stays.
+        /// When the new configuration is not valid: the daemon keeps the old one.
         pub $($async)? fn reload(&self) -> Result<Reloaded, Error> {
             self.ask(calls::reload(self.wait()))$(.$await)?
         }
@@ -128,10 +129,10 @@ macro_rules! client_methods {
             self.ask(calls::whoami(self.wait()))$(.$await)?
         }
 
-        /// As [`Client::whoami`], with the names that there are.
+        /// As [`Client::whoami`], with the names that this process may read.
         ///
         /// # Errors
-        /// When the daemon does not answer. [`Error::Unsupported`]: it is of a version that only knows
+        /// When the daemon does not answer. [`Error::Unsupported`]: the daemon is too old and only knows
         /// [`Client::whoami`].
         pub $($async)? fn rights(&self) -> Result<Rights, Error> {
             self.ask(paging::rights(self.wait()))$(.$await)?

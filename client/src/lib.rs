@@ -13,18 +13,17 @@
 //! There are two clients with the same calls and the same errors: [`Client`] for tokio (feature `async`, on by
 //! default), and [`blocking::Client`] for programs without a runtime, which compile none without that feature.
 //!
-//! A [`Client`] is one connection that any number of tasks share: requests are multiplexed, replies come in
-//! any order. It connects when it is first used, again when the daemon was restarted, and lets go of the
-//! connection when it was idle for some minutes.
+//! A [`Client`] is one connection that any number of tasks share: requests are multiplexed, and replies come in any
+//! order. It connects at the first call, and again after the daemon was restarted. It closes a connection that was idle
+//! for some minutes.
 //!
-//! **When the connection breaks** in the middle of a call, what may safely be asked twice is asked again
-//! within the caller's `wait`: reads, and also [`Client::reject`], because a rejection names its token by
-//! fingerprint, so that a repeated one can never cost a newer token. [`Client::refresh`],
-//! [`Client::import`] and [`Client::reload`] answer [`Error::Disconnected`] instead: whether the daemon
-//! has acted is not known.
+//! **When the connection breaks** in the middle of a call, the client sends again, within the caller's `wait`, what is
+//! safe to send twice: reads, and also [`Client::reject`], because a rejection names its token by fingerprint, so that
+//! a second one cannot cost a newer token. [`Client::refresh`], [`Client::import`] and [`Client::reload`] return
+//! [`Error::Disconnected`] instead: nobody knows whether the daemon has acted.
 //!
-//! **A token for each of many requests** is read from memory with [`Client::cached`] or [`Client::cache`], which follow
-//! the daemon by watching; [`Client::watch`] tells of each new token, and of how a name is doing.
+//! **A token for each of many requests** comes from memory with [`Client::cached`] or [`Client::cache`], which watch
+//! the daemon. [`Client::watch`] reports each new token and each change of a name's health.
 //!
 //! Not here: a command line, TLS, and the decision when to renew.
 
@@ -79,7 +78,7 @@ pub use tokend_proto::{
     NameRights, NameStatus, Peer, Reloaded, Renewed, Secret, Stamp, Tenant,
 };
 
-/// The programs in README.md, which are compiled by the tests of this crate.
+/// The programs in README.md: the tests of this crate compile them.
 #[cfg(all(doctest, feature = "reqwest-middleware"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -1,5 +1,5 @@
-//! Where a connection leaves what is new about a watched name, and its watcher finds it: the newest of each kind, however
-//! long nobody looks.
+//! Between a connection and the watcher of a name: the mailbox keeps the newest token and the newest health until the
+//! watcher reads them.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::wire::{Answer, Failure};
 
-/// Between the task of a connection and one watch.
+/// Shared by the task of a connection and one watch.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
     content: Mutex<Content>,
@@ -19,13 +19,13 @@ pub(crate) struct Mailbox {
 struct Content {
     token: Option<Answer>,
     health: Option<Answer>,
-    /// Whatever else: the daemon's last word.
+    /// Any other reply: the daemon ends the watch with it.
     last: Option<Answer>,
     end: Option<Failure>,
     abandoned: bool,
 }
 
-/// What was found.
+/// What the watcher finds.
 #[derive(Debug)]
 pub(crate) enum Mail {
     Answer(Answer),
@@ -34,7 +34,7 @@ pub(crate) enum Mail {
 }
 
 impl Mailbox {
-    /// Takes the place of an older one of its kind.
+    /// Replaces an older answer of the same kind.
     pub(crate) fn put(&self, answer: Answer) {
         let mut content = self.lock();
         match answer.reply {
@@ -51,7 +51,7 @@ impl Mailbox {
         self.changed.notify_one();
     }
 
-    /// Waits for the next. Nothing is lost when it is dropped before.
+    /// Waits for the next item. Dropping this future loses nothing.
     pub(crate) async fn take(&self) -> Mail {
         loop {
             if let Some(found) = self.try_take() {
@@ -67,7 +67,7 @@ impl Mailbox {
         news.map(Mail::Answer).or_else(|| content.end.take().map(Mail::End))
     }
 
-    /// Nobody will look any more.
+    /// The watcher is gone: nobody reads any more.
     pub(crate) fn abandon(&self) {
         *self.lock() = Content { abandoned: true, ..Content::default() };
     }
@@ -77,7 +77,7 @@ impl Mailbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Content> {
-        // What it guards is changed in single steps.
+        // A panic cannot leave the content half changed: each change is a single step.
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,15 +10,16 @@ use zeroize::Zeroizing;
 
 use crate::{Client, Token, TokenOptions};
 
-/// Puts the newest token of a name on each request, and on a 401 has that token replaced and asks once more.
+/// Puts the newest token of a name on each request. After a 401 it has that token replaced and sends the request once
+/// more.
 ///
-/// It is for a `reqwest` client that speaks with this API alone, or for the hosts that [`BearerToken::host`] names:
-/// to whom else that client speaks, the token is sent too. A request that has an `Authorization` header keeps it. (A
-/// redirect to another host is followed without the header; that is `reqwest`'s doing.)
+/// Use it with a `reqwest` client that speaks only with this API, or name the API's hosts with [`BearerToken::host`]:
+/// otherwise other hosts get the token too. A request that has an `Authorization` header keeps it. (`reqwest` drops the
+/// header when it follows a redirect to another host.)
 ///
-/// After a 401 the daemon is told, whatever the request is; the request is sent a second time only if it can be cloned
-/// (a body that is a stream cannot) and if there is another token. Otherwise, and when the second token is refused
-/// too, the 401 is the answer.
+/// After each 401 the daemon learns of it. The middleware sends the request again only if it can clone it (it cannot
+/// clone a body that is a stream) and if there is another token. Otherwise, and when the API refuses the second token
+/// too, the caller gets the 401.
 #[derive(Debug, Clone)]
 pub struct BearerToken {
     client: Client,
@@ -34,15 +35,15 @@ impl BearerToken {
         Self { client, name: name.into(), options: TokenOptions::default(), hosts: Vec::new() }
     }
 
-    /// What the tokens should be like.
+    /// The minimum life of the tokens and the limit to waiting.
     #[must_use]
     pub fn options(mut self, options: TokenOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Only requests to this host, as it stands in a URL without its port, get a token; said several times, to any of
-    /// them.
+    /// Only requests to this host get a token. Write it as in a URL, without the port. Call this several times for
+    /// several hosts.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
@@ -85,7 +86,7 @@ impl Middleware for BearerToken {
     }
 }
 
-/// The header is marked as sensitive: whoever logs headers does not show it.
+/// The header is marked as sensitive, so that code that logs headers does not show it.
 fn authorize(request: &mut Request, token: &Token) -> Result<()> {
     let text = Zeroizing::new(format!("{} {}", token.scheme(), token.secret()));
     let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).map_err(Error::middleware)?;

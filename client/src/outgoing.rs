@@ -1,4 +1,4 @@
-//! What the calls of a client hand to the task behind it.
+//! What a client's calls send to its worker.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::mailbox::Mailbox;
 use crate::wire::{Answer, Failure};
 
-/// Something for the task to do.
+/// A task for the worker.
 pub(crate) enum Outgoing {
     /// A request with one answer.
     Ask {
@@ -19,14 +19,14 @@ pub(crate) enum Outgoing {
         deadline: Instant,
         answer: oneshot::Sender<Result<Answer, Failure>>,
     },
-    /// A request with answers until it ends.
+    /// A request with answers until the watch ends.
     Watch { id: u64, frame: Zeroizing<Vec<u8>>, mailbox: Arc<Mailbox> },
-    /// Nobody looks into this watch's mailbox any more.
+    /// Nobody reads this watch's mailbox any more.
     Unwatch { watch: u64 },
 }
 
 impl Outgoing {
-    /// Whether nobody wants it any more, or there is nothing to do without a connection.
+    /// Whether nobody waits for it any more, or it does nothing without a connection.
     pub(crate) fn is_pointless(&self) -> bool {
         match self {
             Self::Ask { answer, .. } => answer.is_closed(),

@@ -1,4 +1,4 @@
-//! Lists that come in pages: followed to their end, which a daemon in disorder cannot put off for ever.
+//! Lists that come in pages. The client reads all pages, and gives up a list that would never end.
 
 use std::time::Duration;
 
@@ -9,30 +9,30 @@ use crate::retry::RetryPolicy;
 use crate::wire::Answer;
 use crate::{Error, ProtocolError};
 
-/// Pages of one list. Of seven names each, that is more than a daemon can hold.
+/// Pages of one list. With seven names on each, that is more than a daemon can hold.
 const MAX_PAGES: usize = 16 * 1024;
 
-/// How the daemon and its names are doing.
+/// The state of the daemon and its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// Version of the daemon.
     pub version: String,
     /// Warnings about the daemon as a whole.
     pub notes: Vec<String>,
-    /// The names that this process may read, in their order.
+    /// The names that this process may read, sorted.
     pub names: Vec<NameStatus>,
 }
 
-/// This process as the daemon sees it, and what it may have.
+/// This process as the daemon sees it, and what it may read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rights {
-    /// Who it is, and the patterns of the rules that are for it.
+    /// The process, and the patterns of the rules that apply to it.
     pub peer: Peer,
     /// The systemd slices around its unit, the outermost first.
     pub slices: Vec<String>,
-    /// Why its unit is not known, where it is not.
+    /// Why its unit is not known; `None` if it is known.
     pub no_unit: Option<String>,
-    /// The names that it may read, in their order.
+    /// The names that it may read, sorted.
     pub names: Vec<NameRights>,
 }
 
@@ -150,13 +150,13 @@ impl Call for TenantsCall<'_> {
     }
 }
 
-/// Whether there is another page to ask for.
+/// Whether there is another page.
 fn goes_on(pages: &mut usize, more: bool) -> Result<bool, Error> {
     *pages += 1;
     if more && *pages >= MAX_PAGES { Err(ProtocolError::EndlessPages.into()) } else { Ok(more) }
 }
 
-/// Each page has to go on where the last one ended; one that promises more has to hold something.
+/// Checks a page: it has to begin after the last one, and it must not be empty if it promises more.
 fn advances<'a>(after: Option<&str>, keys: impl Iterator<Item = &'a str>, more: bool) -> Result<(), Error> {
     let mut last = after;
     let mut any = false;

@@ -1,4 +1,4 @@
-//! How long a call may take, and what is asked again when the connection breaks.
+//! How long a call may take, and which calls are sent again after the connection broke.
 
 use std::io;
 use std::time::Duration;
@@ -8,21 +8,21 @@ use tokend_proto::limits::MAX_WAIT;
 use crate::error::is_passing;
 use crate::wire::Failure;
 
-/// What the daemon may take on top of the wait that it was asked for.
+/// How much longer than the requested wait the daemon may take.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// What the daemon may take when it has to ask a provider first: two exchanges of 30 s, one after the other
-/// (a parent and its tenant, a rotation in flight and an import), and connecting.
+/// How long the daemon may take when it asks a provider first: two exchanges of 30 s, one after the other (a parent and
+/// its tenant, a rotation in flight and an import), and connecting.
 const PROVIDER_TIME: Duration = Duration::from_secs(75);
 
-/// What kind of call it is.
+/// How long a call may take, and whether it may be repeated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RetryPolicy {
-    /// May be asked again though the daemon may have acted already.
+    /// The call may be sent again even if the daemon may have acted on it.
     repeatable: bool,
     /// How long the call goes on trying to reach a daemon.
     wait: Duration,
-    /// When the caller gives up, counted from the start.
+    /// The caller gives up this long after the start.
     pub(crate) total: Duration,
 }
 
@@ -33,23 +33,23 @@ impl RetryPolicy {
         Self { repeatable: true, wait, total: wait + MARGIN }
     }
 
-    /// Safe to repeat, but the daemon may ask a provider first.
+    /// A call that is safe to repeat, for which the daemon may ask a provider first.
     pub(crate) fn slow_read(wait: Duration) -> Self {
         Self { total: PROVIDER_TIME + MARGIN, ..Self::read(wait.min(PROVIDER_TIME)) }
     }
 
-    /// Not to be repeated.
+    /// A call that must not be repeated.
     pub(crate) fn once(wait: Duration) -> Self {
         Self { repeatable: false, ..Self::slow_read(wait) }
     }
 
-    /// The wait that is left after this time.
+    /// The wait that is left after `elapsed`.
     pub(crate) fn left(&self, elapsed: Duration) -> Duration {
         self.wait.saturating_sub(elapsed)
     }
 
-    /// Whether to ask again after this failure, which is the `first` of the call or not. `patient`: a daemon that
-    /// is not there is waited for.
+    /// Whether to send the request again after this failure. `first`: this is the call's first failure. `patient`: the
+    /// call waits for a daemon that is not there.
     pub(crate) fn allows_retry(&self, failure: &Failure, elapsed: Duration, first: bool, patient: bool) -> bool {
         let waits = elapsed < self.wait;
         match failure {
@@ -61,12 +61,12 @@ impl RetryPolicy {
     }
 }
 
-/// Whether a daemon that could not be reached because of this may be reached in a moment.
+/// Whether a daemon that could not be reached because of this error may come back soon.
 pub(crate) fn may_come_back(error: &io::Error, patient: bool) -> bool {
     is_full(error) || is_passing(error) && patient
 }
 
-/// Somebody listens, and has more callers than room for them just now: EAGAIN, unix(7).
+/// A daemon listens, but its backlog is full: EAGAIN, unix(7).
 fn is_full(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }

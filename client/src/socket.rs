@@ -3,7 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 
-/// Names the socket; wins over all other places.
+/// Names the socket. It wins over all other places.
 const VARIABLE: &str = "TOKEND_SOCKET";
 
 /// Where the packaged daemon listens.

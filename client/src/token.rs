@@ -7,19 +7,19 @@ use tokend_proto::{Fingerprint, Flags, Secret, Stamp};
 
 use crate::ProtocolError;
 
-/// What a token should be like.
+/// What kind of token the caller wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TokenOptions {
-    /// Life that it should still have. Three quarters of its whole life can always be had; what falls short
-    /// of more is given all the same and says so: [`Token::falls_short`].
+    /// The life that the token should have left. A token with three quarters of its whole life can always be had. If
+    /// none has as much life as you ask for, the daemon returns the newest token and says so: [`Token::falls_short`].
     pub min_ttl: Duration,
-    /// How long to wait for one, 10 minutes at most. `None` is the client's own `wait`.
+    /// How long to wait for a token, 10 minutes at most. `None`: the client's own `wait`.
     pub wait: Option<Duration>,
 }
 
 /// An access token, the name it belongs to, and what the daemon said about it.
 ///
-/// Do not keep it past [`Token::refresh_at`]: ask again instead, the daemon answers at once.
+/// Do not keep it past [`Token::refresh_at`]: ask again, and the daemon answers at once.
 #[derive(Clone)]
 pub struct Token {
     name: String,
@@ -29,7 +29,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// Checks that the token can stand in a header, so that nothing can be smuggled into one.
+    /// Checks that the token can stand in a header, so that it cannot smuggle anything into one.
     pub(crate) fn new(
         name: &str,
         min_ttl: Duration,
@@ -42,7 +42,7 @@ impl Token {
         Ok(Self { name: name.to_owned(), min_ttl, flags, token })
     }
 
-    /// The name that it was asked by.
+    /// The name by which the caller asked for it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -61,57 +61,58 @@ impl Token {
         &self.token.access_token
     }
 
-    /// As the provider said it, usually `Bearer`.
+    /// As the provider gave it, usually `Bearer`.
     #[must_use]
     pub fn token_type(&self) -> &str {
         &self.token.token_type
     }
 
-    /// What stands before the token in an `Authorization` header: `Bearer` as RFC 6750 writes it, however the provider
-    /// does (Classic says `bearer`, which some servers take and some do not), or another [`Token::token_type`].
+    /// What stands before the token in an `Authorization` header. This is `Bearer` in the spelling of RFC 6750,
+    /// whatever the provider's spelling (Classic sends `bearer`, which only some servers accept), or another
+    /// [`Token::token_type`].
     #[must_use]
     pub fn scheme(&self) -> &str {
         let token_type = self.token_type();
         if token_type.eq_ignore_ascii_case("Bearer") { "Bearer" } else { token_type }
     }
 
-    /// What names the token without showing it.
+    /// Identifies the token without showing it.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.token.fingerprint
     }
 
-    /// When the daemon asked for it.
+    /// When the daemon requested it.
     #[must_use]
     pub fn issued_at(&self) -> Stamp {
         self.token.issued_at
     }
 
-    /// From then on it does not work.
+    /// The token does not work from then on.
     #[must_use]
     pub fn expires_at(&self) -> Stamp {
         self.token.expires_at
     }
 
-    /// From then on a newer one is likely.
+    /// From then on there is probably a newer one.
     #[must_use]
     pub fn refresh_at(&self) -> Stamp {
         self.token.refresh_at
     }
 
-    /// The life left at a moment of CLOCK_BOOTTIME, in milliseconds.
+    /// The life that is left at this time of CLOCK_BOOTTIME, in milliseconds.
     #[must_use]
     pub fn remaining(&self, boot_ms: u64) -> Duration {
         Duration::from_millis(self.token.expires_at.boot_ms.saturating_sub(boot_ms))
     }
 
-    /// Whether it has less life left than was asked for. It is the newest there is.
+    /// Whether it has less life left than the caller asked for. It is still the newest token.
     #[must_use]
     pub fn falls_short(&self) -> bool {
         self.flags.contains(Flags::FALLS_SHORT)
     }
 
-    /// Whether it is being replaced and may stop working at any moment.
+    /// Whether the daemon is replacing it: it may stop working at any moment.
     #[must_use]
     pub fn renewing(&self) -> bool {
         self.flags.contains(Flags::RENEWING)
@@ -135,7 +136,7 @@ impl fmt::Debug for Token {
 
 /// RFC 6750, section 2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
 fn is_b64token(text: &str) -> bool {
-    /// By byte: a token has some 1,500 of them, and a program that asks for one does little else.
+    /// A table by byte: a token has some 1,500 bytes, and checking them is most of what a small program does.
     const ALLOWED: [bool; 256] = {
         let mut allowed = [false; 256];
         let mut byte = 0;
@@ -150,8 +151,8 @@ fn is_b64token(text: &str) -> bool {
     !body.is_empty() && body.bytes().all(|b| ALLOWED[usize::from(b)])
 }
 
-/// A `token_type` that can stand before a token in a header: RFC 9110 section 5.6.2, `token`. As the daemon has it: what
-/// it passes on is not refused here.
+/// A `token_type` that can stand before a token in a header: RFC 9110 section 5.6.2, `token`. The daemon has the same
+/// rule, so that this accepts every type that the daemon sends.
 fn is_scheme(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     (1..=64).contains(&text.len()) && text.bytes().all(allowed)

@@ -1,4 +1,4 @@
-//! A name that is watched: each new token, and how the name is doing, through restarts of the daemon.
+//! Watches a name: it reports each new token and each change of health, through restarts of the daemon.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,23 +18,23 @@ use crate::outgoing::Outgoing;
 use crate::wire::{Answer, Failure};
 use crate::{Error, ErrorCode, ProtocolError, Token};
 
-/// Watches that one client may have: what is left of the connection's requests is for its calls.
+/// How many watches one client may have. The rest of the connection's requests is for its calls.
 pub(crate) const MAX_WATCHES: usize = MAX_IN_FLIGHT * 3 / 4;
 
-/// What a watch brings.
+/// What a watch reports.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Change {
-    /// Another token is the newest one; the first of these is the one that there was. The same token comes again when
-    /// it is about to be replaced and may stop working at any moment: [`Token::renewing`].
+    /// A new token. The first event carries the current one. The same token comes again when the daemon is about to
+    /// replace it, and it may stop working at any moment: [`Token::renewing`].
     Token(Token),
-    /// The name is doing like this, at first and whenever that changes.
+    /// The health of the name: at first, and whenever it changes.
     Health(HealthReport),
-    /// The daemon cannot be heard at present. The watch goes on by itself, and this comes once until it does.
+    /// The daemon cannot be reached at present. The watch goes on; this event comes once until the daemon is back.
     Interrupted(Error),
 }
 
-/// A name that is watched; see [`Client::watch`]. It ends when it is dropped.
+/// A watch of a name; see [`Client::watch`]. Dropping it ends it.
 #[derive(Debug)]
 pub struct Watch {
     client: Client,
@@ -43,18 +43,18 @@ pub struct Watch {
     backoff: Backoff,
     not_before: Option<Instant>,
     interrupted: bool,
-    /// What was brought last: fingerprint and expiry of the token, and whether it is being replaced.
+    /// The last event: fingerprint and expiry of the token, and whether the daemon is replacing it.
     token: Option<(crate::Fingerprint, u64, bool)>,
     health: Option<HealthReport>,
     _permit: WatchPermit,
 }
 
-/// A watch as the daemon has it.
+/// A watch that the daemon knows of.
 #[derive(Debug)]
 struct Live {
     id: u64,
     mailbox: Arc<Mailbox>,
-    /// To the task that has its connection.
+    /// The queue of the worker that carries the watch's connection.
     calls: mpsc::Sender<Outgoing>,
 }
 
@@ -63,13 +63,15 @@ struct Live {
 struct WatchPermit(Client);
 
 impl Client {
-    /// Watches `PROFILE` or `PROFILE/TENANT`: the newest token at once, then each new one, and how the name is doing.
+    /// Watches `PROFILE` or `PROFILE/TENANT`: the newest token at once, then each new one, and the health of the name.
     /// The daemon keeps a watched tenant as fresh as a warm one.
     ///
-    /// Nothing is asked before the first [`Watch::next`]. A watch that is not looked at keeps the newest, not all.
+    /// Nothing is asked before the first [`Watch::next`]. A watch that nobody reads keeps the newest event of each
+    /// kind.
     ///
     /// # Errors
-    /// When the name can be no name, or 192 are watched with this client: a further client has a connection of its own.
+    /// When the name is not valid, or this client watches 192 names already: another client has a connection of its
+    /// own.
     pub fn watch(&self, name: &str) -> Result<Watch, Error> {
         check_name::<TokenRef>(name)?;
         let add = |count| (count < MAX_WATCHES).then_some(count + 1);
@@ -92,17 +94,17 @@ impl Client {
 }
 
 impl Watch {
-    /// The name that is watched, as it was given.
+    /// The watched name, as the caller gave it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The next change. To be called again and again; nothing is lost when it is dropped before it is ready.
+    /// The next change. Call it again and again. Dropping the future before it is ready loses nothing.
     ///
     /// # Errors
-    /// When the watch cannot go on: the name is gone, or may not be read (any more), or the daemon knows no watches, or
-    /// no daemon was ever there (unless [`crate::Builder::wait_for_daemon`]). Calling it again begins the watch anew.
+    /// When the watch cannot go on: the name is gone or may not be read any more, the daemon knows no watches, or no
+    /// daemon was ever there (unless [`crate::Builder::wait_for_daemon`]). Calling it again starts a new watch.
     pub async fn next(&mut self) -> Result<Change, Error> {
         loop {
             if let Some(not_before) = self.not_before {
@@ -133,7 +135,7 @@ impl Watch {
         let calls = self.client.worker();
         let call = Outgoing::Watch { id, frame: Zeroizing::new(frame), mailbox: Arc::clone(&mailbox) };
         if calls.send(call).await.is_err() {
-            // The task has ended with its runtime.
+            // The worker has ended with its runtime.
             mailbox.end(Failure::NotSent);
         }
         self.live = Some(Live { id, mailbox: Arc::clone(&mailbox), calls });
@@ -157,7 +159,7 @@ impl Watch {
                 self.health = Some(health.clone());
                 Ok(Some(Change::Health(health)))
             }
-            // Whatever it is, the daemon has ended the watch with it.
+            // Any other reply: the daemon has ended the watch with it.
             Ok(_) | Err(Error::Protocol(_)) => self.over(ProtocolError::WrongReply("Watch").into()),
             Err(error) if is_final(&error) => self.over(error),
             Err(error) => {
@@ -191,7 +193,7 @@ impl Watch {
         if goes_on { Ok(self.pause(error, None)) } else { self.over(error) }
     }
 
-    /// Tries again later; says so once.
+    /// Tries again later, and reports that once.
     fn pause(&mut self, error: Error, asked: Option<Duration>) -> Option<Change> {
         let pause = self.backoff.next().max(asked.unwrap_or_default().min(LONGEST_PAUSE));
         self.not_before = Some(Instant::now() + pause);
@@ -207,7 +209,7 @@ impl Watch {
         Err(error)
     }
 
-    /// The connection need not keep anything for it.
+    /// Tells the connection that it need not keep the watch.
     fn ended(&mut self) {
         if let Some(live) = self.live.take() {
             live.end();
@@ -215,11 +217,11 @@ impl Watch {
     }
 }
 
-/// A pause that the daemon asks for is honoured up to this: it may be restarted meanwhile.
+/// The longest pause that the watch takes when the daemon asks for one: the daemon may restart meanwhile.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Live {
-    /// If the queue is full just now, the connection finds out by itself.
+    /// If the queue is full, the connection finds out by itself.
     fn end(self) {
         self.mailbox.abandon();
         let _ = self.calls.try_send(Outgoing::Unwatch { watch: self.id });
@@ -238,7 +240,7 @@ impl Drop for WatchPermit {
     }
 }
 
-/// What no waiting changes.
+/// An error that waiting does not change.
 fn is_final(error: &Error) -> bool {
     match error {
         Error::Daemon(error) => {

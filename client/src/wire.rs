@@ -1,4 +1,4 @@
-//! What a frame from the daemon says, whichever client reads it.
+//! What a frame from the daemon says, for both clients.
 
 use std::io;
 use std::path::Path;
@@ -10,13 +10,13 @@ use tokend_proto::{ErrorReply, Flags, Header, Reply, Unsupported, VERSION, codec
 
 use crate::{ConnectError, DaemonError, Error, ProtocolError, UnsupportedError};
 
-/// Errors about the connection as a whole carry this id, which no request has.
+/// The id of errors about the whole connection. No request has it.
 const CONNECTION_ID: u64 = 0;
 
-/// Sooner than the daemon closes an idle connection, so that no request meets that close.
+/// The client closes an idle connection before the daemon does, so that no request meets the daemon's close.
 pub(crate) const IDLE_CLOSE: Duration = Duration::from_secs(IDLE_TIME.as_secs() * 4 / 5);
 
-/// What came back.
+/// An answer from the daemon.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) version: u8,
@@ -36,25 +36,25 @@ impl Answer {
     }
 }
 
-/// Why nothing came back.
+/// Why there is no answer.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
     /// There is no connection.
     Connect(Arc<io::Error>),
-    /// The connection broke and the daemon has seen nothing whole of the request.
+    /// The connection broke before the daemon had the whole request.
     NotSent,
     /// The connection broke after the request went out.
     Broken,
     /// The daemon refused the connection as a whole.
     Refused(ErrorReply),
-    /// The daemon does not keep to the protocol.
+    /// The daemon does not follow the protocol.
     Protocol(ProtocolError),
     /// The daemon speaks only another version.
     Version(u8),
 }
 
 impl Failure {
-    /// As the caller sees it.
+    /// The error that the caller gets.
     pub(crate) fn describe(self, socket: &Path) -> Error {
         match self {
             Self::Connect(source) => ConnectError { path: socket.to_owned(), source }.into(),
@@ -67,15 +67,15 @@ impl Failure {
 }
 
 fn other_version(version: u8) -> Error {
-    UnsupportedError { versions: vec![version], message: "its answer is of another version".to_owned() }.into()
+    UnsupportedError { versions: vec![version], message: "its answer has another version".to_owned() }.into()
 }
 
-/// What follows a length prefix: to which request it belongs and what it says. An error ends the connection.
+/// Reads what follows a length prefix: the id of a request and the answer to it. An error ends the connection.
 pub(crate) fn read_frame(frame: &[u8]) -> Result<(u64, Result<Answer, Failure>), Failure> {
     let (header, value) = Header::split(frame).map_err(|error| Failure::Protocol(error.into()))?;
     let Header { version, request_id, flags } = header;
     let reply = match codec::decode_reply(value) {
-        // The header is frozen, so the call is known; what another version says in the value is not.
+        // The header is frozen, so the request is known; the value of another version cannot be read.
         Err(_) if version != VERSION => return Ok((request_id, Err(Failure::Version(version)))),
         Err(error) => return Err(Failure::Protocol(ProtocolError::Reply(error))),
         Ok(reply) => reply,

@@ -1,4 +1,4 @@
-//! The task behind a client: connects when there is something to ask, and again when that breaks.
+//! The task behind a client: it connects when there is a call, and again when the connection breaks.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,10 +15,10 @@ use crate::connection::{Connection, Disconnect};
 use crate::outgoing::Outgoing;
 use crate::wire::Failure;
 
-/// Calls that wait to be taken over by the task; more wait in their callers.
+/// Room for calls that wait for the worker; further ones wait in their callers.
 pub(crate) const QUEUE: usize = 64;
 
-/// A Unix socket connects at once or not at all; this is for a file system that hangs.
+/// A Unix socket connects at once or not at all; this limit is for a file system that hangs.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// Runs until the last client is gone.
@@ -26,7 +26,7 @@ pub(crate) async fn run_worker(path: PathBuf, mut calls: mpsc::Receiver<Outgoing
     let mut backoff = Backoff::new();
     let mut not_before = None;
     while let Some(call) = calls.recv().await {
-        // Only where there is something to wait for: a timer that is due takes up to a millisecond all the same.
+        // Only if there is something to wait for: even a timer that is due takes up to a millisecond.
         if let Some(not_before) = not_before.take() {
             sleep_until(not_before).await;
         }
@@ -42,7 +42,7 @@ pub(crate) async fn run_worker(path: PathBuf, mut calls: mpsc::Receiver<Outgoing
                 was_connected.store(true, Ordering::Relaxed);
                 match Connection::new(stream).run(call, &mut calls).await {
                     Disconnect::Clean => backoff.reset(),
-                    // It may go on like that: no storm of connections to a daemon in trouble.
+                    // It may fail again: pause, so that a daemon in trouble does not get a storm of connections.
                     Disconnect::Faulty => not_before = Some(Instant::now() + backoff.next()),
                 }
             }
@@ -57,7 +57,7 @@ async fn connect(path: &PathBuf) -> io::Result<UnixStream> {
     }
 }
 
-/// Fails the call and all that wait behind it: those that may wait longer come again.
+/// Fails this call and all that wait behind it. Those that may wait longer come again.
 fn refuse(call: Outgoing, calls: &mut mpsc::Receiver<Outgoing>, error: &Arc<io::Error>) {
     let mut next = Some(call);
     while let Some(call) = next {

@@ -1,9 +1,9 @@
-//! Values to bytes and back: the one place that names bincode.
+//! Encodes and decodes values: the only module that names bincode.
 //!
-//! `bincode` is pinned to 2.0.1, the last real release: the format is finished, the crate is not
-//! maintained. `tests/wincode.rs` decodes the same vectors with another implementation, so that the crate
-//! can be changed without changing a byte. Decoding always has a limit: without one, ten bytes that claim a
-//! long string make bincode reserve that much and abort the process.
+//! `bincode` is pinned to 2.0.1, the last real release: the format is finished, and nobody maintains the crate.
+//! `tests/wincode.rs` decodes the same vectors with another implementation, so that this crate can be replaced without
+//! changing a byte. Decoding always has a limit: without one, ten bytes that claim a long string make bincode reserve
+//! that much and abort the process.
 
 mod plain;
 
@@ -20,13 +20,13 @@ const CONFIG: Configuration<LittleEndian, Varint, Limit<MAX_FRAME>> =
 /// Why bytes are not a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// The discriminant is of a request that this version does not have.
+    /// The number of the request is unknown to this version.
     #[error("unknown request number {0}")]
     UnknownRequest(u32),
-    /// Not in the format, or of another shape.
+    /// Not in the format, or of another type.
     #[error("not a valid message")]
     Malformed,
-    /// A whole message, and then more.
+    /// A whole message, and bytes after it.
     #[error("{0} bytes left over after the message")]
     TrailingBytes(usize),
 }
@@ -109,7 +109,7 @@ fn decode<'a, T: serde::Deserialize<'a>>(value: &'a [u8]) -> Result<T, DecodeErr
     }
 }
 
-/// Where a message is written to. It mostly comes byte by byte.
+/// The destination of a message. bincode writes mostly single bytes.
 struct Frame<'a>(&'a mut Vec<u8>);
 
 impl Writer for Frame<'_> {
@@ -123,8 +123,8 @@ impl Writer for Frame<'_> {
     }
 }
 
-/// `secret` is the length of what the message keeps secret. With a secret the buffer is as long as the frame from the
-/// start: no part of it is left behind in memory by growing, and what is kept takes no more than it is long.
+/// `secret` is the length of the secret text in the message. If there is any, the buffer has the length of the frame
+/// from the start: it never grows, so no part of the secret stays behind in freed memory, and it wastes no room.
 fn encode_frame(header: Header, message: &impl Serialize, secret: usize) -> Result<Vec<u8>, EncodeError> {
     let room = match secret {
         0 => 512,

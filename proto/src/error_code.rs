@@ -56,25 +56,25 @@ codes! {
     Malformed = 2, "malformed";
     /// The frame is longer than [`crate::limits::MAX_FRAME`]; the connection is closed.
     FrameTooLarge = 3, "frame_too_large";
-    /// An argument is wrong: the message says which and what would be right.
+    /// An argument is wrong: the message says which, and what was expected.
     InvalidArgument = 4, "invalid_argument";
     /// Too many unanswered requests on this connection.
     TooManyRequests = 5, "too_many_requests";
-    /// Too many connections, in all or of this user.
+    /// Too many connections, in total or of this user.
     TooManyConnections = 6, "too_many_connections";
-    /// A frame was begun and not finished in time; the connection is closed.
+    /// A frame was begun but not finished in time; the connection is closed.
     FrameTimeout = 7, "frame_timeout";
-    /// The user has its share of what waits for the daemon, or all that may wait does, or the daemon is stopping.
+    /// The user has too many requests that wait, or all users together have, or the daemon is stopping.
     Busy = 8, "busy";
     /// The access rules do not let this peer do that.
     Denied = 20, "denied";
     /// No such profile or tenant.
     NoSuchName = 21, "no_such_name";
-    /// No good token now; the daemon goes on trying.
+    /// No good token now; the daemon keeps trying.
     Unavailable = 30, "unavailable";
-    /// Forced renewals of this name come too fast.
+    /// Too many forced renewals of this name.
     Throttled = 31, "throttled";
-    /// A login is allowed again later.
+    /// The provider allows the next login only later.
     AwaitingLogin = 32, "awaiting_login";
     /// The provider refuses the credentials.
     Rejected = 40, "rejected";
@@ -82,7 +82,7 @@ codes! {
     ChainLost = 41, "chain_lost";
     /// There is no refresh-token chain yet.
     ChainEmpty = 42, "chain_empty";
-    /// The new configuration does not validate; the old one stays.
+    /// The new configuration is not valid; the daemon keeps the old one.
     InvalidConfiguration = 50, "invalid_configuration";
 }
 

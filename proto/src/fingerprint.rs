@@ -1,4 +1,4 @@
-//! How a token is named without being shown.
+//! Identifies a token without showing it.
 
 use std::fmt;
 use std::str::FromStr;

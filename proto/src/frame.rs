@@ -21,7 +21,7 @@ pub const LENGTH_PREFIX: usize = 4;
 /// Bytes of the header after the length prefix.
 pub const HEADER_LEN: usize = 10;
 
-/// Bits of a frame's `flags`, of which all are about a token reply.
+/// Bits of a frame's `flags`. All of them are about a token reply.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Flags(pub u8);
 
@@ -52,7 +52,7 @@ impl fmt::Debug for Flags {
     }
 }
 
-/// What stands before every value. Its layout is the same in all versions.
+/// The header before every value. All versions have the same layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Protocol version of the value.

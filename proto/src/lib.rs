@@ -1,10 +1,10 @@
-//! The wire format of tokend: what a local process and the daemon say to each other.
+//! The wire format of tokend, between a local process and the daemon.
 //!
-//! A frame is a length, a frozen [`Header`] and one [`Request`] or [`Reply`] in bincode's `standard`
-//! configuration; [`codec`] is the only module that names that crate. Structs never change and enums
-//! are append-only, which golden vectors hold still (`tests/vectors`).
+//! A frame is a length, a frozen [`Header`] and one [`Request`] or [`Reply`] in bincode's `standard` configuration;
+//! [`codec`] is the only module that names that crate. Structs never change and enums are append-only: golden vectors
+//! hold both to it (`tests/vectors`).
 //!
-//! There is no I/O here, no clock and no policy: only shapes, limits and names.
+//! There is no I/O here, no clock and no policy: only types, limits and names.
 
 pub mod codec;
 mod error_code;

@@ -1,4 +1,4 @@
-//! Names of profiles, tenants and tokens. Once parsed they cannot hold a wrong value.
+//! Names of profiles, tenants and tokens. A parsed name is always valid.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ pub enum NameError {
     #[error("a workspace id is 32 hex digits, with or without hyphens")]
     Workspace,
     /// Nothing after the slash, or too much.
-    #[error("after the '/' of a token name stands a workspace id or a workspace name of at most 256 bytes")]
+    #[error("what follows the '/' of a token name is a workspace id or a workspace name of at most 256 bytes")]
     Tenant,
 }
 
@@ -53,14 +53,15 @@ impl fmt::Display for ProfileName {
     }
 }
 
-/// A GreenLake workspace, that is a tenant: 128 bits, written as 32 hex digits. Hyphens are dropped.
+/// A GreenLake workspace, that is, a tenant: 128 bits, written as 32 hex digits. Parsing drops hyphens.
 ///
-/// In bytes and not as a number, which would be aligned: a name with an id in it is a sixth smaller, and there are many.
+/// It holds bytes and not a number, which would be aligned: this makes a name with an id in it a sixth smaller, and there
+/// are many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkspaceId([u8; 16]);
 
 impl WorkspaceId {
-    /// The 128 bits, the first digits first.
+    /// The 128 bits, most significant byte first.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {
         self.0
@@ -102,9 +103,9 @@ impl fmt::Display for WorkspaceId {
 /// The canonical name of a token: `PROFILE` or `PROFILE/ID`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenName {
-    /// Which credentials.
+    /// The profile, whose credentials get the token.
     pub profile: ProfileName,
-    /// Which tenant, if it is a tenant's token.
+    /// The tenant; `None` for the profile's own token.
     pub tenant: Option<WorkspaceId>,
 }
 
@@ -130,9 +131,9 @@ impl fmt::Display for TokenName {
 /// A tenant as a person names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TenantRef {
-    /// By its id. Whatever reads as an id is one: an id wins over a name.
+    /// By its id. Text that can be an id is an id: it wins over a name.
     Id(WorkspaceId),
-    /// By its workspace name, to be looked up in the provider's list.
+    /// By its workspace name, which the daemon looks up in the provider's list.
     Name(Arc<str>),
 }
 
@@ -157,17 +158,17 @@ impl fmt::Display for TenantRef {
     }
 }
 
-/// A token's name as a peer gives it: its tenant may be a workspace name that is still to be resolved.
+/// A token's name as a peer writes it: its tenant may be a workspace name, which the daemon has to resolve.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TokenRef {
-    /// Which credentials.
+    /// The profile, whose credentials get the token.
     pub profile: ProfileName,
-    /// Which tenant, if any.
+    /// The tenant; `None` for the profile's own token.
     pub tenant: Option<TenantRef>,
 }
 
 impl TokenRef {
-    /// The canonical name, unless a workspace name has to be resolved first.
+    /// The canonical name; `None` if a workspace name has to be resolved first.
     #[must_use]
     pub fn canonical(&self) -> Option<TokenName> {
         let tenant = match &self.tenant {

@@ -1,4 +1,4 @@
-//! What the daemon answers.
+//! The daemon's replies.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,42 +20,42 @@ pub struct Token {
     /// The token itself.
     #[serde(with = "wire")]
     pub access_token: Secret,
-    /// As the provider said it, usually `Bearer`.
+    /// As the provider gave it, usually `Bearer`.
     pub token_type: String,
-    /// Of the access token.
+    /// The fingerprint of the access token.
     pub fingerprint: Fingerprint,
-    /// When the request for it was sent.
+    /// When the daemon sent the request for it.
     pub issued_at: Stamp,
-    /// From then on it does not work.
+    /// The token does not work from then on.
     pub expires_at: Stamp,
-    /// From then on a newer one is likely: do not cache past it.
+    /// From then on there is probably a newer one: do not cache the token past this.
     pub refresh_at: Stamp,
 }
 
-/// Why a request was not granted, in the daemon's own words.
+/// Why the daemon refused a request, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReply {
     /// Stable code.
     pub code: ErrorCode,
     /// For people. Never holds a secret or a provider's body.
     pub message: String,
-    /// When it makes sense to ask again, where waiting helps.
+    /// How long to wait before asking again, where waiting helps.
     pub retry_after: Option<Millis>,
 }
 
-/// The answer to a version or a request that the daemon does not know.
+/// The answer to a protocol version or a request that the daemon does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unsupported {
-    /// Protocol versions spoken.
+    /// The protocol versions that the daemon speaks.
     pub versions: Vec<u8>,
-    /// What was not understood.
+    /// What the daemon did not understand.
     pub message: String,
 }
 
-/// A renewal that was asked for has happened. The token itself is not in it.
+/// The answer to a forced renewal. It does not hold the token itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Renewed {
-    /// Of the new token.
+    /// The fingerprint of the new token.
     pub fingerprint: Fingerprint,
     /// When it expires.
     pub expires_at: Stamp,
@@ -63,42 +63,42 @@ pub struct Renewed {
     pub refresh_at: Stamp,
 }
 
-/// What became of an import.
+/// The result of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imported {
-    /// False when this very refresh token was imported before: nothing was sent, nothing changed.
+    /// False if this same refresh token was imported before: the daemon sent nothing and changed nothing.
     pub changed: bool,
     /// For people.
     pub message: String,
 }
 
-/// How a name is doing.
+/// The state of a name, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Health {
     /// A good token, nothing to report.
     Good,
     /// A good token; the last attempt to renew it failed.
     Failing,
-    /// No token yet, or none any more; the daemon goes on trying.
+    /// No token yet, or none any more; the daemon keeps trying.
     Unavailable,
     /// The provider refuses the credentials.
     Rejected,
-    /// The Classic chain waits for its next allowed login.
+    /// The Classic chain waits until the provider allows the next login.
     AwaitingLogin,
     /// The Classic chain is lost.
     ChainLost,
-    /// The Classic chain was never started.
+    /// The Classic chain has not been started.
     ChainEmpty,
 }
 
-/// Of a Classic chain.
+/// The state of a Classic chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainStatus {
     /// `empty`, `settled`, `in flight`, `awaiting login` or `lost`.
     pub state: String,
     /// When the refresh token was last rotated.
     pub rotated_at: Option<Stamp>,
-    /// When it dies if it is not rotated again.
+    /// When the chain dies unless it is rotated again.
     pub ends_at: Option<Stamp>,
     /// Why it is lost.
     pub why: Option<String>,
@@ -113,19 +113,19 @@ pub struct NameStatus {
     pub label: Option<String>,
     /// `central`, `glp`, `glp-tenant` or `classic`.
     pub kind: String,
-    /// In one word.
+    /// The state in one word.
     pub health: Health,
-    /// Of the current token.
+    /// The fingerprint of the current token.
     pub fingerprint: Option<Fingerprint>,
-    /// Of the current token.
+    /// The expiry of the current token.
     pub expires_at: Option<Stamp>,
     /// When the next request to the provider is due.
     pub next_at: Option<Stamp>,
-    /// The last failure since the last success.
+    /// The last failure after the last success.
     pub last_error: Option<String>,
-    /// What a person has to do, where nothing else helps.
+    /// What a person has to do, if nothing else helps.
     pub action: Option<String>,
-    /// Only of `classic`.
+    /// Only for `classic`.
     pub chain: Option<ChainStatus>,
 }
 
@@ -136,9 +136,9 @@ pub struct StatusPage {
     pub version: String,
     /// Warnings about the daemon as a whole.
     pub notes: Vec<String>,
-    /// In the order of their names.
+    /// Sorted by name.
     pub names: Vec<NameStatus>,
-    /// Whether to ask again with `after` set to the last name.
+    /// Whether there is another page: ask again with `after` set to the last name.
     pub more: bool,
 }
 
@@ -147,35 +147,35 @@ pub struct StatusPage {
 pub struct Tenant {
     /// 32 hex digits.
     pub id: String,
-    /// As the provider has it.
+    /// As the provider writes it.
     pub workspace_name: String,
 }
 
 /// One page of tenants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantsPage {
-    /// In the order of their ids.
+    /// Sorted by id.
     pub tenants: Vec<Tenant>,
-    /// Whether to ask again with `after` set to the last id.
+    /// Whether there is another page: ask again with `after` set to the last id.
     pub more: bool,
 }
 
-/// The new configuration is in force.
+/// The answer to a reload: the new configuration is in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
-    /// What is odd about it. Before that, lines that begin with [`Reloaded::CHANGED`] say what is different from before:
-    /// see [`Reloaded::changes_and_warnings`]. A daemon of the first days sends none of them.
+    /// Warnings about the new configuration. Lines before them that begin with [`Reloaded::CHANGED`] say what has
+    /// changed: see [`Reloaded::changes_and_warnings`]. The earliest daemons send no such lines.
     pub warnings: Vec<String>,
 }
 
 impl Reloaded {
-    /// How the lines begin that are no warnings.
+    /// The beginning of lines that are not warnings.
     pub const CHANGED: &str = "changed: ";
 
-    /// What the only such line says where nothing is different.
+    /// The text of the only such line if nothing has changed.
     pub const NOTHING: &str = "nothing has changed";
 
-    /// With what is different, and what is odd.
+    /// Puts changes and warnings together.
     #[must_use]
     pub fn new(changes: Vec<String>, warnings: Vec<String>) -> Self {
         let changes = if changes.is_empty() { vec![Self::NOTHING.to_owned()] } else { changes };
@@ -183,8 +183,8 @@ impl Reloaded {
         Self { warnings: changes.chain(warnings).collect() }
     }
 
-    /// What is different, or [`Reloaded::NOTHING`], and what is odd. Nothing is different where the daemon does not say
-    /// what is.
+    /// The changes (or [`Reloaded::NOTHING`]) and the warnings. The changes are empty if the daemon does not report
+    /// them.
     #[must_use]
     pub fn changes_and_warnings(&self) -> (Vec<&str>, Vec<&str>) {
         let (mut changes, mut warnings) = (Vec::new(), Vec::new());
@@ -201,13 +201,13 @@ impl Reloaded {
 /// A peer as the daemon sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
-    /// User.
+    /// User id.
     pub uid: u32,
-    /// Primary group.
+    /// Primary group id.
     pub gid: u32,
-    /// Supplementary groups.
+    /// Supplementary group ids.
     pub groups: Vec<u32>,
-    /// Process.
+    /// Process id.
     pub pid: i32,
     /// The systemd unit, where known.
     pub unit: Option<String>,
@@ -226,69 +226,69 @@ pub struct NameRights {
     pub name: String,
     /// Workspace name of a tenant, where known.
     pub label: Option<String>,
-    /// Whether it may refresh it, or import a chain for it.
+    /// Whether the peer may refresh it, or import a chain for it.
     pub admin: bool,
 }
 
 /// A peer as the daemon sees it, and one page of the names that it may read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rights {
-    /// Who it is. The same on every page.
+    /// The peer. Every page has the same.
     pub peer: Peer,
-    /// The slices around its unit, the outermost first.
+    /// The slices that contain its unit, the outermost first.
     pub slices: Vec<String>,
-    /// Why its unit is not known, where it is not.
+    /// Why its unit is not known; `None` if it is known.
     pub no_unit: Option<String>,
-    /// In the order of their names.
+    /// Sorted by name.
     pub names: Vec<NameRights>,
-    /// Whether to ask again with `after` set to the last name.
+    /// Whether there is another page: ask again with `after` set to the last name.
     pub more: bool,
 }
 
-/// How a watched name is doing.
+/// The health of a watched name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthReport {
     /// Token name, in its canonical spelling.
     pub name: String,
-    /// In one word.
+    /// The health in one word.
     pub health: Health,
-    /// The last failure since the last success.
+    /// The last failure after the last success.
     pub last_error: Option<String>,
-    /// What a person has to do, where nothing else helps.
+    /// What a person has to do, if nothing else helps.
     pub action: Option<String>,
 }
 
-/// What is left of a client's logins, of which a provider allows only so many.
+/// The logins that a client has left: a provider allows only some in a window of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginQuota {
-    /// Attempts that are left of those that a window has.
+    /// The attempts that are left in this window.
     pub attempts_left: u32,
     /// When the next login is allowed; `None` if it is now.
     pub next_at: Option<Stamp>,
 }
 
-/// Why a name is as it is.
+/// Why a name is in its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// How it is.
+    /// The state.
     pub status: NameStatus,
-    /// When the request for the current token was sent.
+    /// When the daemon sent the request for the current token.
     pub issued_at: Option<Stamp>,
-    /// When the current token is to be renewed.
+    /// When the daemon will renew the current token.
     pub refresh_at: Option<Stamp>,
-    /// What the daemon does next, or is doing, and why then. For people.
+    /// What the daemon does now or next, when and why. For people.
     pub next: String,
-    /// Attempts that failed since the last success.
+    /// Attempts that failed after the last success.
     pub failures: u32,
-    /// Before then no renewal can be forced by `Reject` or `Refresh`; `None` if one can now.
+    /// `Reject` and `Refresh` cannot force a renewal before then; `None` if they can now.
     pub forced_again_at: Option<Stamp>,
     /// Requests that wait for this name.
     pub waiting: u32,
     /// Requests that watch this name.
     pub watching: u32,
-    /// Of a Classic chain: how long ago its refresh token was rotated.
+    /// For a Classic chain: the time since its refresh token was rotated.
     pub chain_age: Option<Millis>,
-    /// Only of a profile with a login.
+    /// Only for a profile with a login.
     pub logins: Option<LoginQuota>,
 }
 
@@ -297,14 +297,14 @@ pub struct Explanation {
 pub enum Reply {
     /// The daemon's version.
     Pong {
-        /// Of the `tokend` package.
+        /// The version of the package `tokend`.
         version: String,
     },
     /// An access token; see [`crate::Flags`].
     Token(Token),
-    /// Not granted.
+    /// The daemon refused the request.
     Error(ErrorReply),
-    /// Not understood.
+    /// The daemon did not understand the request.
     Unsupported(Unsupported),
     /// To `Refresh`.
     Renewed(Renewed),
@@ -320,7 +320,7 @@ pub enum Reply {
     Peer(Peer),
     /// To `Rights`.
     Rights(Rights),
-    /// To `Watch`, beside `Token`: at first, and whenever the health is another one.
+    /// To `Watch`, beside `Token`: at first, and whenever the health changes.
     Health(HealthReport),
     /// To `Unwatch`: nothing more comes under the watch's id.
     Unwatched,

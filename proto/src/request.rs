@@ -1,4 +1,4 @@
-//! What a peer asks.
+//! The requests of a peer.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Fingerprint, Secret};
 
-/// A span of time in milliseconds.
+/// A duration in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Millis(pub u64);
 
@@ -23,7 +23,7 @@ impl From<Millis> for Duration {
     }
 }
 
-/// A secret inside a frame that is being read or written: borrowed, so that nothing owns a second copy.
+/// A secret in a frame that is being written or read: it borrows the text, so that there is no second copy.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretStr<'a>(&'a str);
 
@@ -55,18 +55,18 @@ impl fmt::Debug for SecretStr<'_> {
 /// One request. Names are `PROFILE` or `PROFILE/TENANT`. Append-only: see the crate's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request<'a> {
-    /// Is anybody there? Answered by `Pong`.
+    /// Checks that the daemon answers. Answered by `Pong`.
     Ping,
     /// The newest token, answered by `Token`.
     Get {
         /// Token name.
         name: &'a str,
-        /// Life that the token should still have; 0 for any.
+        /// The life that the token should have left; 0 for any.
         min_ttl: Millis,
-        /// How long to wait for one; 0 for not at all.
+        /// How long to wait for a token; 0 for not at all.
         wait: Millis,
     },
-    /// A call with this token was answered 401. Answered by `Token`: another one, if there is.
+    /// Reports that an API answered 401 to this token. Answered by `Token`: another one, if there is one.
     Reject {
         /// Token name.
         name: &'a str,
@@ -87,7 +87,7 @@ pub enum Request<'a> {
         /// From the web UI's Download Token.
         refresh_token: SecretStr<'a>,
     },
-    /// How names are doing, answered by `Status`.
+    /// The state of one name or of all, answered by `Status`.
     Status {
         /// One name, or all that the peer may read.
         name: Option<&'a str>,
@@ -101,7 +101,7 @@ pub enum Request<'a> {
         /// The page after this tenant id.
         after: Option<&'a str>,
     },
-    /// Read the configuration again. For root and the daemon's user. Answered by `Reloaded`.
+    /// Read the configuration again. Only root and the daemon's user may ask. Answered by `Reloaded`.
     Reload,
     /// What the daemon sees of this peer, answered by `Peer`.
     WhoAmI,
@@ -110,21 +110,21 @@ pub enum Request<'a> {
         /// The page after this name.
         after: Option<&'a str>,
     },
-    /// How a name is doing from now on. Answered under this request's id by `Health` as soon as the name is known, and
-    /// again whenever its health changes; by `Token` with the newest token, and with each new one. A token that is
-    /// about to die is sent once more, flagged [`crate::Flags::RENEWING`]. A peer that is slow gets the newest of
-    /// each, not all of them. Ended by `Unwatch`, or by the daemon with `Error`, after which nothing more comes under
-    /// the id: the name is gone, or may not be read any more, or the daemon stops. Counts as unanswered until then.
+    /// The changes of a name from now on. The answers under this request's id are `Health`, as soon as the name is
+    /// known and again whenever its health changes, and `Token`, with the newest token and with each new one. A token
+    /// that is about to die comes once more, flagged [`crate::Flags::RENEWING`]. A slow peer gets the newest of each,
+    /// not all of them. The watch ends with `Unwatch`, or with an `Error` from the daemon: the name is gone, or may not
+    /// be read any more, or the daemon stops. It counts as open until then, and nothing comes under its id afterwards.
     Watch {
         /// Token name.
         name: &'a str,
     },
-    /// Ends a watch of this connection. Answered by `Unwatched`, also where there is no such watch (any more).
+    /// Ends a watch of this connection. Answered by `Unwatched`, also if there is no such watch.
     Unwatch {
         /// The request id of the watch.
         watch: u64,
     },
-    /// Why a name is as it is, answered by `Explanation`.
+    /// Why a name is in its state, answered by `Explanation`.
     Explain {
         /// Token name.
         name: &'a str,
@@ -132,6 +132,6 @@ pub enum Request<'a> {
 }
 
 impl Request<'_> {
-    /// Number of variants: a discriminant from this on is from a newer peer.
+    /// The number of variants: this discriminant and larger ones come from a newer peer.
     pub(crate) const COUNT: u32 = 13;
 }

@@ -6,20 +6,20 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// A token, client secret or password.
 ///
-/// `Debug` is redacted and there is no `Display`: the only way to the text is [`Secret::expose`], which
-/// is easy to search for. The memory is overwritten on drop; copies that an operating system or an HTTP
-/// library makes are beyond it. Equality takes the same time wherever two secrets of one length differ.
+/// `Debug` is redacted and there is no `Display`: only [`Secret::expose`] gives the text, which is easy to search for.
+/// The memory is overwritten on drop; this does not cover copies that the operating system or an HTTP library makes.
+/// Comparing two secrets of the same length takes the same time wherever they differ.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the text over without copying it.
+    /// Takes the text without copying it.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself. Never log, format or put into an error what this returns.
+    /// The text itself. Never log it, format it or put it into an error.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -53,8 +53,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How a secret crosses the socket. Named in a field's `#[serde(with)]`, so that a secret does not become
-/// serializable everywhere by being so here.
+/// How a secret crosses the socket. A field names it in `#[serde(with)]`, so that secrets do not become serializable
+/// everywhere.
 pub(crate) mod wire {
     use serde::{Deserialize, Deserializer, Serializer};
 

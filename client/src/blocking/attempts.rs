@@ -1,4 +1,4 @@
-//! One call: asked until there is an answer or the time is over.
+//! Makes one call: sends it again until there is an answer or its time is over.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -17,7 +17,7 @@ use crate::retry::RetryPolicy;
 use crate::wire::{Answer, Failure};
 
 impl Client {
-    /// Asks, in as many requests as it takes.
+    /// Makes a call, in as many requests as it needs.
     pub(super) fn ask<C: Call>(&self, mut call: C) -> Result<C::Answer, Error> {
         loop {
             let answer = self.call(call.policy(), |left| call.request(left))?;
@@ -27,14 +27,14 @@ impl Client {
         }
     }
 
-    /// Sends one request until there is a reply or the plan is at its end. `request` is given the wait that is left.
+    /// Sends one request until there is a reply or the policy allows no retry. `request` gets the wait that is left.
     fn call<'a>(&self, policy: RetryPolicy, request: impl Fn(Duration) -> Request<'a>) -> Result<Answer, Error> {
         let start = now();
         let deadline = start + policy.total;
         let mut backoff = Backoff::new();
         let mut last = None;
         loop {
-            // Ids start at 1: 0 stands for the connection as a whole.
+            // Ids start at 1: the id 0 means the whole connection.
             let id = self.inner.last_id.fetch_add(1, Ordering::Relaxed) + 1;
             let left = policy.left(start.elapsed());
             let frame = Zeroizing::new(codec::encode_request(id, &request(left)).map_err(Error::TooLong)?);
@@ -55,8 +55,9 @@ impl Client {
         }
     }
 
-    /// Over the connection that is kept, or over a new one. `None` when the deadline passed; a failure says whether it
-    /// is of a connection that never worked: no storm of connections to a daemon in trouble.
+    /// Sends over the kept connection or over a new one. `None`: the deadline passed. A failure says whether its
+    /// connection never worked: the caller then pauses, so that a daemon in trouble does not get a storm of
+    /// connections.
     fn send(
         &self,
         id: u64,

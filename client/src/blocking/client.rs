@@ -1,4 +1,4 @@
-//! The calls that a program makes.
+//! The blocking client: its settings and the connection that it keeps.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -11,8 +11,8 @@ use super::connection::Connection;
 use crate::facade::client_methods;
 use crate::{Builder, Error, Rights, Status, Token, TokenOptions, calls, paging};
 
-/// A way to the daemon, shared by all its clones. Calls block their thread; those of several threads do not wait
-/// for each other.
+/// A client of the daemon, shared by all its clones. Calls block their thread; calls of several threads do not wait for
+/// each other.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(super) inner: Arc<Inner>,
@@ -24,12 +24,12 @@ pub(super) struct Inner {
     pub(super) settings: Builder,
     pub(super) was_connected: AtomicBool,
     pub(super) last_id: AtomicU64,
-    /// The connection of the call that ended last, for the next one.
+    /// The connection of the last call, for the next one.
     pub(super) kept: Mutex<Option<Connection>>,
 }
 
 impl Builder {
-    /// The client that needs no runtime. It connects when it is first used.
+    /// The client that needs no runtime. It connects at the first call.
     #[must_use]
     pub fn build_blocking(self) -> Client {
         Client::new(self.path(), self)

@@ -13,10 +13,10 @@ use zeroize::Zeroizing;
 use crate::ProtocolError;
 use crate::wire::{Answer, Failure, IDLE_CLOSE, read_frame};
 
-/// Room for a usual token; a longer answer is read in two steps.
+/// Room for a usual token; a longer answer takes a second read.
 const INBOX: usize = 4 * 1024;
 
-/// The system takes a time-out of zero for none at all.
+/// The system takes a time-out of zero as no time-out.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// An open connection.
@@ -25,19 +25,20 @@ pub(super) struct Connection {
     stream: UnixStream,
     /// Whether an answer ever came.
     worked: bool,
-    /// Since when nothing is owed on it, if it can be used again.
+    /// When the last answer came, if the connection can be used again.
     idle: Option<Instant>,
 }
 
-/// An answer, or the end of the time for it.
+/// An answer, or `None` when the deadline passed.
 type Outcome = Result<Option<Answer>, Failure>;
 
 impl Connection {
-    /// Connects. A daemon with more callers than it has room for is waited for no longer than `time`.
+    /// Connects. If the daemon's backlog is full, it waits up to `time`.
     pub(super) fn open(path: &Path, time: Duration) -> io::Result<Self> {
         let address = SockAddr::unix(path)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        // Before connecting: a full backlog blocks that, and only this time-out ends it (unix(7), socket(7)).
+        // Set before connecting: connecting blocks on a full backlog, and only this time-out ends that (unix(7),
+        // socket(7)).
         socket.set_write_timeout(Some(time.max(SHORTEST)))?;
         while let Err(error) = socket.connect(&address) {
             if error.kind() != ErrorKind::Interrupted {
@@ -47,7 +48,7 @@ impl Connection {
         Ok(Self { stream: OwnedFd::from(socket).into(), worked: false, idle: None })
     }
 
-    /// Whether it can be used for another request: nothing is owed, and the daemon does not close it for being idle.
+    /// Whether another request may use it: no answer is open, and the daemon does not close it as idle yet.
     pub(super) fn is_free(&self) -> bool {
         self.idle.is_some_and(|since| since.elapsed() < IDLE_CLOSE)
     }
@@ -61,7 +62,7 @@ impl Connection {
     pub(super) fn ask(&mut self, id: u64, frame: &[u8], deadline: Instant) -> Outcome {
         self.idle = None;
         let written = self.stream.write_all(frame);
-        // A daemon that takes nothing may have said why: what it sent is read first.
+        // A daemon that reads nothing may have said why: read its answer first.
         match self.read_answer(id, deadline) {
             Err(Failure::Broken) if written.is_err() => Err(Failure::NotSent),
             outcome => outcome,
@@ -80,7 +81,7 @@ impl Connection {
                         return Err(Failure::Protocol(ProtocolError::UnknownRequest(answers)));
                     }
                     self.worked = true;
-                    // More than the one answer that was owed: of that connection nothing can be expected.
+                    // More than the one answer that was due: do not use this connection again.
                     self.idle = (rest.len() == length).then(now);
                     return result.map(Some);
                 }
@@ -97,7 +98,7 @@ impl Connection {
         }
     }
 
-    /// Reads something; `None` when the deadline passed.
+    /// Reads some bytes. `None`: the deadline passed.
     fn read(&mut self, room: &mut [u8], deadline: Instant) -> Result<Option<usize>, Failure> {
         loop {
             let left = deadline.saturating_duration_since(now());
@@ -115,7 +116,7 @@ impl Connection {
     }
 }
 
-/// The only clock of the blocking client: for its own time-outs, which no suspend has to interrupt.
+/// The only clock of the blocking client. It times the client's own time-outs, which need not count a suspend.
 #[expect(clippy::disallowed_methods, reason = "a caller's patience is no deadline of a token's")]
 pub(super) fn now() -> Instant {
     Instant::now()

@@ -8,9 +8,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! It asks what the async client asks, in the same frames, with the same errors and the same answer to a connection
-//! that breaks. What differs: a call has the thread to itself, and a connection to itself; one connection is
-//! kept for the next call.
+//! It makes the same calls as the async client, in the same frames, with the same errors, and it retries in the same
+//! way when a connection breaks. What differs: a call has its thread and its connection to itself, and one connection
+//! is kept for the next call.
 
 mod attempts;
 mod client;

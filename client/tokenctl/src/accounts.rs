@@ -1,7 +1,8 @@
 //! Names of users and groups, for messages.
 //!
-//! From `/etc/passwd` and `/etc/group` alone: the packaged program is linked statically, and the C library's own look-up
-//! loads shared libraries of the very version that it was built with. Whoever is known elsewhere is shown by number.
+//! Reads only `/etc/passwd` and `/etc/group`: the packaged program is linked statically, and the C library's own
+//! look-up loads shared libraries of the exact version that it was built with. A user or group from another source is
+//! shown by its number.
 
 use std::fs;
 

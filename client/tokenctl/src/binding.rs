@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use tokend_proto::TokenRef;
 
-/// The variable of a name that is given none.
+/// The variable for a name that has none.
 pub(crate) const DEFAULT_VARIABLE: &str = "TOKEN";
 
 /// A name and the variable that its token goes to.
@@ -15,13 +15,13 @@ pub(crate) struct Binding {
 }
 
 impl Binding {
-    /// A name that every shell takes for a variable's (POSIX, 3.216 Name).
+    /// Checks a variable's name: every shell accepts it (POSIX, 3.216 Name).
     pub(crate) fn variable(text: &str) -> Result<String, String> {
         let starts_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         if starts_well && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             Ok(text.to_owned())
         } else {
-            Err(format!("{text:?} is no variable: right would be letters, digits and '_', not starting with a digit"))
+            Err(format!("{text:?} is not a variable name: expected letters, digits and '_', not starting with a digit"))
         }
     }
 }
@@ -29,7 +29,7 @@ impl Binding {
 impl FromStr for Binding {
     type Err = String;
 
-    /// Splits at the last `=`: a workspace name may hold one itself.
+    /// Splits at the last `=`, because a workspace name may contain one.
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, variable) = text.rsplit_once('=').unwrap_or((text, DEFAULT_VARIABLE));
         let name = name.parse().map_err(|error: tokend_client::NameError| error.to_string())?;

@@ -1,4 +1,4 @@
-//! What may be typed.
+//! The command line: its definition and its parser.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What every command takes.
+/// Arguments of every command.
 #[derive(Debug, Args)]
 pub(crate) struct GlobalArgs {
     /// The daemon's socket [default: $TOKEND_SOCKET, an existing $XDG_RUNTIME_DIR/tokend.sock,
@@ -52,7 +52,7 @@ pub(crate) struct GlobalArgs {
 pub(crate) enum Command {
     /// Print the newest token of a name
     Get(GetArgs),
-    /// Show how names are doing
+    /// Show the state of each name
     Status(StatusArgs),
     /// Show why a name is as it is: what it holds, when it is renewed and why then
     Explain(ExplainArgs),
@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     /// Run a command with tokens in its environment
     Exec(ExecArgs),
-    /// Say that a token was answered 401, and have it replaced
+    /// Report that an API answered 401 to a token, and get another one
     Reject(RejectArgs),
     /// Renew a name now (needs admin)
     Refresh(RefreshArgs),
@@ -72,13 +72,13 @@ pub(crate) enum Command {
     Wait(WaitArgs),
     /// Show what the daemon sees of you, and what you may do
     Whoami(OutputArgs),
-    /// Have the daemon read its configuration again (root and the daemon's user)
+    /// Make the daemon read its configuration again (root and the daemon's user)
     Reload(OutputArgs),
-    /// Ask whether the daemon is there
+    /// Check that the daemon answers
     Ping(OutputArgs),
 }
 
-/// How the result is shown.
+/// How to show the result.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct OutputArgs {
     /// How the result is shown; with json, errors are JSON on stderr
@@ -86,16 +86,16 @@ pub(crate) struct OutputArgs {
     pub(crate) format: Format,
 }
 
-/// What the token should be like.
+/// What kind of token the command wants.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct TokenArgs {
-    /// Life that the token should still have, as in 90s or 20m
+    /// Life that the token should have left, as in 90s or 20m
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "0s", hide_default_value = true)]
     pub(crate) min_ttl: Duration,
-    /// How long to wait for one, 10m at most
+    /// How long to wait for a token, 10m at most
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "10s")]
     pub(crate) wait: Duration,
-    /// Take a token that has less life than --min-ttl too (get still ends with status 8)
+    /// Accept a token that has less life than --min-ttl (get still ends with status 8)
     #[arg(long)]
     pub(crate) accept_short: bool,
 }
@@ -105,12 +105,13 @@ impl TokenArgs {
         TokenOptions { min_ttl: self.min_ttl, wait: Some(self.wait) }
     }
 
-    /// The failure of a token that has less life than was asked for.
+    /// The failure of a token that has less life than `--min-ttl`.
     pub(crate) fn falls_short(&self, token: &Token) -> Option<Failure> {
         token.falls_short().then(|| {
             let left = token.remaining(clock::boot_ms()).as_secs();
             let wanted = self.min_ttl.as_secs();
-            let message = format!("the newest token of {} lives for {left} s more, not for {wanted} s", token.name());
+            let message =
+                format!("the newest token of {} expires in {left} s: expected {wanted} s or more", token.name());
             Failure::new(Exit::FallsShort, "falls_short", message)
         })
     }
@@ -131,7 +132,7 @@ pub(crate) struct GetArgs {
 }
 
 impl GetArgs {
-    /// As when nothing but the name is said.
+    /// The arguments when only a name is given.
     fn of(name: TokenRef) -> Self {
         let token = TokenArgs { min_ttl: Duration::ZERO, wait: Duration::from_secs(10), accept_short: false };
         Self { name, token, output: TokenFormat::Raw, var: None }
@@ -156,9 +157,9 @@ pub(crate) enum TokenFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// PROFILE or PROFILE/TENANT; all that you may read if not said
+    /// PROFILE or PROFILE/TENANT [default: all that you may read]
     pub(crate) name: Option<TokenRef>,
-    /// Go on: draw it anew on a terminal; in a pipe, a line for each name that has changed
+    /// Keep running: redraw on a terminal; in a pipe, print a line for each name that has changed
     #[arg(long)]
     pub(crate) watch: bool,
     #[command(flatten)]
@@ -196,14 +197,14 @@ pub(crate) enum WatchFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExecArgs {
-    /// Names, each with the variable that its token goes to; TOKEN if not said. Split at the last '='
+    /// Names, each with the variable for its token (TOKEN if there is none); split at the last '='
     #[arg(required = true, value_name = "NAME[=VAR]")]
     pub(crate) bindings: Vec<Binding>,
     #[command(flatten)]
     pub(crate) token: TokenArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
-    /// The command, which takes the place of tokenctl
+    /// The command, which replaces tokenctl
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }
@@ -218,7 +219,7 @@ pub(crate) struct RejectArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Which token was refused. A token is never an argument: arguments are everybody's to read.
+/// The token that an API refused. A token is never an argument, because any user can read the arguments of a process.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct TokenSelector {
@@ -259,7 +260,7 @@ pub(crate) struct TenantsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct WaitArgs {
-    /// PROFILE or PROFILE/TENANT; all that you may read if none is said
+    /// PROFILE or PROFILE/TENANT [default: all that you may read]
     pub(crate) names: Vec<TokenRef>,
     /// How long to wait, 10m at most, also for the daemon itself
     #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "10s")]
@@ -269,7 +270,7 @@ pub(crate) struct WaitArgs {
 }
 
 impl Cli {
-    /// Of the whole run: how errors are told.
+    /// The format of errors, for the whole run.
     pub(crate) fn format(&self) -> Format {
         match &self.command {
             Command::Get(args) if args.output == TokenFormat::Json => Format::Json,
@@ -290,13 +291,13 @@ impl Cli {
     }
 }
 
-/// What may be typed, for the manual page and the completions.
+/// The definition, for the manual page and the completions.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Reads the command line; help and usage errors have been told when there is none.
+/// Parses the command line. On `Err`, the help or the usage error is already printed.
 pub(crate) fn parse() -> Result<Cli, Exit> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if let Some(cli) = parse_frequent(&arguments) {
@@ -317,8 +318,8 @@ pub(crate) fn parse() -> Result<Cli, Exit> {
     })
 }
 
-/// The commands that scripts run all the time, read without the definition of all the others, which is most of the work
-/// of such a process. Whatever is not plainly right is left to the whole definition: it has the words for it.
+/// Parses the commands that scripts run most, without the definition of all the others, which would be most of the work
+/// of such a process. `None` for anything unusual: the whole definition then parses it and reports its errors.
 fn parse_frequent(arguments: &[OsString]) -> Option<Cli> {
     if let [_, command, name] = arguments
         && command == "get"
@@ -336,12 +337,12 @@ fn parse_frequent(arguments: &[OsString]) -> Option<Cli> {
     Cli::from_arg_matches(&matches).ok()
 }
 
-/// What a faulty command line was meant to be, as far as it matters for telling the fault: usage errors of
-/// `exec` must not be taken for statuses of its command, and who reads JSON wants the error as JSON.
+/// The exit status and format of a usage error. A usage error of `exec` must not look like a status of its command, and
+/// a reader of JSON wants the error as JSON.
 fn usage_exit_and_format() -> (Exit, Format) {
     let matches = Cli::command().ignore_errors(true).try_get_matches();
     let is_exec = matches.is_ok_and(|matches| matches.subcommand_name() == Some("exec"));
-    // The parser stops at the fault; what stands after it is read here, up to the command of `exec`.
+    // The parser stops at the error. This reads the arguments behind it, up to the command of `exec`.
     let args: Vec<OsString> = std::env::args_os().skip(1).take_while(|arg| arg != "--").collect();
     let json = args.iter().any(|arg| arg == "--output=json")
         || args.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");

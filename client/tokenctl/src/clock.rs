@@ -1,4 +1,4 @@
-//! The one clock that is read here: CLOCK_BOOTTIME, by which tokens expire.
+//! The only clock that tokenctl reads: CLOCK_BOOTTIME, by which tokens expire.
 
 use nix::time::{ClockId, clock_gettime};
 

@@ -1,31 +1,26 @@
-//! Spans of time as a person types them: `90s`, `20m`, `2h`, `14d`.
+//! Durations as a person types them: `90s`, `20m`, `2h`, `14d`.
 
 use std::time::Duration;
 
-/// Longest span accepted, so that no sum of spans overflows: ten years.
+/// The longest duration accepted, ten years: no sum of durations overflows.
 const LONGEST: Duration = Duration::from_secs(3650 * 86_400);
 
-/// Reads a span.
+/// Reads a whole number and a unit.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    const RIGHT: &str = "a number and a unit, as in 90s, 20m, 2h or 14d";
-    let unit = text.chars().next_back().ok_or_else(|| format!("it is empty; right would be {RIGHT}"))?;
-    let number = &text[..text.len() - unit.len_utf8()];
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        '0'..='9' => return Err(format!("it has no unit; right would be {RIGHT}")),
-        _ => return Err(format!("{unit:?} is no unit; right would be {RIGHT}")),
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let seconds: u64 = match unit {
+        "s" if digits > 0 => 1,
+        "m" if digits > 0 => 60,
+        "h" if digits > 0 => 3_600,
+        "d" if digits > 0 => 86_400,
+        _ => return Err("expected a whole number and a unit, as in 90s, 20m, 2h or 14d".to_owned()),
     };
-    if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(format!("{number:?} is no whole number; right would be {RIGHT}"));
-    }
-    let span = number.parse::<u64>().ok().and_then(|n| n.checked_mul(seconds)).map(Duration::from_secs);
-    span.filter(|&span| span <= LONGEST).ok_or_else(|| "it is over ten years".to_owned())
+    let span = number.parse().ok().and_then(|n: u64| n.checked_mul(seconds)).map(Duration::from_secs);
+    span.filter(|&span| span <= LONGEST).ok_or_else(|| "expected ten years at most".to_owned())
 }
 
-/// A span for a person: its two largest units.
+/// A duration for a person: its two largest units.
 pub(crate) fn shown(span: Duration) -> String {
     let seconds = span.as_secs();
     let units = [("d", seconds / 86_400), ("h", seconds / 3_600 % 24), ("m", seconds / 60 % 60), ("s", seconds % 60)];
@@ -56,7 +51,7 @@ mod tests {
         for text in ["", "90", "s", "+1s", "-1s", "1.5h", "1 m", "1w", "1é", "99999999999999999999s"] {
             assert!(parse(text).unwrap_err().contains("as in 90s") || text.len() > 10, "{text:?}");
         }
-        assert_eq!(parse("3651d").unwrap_err(), "it is over ten years");
-        assert_eq!(parse("18446744073709551615d").unwrap_err(), "it is over ten years");
+        assert_eq!(parse("3651d").unwrap_err(), "expected ten years at most");
+        assert_eq!(parse("18446744073709551615d").unwrap_err(), "expected ten years at most");
     }
 }

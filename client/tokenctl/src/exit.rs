@@ -1,4 +1,4 @@
-//! Failures and their exit statuses: the one place where the one becomes the other.
+//! Failures and their exit statuses: the only place that maps one to the other.
 
 use std::fmt::{self, Write as _};
 use std::process::ExitCode;
@@ -10,15 +10,15 @@ use tokend_client::{Error, ErrorCode};
 use crate::permission_hint::permission_hint;
 use crate::text::{escaped, json_line};
 
-/// The exit statuses. They are a promise to scripts: numbers never change their meaning.
+/// The exit statuses. Scripts rely on them: numbers never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Done.
     Done,
     /// Anything else.
     Other,
-    /// What was typed cannot be meant: also a name that can be no name, and what the daemon calls an
-    /// invalid argument.
+    /// The arguments are not valid. This includes names that are not valid, and what the daemon calls an invalid
+    /// argument.
     Usage,
     /// The daemon cannot be reached, or does not answer.
     Unreachable,
@@ -32,7 +32,7 @@ pub(crate) enum Exit {
     Operator,
     /// `--min-ttl` was not met.
     FallsShort,
-    /// `exec`: a failure of tokenctl's own, as with env(1) and timeout(1).
+    /// `exec`: tokenctl itself failed, as with env(1) and timeout(1).
     ExecFailed,
     /// `exec`: the command was found but cannot be run (POSIX, env).
     CannotRun,
@@ -81,11 +81,11 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command failed, ready to be told.
+/// Why a command failed, ready to be printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
-    /// A stable word: the daemon's, or one of our own.
+    /// A stable word: the daemon's, or one of tokenctl's.
     pub(crate) code: &'static str,
     pub(crate) message: String,
     pub(crate) retry_after: Option<Duration>,
@@ -96,17 +96,17 @@ impl Failure {
         Self { exit, code, message: message.into(), retry_after: None }
     }
 
-    /// What was typed, or given in a file, cannot be meant.
+    /// The arguments or an input file are not valid.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, "usage", message)
     }
 
-    /// What was to be said could not be written.
+    /// The output could not be written.
     pub(crate) fn output(error: &std::io::Error) -> Self {
         Self::new(Exit::Other, "output", format!("cannot write to stdout: {error}"))
     }
 
-    /// The same failure where it stops a command from being started.
+    /// The same failure of an `exec` that could not start its command.
     pub(crate) fn in_exec(self) -> Self {
         Self { exit: Exit::ExecFailed, ..self }
     }
@@ -136,7 +136,7 @@ impl Failure {
 }
 
 impl fmt::Display for Failure {
-    /// The daemon's words say how long to wait, where waiting helps; machines have `retry_after` for it.
+    /// The daemon's message says how long to wait, where waiting helps; JSON has `retry_after` for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&escaped(&self.message))
     }
@@ -160,13 +160,13 @@ impl From<Error> for Failure {
                 message,
                 retry_after: refusal.retry_after,
             },
-            // The enum may grow; what it grows by is no promise of ours.
+            // The enum may grow, and its new variants have no status of their own.
             _ => Self::new(Exit::Other, "protocol", message),
         }
     }
 }
 
-/// The error and what caused it, each once.
+/// The error and its causes, each once.
 pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -178,7 +178,7 @@ pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Rounded up: who comes back too early has come in vain.
+/// Rounded up, so that nobody comes back too early.
 fn whole_seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }

@@ -1,9 +1,9 @@
-//! `tokenctl`: the command line of tokend, as a library for its one binary and for what is generated from its
+//! `tokenctl`: the command line of tokend. It is a library for its one binary and for what is generated from its
 //! definition (the manual page, completions).
 //!
-//! A thin shell around `tokend-client`: `cli` says what may be typed, `commands` has a file for each
-//! family of commands, `output` how results look on a terminal and in a pipe, and `exit` is the one
-//! place where failures become exit statuses. Nothing secret is ever an argument.
+//! It is a thin shell around `tokend-client`. `cli` defines the command line, `commands` has a file for each command,
+//! `output` prints results, `style` and `text` say how they look on a terminal and in a pipe, and `exit` is the only
+//! place that maps failures to exit statuses. No secret is ever an argument.
 
 mod accounts;
 mod binding;
@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 pub use cli::command;
 
-/// The whole program: reads the command line, does what it says, and tells how it ended.
+/// The whole program: parses the command line, runs the command, and prints how it ended.
 #[must_use]
 pub fn run() -> ExitCode {
     match cli::parse() {

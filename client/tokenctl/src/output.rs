@@ -1,4 +1,4 @@
-//! What a command has to say, and how it reaches stdout and stderr.
+//! The result of a command, and how it is printed to stdout and stderr.
 
 use std::io::{self, Write};
 
@@ -12,11 +12,11 @@ use crate::text::{Format, escaped, json_line};
 /// A command's result.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// All of stdout. May hold a token, so it is wiped.
+    /// All of stdout. It may hold a token, so it is wiped.
     pub(crate) stdout: Secret,
     /// For stderr.
     pub(crate) notes: Vec<String>,
-    /// A failure that comes after what stdout holds.
+    /// A failure that is printed after stdout.
     pub(crate) failure: Option<Failure>,
 }
 
@@ -31,7 +31,7 @@ impl Report {
     }
 }
 
-/// Tells the result and says with which status to end.
+/// Prints the result and returns the exit status.
 pub(crate) fn finish(result: Result<Report, Failure>, format: Format) -> Exit {
     let report = result.unwrap_or_else(|failure| Report { failure: Some(failure), ..Report::new(String::new()) });
     for note in &report.notes {
@@ -41,7 +41,7 @@ pub(crate) fn finish(result: Result<Report, Failure>, format: Format) -> Exit {
     let failure = match (report.failure, written) {
         (Some(failure), _) => failure,
         (None, Ok(())) => return Exit::Done,
-        // Whoever read has what it wanted: `tokenctl status | head -1`.
+        // The reader has what it wanted: `tokenctl status | head -1`.
         (None, Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Done,
         (None, Err(error)) => Failure::output(&error),
     };
@@ -49,7 +49,7 @@ pub(crate) fn finish(result: Result<Report, Failure>, format: Format) -> Exit {
     failure.exit
 }
 
-/// Tells on stderr what is no failure.
+/// Prints a note on stderr.
 pub(crate) fn print_note(note: &str, format: Format) {
     print_line(&match format {
         Format::Text => format!("tokenctl: {}", escaped(note)),
@@ -57,7 +57,7 @@ pub(crate) fn print_note(note: &str, format: Format) {
     });
 }
 
-/// Tells a failure on stderr.
+/// Prints a failure on stderr.
 pub(crate) fn print_failure(failure: &Failure, format: Format) {
     print_line(&match format {
         Format::Text => format!("tokenctl: {failure}"),
@@ -65,20 +65,20 @@ pub(crate) fn print_failure(failure: &Failure, format: Format) {
     });
 }
 
-/// Says a line on stderr.
+/// Prints a line on stderr.
 pub(crate) fn print_line(line: &str) {
-    // There is nobody to tell that nobody can be told.
+    // Nothing can report that stderr is closed.
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Past the standard library's buffer, which would keep a copy of a token.
+/// Bypasses the standard library's buffer, which would keep a copy of a token.
 pub(crate) fn write_stdout(text: &str) -> io::Result<()> {
     let stdout = io::stdout();
     let mut file = std::fs::File::from(std::os::fd::AsFd::as_fd(&stdout).try_clone_to_owned()?);
     file.write_all(text.as_bytes())
 }
 
-/// A moment for people and for JSON: RFC 3339, UTC, whole seconds.
+/// A time for people and for JSON: RFC 3339, UTC, whole seconds.
 pub(crate) fn moment(stamp: Stamp) -> String {
     let seconds = stamp.unix_ms.div_euclid(1_000);
     match Timestamp::from_second(seconds) {

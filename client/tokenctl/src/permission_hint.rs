@@ -1,4 +1,4 @@
-//! Who may open the socket, for one who may not.
+//! For a user who may not open the socket: who may.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use crate::accounts;
 
-/// Why connecting was denied, and the group whose members are let in.
+/// Why connecting was denied, and the group whose members may connect.
 pub(crate) fn permission_hint(socket: &Path) -> String {
     let socket_shown = socket.display();
-    // The socket itself cannot be looked at when its folder is closed: then the folder's group counts.
+    // If the socket's folder is closed, the socket cannot be examined: the folder's group counts then.
     let Some((closed, metadata)) =
         socket.ancestors().find_map(|path| fs::metadata(path).ok().map(|metadata| (path, metadata)))
     else {
@@ -17,21 +17,21 @@ pub(crate) fn permission_hint(socket: &Path) -> String {
     };
     let is_socket = closed == socket;
     let what = if is_socket { "it is".to_owned() } else { format!("{} is", closed.display()) };
-    // Connecting takes the right to write to the socket (unix(7)) and to search its folder.
+    // Connecting needs the right to write to the socket (unix(7)) and to search its folder.
     let needed = if is_socket { 0o020 } else { 0o010 };
     if metadata.mode() & needed == 0 {
         let uid = metadata.uid();
         let owner = accounts::user(uid).unwrap_or_else(|| uid.to_string());
-        return format!("permission to connect to {socket_shown} denied: {what} open to the user {owner:?} alone");
+        return format!("permission to connect to {socket_shown} denied: {what} open only to the user {owner:?}");
     }
     let group = group_name(metadata.gid());
     format!(
         "permission to connect to {socket_shown} denied: {what} open to members of the group {group:?}; \
-         'usermod -aG {group} USER' makes a user one, from the next login on"
+         'usermod -aG {group} USER' adds a user, from the next login on"
     )
 }
 
-/// A group without a name is its number.
+/// The group's name, or its number if it has no name.
 fn group_name(gid: u32) -> String {
     accounts::group(gid).unwrap_or_else(|| gid.to_string())
 }
@@ -65,6 +65,6 @@ mod tests {
         let owner = accounts::user(fs::metadata(dir.path()).unwrap().uid()).unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
         let text = permission_hint(&dir.path().join("tokend.sock"));
-        assert!(text.ends_with(&format!("{} is open to the user {owner:?} alone", dir.path().display())), "{text}");
+        assert!(text.ends_with(&format!("{} is open only to the user {owner:?}", dir.path().display())), "{text}");
     }
 }

@@ -1,15 +1,15 @@
-//! How text looks: tables and colour on a terminal, plain lines in a pipe, and no control characters of
-//! anybody else's in either.
+//! How text looks: tables and colour on a terminal, plain lines in a pipe, and no control characters from elsewhere in
+//! either.
 
 use std::env;
 use std::io::{IsTerminal, stdout};
 
 use crate::text::{Format, escaped};
 
-/// What the reader of stdout can take.
+/// What stdout can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Style {
-    /// Aligned columns under a header; otherwise lines of fields between tabs.
+    /// Aligned columns under a header; otherwise lines of fields separated by tabs.
     pub(crate) table: bool,
     /// Escape sequences that colour.
     pub(crate) colour: bool,
@@ -26,13 +26,13 @@ impl Style {
         Self { table, colour: table && !no_color && !dumb, moves: table && !dumb }
     }
 
-    /// Whether what is shown is drawn over what was shown before.
+    /// Whether new output is drawn over the old.
     pub(crate) fn redraws(self, format: Format) -> bool {
         self.moves && format == Format::Text
     }
 }
 
-/// What a cell says about how things are.
+/// The colour of a cell, by its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Plain,
@@ -67,7 +67,7 @@ impl Cell {
         Self { text: escaped(text).into_owned(), tone }
     }
 
-    /// `-` where there is nothing to say, so that every line has all its fields.
+    /// `-` for an empty value, so that every line has all its fields.
     pub(crate) fn optional(text: Option<&str>) -> Self {
         text.filter(|text| !text.is_empty()).unwrap_or("-").into()
     }
@@ -79,7 +79,8 @@ impl From<&str> for Cell {
     }
 }
 
-/// Rows of as many cells as the header has. In a pipe: a line each, tabs between, no header.
+/// Formats rows that have as many cells as the header. In a pipe: a line for each row, fields separated by tabs, no
+/// header.
 pub(crate) fn table(style: Style, header: &[&str], rows: &[Vec<Cell>]) -> String {
     if !style.table {
         return rows

@@ -1,4 +1,4 @@
-//! Text as it goes out: formats, and the one table of characters that are spelt out.
+//! Output formats, and the only table of characters that are escaped.
 
 use std::borrow::Cow;
 
@@ -7,21 +7,21 @@ use serde::Serialize;
 /// How a command that shows no token shows its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// Words: a table on a terminal, lines of fields between tabs in a pipe.
+    /// Words: a table on a terminal, lines of fields separated by tabs in a pipe.
     #[default]
     Text,
     /// One JSON document; errors are JSON on stderr.
     Json,
 }
 
-/// JSON without a line end. serde_json leaves some characters as they are that a terminal obeys: they are spelt out.
-/// Such characters stand only in strings.
+/// JSON without a line end. serde_json leaves some characters that control a terminal as they are: this escapes them.
+/// They occur only in strings.
 pub(crate) fn json_line(value: &impl Serialize) -> String {
     let text = serde_json::to_string(value).expect("plain structs of strings and numbers are JSON");
     spell_out(text.into(), |c| format!("\\u{:04x}", u32::from(c))).into_owned()
 }
 
-/// Text from elsewhere, harmless on a terminal and in a line.
+/// Text from elsewhere, made harmless for a terminal and for a line.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     spell_out(text.into(), |c| c.escape_default().to_string())
 }
@@ -33,7 +33,7 @@ fn spell_out(text: Cow<'_, str>, spelling: fn(char) -> String) -> Cow<'_, str> {
     text.chars().map(|c| if is_harmful(c) { spelling(c) } else { c.to_string() }).collect()
 }
 
-/// Control characters, and those that break lines or change the direction of writing. The daemon's log has the same.
+/// Control characters, line separators, and changes of the writing direction. The daemon's log escapes the same ones.
 fn is_harmful(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,10 +1,10 @@
-//! The frequent commands, held against the whole definition.
+//! The short parser of frequent commands must agree with the whole definition.
 
 use std::os::unix::ffi::OsStringExt;
 
 use super::*;
 
-/// What stands behind `get` and `exec`, and what may be mistaken for it.
+/// Arguments of `get` and `exec`, and words that resemble them.
 const WORDS: [&str; 34] = [
     "campus",
     "msp/Acme Corp",
@@ -46,7 +46,7 @@ fn arguments<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<OsString> {
     std::iter::once("tokenctl").chain(words).map(Into::into).collect()
 }
 
-/// Whether the short way answers; if it does, as the whole definition does.
+/// Whether the short parser answers. If it does, it has to agree with the whole definition.
 fn agrees(arguments: &[OsString]) -> bool {
     let Some(short) = parse_frequent(arguments) else { return false };
     match Cli::try_parse_from(arguments) {
@@ -82,7 +82,7 @@ fn whatever_the_short_way_answers_the_whole_definition_does_too() {
                 answered += u32::from(agrees(&arguments([command, one, two])));
             }
         }
-        // Longer ones, some of all.
+        // Random longer ones.
         let mut next = xorshift();
         for _ in 0..3_000 {
             let length = 3 + next() % 5;
@@ -106,12 +106,12 @@ fn what_is_no_text_is_left_to_the_whole_definition_or_read_as_it_reads_it() {
         assert!(!agrees(&with(before, "campus")), "{before}");
         assert!(parse_frequent(&with(before, "")).is_none(), "{before}");
     }
-    // A path and a command are no text.
+    // Paths and commands may be any bytes.
     assert!(agrees(&with("get --socket", "campus")));
     assert!(agrees(&with("exec campus --", "x")));
 }
 
-/// Marsaglia 2003; the same numbers each time.
+/// Marsaglia 2003; the same numbers on each run.
 fn xorshift() -> impl FnMut() -> usize {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     move || {

@@ -1,4 +1,4 @@
-//! `exec`: a command with tokens in its environment, in the place of this process.
+//! `exec`: replaces this process by a command with tokens in its environment.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -11,7 +11,7 @@ use crate::cli::ExecArgs;
 use crate::exit::{Exit, Failure};
 use crate::runtime::block_on;
 
-/// Comes back only if the command could not be started.
+/// Returns only if the command could not be started.
 pub(crate) fn run(client: Builder, args: &ExecArgs) -> Failure {
     match prepare(client, args) {
         // Replaces this process, and gives the command the default SIGPIPE back.
@@ -24,15 +24,17 @@ fn prepare(client: Builder, args: &ExecArgs) -> Result<Command, Failure> {
     for (index, binding) in args.bindings.iter().enumerate() {
         if args.bindings[..index].iter().any(|earlier| earlier.variable == binding.variable) {
             let variable = &binding.variable;
-            return Err(Failure::usage(format!("two names for one variable, {variable}: write NAME=VAR for each")));
+            return Err(Failure::usage(format!(
+                "two names for the variable {variable}: expected NAME=VAR for each, each with its own variable"
+            )));
         }
     }
     let [program, arguments @ ..] = args.command.as_slice() else {
-        return Err(Failure::usage("there is no command after --"));
+        return Err(Failure::usage("expected a command after --"));
     };
     let mut command = Command::new(program);
     command.args(arguments);
-    // The connection, and a runtime where there was one, is gone before the command takes over.
+    // The connection and any runtime are closed before the command starts.
     let tokens = match args.bindings.as_slice() {
         [one] => vec![client.build_blocking().token_with(&one.name.to_string(), args.token.options())],
         _ => block_on(async { Ok(tokens(&client.build(), args).await) })?,
@@ -47,7 +49,7 @@ fn prepare(client: Builder, args: &ExecArgs) -> Result<Command, Failure> {
     Ok(command)
 }
 
-/// All tokens, asked for together, so that they share one wait.
+/// Asks for all tokens at the same time, so that they share one wait.
 async fn tokens(client: &Client, args: &ExecArgs) -> Vec<Result<Token, Error>> {
     let options = args.token.options();
     let mut asked = JoinSet::new();

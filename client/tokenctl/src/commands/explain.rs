@@ -1,4 +1,4 @@
-//! `explain`: why a name is as it is.
+//! `explain`: why a name is in its state.
 
 use serde::Serialize;
 use tokend_client::Explanation;
@@ -20,7 +20,7 @@ pub(crate) fn run(client: &Client, args: &ExplainArgs, style: Style) -> Result<R
     })
 }
 
-/// A line for each fact; on a terminal only those that there are.
+/// A line for each fact; a terminal shows only facts that have a value.
 fn words(it: &Explanation, style: Style) -> String {
     let status = &it.status;
     let chain = status.chain.as_ref();

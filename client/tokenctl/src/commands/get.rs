@@ -1,4 +1,4 @@
-//! `get`: one token, in the shape that what comes after it takes.
+//! `get`: prints one token in the format that the next program takes.
 
 use serde::Serialize;
 use tokend_client::Token;
@@ -15,7 +15,7 @@ pub(crate) fn run(client: &Client, args: &GetArgs) -> Result<Report, Failure> {
     let variable = match (&args.var, args.output) {
         (None, _) => DEFAULT_VARIABLE,
         (Some(variable), TokenFormat::Env) => variable,
-        (Some(_), _) => return Err(Failure::usage("--var goes with --output env")),
+        (Some(_), _) => return Err(Failure::usage("--var needs --output env")),
     };
     let token = client.token_with(&args.name.to_string(), args.token.options())?;
     match args.token.falls_short(&token) {
@@ -24,7 +24,7 @@ pub(crate) fn run(client: &Client, args: &GetArgs) -> Result<Report, Failure> {
     }
 }
 
-/// The provider's own shape (RFC 6749, section 5.1) with what is left of its life, and two fields of ours.
+/// The provider's own fields (RFC 6749, section 5.1) with the life that is left, and two fields of tokenctl's.
 #[derive(Serialize)]
 pub(super) struct Json<'a> {
     access_token: &'a str,

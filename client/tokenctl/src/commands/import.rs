@@ -1,4 +1,4 @@
-//! `import`: a refresh token from a file of the web UI's.
+//! `import`: starts a Classic chain from a file that the web UI offers for download.
 
 use std::fmt;
 use std::fs::File;
@@ -16,7 +16,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::{Report, print_line};
 use crate::text::{Format, escaped};
 
-/// Longest file read: Download Token JSON is under 1 KiB.
+/// The longest file accepted. Download Token JSON is under 1 KiB.
 const MAX_FILE: u64 = 64 * 1024;
 
 pub(crate) fn run(client: &Client, args: &ImportArgs) -> Result<Report, Failure> {
@@ -51,22 +51,22 @@ fn unreadable(shown: &str, error: &std::io::Error) -> Failure {
     Failure::new(Exit::Usage, "input", format!("cannot read {shown}: {error}"))
 }
 
-/// The refresh token in the JSON. Errors say where it is wrong and never what stands there.
+/// Reads the refresh token in the JSON. Errors say where the JSON is wrong and never quote it.
 fn read(input: impl Read, shown: &str) -> Result<Secret, Failure> {
     let mut bytes = Vec::with_capacity(4096);
     input.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| unreadable(shown, &error))?;
     let wrong = |what: String| Failure::new(Exit::Usage, "input", format!("{shown} {what}"));
     if bytes.len() as u64 > MAX_FILE {
-        return Err(wrong(format!("is over {} KiB: Download Token JSON is right", MAX_FILE / 1024)));
+        return Err(wrong(format!("is over {} KiB: expected Download Token JSON", MAX_FILE / 1024)));
     }
     let text = Secret::new(String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8".into()))?);
-    // Windows' editors begin a file with a byte order mark.
+    // Editors on Windows put a byte order mark at the beginning.
     let json = text.expose().trim_start_matches('\u{feff}');
     if json.trim().is_empty() {
-        return Err(wrong("is empty: Download Token JSON is right".into()));
+        return Err(wrong("is empty: expected Download Token JSON".into()));
     }
     let Found(found) = serde_json::from_str(json).map_err(|error| {
-        // Never the error's own text: it may quote the file.
+        // The error's own text may quote the file: leave it out.
         let (line, column) = (error.line(), error.column());
         wrong(match error.classify() {
             serde_json::error::Category::Data => "is JSON, but not an object with one refresh_token".into(),
@@ -74,7 +74,7 @@ fn read(input: impl Read, shown: &str) -> Result<Secret, Failure> {
         })
     })?;
     match found {
-        Value::Missing => Err(wrong("has no refresh_token: Download Token JSON has one".into())),
+        Value::Missing => Err(wrong("has no refresh_token: expected Download Token JSON".into())),
         Value::NotText => Err(wrong("has a refresh_token that is not a string".into())),
         Value::Text(token) if token.is_empty() => Err(wrong("has an empty refresh_token".into())),
         Value::Text(token) if token.expose().len() > MAX_REFRESH_TOKEN => {
@@ -84,7 +84,7 @@ fn read(input: impl Read, shown: &str) -> Result<Secret, Failure> {
     }
 }
 
-/// What stands under `refresh_token`.
+/// The value of `refresh_token`.
 enum Value {
     Missing,
     NotText,

@@ -1,4 +1,4 @@
-//! What the commands do: a file for each.
+//! The commands, each in a file of its own.
 
 mod exec;
 mod explain;
@@ -24,10 +24,10 @@ use crate::output::finish;
 use crate::runtime::block_on;
 use crate::style::Style;
 
-/// Runs the command and says how it ended. `exec` comes back only if it failed.
+/// Runs the command and returns its exit status. `exec` returns only if it failed.
 pub(crate) fn run(cli: &Cli) -> ExitCode {
     let builder = builder(cli);
-    // A command that asks once has a client that needs no runtime.
+    // A command that asks once has a blocking client, and starts no runtime.
     let result = match &cli.command {
         Command::Get(args) => get::run(&builder.build_blocking(), args),
         Command::Status(args) if args.watch => block_on(status_watch::run(&builder.build(), args, Style::of_stdout())),

@@ -1,4 +1,4 @@
-//! `refresh`: a newer token in place of the one there is.
+//! `refresh`: renews a token now.
 
 use serde::Serialize;
 use tokend_client::blocking::Client;
@@ -15,7 +15,7 @@ pub(crate) fn run(client: &Client, args: &RefreshArgs) -> Result<Report, Failure
     Ok(renewed(&name, token.fingerprint, token.expires_at, args.output.format))
 }
 
-/// The new token by its fingerprint: who wants the token itself says `get`.
+/// Reports the new token by its fingerprint; `get` prints the token itself.
 pub(super) fn renewed(name: &str, fingerprint: Fingerprint, expires_at: Stamp, format: Format) -> Report {
     #[derive(Serialize)]
     struct Json<'a> {

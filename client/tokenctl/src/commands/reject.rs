@@ -1,4 +1,4 @@
-//! `reject`: another token in place of one that an API refused.
+//! `reject`: replaces a token that an API refused.
 
 use std::io::Read;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::cli::{RejectArgs, TokenSelector};
 use crate::exit::{Exit, Failure};
 use crate::output::Report;
 
-/// Longest token read from stdin: no frame could have brought a longer one.
+/// The longest token accepted from stdin: no frame can carry a longer one.
 const MAX_TOKEN: u64 = tokend_proto::limits::MAX_FRAME as u64;
 
 pub(crate) fn run(client: &Client, args: &RejectArgs) -> Result<Report, Failure> {
@@ -28,14 +28,14 @@ fn token_from(input: impl Read) -> Result<Secret, Failure> {
     let mut bytes = Vec::with_capacity(4096);
     let read = input.take(MAX_TOKEN + 1).read_to_end(&mut bytes);
     read.map_err(|error| Failure::new(Exit::Other, "input", format!("cannot read the token from stdin: {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|_| Failure::usage("what stdin holds is no token"))?;
+    let text = String::from_utf8(bytes).map_err(|_| Failure::usage("stdin is not a token: expected UTF-8 text"))?;
     let whole = Secret::new(text);
     let token = Secret::from(whole.expose().trim());
     if token.is_empty() {
-        return Err(Failure::usage("stdin holds no token"));
+        return Err(Failure::usage("stdin is empty: expected a token"));
     }
     if whole.expose().len() as u64 > MAX_TOKEN || token.expose().contains(char::is_whitespace) {
-        return Err(Failure::usage("stdin holds more than a token"));
+        return Err(Failure::usage("stdin holds more than a token: expected one token without spaces"));
     }
     Ok(token)
 }

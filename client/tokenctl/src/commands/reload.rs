@@ -1,4 +1,4 @@
-//! `reload`: the daemon reads its configuration again.
+//! `reload`: makes the daemon read its configuration again.
 
 use tokend_client::Reloaded;
 use tokend_client::blocking::Client;

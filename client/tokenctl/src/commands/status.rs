@@ -1,4 +1,4 @@
-//! `status`: how names are doing.
+//! `status`: the state of names.
 
 use serde::Serialize;
 use tokend_client::blocking::Client;
@@ -45,10 +45,10 @@ pub(super) fn tone(health: Health) -> Tone {
 
 const HEADER: [&str; 8] = ["NAME", "KIND", "HEALTH", "EXPIRES", "NEXT", "LABEL", "CHAIN", "ERROR"];
 
-/// Fields of a name's line in a pipe.
+/// The number of fields in a name's line in a pipe.
 pub(super) const FIELDS: usize = HEADER.len() + 1;
 
-/// On a terminal what a person has to do stands under the table; in a pipe it is one more field.
+/// A terminal shows what a person has to do under the table; a pipe gets it as one more field.
 pub(super) fn words(status: &Status, style: Style) -> String {
     let rows: Vec<Vec<Cell>> = status.names.iter().map(|name| row(name, style)).collect();
     let mut text = table(style, &HEADER, &rows);
@@ -62,7 +62,7 @@ pub(super) fn words(status: &Status, style: Style) -> String {
     text
 }
 
-/// Of [`FIELDS`] in a pipe.
+/// A name's line: [`FIELDS`] fields in a pipe.
 pub(super) fn row(name: &NameStatus, style: Style) -> Vec<Cell> {
     let at = |stamp: Option<_>| Cell::optional(stamp.map(moment).as_deref());
     let mut row = vec![

@@ -1,4 +1,4 @@
-//! `status --watch`: the same again and again, as long as somebody looks.
+//! `status --watch`: shows the status again whenever it changes.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,14 +14,14 @@ use crate::output::{Report, print_note, write_stdout};
 use crate::style::{Cell, Style, table};
 use crate::text::{Format, escaped, json_line};
 
-/// Between two looks: a person sees a renewal, and the daemon does not notice.
+/// The pause between two requests: short enough to see each renewal, long enough to cost the daemon nothing.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// ECMA-48: the cursor to the first place, and everything from there erased.
+/// ECMA-48: moves the cursor to the top left and erases the screen.
 const REDRAW: &str = "\x1b[H\x1b[2J";
 
-/// On a terminal the table is drawn anew; in a pipe each name that has changed is a line, as is, with `--output json`,
-/// each whole status that has.
+/// A terminal is redrawn. A pipe gets a line for each name that has changed, or with `--output json` each whole status
+/// that has changed.
 pub(crate) async fn run(client: &Client, args: &StatusArgs, style: Style) -> Result<Report, Failure> {
     let name = args.name.as_ref().map(ToString::to_string);
     let format = args.output.format;
@@ -46,7 +46,7 @@ pub(crate) async fn run(client: &Client, args: &StatusArgs, style: Style) -> Res
                     }
                 }
             }
-            // A daemon that is being restarted; one that was never there is not waited for.
+            // The daemon restarts. A daemon that was never there is not waited for.
             Err(error) if shown.is_some() && error.is_retryable() => {
                 if !std::mem::replace(&mut interrupted, true) {
                     print_note(&format!("{}; trying again", with_sources(&error)), format);
@@ -58,8 +58,8 @@ pub(crate) async fn run(client: &Client, args: &StatusArgs, style: Style) -> Res
     }
 }
 
-/// Without what differs each time that one looks: how far the wall clock is ahead, to the millisecond, and the present
-/// as the time of what is under way.
+/// The status without what differs at each request: the offset of the wall clock, to the millisecond, and due times
+/// that are already past.
 fn essence(status: &Status, boot_ms: u64) -> Status {
     let mut status = status.clone();
     for name in &mut status.names {

@@ -1,7 +1,7 @@
-//! `wait`: until names have a good token.
+//! `wait`: waits until names have a good token.
 //!
-//! Nothing is polled: the daemon answers a `Get` with a `wait` when the token is there. That wakes tenants
-//! which are fetched only on demand, too; the tokens themselves are dropped unseen.
+//! It does not poll: the daemon answers a `Get` that has a `wait` once the token is there. This also starts tenants
+//! that are fetched only on demand. The tokens themselves are dropped unread.
 
 use tokend_client::{Client, Error, Health, TokenOptions};
 use tokio::task::JoinSet;
@@ -55,7 +55,7 @@ pub(crate) async fn run(client: &Client, args: &WaitArgs) -> Result<Report, Fail
     })
 }
 
-/// One failure of many: the status is that of the one which waiting helps least, the message names them all.
+/// One failure for many names: the status of the one that waiting helps least, and a message that names them all.
 fn not_ready(mut failed: Vec<(String, Error)>) -> Failure {
     failed.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut failures: Vec<(String, Failure)> =

@@ -1,4 +1,4 @@
-//! `watch`: a line for each new token and each change of health, as they happen.
+//! `watch`: prints a line for each new token and each change of health.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::exit::{Failure, with_sources};
 use crate::output::{Report, moment, print_note, write_stdout};
 use crate::text::{Format, escaped, json_line};
 
-/// Ends when nobody reads any more, or when it cannot go on.
+/// Ends when the reader is gone, or when the watch cannot go on.
 pub(crate) async fn run(client: &Client, args: &WatchArgs) -> Result<Report, Failure> {
     let name = args.name.to_string();
     let mut watch = client.watch(&name)?;
@@ -21,7 +21,7 @@ pub(crate) async fn run(client: &Client, args: &WatchArgs) -> Result<Report, Fai
     let mut last = None;
     loop {
         let line = match watch.next().await? {
-            // The same again, about to be replaced, is nothing new.
+            // The same token, about to be replaced, is not news.
             Change::Token(token) if last.replace(token.fingerprint()) == Some(token.fingerprint()) => continue,
             Change::Token(token) => of_token(&token, args.output),
             Change::Health(report) => match of_health(&report, args.output) {
@@ -45,7 +45,7 @@ pub(crate) async fn run(client: &Client, args: &WatchArgs) -> Result<Report, Fai
     }
 }
 
-/// A line. The token itself is shown to those who ask for it.
+/// A line for a token. Only formats that ask for the token itself show it.
 fn of_token(token: &Token, format: WatchFormat) -> String {
     let (expires, refresh) = (moment(token.expires_at()), moment(token.refresh_at()));
     match format {
@@ -63,7 +63,7 @@ fn of_token(token: &Token, format: WatchFormat) -> String {
     }
 }
 
-/// `None` where only tokens go to stdout.
+/// A line for a health report. `None` if only tokens go to stdout.
 fn of_health(report: &HealthReport, format: WatchFormat) -> Option<String> {
     let or_none = |text: &Option<String>| escaped(text.as_deref().unwrap_or("-")).into_owned();
     match format {

@@ -28,12 +28,12 @@ pub(crate) fn run(client: &Client, args: OutputArgs, style: Style) -> Result<Rep
     Ok(Report { notes, ..report })
 }
 
-/// What the daemon sees of us.
+/// What the daemon sees of this process.
 struct You {
     peer: Peer,
     slices: Vec<String>,
     no_unit: Option<String>,
-    /// `None` where the daemon does not say.
+    /// `None` if the daemon does not say.
     names: Option<Vec<NameRights>>,
 }
 
@@ -79,8 +79,8 @@ impl<'a> From<&'a You> for Json<'a> {
     }
 }
 
-/// Numbers in a pipe, and each name in a line; on a terminal the names of users and groups beside the numbers, and the
-/// tokens' names in a table.
+/// A pipe gets numbers, and a line for each name. A terminal also shows the names of users and groups, and a table of
+/// tokens' names.
 fn words(you: &You, style: Style) -> String {
     let peer = &you.peer;
     let user = |uid: u32| named(uid, accounts::user(uid), style);

@@ -111,7 +111,7 @@ fn garbage_from_the_daemon_is_status_1() {
     Test::new("ping")
         .peer(|_| Answer::Bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()))
         .stderr(
-            "tokenctl: tokend does not keep to the protocol: a frame of 1213486160 bytes is over the limit of 65536\n",
+            "tokenctl: tokend does not follow the protocol: a frame of 1213486160 bytes is over the limit of 65536\n",
         )
         .status(1)
         .run();
@@ -168,7 +168,7 @@ fn what_cannot_be_meant_is_status_2_before_anything_is_connected() {
     Test::new("get campus --wait 10 --output json")
         .stderr(concat!(
             r#"{"error":{"status":2,"code":"usage","message":"invalid value '10' for '--wait <SPAN>': "#,
-            r#"it has no unit; right would be a number and a unit, as in 90s, 20m, 2h or 14d"}}"#,
+            r#"expected a whole number and a unit, as in 90s, 20m, 2h or 14d"}}"#,
             "\n"
         ))
         .status(2)

@@ -53,7 +53,7 @@ fn failures_of_tokenctl_are_125() {
         .status(125)
         .run();
     Test::new("exec a b -- true")
-        .stderr("tokenctl: two names for one variable, TOKEN: write NAME=VAR for each\n")
+        .stderr("tokenctl: two names for the variable TOKEN: expected NAME=VAR for each, each with its own variable\n")
         .status(125)
         .run();
     for words in ["exec campus", "exec -- true", "exec campus=1 -- true", "exec --nonsense campus -- true"] {
@@ -79,7 +79,7 @@ fn a_command_that_is_not_there_is_127_and_one_that_cannot_run_126() {
 #[test]
 fn a_token_that_falls_short_does_not_start_the_command_unless_accepted() {
     let peer = |_: Request<'_>| Answer::Reply(Flags::FALLS_SHORT, token("abc"));
-    let shortly = |text: &str| assert!(text.contains("lives for"), "{text}");
+    let shortly = |text: &str| assert!(text.contains("expires in"), "{text}");
     Test::new("exec campus --min-ttl 2h -- echo hi").peer(peer).stderr_such(shortly).status(125).run();
     Test::new("exec campus --min-ttl 2h --accept-short -- echo hi").peer(peer).stdout("hi\n").run();
 }

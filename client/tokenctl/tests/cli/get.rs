@@ -77,7 +77,7 @@ fn short(words: &str) -> Test {
 
 fn says_how_short(stderr: &str) {
     let text = stderr.replace(" 3599 s", " 3600 s");
-    assert_eq!(text, "tokenctl: the newest token of campus lives for 3600 s more, not for 7200 s\n");
+    assert_eq!(text, "tokenctl: the newest token of campus expires in 3600 s: expected 7200 s or more\n");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_token_that_could_break_out_of_a_header_is_refused() {
     Test::new("get campus --output header")
         .peer(|_| token("abc\r\nX-Evil: 1"))
         .stderr(
-            "tokenctl: tokend does not keep to the protocol: the access token holds characters that no bearer token has\n",
+            "tokenctl: tokend does not follow the protocol: the access token holds characters that a bearer token cannot have\n",
         )
         .status(1)
         .run();

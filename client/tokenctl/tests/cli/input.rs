@@ -27,7 +27,7 @@ fn a_rejected_token_is_named_by_fingerprint_or_read_from_stdin_and_the_new_one_i
 
 #[test]
 fn no_token_on_stdin_is_usage() {
-    Test::new("reject campus --token-stdin").stderr("tokenctl: stdin holds no token\n").status(2).run();
+    Test::new("reject campus --token-stdin").stderr("tokenctl: stdin is empty: expected a token\n").status(2).run();
 }
 
 fn importing(words: &str) -> Test {

@@ -79,7 +79,7 @@ fn pages_that_go_round_in_circles_end() {
             let names = vec![name("campus", Health::Good)];
             Reply::Status(StatusPage { version: "9".into(), notes: vec![], names, more: true })
         })
-        .stderr("tokenctl: tokend does not keep to the protocol: the pages of the list do not come to an end\n")
+        .stderr("tokenctl: tokend does not follow the protocol: the pages of the list never end\n")
         .status(1)
         .run();
 }
