@@ -7,8 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::config;
-use crate::config::{Account, Accounts, LookedUp, Numbers};
+use crate::config::{self, Account, Accounts, LookedUp, Numbers};
 use crate::driver::Driver;
 use crate::os::clock;
 use crate::socket::{Door, SocketThread};

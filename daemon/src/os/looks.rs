@@ -10,8 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::detached;
-use super::detached::Undone;
+use super::detached::{self, Undone};
 
 /// Lanes at a time: more hardly make it quicker, and threads that hang are left for others.
 const LANES_AT_ONCE: usize = 16;

@@ -11,8 +11,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::core::MOST_REQUESTS;
-use crate::log;
-use crate::log::stderr;
+use crate::log::{self, stderr};
 use crate::provider::MAX_LOOK_UPS;
 use crate::secret::{MAX_COMMANDS_AT_ONCE, MAX_FILES_AT_ONCE, MAX_SLOW_COMMANDS};
 

@@ -12,8 +12,7 @@ use rustls::pki_types::CertificateDer;
 use url::Host;
 use zeroize::Zeroizing;
 
-use super::body;
-use super::body::{Body, BodyFault};
+use super::body::{self, Body, BodyFault};
 use super::classify;
 use super::deadline;
 use super::gate::Gate;

@@ -8,8 +8,7 @@ use tokend_proto::Secret;
 use zeroize::Zeroizing;
 
 use super::body::{Body, BodyFault};
-use super::classify;
-use super::classify::{RequestKind, TransportError};
+use super::classify::{self, RequestKind, TransportError};
 use super::reply::Reply;
 use super::{login, tenants, token_response};
 use crate::core::provider::{Answer, Failure};

@@ -4,12 +4,10 @@
 use tokend_proto::Secret;
 
 use super::classify::RequestKind;
-use super::form;
-use super::form::Form;
+use super::form::{self, Form};
 use super::http::Http;
 use super::reply::Reply;
-use super::request;
-use super::request::Request;
+use super::request::{self, Request};
 use super::token_response;
 use crate::core::provider::{Failure, PairResponse};
 use crate::core::settings::{Endpoint, ParamStyle, Profile};

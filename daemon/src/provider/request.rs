@@ -5,8 +5,7 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use zeroize::Zeroizing;
 
-use super::classify;
-use super::classify::RequestKind;
+use super::classify::{self, RequestKind};
 use super::form::Form;
 use crate::core::provider::{Failure, FailureKind};
 

@@ -8,8 +8,7 @@ use rustls::RootCertStore;
 use rustls_native_certs::CertificateResult;
 
 use crate::core::time::Boot;
-use crate::os::detached;
-use crate::os::detached::Undone;
+use crate::os::detached::{self, Undone};
 
 /// How long the first reading is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -5,15 +5,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokend_proto::{Secret, WorkspaceId};
 
-use super::body;
-use super::body::BodyFault;
+use super::body::{self, BodyFault};
 use super::charset;
-use super::classify;
-use super::classify::RequestKind;
+use super::classify::{self, RequestKind};
 use super::http::Http;
 use super::reply::Reply;
-use super::request;
-use super::request::Request;
+use super::request::{self, Request};
 use crate::core::provider::{Failure, TenantPage};
 use crate::core::settings::{Endpoint, Profile};
 

@@ -13,8 +13,7 @@ use reqwest::header::CONTENT_TYPE;
 
 use self::oauth::ErrorBody;
 pub(super) use self::transport::{TransportError, is_of_unknown_authority, no_answer, out_of_time, transport};
-use super::body;
-use super::body::BodyFault;
+use super::body::{self, BodyFault};
 use super::charset;
 use super::reply::Reply;
 use crate::core::provider::{Failure, FailureKind};

@@ -3,8 +3,7 @@
 
 use super::responder::{Play, Responder};
 use super::*;
-use crate::core::provider::FailureKind;
-use crate::core::provider::FailureKind::{Transient, Unknown};
+use crate::core::provider::FailureKind::{self, Transient, Unknown};
 
 /// Long enough for what is sent at once, on a busy machine too. Those who wait for its end wait together.
 const HASTY: Timing = Timing { whole: Duration::from_secs(4), grace: Duration::from_millis(50), ..PATIENT };

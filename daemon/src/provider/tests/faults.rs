@@ -3,8 +3,7 @@
 
 use super::responder::{Play, Responder};
 use super::*;
-use crate::core::provider::FailureKind;
-use crate::core::provider::FailureKind::{Transient, Unknown};
+use crate::core::provider::FailureKind::{self, Transient, Unknown};
 
 /// Short enough to be waited for, and long enough for what is sent at once to arrive on a busy machine.
 const HASTY: Timing = Timing { whole: Duration::from_secs(3), grace: Duration::from_millis(50), ..PATIENT };

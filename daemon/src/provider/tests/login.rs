@@ -2,8 +2,9 @@
 
 use super::responder::{Play, Responder};
 use super::*;
-use crate::core::provider::FailureKind;
-use crate::core::provider::FailureKind::{InvalidClient, LoginRefused, RateLimited, Transient, Unknown, Unreadable};
+use crate::core::provider::FailureKind::{
+    self, InvalidClient, LoginRefused, RateLimited, Transient, Unknown, Unreadable,
+};
 
 const CODE: &str = r#"{"auth_code":"c0de+"}"#;
 

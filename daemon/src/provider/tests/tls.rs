@@ -2,8 +2,7 @@
 
 use super::responder::{Play, Responder};
 use super::*;
-use crate::core::provider::FailureKind;
-use crate::core::provider::FailureKind::{Transient, Unknown};
+use crate::core::provider::FailureKind::{self, Transient, Unknown};
 
 fn trusting(authority: &Authority, timing: Timing) -> Provider {
     Provider::with_timing([("p".parse().unwrap(), authority.ca_file())], timing)

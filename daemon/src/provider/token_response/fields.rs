@@ -1,7 +1,6 @@
 //! `expires_in` and `token_type`, in the forms in which they come.
 
-use crate::provider::loose;
-use crate::provider::loose::Object;
+use crate::provider::loose::{self, Object};
 
 /// What `expires_in` says.
 #[derive(Debug, PartialEq)]

@@ -9,14 +9,11 @@ mod fields;
 use tokend_proto::{Secret, limits};
 
 use self::fields::{Kind, Seconds};
-use super::body;
-use super::body::BodyFault;
+use super::body::{self, BodyFault};
 use super::charset;
-use super::classify;
-use super::classify::RequestKind;
+use super::classify::{self, RequestKind};
 use super::form;
-use super::loose;
-use super::loose::Object;
+use super::loose::{self, Object};
 use super::reply::Reply;
 use crate::core::provider::{Failure, PairResponse, RefreshToken, TokenResponse};
 

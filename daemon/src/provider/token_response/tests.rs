@@ -5,8 +5,7 @@ use reqwest::header::HeaderMap;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::core::provider::FailureKind;
-use crate::core::provider::FailureKind::{InvalidClient, InvalidGrant, Transient, Unknown};
+use crate::core::provider::FailureKind::{self, InvalidClient, InvalidGrant, Transient, Unknown};
 use crate::provider::body::Body;
 
 fn reply(status: u16, body: &[u8], end: Result<(), BodyFault>) -> Reply {

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::folder::Folder;
-use super::names;
-use super::names::SPARE;
+use super::names::{self, SPARE};
 use super::stored::{Stored, refusal};
 use crate::store::StoreError;
 use crate::store::envelope::{DecodeError, Decoded, MAX_RECORD, decode_padded};

@@ -5,8 +5,7 @@ use std::error::Error;
 
 use super::folder::Folder;
 use super::leftover::{Leftover, newest};
-use super::names;
-use super::names::Names;
+use super::names::{self, Names};
 use super::replace::{adopt, empty, reserve};
 use super::stored::{Stored, restored};
 use crate::core::record::{

@@ -4,8 +4,7 @@ use nix::fcntl::OFlag;
 
 use super::folder::Folder;
 use super::load::{Known, spends};
-use super::names;
-use super::names::Names;
+use super::names::{self, Names};
 use crate::core::record::{RecordKey, Restored, RestoredContent, Revision};
 use crate::store::StoreError;
 use crate::store::envelope::{DecodeError, Decoded, MAX_RECORD, decode};

@@ -16,8 +16,7 @@ use std::time::Duration;
 use tokend_proto::{Fingerprint, Secret, WorkspaceId};
 use zeroize::Zeroizing;
 
-use crate::core::effect;
-use crate::core::effect::Issued;
+use crate::core::effect::{self, Issued};
 use crate::core::restore::{Binding, Held, HeldKind, HeldListing, HeldName, HeldProfile};
 use crate::core::time::{Boot, BootId};
 
