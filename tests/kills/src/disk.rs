@@ -87,6 +87,9 @@ impl Disk {
     /// When the disk cannot be mounted again.
     pub(super) fn power_cut(&mut self, moment: &[u8]) {
         self.detach().expect("nobody uses the disk");
+        // A new file: a process that has copied the mount namespace meanwhile still has the old file system mounted, and
+        // that goes on writing to the file that it knows.
+        fs::remove_file(&self.image).expect("the image is ours");
         fs::write(&self.image, moment).expect("the image is ours");
         self.attach().expect("the journal of ext4 mends what a power cut leaves");
     }
