@@ -65,7 +65,7 @@ fn read(input: impl Read, shown: &str) -> Result<Secret, Failure> {
     if json.trim().is_empty() {
         return Err(wrong("is empty: expected Download Token JSON".into()));
     }
-    let Found(found) = serde_json::from_str(json).map_err(|error| {
+    let Download(field) = serde_json::from_str(json).map_err(|error| {
         // The error's own text may quote the file: leave it out.
         let (line, column) = (error.line(), error.column());
         wrong(match error.classify() {
@@ -73,57 +73,58 @@ fn read(input: impl Read, shown: &str) -> Result<Secret, Failure> {
             _ => format!("is not JSON: line {line}, column {column}"),
         })
     })?;
-    match found {
-        Value::Missing => Err(wrong("has no refresh_token: expected Download Token JSON".into())),
-        Value::NotText => Err(wrong("has a refresh_token that is not a string".into())),
-        Value::Text(token) if token.is_empty() => Err(wrong("has an empty refresh_token".into())),
-        Value::Text(token) if token.expose().len() > MAX_REFRESH_TOKEN => {
+    match field {
+        Field::Missing => Err(wrong("has no refresh_token: expected Download Token JSON".into())),
+        Field::NotText => Err(wrong("has a refresh_token that is not a string".into())),
+        Field::Text(token) if token.is_empty() => Err(wrong("has an empty refresh_token".into())),
+        Field::Text(token) if token.expose().len() > MAX_REFRESH_TOKEN => {
             Err(wrong(format!("has a refresh_token of over {} KiB", MAX_REFRESH_TOKEN / 1024)))
         }
-        Value::Text(token) => Ok(token),
+        Field::Text(token) => Ok(token),
     }
 }
 
 /// The value of `refresh_token`.
-enum Value {
+enum Field {
     Missing,
     NotText,
     Text(Secret),
 }
 
-struct Found(Value);
+/// Download Token JSON, of which only `refresh_token` is read.
+struct Download(Field);
 
-impl<'de> Deserialize<'de> for Found {
+impl<'de> Deserialize<'de> for Download {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Finder)
+        deserializer.deserialize_map(DownloadVisitor)
     }
 }
 
-struct Finder;
+struct DownloadVisitor;
 
-impl<'de> Visitor<'de> for Finder {
-    type Value = Found;
+impl<'de> Visitor<'de> for DownloadVisitor {
+    type Value = Download;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found, A::Error> {
-        let mut found = Value::Missing;
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Download, A::Error> {
+        let mut field = Field::Missing;
         while let Some(key) = map.next_key::<String>()? {
             if key != "refresh_token" {
                 map.next_value::<serde::de::IgnoredAny>()?;
                 continue;
             }
-            if !matches!(found, Value::Missing) {
+            if !matches!(field, Field::Missing) {
                 return Err(serde::de::Error::custom("refresh_token twice"));
             }
-            found = match map.next_value::<serde_json::Value>()? {
-                serde_json::Value::String(text) => Value::Text(Secret::new(text)),
-                _ => Value::NotText,
+            field = match map.next_value::<serde_json::Value>()? {
+                serde_json::Value::String(text) => Field::Text(Secret::new(text)),
+                _ => Field::NotText,
             };
         }
-        Ok(Found(found))
+        Ok(Download(field))
     }
 }
 

@@ -12,24 +12,24 @@ use crate::style::{Cell, Style, Tone, table};
 use crate::text::Format;
 
 pub(crate) fn run(client: &Client, args: OutputArgs, style: Style) -> Result<Report, Failure> {
-    let (you, notes) = match client.rights() {
-        Ok(Rights { peer, slices, no_unit, names }) => (You { peer, slices, no_unit, names: Some(names) }, vec![]),
+    let (identity, notes) = match client.rights() {
+        Ok(Rights { peer, slices, no_unit, names }) => (Identity { peer, slices, no_unit, names: Some(names) }, vec![]),
         Err(Error::Unsupported(_)) => {
             let peer = client.whoami()?;
             let note = "this tokend is older than tokenctl and does not say which names you may have";
-            (You { peer, slices: Vec::new(), no_unit: None, names: None }, vec![note.to_owned()])
+            (Identity { peer, slices: Vec::new(), no_unit: None, names: None }, vec![note.to_owned()])
         }
         Err(error) => return Err(error.into()),
     };
     let report = match args.format {
-        Format::Text => Report::new(words(&you, style)),
-        Format::Json => Report::json(&Json::from(&you)),
+        Format::Text => Report::new(words(&identity, style)),
+        Format::Json => Report::json(&Json::from(&identity)),
     };
     Ok(Report { notes, ..report })
 }
 
 /// What the daemon sees of this process.
-struct You {
+struct Identity {
     peer: Peer,
     slices: Vec<String>,
     no_unit: Option<String>,
@@ -59,9 +59,9 @@ struct JsonName<'a> {
     admin: bool,
 }
 
-impl<'a> From<&'a You> for Json<'a> {
-    fn from(you: &'a You) -> Self {
-        let Peer { uid, gid, groups, pid, unit, superuser, may_read, may_admin } = &you.peer;
+impl<'a> From<&'a Identity> for Json<'a> {
+    fn from(identity: &'a Identity) -> Self {
+        let Peer { uid, gid, groups, pid, unit, superuser, may_read, may_admin } = &identity.peer;
         let name = |it: &'a NameRights| JsonName { name: &it.name, label: it.label.as_deref(), admin: it.admin };
         Self {
             uid: *uid,
@@ -69,20 +69,20 @@ impl<'a> From<&'a You> for Json<'a> {
             groups,
             pid: *pid,
             unit: unit.as_deref(),
-            slices: &you.slices,
-            no_unit: you.no_unit.as_deref(),
+            slices: &identity.slices,
+            no_unit: identity.no_unit.as_deref(),
             superuser: *superuser,
             may_read,
             may_admin,
-            names: you.names.as_ref().map(|names| names.iter().map(name).collect()),
+            names: identity.names.as_ref().map(|names| names.iter().map(name).collect()),
         }
     }
 }
 
 /// A pipe gets numbers, and a line for each name. A terminal also shows the names of users and groups, and a table of
 /// tokens' names.
-fn words(you: &You, style: Style) -> String {
-    let peer = &you.peer;
+fn words(identity: &Identity, style: Style) -> String {
+    let peer = &identity.peer;
     let user = |uid: u32| named(uid, accounts::user(uid), style);
     let group = |gid: u32| named(gid, accounts::group(gid), style);
     let list = |items: &[String]| items.join(" ");
@@ -93,8 +93,8 @@ fn words(you: &You, style: Style) -> String {
         ("groups", list(&groups)),
         ("pid", peer.pid.to_string()),
         ("unit", peer.unit.clone().unwrap_or_default()),
-        ("slices", list(&you.slices)),
-        ("no_unit", you.no_unit.clone().unwrap_or_default()),
+        ("slices", list(&identity.slices)),
+        ("no_unit", identity.no_unit.clone().unwrap_or_default()),
         ("superuser", if peer.superuser { "yes" } else { "no" }.to_owned()),
         ("may_read", list(&peer.may_read)),
         ("may_admin", list(&peer.may_admin)),
@@ -103,7 +103,7 @@ fn words(you: &You, style: Style) -> String {
     let facts: Vec<Vec<Cell>> =
         facts.map(|(key, value)| vec![Cell::new(key, Tone::Heading), Cell::optional(Some(value))]).collect();
     let mut text = table(style, &[], &facts);
-    let names = you.names.as_deref().unwrap_or_default();
+    let names = identity.names.as_deref().unwrap_or_default();
     let row = |name: &NameRights| -> Vec<Cell> {
         let may = if name.admin { "admin" } else { "read" };
         let cells = [name.name.as_str().into(), may.into(), Cell::optional(name.label.as_deref())];
