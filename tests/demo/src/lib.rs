@@ -5,7 +5,7 @@
 //! and calls the provider's API with it; [`Live`] goes on doing so and shows the renewals. [`run`] plays it all and
 //! clears up, whatever ends it: the end, an error, a panic, Ctrl-C, a closed terminal.
 //!
-//! What is *not* here: the sandbox, and how programs are built and started ([`crate::harness`]).
+//! What is *not* here: the sandbox, and how programs are built and started ([`harness`]).
 
 mod error;
 mod live;

@@ -11,7 +11,8 @@ use harness::Binaries;
 const EXAMPLES: &str = "
 
 Examples:
-  bench --out tests/benches    all of it, for the repository
+  bench --out tests/bench/results
+                               all of it, for the repository
   bench a c                    two cases
   bench --rounds 5 --slice 20 --idle 10 --growth 20 --unpackaged
                                a little of everything";
