@@ -1,6 +1,6 @@
 //! A program without a runtime: `cargo run --example blocking_client -- campus`
 //!
-//! In its Cargo.toml `default-features = false` spares it the compilation of tokio.
+//! With `default-features = false` in its Cargo.toml it does not compile tokio.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Reads a token from memory again and again, and says how long one read takes:
+//! Reads a token from memory many times, and prints how long one read takes:
 //! `cargo run --release --example cached -- campus`
 
 use std::hint::black_box;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokend_client::Client;
 use tokio::time::Instant;
 
-/// Reads that are measured at once.
+/// How many reads one measurement covers.
 const READS: u32 = 1_000_000;
 
 #[tokio::main(flavor = "current_thread")]
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cached = Client::from_env().cached(&name)?;
     let token = cached.token().await?;
     println!("{name}: {} {}", token.scheme(), token.fingerprint());
-    // The first one was asked for; from when the daemon has sent it, it is read from memory.
+    // The first read asks the daemon; later ones read memory.
     while cached.current().is_none() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

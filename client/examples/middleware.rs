@@ -1,4 +1,4 @@
-//! A reqwest client whose requests carry the token of a name, and are sent once more when it was refused:
+//! A reqwest client whose requests carry the token of a name. It sends a request once more after a 401:
 //! `cargo run --example middleware --features reqwest-middleware -- campus https://api.example.net/`
 
 use std::error::Error;
@@ -12,7 +12,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (Some(name), Some(url)) = (arguments.next(), arguments.next()) else {
         return Err("usage: middleware NAME URL".into());
     };
-    // As reqwest is built here it leaves this to the program; with its own features it does not.
+    // reqwest is built without a cryptography provider here, so the program installs one.
     rustls::crypto::ring::default_provider().install_default().map_err(|_| "there is another one")?;
     let url = reqwest::Url::parse(&url)?;
     let host = url.host_str().ok_or("the URL names no host")?;
