@@ -50,7 +50,7 @@ pub const CORE_QUEUE: usize = 4_096;
 /// Connections kept for root and the daemon's own user, so that an operator gets in whatever the others do.
 pub const RESERVED_CONNECTIONS: usize = 64;
 
-/// Where the socket's thread reads the time. [`crate::system`] has the real one.
+/// Where the socket's thread reads the time. [`crate::os::clock`] has the real one.
 pub trait Clock: Send + Sync {
     /// Boot time alone: read once for each wake-up of a connection.
     fn boot(&self) -> Boot;
