@@ -180,6 +180,10 @@ mod tests {
     #[tokio::test]
     async fn a_look_up_that_hangs_keeps_no_other_host_waiting_and_is_not_repeated() {
         let (hanging, sender, count) = hosts();
+        let _first = hanging.join("hangs.example").unwrap();
+        while count.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
         for _ in 0..3 {
             let found = hanging.addresses("hangs.example", MOMENT).await;
             assert!(matches!(found, Err(NoAddress::Hangs(MOMENT))));

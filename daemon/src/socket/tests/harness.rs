@@ -74,7 +74,8 @@ pub(super) struct Daemon {
 
 impl Daemon {
     pub(super) fn start() -> Self {
-        Self::with_limits(Limits::default())
+        // On a loaded machine a test may be slow to read what the daemon sends.
+        Self::with_limits(Limits { frame_time: PATIENCE, ..Limits::default() })
     }
 
     pub(super) fn with_limits(limits: Limits) -> Self {

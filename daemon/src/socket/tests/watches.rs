@@ -332,7 +332,7 @@ fn a_watcher_that_does_not_read_is_closed_and_keeps_nobody_else_waiting() {
 fn a_slow_watcher_gets_the_newest_and_not_all() {
     let daemon = Daemon::start();
     let big = |n: usize| format!("{n}-{}", "x".repeat(16_000));
-    const LAST: usize = 500;
+    const LAST: usize = 200;
     daemon.publish("campus", &big(0), HOUR);
     let mut slow = daemon.connect();
     slow.send(1, &watch("campus"));
