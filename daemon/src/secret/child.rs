@@ -13,14 +13,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use process_wrap::std::{ChildWrapper, CommandWrap, ProcessSession};
-use rustix::process::{PidfdFlags, pidfd_open};
 use tokend_proto::Secret;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::error::{MAX_SECRET, SecretProblem};
 use super::said::{Said, Saying};
-use super::session;
-use super::{MAX_SECRET, SecretProblem, secret_from};
+use super::session::{self, pidfd};
+use super::text::secret_from;
 
 /// What is taken at once of what a command says on its standard error.
 const CHUNK: usize = 4096;
@@ -157,12 +157,6 @@ impl Drop for Ender {
     fn drop(&mut self) {
         self.leader.kill();
     }
-}
-
-/// Readable once the process has ended. It must not have been reaped.
-pub(super) fn pidfd(number: Pid) -> io::Result<OwnedFd> {
-    let number = rustix::process::Pid::from_raw(number.as_raw()).ok_or(Errno::ESRCH)?;
-    Ok(pidfd_open(number, PidfdFlags::empty())?)
 }
 
 /// What it prints and says.

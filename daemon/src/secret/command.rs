@@ -13,8 +13,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
 
 use super::child::Program;
+use super::error::SecretProblem;
 use super::said::Said;
-use super::{SecretProblem, Surroundings};
+use super::surroundings::Surroundings;
 use crate::os::detached::{Threads, Undone};
 
 /// How long a command may take, from its start to its end.

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::MAX_SECRET;
 use super::said::Said;
+
+/// Longest secret accepted, in bytes, with its trailing newlines.
+pub const MAX_SECRET: usize = 64 * 1024;
 
 /// Why a secret could not be read, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -9,7 +9,8 @@ use nix::libc::{ELOOP, O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK};
 use tokend_proto::Secret;
 use zeroize::Zeroizing;
 
-use super::{MAX_SECRET, SecretProblem, secret_from};
+use super::error::{MAX_SECRET, SecretProblem};
+use super::text::secret_from;
 
 /// What is asked of a file's owner and mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,9 +11,10 @@ mod error;
 mod file;
 mod said;
 mod session;
+mod surroundings;
+mod text;
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,13 +24,12 @@ use zeroize::Zeroizing;
 
 pub use cache::{ProfileSecrets, SecretCache};
 pub use command::{MAX_COMMANDS_AT_ONCE, MAX_SLOW_COMMANDS, TIME_OUT};
-pub use error::SecretProblem;
+pub use error::{MAX_SECRET, SecretProblem};
 pub use said::Said;
+pub use surroundings::Surroundings;
 
 use crate::os::detached::{Threads, Undone};
-
-/// Longest secret accepted, in bytes, with its trailing newlines.
-pub const MAX_SECRET: usize = 64 * 1024;
+use text::secret_from;
 
 /// How long a file may take: it may lie on a file system that does not answer.
 pub const FILE_TIME_OUT: Duration = Duration::from_secs(10);
@@ -81,61 +81,6 @@ impl fmt::Display for SecretSource {
     }
 }
 
-/// What reading a secret depends on: the daemon's environment and who it runs as.
-#[derive(Clone, Default)]
-pub struct Surroundings {
-    /// `None` stands for those of this process, which never change: a copy would be one more of the secrets in them.
-    variables: Option<BTreeMap<OsString, OsString>>,
-    uid: u32,
-    gid: u32,
-}
-
-impl Surroundings {
-    /// Of this process.
-    #[must_use]
-    pub fn of_this_process() -> Self {
-        Self { variables: None, uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() }
-    }
-
-    /// With these variables, as this user whose primary group is `gid`.
-    pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>, uid: u32, gid: u32) -> Self {
-        Self { variables: Some(variables.into_iter().collect()), uid, gid }
-    }
-
-    /// An environment variable.
-    #[must_use]
-    pub fn variable(&self, name: &str) -> Option<OsString> {
-        match &self.variables {
-            None => std::env::var_os(name),
-            Some(variables) => variables.get(OsStr::new(name)).cloned(),
-        }
-    }
-
-    /// The daemon's user.
-    #[must_use]
-    pub fn uid(&self) -> u32 {
-        self.uid
-    }
-
-    /// The daemon's primary group.
-    #[must_use]
-    pub fn gid(&self) -> u32 {
-        self.gid
-    }
-}
-
-impl fmt::Debug for Surroundings {
-    /// Without the variables' values: some of them are secrets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Option<Vec<_>> = self.variables.as_ref().map(|variables| variables.keys().collect());
-        f.debug_struct("Surroundings")
-            .field("variables", &names.unwrap_or_default())
-            .field("uid", &self.uid)
-            .field("gid", &self.gid)
-            .finish()
-    }
-}
-
 impl SecretSource {
     /// Reads the secret, unless a command has to be run for it: then `None`. A file is read where the call is made, and
     /// may hang there.
@@ -171,7 +116,7 @@ impl SecretSource {
                 None => Way::Known(Err(SecretProblem::NoCredentials { name: name.clone() })),
             },
             Self::File { path } => {
-                let rules = file::Rules::Strict { uid: surroundings.uid, gid: surroundings.gid };
+                let rules = file::Rules::Strict { uid: surroundings.uid(), gid: surroundings.gid() };
                 Way::File(SecretFile { path: path.clone(), rules, credential: None })
             }
             Self::Env { variable } => Way::Known(read_variable(variable, surroundings)),
@@ -230,59 +175,9 @@ fn read_variable(variable: &str, surroundings: &Surroundings) -> Result<Secret, 
     secret_from(Zeroizing::new(text.into_vec()))
 }
 
-/// The secret in what was read: UTF-8, without its trailing newlines, and not empty.
-fn secret_from(mut bytes: Zeroizing<Vec<u8>>) -> Result<Secret, SecretProblem> {
-    if bytes.len() > MAX_SECRET {
-        return Err(SecretProblem::TooLong);
-    }
-    while matches!(bytes.last(), Some(b'\n' | b'\r')) {
-        bytes.pop();
-    }
-    if bytes.is_empty() {
-        return Err(SecretProblem::Empty);
-    }
-    // On failure the bytes are handed back inside the error: they are wiped before it is dropped.
-    String::from_utf8(std::mem::take(&mut *bytes)).map(Secret::new).map_err(|error| {
-        drop(Zeroizing::new(error.into_bytes()));
-        SecretProblem::NotUtf8
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn text(bytes: &[u8]) -> Result<String, SecretProblem> {
-        secret_from(Zeroizing::new(bytes.to_vec())).map(|secret| secret.expose().to_owned())
-    }
-
-    #[test]
-    fn trailing_newlines_are_not_part_of_a_secret_and_everything_else_is() {
-        for (bytes, expected) in [
-            (b"abc".as_slice(), "abc"),
-            (b"abc\n", "abc"),
-            (b"abc\r\n\n", "abc"),
-            (b" a b \n", " a b "),
-            (b"a\nb\n", "a\nb"),
-        ] {
-            assert_eq!(text(bytes), Ok(expected.to_owned()));
-        }
-    }
-
-    #[test]
-    fn what_is_no_secret_is_refused() {
-        assert_eq!(text(b""), Err(SecretProblem::Empty));
-        assert_eq!(text(b"\n\r\n"), Err(SecretProblem::Empty));
-        assert_eq!(text(b"abc\xff"), Err(SecretProblem::NotUtf8));
-        assert_eq!(text(&vec![b'x'; MAX_SECRET + 1]), Err(SecretProblem::TooLong));
-        assert_eq!(text(&vec![b'x'; MAX_SECRET]).expect("fits").len(), MAX_SECRET);
-    }
-
-    #[test]
-    fn debug_of_the_surroundings_shows_no_values() {
-        let surroundings = Surroundings::new([("LEGACY_SECRET".into(), "hunter2".into())], 990, 991);
-        assert_eq!(format!("{surroundings:?}"), r#"Surroundings { variables: ["LEGACY_SECRET"], uid: 990, gid: 991 }"#);
-    }
 
     #[test]
     fn a_variable_is_read_from_the_environment_given() {

@@ -2,12 +2,13 @@
 //! do. A process that has left for a session of its own is not touched.
 
 use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use rustix::process::pidfd_send_signal;
-
-use super::child::pidfd;
+use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 
 /// Looked for new members: one that is killed may just have made another.
 const MOST_ROUNDS: usize = 8;
@@ -55,6 +56,12 @@ fn session_of(stat: &str) -> Option<i32> {
     let state = fields.next()?;
     let session = fields.nth(2)?.parse().ok()?;
     (!matches!(state, "Z" | "X")).then_some(session)
+}
+
+/// Readable once the process has ended. It must not have been reaped.
+pub(super) fn pidfd(number: Pid) -> io::Result<OwnedFd> {
+    let number = rustix::process::Pid::from_raw(number.as_raw()).ok_or(Errno::ESRCH)?;
+    Ok(pidfd_open(number, PidfdFlags::empty())?)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use tokend_proto::{ProfileName, TokenName, WorkspaceId};
+use tokend_proto::{HealthReport, ProfileName, TokenName, WorkspaceId};
 
 use crate::core::effect::{Issued, ReadMode};
 use crate::core::time::{Boot, Now};
@@ -111,6 +111,22 @@ impl Board {
     #[must_use]
     pub fn tenant(&self, profile: &ProfileName, workspace_name: &str) -> Option<WorkspaceId> {
         self.directory.load().get(profile)?.get(workspace_name).copied()
+    }
+
+    /// Begins to watch a name, whether or not there is a token of it.
+    #[must_use]
+    pub fn watch(&self, name: &TokenName) -> Subscription {
+        self.topics.watch(name)
+    }
+
+    /// Says how a name is doing to those who watch it.
+    pub fn report(&self, name: &TokenName, report: HealthReport) {
+        self.topics.report(name, report);
+    }
+
+    /// Wakes watchers whenever there is something new for them. Never ends; one task of their own thread runs it.
+    pub async fn spread_news(&self) {
+        self.topics.spread_news().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {

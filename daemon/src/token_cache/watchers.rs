@@ -1,7 +1,7 @@
 //! Who watches which name, and how they learn that there is something new on the board.
 //!
 //! The writer of the board notes which watched names changed and rings once; the thread of the watchers
-//! ([`Board::spread_news`]) wakes them, so that a thousand of them cost the writer no more than one. What is new they
+//! ([`Topics::spread_news`]) wakes them, so that a thousand of them cost the writer no more than one. What is new they
 //! read themselves, so that of several changes a slow one gets the last.
 
 use std::collections::HashMap;
@@ -12,8 +12,6 @@ use std::task::Waker;
 use arc_swap::ArcSwapOption;
 use tokend_proto::{Flags, HealthReport, Reply, TokenName, codec};
 use tokio::sync::Notify;
-
-use super::Board;
 
 /// All names that are watched.
 #[derive(Debug, Default)]
@@ -52,11 +50,10 @@ pub struct Subscription {
     watcher: u64,
 }
 
-impl Board {
-    /// Begins to watch a name, whether or not there is a token of it.
-    #[must_use]
-    pub fn watch(&self, name: &TokenName) -> Subscription {
-        let topics = Arc::clone(&self.topics);
+impl Topics {
+    /// Begins to watch a name.
+    pub(super) fn watch(self: &Arc<Self>, name: &TokenName) -> Subscription {
+        let topics = Arc::clone(self);
         let text: Arc<str> = name.to_string().into();
         let watcher = topics.next_watcher.fetch_add(1, Ordering::Relaxed);
         let mut by_name = lock(&topics.by_name);
@@ -68,8 +65,8 @@ impl Board {
     }
 
     /// Says how a name is doing to those who watch it.
-    pub fn report(&self, name: &TokenName, report: HealthReport) {
-        let Some(topic) = self.topics.of(&name.to_string()) else { return };
+    pub(super) fn report(&self, name: &TokenName, report: HealthReport) {
+        let Some(topic) = self.of(&name.to_string()) else { return };
         if topic.report.load().as_ref().is_some_and(|before| before.report == report) {
             return;
         }
@@ -77,22 +74,20 @@ impl Board {
             return tracing::error!(%name, "how the name is doing does not fit into a frame");
         };
         topic.report.store(Some(Arc::new(Report { report, frame })));
-        self.topics.announce(topic);
+        self.announce(topic);
     }
 
-    /// Wakes watchers whenever there is something new for them. Never ends; one task of their own thread runs it.
-    pub async fn spread_news(&self) {
+    /// Wakes watchers whenever there is something new for them. Never ends.
+    pub(super) async fn spread_news(&self) {
         loop {
-            self.topics.bell.notified().await;
-            for topic in std::mem::take(&mut *lock(&self.topics.news)) {
+            self.bell.notified().await;
+            for topic in std::mem::take(&mut *lock(&self.news)) {
                 topic.is_news.store(false, Ordering::Relaxed);
                 lock(&topic.watchers).values().flatten().for_each(Waker::wake_by_ref);
             }
         }
     }
-}
 
-impl Topics {
     fn of(&self, text: &str) -> Option<Arc<Topic>> {
         lock(&self.by_name).get(text).cloned()
     }
@@ -185,6 +180,7 @@ mod tests {
     use tokend_proto::Health;
 
     use super::*;
+    use crate::token_cache::Board;
 
     #[derive(Default)]
     struct Count(AtomicUsize);

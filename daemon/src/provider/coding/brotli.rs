@@ -3,7 +3,8 @@
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 use zeroize::Zeroizing;
 
-use super::{BodyFault, Decoded, grown};
+use super::decoded::{Decoded, grown};
+use crate::provider::body::BodyFault;
 
 pub(super) fn decode(input: &[u8], limit: usize) -> Decoded {
     // Strict: windows of 16 MiB at most, and the buffer for one is no larger than what it has to hold.

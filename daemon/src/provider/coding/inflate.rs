@@ -6,7 +6,8 @@ use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUT
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 use zeroize::Zeroizing;
 
-use super::{BodyFault, Decoded, grown};
+use super::decoded::{Decoded, grown};
+use crate::provider::body::BodyFault;
 
 /// With the one method that there is.
 pub(super) const GZIP: [u8; 3] = [0x1f, 0x8b, 8];

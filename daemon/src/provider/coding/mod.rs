@@ -4,13 +4,14 @@
 //! cannot be decoded at all is left as it came: a proxy may have decoded it and kept the header.
 
 mod brotli;
+mod decoded;
 mod inflate;
 mod zstd;
 
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
-use zeroize::Zeroizing;
 
 use super::body::{Body, BodyFault};
+use decoded::Decoded;
 
 /// Codings that are undone, one after the other. More than two were never seen.
 const MOST: usize = 4;
@@ -22,13 +23,6 @@ enum Coding {
     Deflate,
     Brotli,
     Zstd,
-}
-
-/// What one coding made of its input.
-struct Decoded {
-    bytes: Zeroizing<Vec<u8>>,
-    /// Whether the compressed text came to its own end.
-    end: Result<(), BodyFault>,
 }
 
 /// The body without its codings: those that the header names, and those that can be known by their first bytes.
@@ -89,18 +83,6 @@ fn undo(coding: Coding, bytes: &[u8], limit: usize) -> Option<Decoded> {
 fn is_text(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte >= b' ' || byte.is_ascii_whitespace())
 }
-
-/// A buffer with more room, filled with zeros; the one that was outgrown is wiped.
-fn grown(bytes: &[u8], limit: usize) -> Zeroizing<Vec<u8>> {
-    let room = (bytes.len() * 2).max(FIRST_ROOM).min(limit);
-    let mut bigger = Zeroizing::new(Vec::with_capacity(room));
-    bigger.extend_from_slice(bytes);
-    bigger.resize(room.max(bytes.len()), 0);
-    bigger
-}
-
-/// Holds a token response, as a rule.
-const FIRST_ROOM: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 
 use reqwest::header::HeaderValue;
 
+use zeroize::Zeroizing;
+
 use super::*;
 
 /// A token response of 108 bytes.

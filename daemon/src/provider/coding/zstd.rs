@@ -5,8 +5,8 @@ use std::io::Read;
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use zeroize::Zeroizing;
 
-use super::{BodyFault, Decoded};
-use crate::provider::body;
+use super::decoded::Decoded;
+use crate::provider::body::{self, BodyFault};
 
 pub(super) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 

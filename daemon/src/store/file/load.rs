@@ -7,36 +7,11 @@ use super::folder::Folder;
 use super::leftover::{Leftover, newest};
 use super::names::{self, Names};
 use super::replace::{adopt, empty, reserve};
-use super::stored::{Stored, restored};
-use crate::core::record::{
-    ChainState, LoginOutcome, QuotaRecord, Record, RecordKey, RecordName, Restored, RestoredContent, Revision,
-};
+use super::stored::{Known, Stored, restored};
+use crate::core::record::{RecordKey, RecordName, Restored, RestoredContent};
 use crate::store::envelope::Decoded;
 use crate::store::state_key::StateKey;
 use crate::store::{Loaded, StoreError};
-
-/// What is known of a stored record.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::store) struct Known {
-    pub(in crate::store) revision: Revision,
-    /// Whether the newest file is good enough to be kept as the previous one.
-    pub(in crate::store) intact: bool,
-    /// Whether a refresh token may be spent on it, so that the record that follows needs its space.
-    pub(in crate::store) spends: bool,
-}
-
-/// Whether a token, or a login, is about to be spent once this record is durable, and the reply will want to be stored.
-pub(in crate::store) fn spends(record: &Record) -> bool {
-    match record {
-        Record::Chain(chain) => matches!(chain.state, ChainState::InFlight { .. }),
-        Record::Candidate(_) => true,
-        Record::Quota(quota) => last_login(quota) == Some(LoginOutcome::Open),
-    }
-}
-
-pub(in crate::store) fn last_login(quota: &QuotaRecord) -> Option<LoginOutcome> {
-    quota.attempts.last().map(|attempt| attempt.outcome)
-}
 
 /// Whose spare keeps the space for the chain that is written next once the record of this key is durable. A quota does
 /// not say whose chain that is: of its own spare any chain of the client may make use.

@@ -17,9 +17,10 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 use self::folder::Folder;
-use self::load::{Known, last_login, load, space_of, spends};
+use self::load::{load, space_of};
 use self::lock::Lock;
 use self::names::{Names, stem};
+use self::stored::{Known, last_login, spends};
 use super::envelope::{belongs, encode};
 use super::state_key::StateKey;
 use super::{Loaded, Store, StoreError, Subject};

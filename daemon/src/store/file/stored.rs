@@ -3,12 +3,36 @@
 use nix::fcntl::OFlag;
 
 use super::folder::Folder;
-use super::load::{Known, spends};
 use super::names::{self, Names};
-use crate::core::record::{RecordKey, Restored, RestoredContent, Revision};
+use crate::core::record::{
+    ChainState, LoginOutcome, QuotaRecord, Record, RecordKey, Restored, RestoredContent, Revision,
+};
 use crate::store::StoreError;
 use crate::store::envelope::{DecodeError, Decoded, MAX_RECORD, decode};
 use crate::store::state_key::StateKey;
+
+/// What is known of a stored record.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) struct Known {
+    pub(in crate::store) revision: Revision,
+    /// Whether the newest file is good enough to be kept as the previous one.
+    pub(in crate::store) intact: bool,
+    /// Whether a refresh token may be spent on it, so that the record that follows needs its space.
+    pub(in crate::store) spends: bool,
+}
+
+/// Whether a token, or a login, is about to be spent once this record is durable, and the reply will want to be stored.
+pub(in crate::store) fn spends(record: &Record) -> bool {
+    match record {
+        Record::Chain(chain) => matches!(chain.state, ChainState::InFlight { .. }),
+        Record::Candidate(_) => true,
+        Record::Quota(quota) => last_login(quota) == Some(LoginOutcome::Open),
+    }
+}
+
+pub(in crate::store) fn last_login(quota: &QuotaRecord) -> Option<LoginOutcome> {
+    quota.attempts.last().map(|attempt| attempt.outcome)
+}
 
 /// A record's files, read.
 #[derive(Default)]
