@@ -25,7 +25,7 @@ fn without_the_async_client_there_is_no_runtime() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
-    assert!(tree(&[]).contains("\ntokio v"), "the tree is told otherwise than this test thinks");
+    assert!(tree(&[]).contains("\ntokio v"), "cargo prints the tree in another way than this test expects");
     let without = tree(&["--no-default-features"]);
     for runtime in ["tokio", "tracing", "bytes", "mio"] {
         assert!(!without.contains(&format!("\n{runtime} v")), "{runtime}:\n{without}");

@@ -124,7 +124,7 @@ impl ClockStepWatch {
     }
 }
 
-/// timerfd_create(2), TFD_TIMER_CANCEL_ON_SET: a step is told as ECANCELED. In 2255 it is told by expiry.
+/// timerfd_create(2), TFD_TIMER_CANCEL_ON_SET: the kernel reports a step as ECANCELED, and in 2255 by expiry.
 fn stepped(outcome: Result<(), Errno>) -> io::Result<()> {
     match outcome {
         Ok(()) | Err(Errno::ECANCELED) => Ok(()),

@@ -237,6 +237,6 @@ mod tests {
         assert!(two.report().is_some());
         drop(two);
         assert!(lock(&board.topics.by_name).is_empty());
-        assert!(board.watch(&name("campus")).report().is_none(), "it is told anew");
+        assert!(board.watch(&name("campus")).report().is_none(), "it is told again");
     }
 }

@@ -1,6 +1,6 @@
 //! Servers of our own to compare with that tell very many connections the same at once.
 //!
-//! A connection begins with one byte: [`LISTEN`] is answered with [`LISTENING`], and from then on it is told the bytes
+//! A connection begins with one byte: [`LISTEN`] is answered with [`LISTENING`], and from then on it gets the bytes
 //! whenever a byte comes over the one connection that began with [`TELL`].
 
 use std::io::{self, Read, Write};
@@ -26,7 +26,7 @@ pub(super) fn blocking(socket: &Path, bytes: &[u8]) -> io::Result<()> {
     loop {
         let (mut stream, _) = listener.accept()?;
         let mut word = [0];
-        // Whoever only looked whether anybody listens has gone.
+        // A client that only looked whether anybody listens has gone.
         if stream.read_exact(&mut word).is_err() {
             continue;
         }

@@ -1,4 +1,4 @@
-//! One request and its reply, in the bytes of whoever is asked.
+//! One request and its reply, in the bytes of the server that is asked.
 //!
 //! The generator knows no protocol: a server's reply to the same request always has the same length, so that counting
 //! bytes is enough. The first reply is taken apart, and later ones are compared with it now and then.

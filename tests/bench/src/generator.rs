@@ -165,7 +165,7 @@ impl Line {
 ///
 /// # Errors
 /// When the server does not answer as it did the first time.
-pub(super) fn ask_anew(exchange: &Exchange, socket: &Path, span: Duration) -> Result<Slice, BenchError> {
+pub(super) fn ask_on_a_new_connection(exchange: &Exchange, socket: &Path, span: Duration) -> Result<Slice, BenchError> {
     let watch = Stopwatch::start();
     let mut slice = Slice::default();
     let mut reply = vec![0; exchange.reply.len()];

@@ -74,7 +74,7 @@ pub fn run(arguments: &mut dyn Iterator<Item = OsString>) -> Option<ExitCode> {
 }
 
 fn serve(kind: Kind, socket: &Path, length: usize, reply: &Path) -> io::Result<()> {
-    // Whoever started it may be killed.
+    // The process that started it may be killed.
     set_pdeathsig(Signal::SIGKILL)?;
     let reply: Arc<[u8]> = std::fs::read(reply)?.into();
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_io().build();

@@ -23,7 +23,7 @@ const PATIENCE_MS: u16 = 30_000;
 /// The length of the whole message that these bytes begin with, and whether it is what all wait for.
 pub(super) type Message = dyn Fn(&[u8]) -> Option<(usize, bool)>;
 
-/// How one asks to be told, and what one is told.
+/// How a client asks for news, and what it gets.
 pub(super) struct Manner {
     /// Of whom, for messages.
     pub(super) peer: &'static str,

@@ -96,7 +96,7 @@ impl Drop for Interrupt {
 
 /// cargo, as if a person had called it.
 ///
-/// A test's environment describes its own package. Some build scripts (ring's) watch such variables and would run anew,
+/// A test's environment describes its own package. Some build scripts (ring's) watch such variables and would run again,
 /// and all that depends on them with them, whenever a person builds and a test builds in turn.
 #[must_use]
 pub fn cargo() -> Command {

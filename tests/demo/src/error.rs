@@ -53,7 +53,7 @@ pub(super) fn tail(log: &str) -> String {
 }
 
 impl DemoError {
-    /// Whoever read the output has seen enough.
+    /// The reader of the output has seen enough.
     pub(super) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }

@@ -95,7 +95,7 @@ impl Stage {
                 row.answer = Answer::None(message(&output.stderr));
                 return Ok(row);
             }
-            let got: Got = serde_json::from_slice(&output.stdout).expect("tokenctl prints JSON when it is told to");
+            let got: Got = serde_json::from_slice(&output.stdout).expect("tokenctl prints JSON with --json");
             let token = (got.fingerprint(), got.expires_in);
             if row.token.replace(token).is_some_and(|(before, _)| before == token.0) {
                 return Ok(row);
@@ -112,7 +112,7 @@ impl Stage {
     }
 }
 
-/// What `tokenctl` says on stderr where it is told to say it in JSON.
+/// What `tokenctl` says on stderr with --json.
 fn message(stderr: &[u8]) -> String {
     let said: Option<serde_json::Value> = serde_json::from_slice(stderr).ok();
     let message = said.as_ref().and_then(|said| said["error"]["message"].as_str());

@@ -225,7 +225,7 @@ fn a_tenant_on_demand_is_renewed_once_after_it_was_read_and_then_let_go() {
     assert!(world.provider().now() > expired + 6_000);
     assert_eq!(issues(&world.provider().provider()), 2, "nobody has read the second token, so there is no third");
 
-    // And whoever comes back is served.
+    // And a peer that comes back is served.
     let again = world.ctl().token(&kinds.on_demand.name);
     assert!(world.provider().provider().accepts(world.provider().now(), &again));
     assert_eq!(issues(&world.provider().provider()), 3);

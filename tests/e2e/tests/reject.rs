@@ -192,7 +192,7 @@ fn a_peer_that_rejects_every_token_is_throttled_and_nobody_else_loses_one() {
     assert!(daemon.terminate().success());
 }
 
-/// What is told within the first half minute, before the interval doubles.
+/// What the log says within the first half minute, before the interval doubles.
 fn is_short(wait: &Duration) -> bool {
     *wait <= Duration::from_secs(30)
 }

@@ -29,7 +29,7 @@ impl Frozen {
     pub fn freeze(thread: Pid) -> Option<Self> {
         let (thaw, thawed) = channel();
         let (stopped, is_stopped) = channel();
-        // Whoever traces is one thread, and has to wait for what it traces: else a process that was killed would never
+        // The tracer is one thread, and has to wait for what it traces: else a process that was killed would never
         // be gone, and its manager would not hear of its end.
         let tracer = std::thread::spawn(move || trace(thread, &stopped, &thawed));
         let frozen = Self { thaw: Some(thaw), tracer: Some(tracer) };

@@ -78,7 +78,7 @@ impl Sightings {
         self.reading.load(Ordering::SeqCst) == 0
     }
 
-    /// Reads this name until it is told to stop.
+    /// Reads this name until the test stops it.
     pub(super) fn read(&self, world: &World, name: &str) {
         self.reading.fetch_add(1, Ordering::SeqCst);
         self.read_on(world, name);

@@ -1,4 +1,4 @@
-//! cargo-deb: where it is, and what it is told.
+//! cargo-deb: where it is, and its arguments.
 
 use std::fs;
 use std::path::{Path, PathBuf};

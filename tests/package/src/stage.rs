@@ -86,7 +86,7 @@ impl Stage<'_> {
     fn write(&self, to: &str, bytes: &[u8]) -> Result<(), PackageError> {
         let path = self.place(to)?;
         fs::write(&path, bytes).map_err(PackageError::file(&path, "written"))?;
-        // cargo-deb sets the modes; those here are for whoever looks.
+        // cargo-deb sets the modes; those here are for people who look.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).map_err(PackageError::file(&path, "written"))
     }
 

@@ -51,9 +51,9 @@ impl Accounts for SomeAccounts {
 }
 
 /// It is either right or something is said about it, with the file and a line that it has. What is said does not depend
-/// on what was typed in place of a secret, nor does it hold what a source of one does. Whoever checks a file hears of the
-/// same errors as whoever starts with it, but for credentials, which only a unit has, and for folders, which are looked
-/// at only by whoever checks.
+/// on what was typed in place of a secret, nor does it hold what a source of one does. `tokend check` prints the
+/// same errors as a start, but for credentials, which only a unit has, and for folders, which are looked
+/// at only by `tokend check`.
 ///
 /// # Panics
 /// When that does not hold.

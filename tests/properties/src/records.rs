@@ -25,7 +25,7 @@ const PREAMBLE: usize = MAGIC.len() + 2;
 const HEAD: usize = PREAMBLE + 4;
 const NAME: usize = HEAD + 2 + 8 + 4 + 4;
 
-/// Files longer than this are too long for the store once they have been written anew.
+/// Files longer than this are too long for the store once they have been written again.
 const MAX_INPUT: usize = 64 * 1024;
 
 static OUR_KEY: LazyLock<StateKey> = LazyLock::new(|| key_of("0a"));

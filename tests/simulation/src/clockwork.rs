@@ -61,7 +61,7 @@ impl Simulation {
         self.clockwork.able_since = self.at;
     }
 
-    /// The daemon is gone, and so is the machine if it is booted anew.
+    /// The daemon is gone, and so is the machine if it reboots.
     pub(super) fn clock_at_end(&mut self, reboot: bool) {
         if reboot && self.clockwork.pending {
             self.records_are_misdated();

@@ -220,7 +220,7 @@ impl Disk {
         keys
     }
 
-    /// What the daemon finds at its start. `rot` is the chance that a record is damaged; whose were is told.
+    /// What the daemon finds at its start. `rot` is the chance that a record is damaged; it returns whose were.
     pub(super) fn load(&mut self, rng: &mut Rng, rot: f64) -> (Vec<Restored>, Vec<RecordKey>) {
         let mut rotten = Vec::new();
         let mut restored = Vec::new();

@@ -62,7 +62,7 @@ pub struct Plan {
     pub span: Duration,
     /// How big the world is.
     pub kept: Kept,
-    /// Crash once, after so many effects, and boot the machine anew or not.
+    /// Crash once, after so many effects, and reboot the machine or not.
     pub crash_after: Option<(u64, bool)>,
     /// Print every event to standard error.
     pub aloud: bool,

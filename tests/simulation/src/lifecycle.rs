@@ -14,7 +14,7 @@ use super::engine::{Event, Simulation};
 use super::journal::{Entry, moment};
 use super::machine::{DAY, HOUR, MINUTE, SECOND, Time, UPTIME_AT_START};
 
-/// The machine is booted anew after a crash with this chance.
+/// The machine reboots after a crash with this chance.
 pub(super) const REBOOT: f64 = 0.25;
 
 /// In rough weather the power fails with this chance before a daemon that has crashed is started again.
@@ -265,7 +265,7 @@ impl Simulation {
         self.tell(Input::Configure(self.world.file.settings()));
     }
 
-    /// The daemon is gone between one instruction and the next, and the machine is booted anew with this chance.
+    /// The daemon is gone between one instruction and the next, and the machine reboots with this chance.
     pub(super) fn crash(&mut self, why: &'static str, reboot: f64) {
         if self.daemon.is_none() {
             return;
@@ -350,7 +350,7 @@ impl Simulation {
         self.invariants.forget_what_was_owed(&[]);
     }
 
-    /// The daemon is told to stop, and does so when no rotation is on the wire.
+    /// The service manager stops the daemon, and does so when no rotation is on the wire.
     pub(super) fn stop(&mut self) {
         if let Some(daemon) = &mut self.daemon {
             daemon.stopping = true;

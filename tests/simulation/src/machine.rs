@@ -1,7 +1,7 @@
 //! The machine that the daemon runs on: its clocks, its sleep, its boots.
 //!
 //! `Time` is the true time in milliseconds, which nobody in the simulation can read but the provider: the daemon
-//! sees a boot clock that begins anew with each boot and a wall clock that is stepped.
+//! sees a boot clock that begins at 0 with each boot and a wall clock that is stepped.
 
 use tokend::core::time::{Boot, BootId, Now, Wall};
 

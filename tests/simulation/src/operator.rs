@@ -47,7 +47,7 @@ impl Simulation {
         self.journal.note(self.at, Entry::Operator(what));
     }
 
-    /// Everything is as it should be again, as far as secrets go; the daemon is told, mostly.
+    /// Everything is as it should be again, as far as secrets go; the operator mostly reloads the daemon.
     pub(super) fn unlock(&mut self) {
         self.tell_operator("secrets are right again".to_owned());
         self.world.unlock();

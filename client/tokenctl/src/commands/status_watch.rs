@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_terminal_the_whole_is_drawn_anew() {
+    fn on_a_terminal_the_whole_is_drawn_again() {
         let terminal = Style { table: true, colour: false, moves: true };
         let shown = text(&status(vec![name("a", Health::Good)]), None, Format::Text, terminal);
         assert!(shown.starts_with("\x1b[H\x1b[2JNAME") && shown.ends_with("\na note\n"), "{shown:?}");

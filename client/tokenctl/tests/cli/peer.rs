@@ -83,7 +83,7 @@ fn serve(mut stream: UnixStream, script: &Script) {
     }
 }
 
-/// A token named after its text, with an hour and a half second to live: whoever is slower than that half
+/// A token named after its text, with an hour and a half second to live: a test that is slower than that half
 /// second is still shown 3600 or 3599.
 pub(crate) fn token(text: &str) -> Reply {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).unwrap();

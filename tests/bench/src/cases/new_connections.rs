@@ -1,6 +1,6 @@
 //! A new connection for each request, as a program has it that reads one token and ends.
 
-use super::super::generator::ask_anew;
+use super::super::generator::ask_on_a_new_connection;
 use super::super::peers::{BLOCKING, MEMCACHED, OIDC_AGENT, REDIS, TOKEND, TOKIO};
 use super::super::plot::{Plot, Shape};
 use super::{Bench, BenchError, Case, Layout, NOT_THERE, compare, note_missing, ratio, table};
@@ -9,7 +9,9 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
     let peers = bench.take_peers()?;
     let named = peers.named(&[TOKEND, TOKIO, BLOCKING, REDIS, MEMCACHED, OIDC_AGENT]);
     let span = bench.settings.slice;
-    let all = compare(bench, &named, Layout::One, |at| ask_anew(&named[at].exchange, &named[at].socket, span))?;
+    let all = compare(bench, &named, Layout::One, |at| {
+        ask_on_a_new_connection(&named[at].exchange, &named[at].socket, span)
+    })?;
     bench.report.found_or("c.redis", ratio(&all, TOKEND, REDIS), NOT_THERE);
     bench.report.found_or("c.oidc", ratio(&all, TOKEND, OIDC_AGENT), NOT_THERE);
     let mut section = table("One at a time, one processor".to_owned(), &all, TOKIO);

@@ -11,7 +11,7 @@ pub(super) fn start(folder: &Path, token: &str, connections: usize) -> Result<Pe
     let mut command = Command::new("memcached");
     command.args(["-t", "1", "-U", "0", "-c", &(connections + 100).to_string(), "-s"]).arg(&socket);
     if nix::unistd::geteuid().is_root() {
-        // It refuses to run as root unless it is told to.
+        // It refuses to run as root without -u.
         command.args(["-u", "root"]);
     }
     let server = Server::start(&mut command, &socket)?;

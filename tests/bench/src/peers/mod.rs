@@ -74,7 +74,7 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// Starts all that are there. `program` is this very program, which serves when it is told to; `connections` are
+    /// Starts all that are there. `program` is this very program, which serves when its arguments say so; `connections` are
     /// the most that anybody will open.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ fn accepts(scene: &Scene, token: &str) -> bool {
     sandbox.provider().accepts(sandbox.now(), token)
 }
 
-/// A pair was received that cannot be stored: it is nowhere to be seen, and everybody is told.
+/// A pair was received that cannot be stored: it is nowhere to be seen, and everybody hears of it.
 fn assert_held_in_memory(scene: &Scene, old: &str, problem: &str) {
     let status = scene.await_status("last_error", "could not be stored and is held in memory");
     assert!(status["last_error"].as_str().is_some_and(|said| said.contains(problem)), "{status}");

@@ -90,7 +90,7 @@ fn an_idle_daemon_ends_at_once_though_peers_are_connected() {
 
     let _daemon = world.start();
     let again = runtime.block_on(client.token("campus")).unwrap();
-    assert_ne!(again.fingerprint(), token.fingerprint(), "the client has found the new daemon, which asked anew");
+    assert_ne!(again.fingerprint(), token.fingerprint(), "the client has found the new daemon, which asked again");
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn nothing_is_stored_twice_and_nothing_reaches_the_disk() {
 }
 
 #[test]
-fn without_a_service_manager_every_start_asks_anew() {
+fn without_a_service_manager_every_start_asks_again() {
     let world = World::new(1303);
     let names = configured(&world);
     let daemon = world.start();

@@ -100,7 +100,7 @@ fn a_rule_for_a_group_counts_the_primary_and_supplementary_ones() {
 }
 
 #[test]
-fn without_a_rule_whoever_may_open_the_socket_may_read() {
+fn without_a_rule_everybody_who_may_open_the_socket_may_read() {
     let world = World::new(924);
     let Some(stranger) = Stranger::of(&world) else { return };
     let _daemon = start(&world, STRANGER, "");

@@ -1,4 +1,4 @@
-//! What a peer is told about itself.
+//! What the daemon says to a peer about that peer.
 
 use harness::World;
 use serde_json::{Value, json};

@@ -227,7 +227,7 @@ impl Life {
             }
         }
         let outage = self.world.provider_down();
-        // Whoever is due meets nobody: at a life of 6 s that is soon.
+        // A name that is due meets nobody: at a life of 6 s that is soon.
         let log = self.world.log();
         until("somebody meets nobody", || {
             let log = fs::read_to_string(&log).unwrap();
@@ -275,7 +275,7 @@ impl Life {
         stream.write_all(&frame).unwrap();
         let mut http = UnixStream::connect(self.world.socket()).unwrap();
         http.write_all(format!("GET / HTTP/1.1\r\nAuthorization: Bearer {token}\r\n\r\n").as_bytes()).unwrap();
-        // In place of a name; what tokenctl says then is for the eyes of whoever typed it.
+        // In place of a name; what tokenctl says then is for the person who typed it.
         assert_ne!(self.ctl.run(&["get", &format!("msp/{}", self.tokens[0])]).status, 0);
         assert_ne!(self.ctl.run(&["get", &format!("msp/{}", self.ctl.token("legacy"))]).status, 0);
         self.say(&["ping"]);

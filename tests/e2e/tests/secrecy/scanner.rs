@@ -18,7 +18,7 @@ pub(crate) fn leaks(text: &str, secrets: &BTreeSet<String>) -> Vec<(String, &'st
     for secret in secrets.iter().map(|secret| unshared(secret)) {
         for (spelling, spelt) in spellings(secret) {
             if spelt.as_bytes().chunks_exact(PIECE).any(|piece| windows.contains(piece)) {
-                // Only what is needed to find it: whoever reads of the failure need not read all of it.
+                // Only what is needed to find it: a reader of the failure need not read all of it.
                 found.push((secret.chars().take(PIECE).collect(), spelling));
             }
         }

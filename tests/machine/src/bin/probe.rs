@@ -76,7 +76,7 @@ fn main() {
     say("realtime", runs(Command::new("chrt").args(["--fifo", "1", "true"])));
     say("raise-priority", runs(Command::new("renice").args(["-n", "-5", "--pid", &std::process::id().to_string()])));
     say("personality", personality::set(Persona::ADDR_NO_RANDOMIZE));
-    // A nonsensical time: whoever may set the clock is told that it is invalid.
+    // A nonsensical time: to a process that may set the clock the kernel says that it is invalid.
     say("set-clock", either(clock_settime(ClockId::CLOCK_REALTIME, TimeSpec::new(-1, 0)), Errno::EINVAL));
     say("set-hostname", nix::unistd::gethostname().map_err(io::Error::from).and_then(|name| Ok(sethostname(name)?)));
     say("read-kernel-log", runs(&mut Command::new("dmesg")));
@@ -135,7 +135,7 @@ fn calls(number: nix::libc::c_long, arguments: &str) -> io::Result<()> {
 /// A copy of id(1) that belongs to root and has the set-user-ID bit.
 fn becomes_root() -> io::Result<()> {
     let output = Command::new("/usr/local/libexec/set-user-id").arg("-u").output()?;
-    unless(output.stdout != b"0\n", "the program runs as whoever started it")
+    unless(output.stdout != b"0\n", "the program runs as the user who started it")
 }
 
 /// A system call of 32-bit x86: exit(0) by it, else exit(1) by a native one.

@@ -31,7 +31,7 @@ pub(crate) fn without_a_network(scene: &mut Scene, checks: &mut Checks) {
     let state = scene.machine.run(&["systemctl", "is-system-running"]).stdout;
     checks.equal("a boot without the provider succeeds", state.trim(), "running");
     checks.equal("the service is ready", scene.property("tokend.service", "SubState").as_str(), "running");
-    checks.ends("a peer is told to try later", &scene.ctl(&["get", "campus", "--wait", "0s"]), 6);
+    checks.ends("a peer gets the answer to try later", &scene.ctl(&["get", "campus", "--wait", "0s"]), 6);
     scene.machine.does(&["systemctl", "start", "provider.service"]);
     checks.ends("and is served once the provider is there", &scene.ctl(&["get", "campus", "--wait", "60s"]), 0);
 }

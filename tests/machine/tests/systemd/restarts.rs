@@ -119,7 +119,7 @@ pub(crate) fn a_hang(scene: &mut Scene, checks: &mut Checks) {
     let told = || scene.property("tokend.service", "WatchdogTimestampMonotonic");
     for _ in 0..4 {
         let last = told();
-        until("the watchdog is told that the daemon lives", || (told() != last).then_some(()));
+        until("the watchdog hears that the daemon lives", || (told() != last).then_some(()));
     }
     checks.equal("a daemon that lives is left alone", scene.main_pid(), pid.clone());
     let load = load(scene);

@@ -15,7 +15,7 @@ use crate::packages::packages;
 const SEED: u64 = 4001;
 /// Where the provider listens inside.
 const PORT: u16 = 8080;
-/// Whoever is in a test. netops may open the socket, guest may not.
+/// The users of a test. netops may open the socket, guest may not.
 const PEOPLE: &str = "u netops 2001 \"an operator\" /home/netops\nu exporter 2002 \"a program\"\nu guest 2003 \"nobody in particular\"\n\
                       g automation 2100\n\
                       m netops tokend-users\nm exporter tokend-users\n";
@@ -89,7 +89,7 @@ impl Scene {
         self.machine.does(&["systemctl", "daemon-reload"]);
     }
 
-    /// Starts the provider as a service that comes up at boot too, or starts it anew with other options.
+    /// Starts the provider as a service that comes up at boot too, or starts it again with other options.
     pub(crate) fn provider(&self, options: &str) {
         let sandbox = env!("CARGO_BIN_EXE_machine-sandbox");
         let unit = format!(

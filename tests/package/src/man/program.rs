@@ -62,8 +62,8 @@ pub(super) fn tokend(epoch: i64) -> String {
     }
     page.heading("NOTES");
     page.paragraph(
-        "Whoever may open the socket may read every token, unless the configuration has access rules. Processes of one user \
-         are not protected from each other.",
+        "A process that may open the socket may read every token, unless the configuration has access rules. Processes of \
+         one user are not protected from each other.",
     );
     page.see_also(&[("tokend.toml", "5"), ("tokenctl", "1"), ("systemctl", "1"), ("systemd-creds", "1")]);
     page.text()

@@ -34,7 +34,7 @@ struct Options {
     /// In the small world: crash after so many effects.
     #[arg(long, value_name = "EFFECTS", requires = "small")]
     crash_after: Option<u64>,
-    /// And boot the machine anew.
+    /// And reboot the machine.
     #[arg(long, requires = "crash_after")]
     reboot: bool,
     /// Go on after a broken promise, with the next seed.

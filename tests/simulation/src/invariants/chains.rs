@@ -332,7 +332,7 @@ impl Invariants {
         // Whatever became of it before: after 14 days nothing else is needed.
         let causes = if old { &[causes, &[LostCause::Expired]].concat() } else { causes };
         let doubted = (fate.doubtful || view.rotten) && why == Some(LostCause::ReplyLost);
-        // Its age in days is the wall clock's, once the machine has been booted anew.
+        // Its age in days is the wall clock's, once the machine has rebooted.
         let misdated =
             machine.has_misdated(fate.issued) && matches!(why, Some(LostCause::Expired | LostCause::Revoked));
         if let Some(why) = why

@@ -162,7 +162,7 @@ impl Invariants {
         }
     }
 
-    /// In calm weather: a workspace's token that was refused is renewed soon, for whoever waits for it.
+    /// In calm weather: a workspace's token that was refused is renewed soon, for the peers that wait for it.
     pub(crate) fn parents_were_renewed(&mut self, now: Boot) {
         let late = |banned: &Banned| banned.due.is_some_and(|due| now.since(due).as_millis() as u64 > 60 * SECOND);
         if let Some((profile, _)) = self.pace.banned.iter().find(|(_, banned)| late(banned)) {
@@ -172,7 +172,7 @@ impl Invariants {
     }
 
     /// A profile was replaced: its names are others.
-    pub(super) fn paces_anew(&mut self, profile: &ProfileName) {
+    pub(super) fn restart_paces(&mut self, profile: &ProfileName) {
         self.pace.banned.remove(profile);
         self.pace.forced.retain(|name, _| name.profile != *profile);
         self.pace.complaints.retain(|name, _| name.profile != *profile);

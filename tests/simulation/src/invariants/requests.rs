@@ -147,7 +147,7 @@ impl Invariants {
 
     /// A profile's old requests are none of the new one's.
     pub(crate) fn replaced(&mut self, profile: &ProfileName) {
-        self.paces_anew(profile);
+        self.restart_paces(profile);
         self.forget_list(profile);
         *self.generations.entry(profile.clone()).or_default() += 1;
     }

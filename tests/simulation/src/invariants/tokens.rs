@@ -118,7 +118,7 @@ impl Invariants {
                 // How long it lives nobody could know, and a flag says to its peers that it is being replaced.
                 let of_unknown_life = self.incomplete.get(&token.fingerprint).is_some_and(|token| !token.known);
                 let expired = expired && !(of_unknown_life && flags.contains(Flags::RENEWING));
-                // A record's age is known by the wall clock alone once the machine has been booted anew.
+                // A record's age is known by the wall clock alone once the machine has rebooted.
                 let misled = self.misleading.contains(&token.fingerprint);
                 if expired && !misled && !machine.has_misdated(*issued) {
                     self.fail(
