@@ -10,12 +10,13 @@ use std::io;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokend_proto::ProfileName;
+use tokend_proto::{ProfileName, Reloaded};
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
 use crate::access::current::Rules;
-use crate::access::lookups::AccountWatch;
+use crate::access::lookups::{AccountWatch, Found};
+use crate::access::policy::Access;
 use crate::audit::Audit;
 use crate::config::ProfileExtras;
 use crate::core::Core;
@@ -23,13 +24,13 @@ use crate::core::effect::{Effect, Notice, Severity};
 use crate::core::input::{Input, WaiterId};
 use crate::core::provider::{Grant, ProviderRequest};
 use crate::core::restore::Held;
-use crate::core::settings::Settings;
+use crate::error;
 use crate::os::clock::Clock;
 use crate::os::timer::{BootTimer, ClockStepWatch};
 use crate::provider::{Provider, ResolvedSecrets};
 use crate::reload::{Reload, Reloader};
 use crate::secret::SecretCache;
-use crate::socket::{Message, Messages, ReloadReplyTo, ReplyTo, SocketThread};
+use crate::socket::{Context, Message, Messages, ReloadReplyTo, ReplyTo, SocketThread};
 use crate::store::Store;
 use crate::systemd::service::Service;
 use crate::systemd::watchdog::{Thread, Watchdog};
@@ -37,54 +38,24 @@ use crate::token_cache::Board;
 
 /// Everything that the core's thread works with.
 pub struct Driver<S> {
-    pub(crate) core: Core,
-    pub(crate) clock: Clock,
-    pub(crate) board: Arc<Board>,
-    pub(crate) access: Arc<Rules>,
-    pub(crate) notes: Arc<ArcSwap<Vec<String>>>,
-    pub(crate) audit: Arc<Audit>,
-    pub(crate) store: Arc<S>,
-    pub(crate) provider: Arc<Provider>,
-    pub(crate) secrets: Arc<SecretCache>,
-    pub(crate) profiles: BTreeMap<ProfileName, ProfileExtras>,
-    pub(crate) reloader: Reloader,
-    pub(crate) accounts: AccountWatch,
+    core: Core,
+    clock: Clock,
+    board: Arc<Board>,
+    access: Arc<Rules>,
+    notes: Arc<ArcSwap<Vec<String>>>,
+    audit: Arc<Audit>,
+    store: Arc<S>,
+    provider: Arc<Provider>,
+    secrets: Arc<SecretCache>,
+    profiles: BTreeMap<ProfileName, ProfileExtras>,
+    reloader: Reloader,
+    accounts: AccountWatch,
     service: Service,
     replies: HashMap<WaiterId, ReplyTo>,
     /// What tasks bring back. Unbounded, because the core bounds them: it has at most one request per name and one
     /// write per record under way, and a task's result must never be lost.
     results: mpsc::UnboundedSender<Input>,
     came_back: mpsc::UnboundedReceiver<Input>,
-}
-
-/// What a [`Driver`] is made of.
-pub struct Parts<S> {
-    /// Restored, not configured.
-    pub core: Core,
-    /// The one clock.
-    pub clock: Clock,
-    /// Shared with the socket's thread.
-    pub board: Arc<Board>,
-    /// Shared with the socket's thread.
-    pub access: Arc<Rules>,
-    /// Shared with the socket's thread.
-    pub notes: Arc<ArcSwap<Vec<String>>>,
-    /// Shared with the socket's thread.
-    pub audit: Arc<Audit>,
-    /// Already loaded.
-    pub store: Arc<S>,
-    /// Of the configuration in force.
-    pub provider: Arc<Provider>,
-    /// Empty, or of earlier readings.
-    pub secrets: Arc<SecretCache>,
-    /// Of the configuration in force.
-    pub profiles: BTreeMap<ProfileName, ProfileExtras>,
-    /// Reads the configuration again.
-    pub reloader: Reloader,
-    /// Looks up again whom the configuration names and nobody could find.
-    pub accounts: AccountWatch,
-    /// Towards the service manager.
-    pub service: Service,
 }
 
 /// What an operator or a service manager tells the daemon.
@@ -108,23 +79,31 @@ impl Signals {
 }
 
 impl<S: Store + 'static> Driver<S> {
-    /// A driver that has done nothing yet.
+    /// A driver that has done nothing yet. The core is restored and not configured, the store is loaded, and the reloader
+    /// has the configuration in force. What it shares with the socket's thread is in `context`.
     #[must_use]
-    pub fn new(parts: Parts<S>) -> Self {
+    pub fn new(
+        core: Core,
+        clock: Clock,
+        context: &Context,
+        store: S,
+        reloader: Reloader,
+        accounts: AccountWatch,
+        service: Service,
+    ) -> Self {
         let (results, came_back) = mpsc::unbounded_channel();
-        let Parts { core, clock, board, access, notes, audit, store, provider, secrets, profiles, .. } = parts;
-        let (reloader, accounts, service) = (parts.reloader, parts.accounts, parts.service);
+        let config = reloader.in_force();
         Self {
             core,
             clock,
-            board,
-            access,
-            notes,
-            audit,
-            store,
-            provider,
-            secrets,
-            profiles,
+            board: Arc::clone(&context.board),
+            access: Arc::clone(&context.access),
+            notes: Arc::clone(&context.notes),
+            audit: Arc::clone(&context.audit),
+            store: Arc::new(store),
+            provider: Arc::new(Provider::for_config(config)),
+            secrets: Arc::new(SecretCache::new(Arc::clone(reloader.surroundings()))),
+            profiles: config.profiles.clone(),
             reloader,
             accounts,
             service,
@@ -136,11 +115,11 @@ impl<S: Store + 'static> Driver<S> {
 
     /// Begins: what was handed on by the daemon before this one, and the configuration. Whatever is to be sent or
     /// written waits for [`Driver::run`], but tokens that are still good are on the board when this returns.
-    pub fn begin(&mut self, held: Option<Held>, settings: Arc<Settings>) {
+    pub fn begin(&mut self, held: Option<Held>) {
         if let Some(held) = held {
             self.tell(Input::Restore(held));
         }
-        self.tell(Input::Configure(settings));
+        self.tell(Input::Configure(Arc::clone(&self.reloader.in_force().settings)));
     }
 
     /// Tells the service manager that peers are served.
@@ -190,7 +169,7 @@ impl<S: Store + 'static> Driver<S> {
                     self.tell(Input::Tick); // what is recorded follows the clock
                 }
                 Some(reload) = self.reloader.loaded() => self.reloaded(reload, socket.as_ref()),
-                Some(found) = self.accounts.found() => self.found(found, socket.as_ref()),
+                Some(found) = self.accounts.found() => self.account_found(found, socket.as_ref()),
                 result = async { interval.as_mut().expect("guarded").tick().await }, if interval.is_some() => {
                     result?;
                     if let Some(watchdog) = &watchdog {
@@ -239,7 +218,7 @@ impl<S: Store + 'static> Driver<S> {
     }
 
     /// Tells the core and does what it says.
-    pub(crate) fn tell(&mut self, input: Input) {
+    fn tell(&mut self, input: Input) {
         self.core.handle(self.clock.now(), input);
         while let Some(effect) = self.core.poll_effect() {
             self.carry_out(effect);
@@ -248,16 +227,70 @@ impl<S: Store + 'static> Driver<S> {
     }
 
     fn reloaded(&mut self, reload: Reload, socket: Option<&SocketThread>) {
-        let refused = match self.apply(reload, socket) {
-            Ok(inputs) => {
-                inputs.into_iter().for_each(|input| self.tell(input));
-                None
-            }
-            Err(why) => Some(why),
-        };
+        let refused = self.apply(reload, socket).err();
         self.service.reload_ended(&self.core, self.clock.boot(), refused.as_deref());
         if self.reloader.go_on() {
             self.service.reload_begins();
+        }
+    }
+
+    /// Puts a configuration into force, all of it or nothing, and answers all who asked for it.
+    fn apply(&mut self, reload: Reload, socket: Option<&SocketThread>) -> Result<(), String> {
+        let config = match self.reloader.checked(reload) {
+            Ok(config) => config,
+            Err(message) => {
+                tracing::error!("the configuration was not reloaded: {message}");
+                self.reloader.answer(&Err(message.clone()));
+                return Err(message);
+            }
+        };
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let warnings = config.warnings.clone();
+        let revised = config.revised_since(self.reloader.in_force());
+        let changes = self.reloader.replace(config);
+        let config = self.reloader.in_force();
+        self.provider = Arc::new(Provider::for_config(config));
+        self.audit.set_reads(config.audit.reads);
+        self.secrets.keep_only(|profile| config.profiles.contains_key(profile));
+        self.profiles = config.profiles.clone();
+        self.accounts.look_for(&config.numbers);
+        self.put_in_force(config.access(), config.notes(), socket);
+        if let Some(socket) = socket {
+            socket.set_connection_limits(
+                config.server.max_connections as usize,
+                config.server.max_connections_per_uid as usize,
+            );
+        }
+        let settings = Arc::clone(&config.settings);
+        let shown = if changes.is_empty() { Reloaded::NOTHING.to_owned() } else { changes.join("; ") };
+        tracing::info!("the configuration was reloaded; {shown}");
+        self.reloader.answer(&Ok(Reloaded::new(changes, warnings)));
+        self.tell(Input::Configure(settings));
+        self.tell(Input::Revised(revised));
+        Ok(())
+    }
+
+    /// Puts a number in force that was looked up again.
+    fn account_found(&mut self, found: Found, socket: Option<&SocketThread>) {
+        let Found { account, looked_up } = found;
+        if let Ok(Some(number)) = looked_up {
+            self.accounts.open_door(&account, number);
+        }
+        let Some((number, access, notes)) = self.reloader.learn(&account, looked_up, self.clock.boot()) else { return };
+        match number {
+            Some(number) => tracing::info!("{account} is found: its number {number} is in force"),
+            None => tracing::warn!("{account} cannot be found any more: the rules match nobody by it from now on"),
+        }
+        self.put_in_force(access, notes, socket);
+    }
+
+    fn put_in_force(&self, access: Access, notes: Vec<String>, socket: Option<&SocketThread>) {
+        self.access.store(access);
+        self.notes.store(Arc::new(notes));
+        if let Some(socket) = socket {
+            socket.rules_changed();
         }
     }
 
@@ -269,7 +302,7 @@ impl<S: Store + 'static> Driver<S> {
                 let store = Arc::clone(&self.store);
                 self.spawn(async move {
                     let result = store.write(&key, replaces, record.as_deref()).await;
-                    Input::Written { write, result: result.map_err(|error| causes(&error)) }
+                    Input::Written { write, result: result.map_err(|error| error::chain(&error)) }
                 });
             }
             Effect::Publish { name, token, mode } => self.board.publish(&name, &token, mode, self.clock.now()),
@@ -339,11 +372,4 @@ fn log(notice: &Notice) {
         Severity::Warning => tracing::warn!(name = %subject, "{subject}: {message}"),
         Severity::Error => tracing::error!(name = %subject, "{subject}: {message}"),
     }
-}
-
-/// An error with all its causes.
-#[must_use]
-pub fn causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
 }

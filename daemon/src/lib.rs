@@ -16,6 +16,7 @@ pub mod cli;
 pub mod config;
 pub mod core;
 pub mod driver;
+pub mod error;
 pub mod log;
 pub mod os;
 pub mod provider;
@@ -26,5 +27,3 @@ pub mod startup;
 pub mod store;
 pub mod systemd;
 pub mod token_cache;
-
-pub use driver::causes;

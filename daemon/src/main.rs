@@ -59,7 +59,7 @@ fn check(path: &Path, start: bool) -> ExitCode {
         say(&format!("warning: {warning}"));
     }
     for error in &report.errors {
-        say(&format!("error: {}", tokend::causes(error)));
+        say(&format!("error: {}", tokend::error::chain(error)));
     }
     if report.errors.is_empty() {
         say(&format!("{}: good", path.display()));
@@ -87,7 +87,7 @@ fn begin(path: &Path, kinds: &[ProfileKind]) -> ExitCode {
 }
 
 fn fail(error: &dyn std::error::Error) -> ExitCode {
-    for line in tokend::causes(error).lines() {
+    for line in tokend::error::chain(error).lines() {
         say(&format!("tokend: {line}"));
     }
     ExitCode::FAILURE

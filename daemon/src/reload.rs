@@ -1,22 +1,19 @@
 //! A new configuration, read beside the loop and applied whole or not at all. One is read at a time; who asks meanwhile is
 //! answered by the next one, which begins after that: what was asked for last is in force in the end.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokend_proto::{ErrorCode, ErrorReply, ProfileName, Reloaded};
+use tokend_proto::{ErrorCode, ErrorReply, Reloaded};
 use tokio::sync::mpsc;
 
 use crate::access::policy::Access;
-use crate::config::{Account, Config, ConfigError, Environment, LookedUp, Place, ProfileExtras};
-use crate::core::input::Input;
+use crate::config::{Account, Config, ConfigError, Environment, LookedUp, Place};
 use crate::core::time::Boot;
-use crate::driver::{Driver, causes};
+use crate::error;
 use crate::os::process;
-use crate::provider::Provider;
-use crate::socket::{ReloadReplyTo, SocketThread};
-use crate::store::Store;
+use crate::secret::Surroundings;
+use crate::socket::ReloadReplyTo;
 
 /// Peers that wait for one reading. The daemon tells more than this to come again.
 const MAX_ASKERS: usize = 256;
@@ -41,14 +38,19 @@ pub struct Reload(Result<Config, String>);
 impl Reloader {
     /// For the configuration at `path`, which is in force as `config`.
     #[must_use]
-    pub fn new(path: PathBuf, environment: Environment, config: Arc<Config>) -> Self {
+    pub fn new(path: PathBuf, environment: Environment, config: Config) -> Self {
         let (done, loaded) = mpsc::unbounded_channel();
-        Self { path, environment, in_force: config, reading: None, next: None, done, loaded }
+        Self { path, environment, in_force: Arc::new(config), reading: None, next: None, done, loaded }
     }
 
     /// What is in force.
     pub(crate) fn in_force(&self) -> &Config {
         &self.in_force
+    }
+
+    /// The daemon's environment, which a reload does not change.
+    pub(crate) fn surroundings(&self) -> &Arc<Surroundings> {
+        &self.environment.surroundings
     }
 
     /// Somebody asks for the file to be read. Returns whether a reading begins now; else one will when the one under way
@@ -86,8 +88,7 @@ impl Reloader {
         let (path, environment, done) = (self.path.clone(), self.environment.clone(), self.done.clone());
         let numbers = self.in_force.numbers.clone();
         let read = move || {
-            let result = Config::reload(&path, &environment, &numbers)
-                .map_err(|errors| errors.iter().map(|error| causes(error)).collect::<Vec<_>>().join("\n"));
+            let result = Config::reload(&path, &environment, &numbers).map_err(|errors| error::lines(&errors));
             let _ = done.send(Reload(result));
         };
         if let Err(error) = std::thread::Builder::new().name("reload".into()).spawn(read) {
@@ -112,6 +113,12 @@ impl Reloader {
         let config = Arc::make_mut(&mut self.in_force);
         let is_changed = config.numbers.learn(account, looked_up, now);
         is_changed.then(|| (config.numbers.of(account), config.access(), config.notes()))
+    }
+
+    /// The configuration that was read, if it may take the place of the one in force.
+    pub(crate) fn checked(&self, Reload(read): Reload) -> Result<Config, String> {
+        let config = read?;
+        self.objection(&config).map_or(Ok(config), Err)
     }
 
     /// What forbids to go from the configuration in force to this one.
@@ -139,14 +146,14 @@ impl Reloader {
     }
 
     /// Puts it in force in place of the one before; returns what is different.
-    fn replace(&mut self, mut config: Config) -> Vec<String> {
+    pub(crate) fn replace(&mut self, mut config: Config) -> Vec<String> {
         config.numbers.adopt(&self.in_force.numbers);
         let changes = config.changes_since(&self.in_force);
         self.in_force = Arc::new(config);
         changes
     }
 
-    fn answer(&mut self, result: &Result<Reloaded, String>) {
+    pub(crate) fn answer(&mut self, result: &Result<Reloaded, String>) {
         for asker in self.reading.take().unwrap_or_default() {
             asker.send(result.clone().map_err(|message| {
                 let code = ErrorCode::InvalidConfiguration;
@@ -156,63 +163,6 @@ impl Reloader {
     }
 }
 
-impl<S: Store + 'static> Driver<S> {
-    /// Puts a configuration into force, all of it or nothing, and answers all who asked for it; returns what the core has
-    /// to hear of it, or why it is refused.
-    pub(crate) fn apply(&mut self, reload: Reload, socket: Option<&SocketThread>) -> Result<[Input; 2], String> {
-        let Reload(result) = reload;
-        let checked = result.and_then(|config| match self.reloader.objection(&config) {
-            Some(objection) => Err(objection),
-            None => Ok(config),
-        });
-        let config = match checked {
-            Ok(config) => config,
-            Err(message) => {
-                tracing::error!("the configuration was not reloaded: {message}");
-                self.reloader.answer(&Err(message.clone()));
-                return Err(message);
-            }
-        };
-        for warning in &config.warnings {
-            tracing::warn!("{warning}");
-        }
-        let warnings = config.warnings.clone();
-        let revised = config.revised_since(&self.reloader.in_force);
-        let changes = self.reloader.replace(config);
-        let config = Arc::clone(&self.reloader.in_force);
-        self.provider = Arc::new(provider(&config));
-        self.access.store(config.access());
-        self.audit.set_reads(config.audit.reads);
-        self.notes.store(Arc::new(config.notes()));
-        self.secrets.keep_only(|profile| config.profiles.contains_key(profile));
-        self.profiles = config.profiles.clone();
-        self.accounts.look_for(&config.numbers);
-        if let Some(socket) = socket {
-            socket.rules_changed();
-            socket.set_connection_limits(
-                config.server.max_connections as usize,
-                config.server.max_connections_per_uid as usize,
-            );
-        }
-        let shown = if changes.is_empty() { Reloaded::NOTHING.to_owned() } else { changes.join("; ") };
-        tracing::info!("the configuration was reloaded; {shown}");
-        self.reloader.answer(&Ok(Reloaded::new(changes, warnings)));
-        Ok([Input::Configure(Arc::clone(&config.settings)), Input::Revised(revised)])
-    }
-}
-
-/// The HTTP side of a configuration.
-pub(crate) fn provider(config: &Config) -> Provider {
-    // Profiles with a certificate of their own have connections of their own.
-    let of_profile = |(name, extras): (&ProfileName, &ProfileExtras)| {
-        let host = config.settings.profiles.get(name).map(|profile| Arc::clone(&profile.endpoint().host));
-        (host, extras.ca_file.as_ref().map(|ca_file| ca_file.path().to_owned()))
-    };
-    let hosts: BTreeSet<_> = config.profiles.iter().map(of_profile).collect();
-    let ca_files = config.profiles.iter().filter_map(|(name, extras)| Some((name.clone(), extras.ca_file.clone()?)));
-    Provider::new(hosts.len(), ca_files)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -220,8 +170,8 @@ mod tests {
     use std::sync::mpsc as threads;
 
     use super::*;
-    use crate::config::{Accounts, UnitSight};
-    use crate::secret::Surroundings;
+    use crate::access::cgroup::UnitLookup;
+    use crate::os::accounts::Accounts;
 
     /// A directory that says when it is asked, and answers when the test lets it.
     struct Held {
@@ -255,11 +205,11 @@ mod tests {
         let environment = Environment {
             surroundings: Arc::new(Surroundings::new([("X".into(), "hunter2".into())], 1, 1)),
             accounts: Arc::new(Held { asked: Mutex::new(asked), answer: Mutex::new(may_answer) }),
-            unit_sight: || UnitSight::Clear,
+            unit_lookup: || UnitLookup::Works,
         };
         write(&profile("before"));
         let config = Config::load(&path, &environment).unwrap();
-        let mut reloader = Reloader::new(path.clone(), environment, Arc::new(config));
+        let mut reloader = Reloader::new(path.clone(), environment, config);
         let names = |reload: Reload| reload.0.unwrap().profiles.into_keys().map(|name| name.to_string()).collect();
         let end = Ok(Reloaded::new(Vec::new(), Vec::new()));
 

@@ -16,13 +16,13 @@ use crate::config;
 use crate::config::{Account, Config, ConfigError, Environment, SocketGroup, USUAL_GROUP};
 use crate::core::Core;
 use crate::core::record::Ruins;
-use crate::driver::{Driver, Parts, Signals, causes};
+use crate::driver::{Driver, Signals};
+use crate::error;
 use crate::log::{Log, LogError};
 use crate::os::clock::Clock;
 use crate::os::process;
-use crate::reload;
 use crate::reload::Reloader;
-use crate::secret::{SecretCache, SecretSource};
+use crate::secret::SecretSource;
 use crate::socket;
 use crate::socket::{Admitted, CORE_QUEUE, Context, Door, Limits, Listener, SocketThread};
 use crate::store::{FileStore, LockedFolder, StateKey, Store, StoreError};
@@ -36,7 +36,7 @@ use crate::token_cache::Board;
 #[derive(Debug, thiserror::Error)]
 pub enum StartupError {
     /// All that is wrong with the configuration.
-    #[error("{}", .0.iter().map(|error| causes(error)).collect::<Vec<_>>().join("\n"))]
+    #[error("{}", error::lines(.0))]
     Config(Vec<ConfigError>),
     /// The key of the state folder.
     #[error("state.key: {0}")]
@@ -174,7 +174,6 @@ struct Begun {
 
 async fn serve(begun: Begun, mut signals: Signals, audit: Arc<Audit>) -> Result<(), StartupError> {
     let Begun { path, environment, config, folder, listener, token_files } = begun;
-    let config = Arc::new(config);
     let server = &config.server;
     let store = folder.open()?;
     let loaded = tokio::select! {
@@ -192,17 +191,14 @@ async fn serve(begun: Begun, mut signals: Signals, audit: Arc<Audit>) -> Result<
     let profiles = config.profiles.len();
     let clock = Clock::new();
     let seed = getrandom::u64().map_err(StartupError::Random)?;
-    let board = Arc::new(Board::new());
-    let access = Arc::new(Rules::new(config.access()));
-    let notes = Arc::new(ArcSwap::from_pointee(config.notes()));
     audit.set_reads(config.audit.reads);
     let (to_core, messages) = socket::queue(CORE_QUEUE);
     let context = Context {
-        board: Arc::clone(&board),
+        board: Arc::new(Board::new()),
         clock: Arc::new(clock),
-        access: Arc::clone(&access),
-        notes: Arc::clone(&notes),
-        audit: Arc::clone(&audit),
+        access: Arc::new(Rules::new(config.access())),
+        notes: Arc::new(ArcSwap::from_pointee(config.notes())),
+        audit,
         to_core,
         limits: Limits {
             max_connections: server.max_connections as usize,
@@ -216,24 +212,13 @@ async fn serve(begun: Begun, mut signals: Signals, audit: Arc<Audit>) -> Result<
     let mut core = Core::new(clock.now(), clock.boot_id(), seed, loaded.records);
     core.found(clock.now(), Ruins { names: loaded.ruins, name_of: FileStore::name_of });
     let door = waiting_door(&config, &listener);
-    let mut driver = Driver::new(Parts {
-        core,
-        clock,
-        board,
-        access,
-        notes,
-        audit,
-        store: Arc::new(store),
-        provider: Arc::new(reload::provider(&config)),
-        secrets: Arc::new(SecretCache::new(Arc::clone(&environment.surroundings))),
-        accounts: AccountWatch::new(Arc::clone(&environment.accounts), door),
-        reloader: Reloader::new(path, environment, Arc::clone(&config)),
-        profiles: config.profiles.clone(),
-        service,
-    });
+    let socket_path = server.socket.clone();
+    let accounts = AccountWatch::new(Arc::clone(&environment.accounts), door);
+    let reloader = Reloader::new(path, environment, config);
+    let mut driver = Driver::new(core, clock, &context, store, reloader, accounts, service);
     // Before the first peer is served, so that it finds the tokens that were handed on. Nothing is awaited in between:
     // what the core wants sent is sent only when the socket is served.
-    driver.begin(held, Arc::clone(&config.settings));
+    driver.begin(held);
     let socket =
         SocketThread::spawn(listener, context).map_err(|error| StartupError::System("serve the socket", error))?;
     if let Some(watchdog) = &watchdog {
@@ -243,7 +228,7 @@ async fn serve(begun: Begun, mut signals: Signals, audit: Arc<Audit>) -> Result<
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         profiles,
-        socket = %server.socket.display(),
+        socket = %socket_path.display(),
         "tokend is ready"
     );
     let ended = driver.run(messages, socket, signals, watchdog).await;
@@ -259,7 +244,7 @@ fn waiting_door(config: &Config, listener: &Listener) -> Option<(Account, Door)>
 }
 
 async fn state_key(source: &SecretSource, environment: &Environment) -> Result<StateKey, StartupError> {
-    let wrong = |error: &dyn std::error::Error| StartupError::StateKey(causes(error));
+    let wrong = |error: &dyn std::error::Error| StartupError::StateKey(error::chain(error));
     let text = source.read(&environment.surroundings).await.map_err(|error| wrong(&error))?;
     StateKey::parse(&text).map_err(|error| wrong(&error))
 }

@@ -10,8 +10,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokend::config::{Accounts, Config, Environment, UnitSight};
+use tokend::access::cgroup::UnitLookup;
+use tokend::config::{Config, Environment};
 use tokend::core::settings::Kind;
+use tokend::os::accounts::Accounts;
 use tokend::secret::Surroundings;
 
 const README: &str = include_str!("../../README.md");
@@ -74,7 +76,7 @@ fn environment(folder: &Path) -> Environment {
     Environment {
         surroundings: Arc::new(Surroundings::new(variables, uid, gid)),
         accounts: Arc::new(Everybody),
-        unit_sight: || UnitSight::Clear,
+        unit_lookup: || UnitLookup::Works,
     }
 }
 

@@ -17,7 +17,33 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt};
 
 use super::unit::{NoUnit, PeerUnit};
-use crate::config::UnitSight;
+
+/// Whether the systemd units of other users' processes can be known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitLookup {
+    /// They can.
+    Works,
+    /// The kernel has no SO_PEERPIDFD.
+    NoPeerPidfd,
+    /// Other users' processes are hidden in /proc.
+    ProcHidden,
+}
+
+impl UnitLookup {
+    /// Why rules by units match nobody, and what would help.
+    pub(crate) fn problem(self) -> Option<&'static str> {
+        match self {
+            Self::Works => None,
+            Self::NoPeerPidfd => {
+                Some("this kernel does not say which process connected (SO_PEERPIDFD); expected Linux 6.5 or later")
+            }
+            Self::ProcHidden => Some(
+                "/proc does not show other users' processes; expected a mount without hidepid, and \
+                 ProtectProc=default in the unit",
+            ),
+        }
+    }
+}
 
 /// Most that is read of /proc/PID/cgroup: a line for each of some 15 hierarchies, with a path of up to 4 KiB.
 const MAX_CGROUPS: u64 = 128 * 1024;
@@ -37,15 +63,15 @@ pub(crate) fn unit_of_peer<Stream: AsFd>(stream: &Stream, pid: i32, told: &Atomi
 
 /// Whether [`unit_of_peer`] can work here, as far as can be told without a peer.
 #[must_use]
-pub fn unit_sight() -> UnitSight {
+pub fn unit_lookup() -> UnitLookup {
     let supported = UnixStream::pair().map(|(ours, _theirs)| getsockopt(&ours, sockopt::PeerPidfd));
     if let Ok(Err(Errno::ENOPROTOOPT)) = supported {
-        return UnitSight::NoPeerPidfd;
+        return UnitLookup::NoPeerPidfd;
     }
     // The process that is always there, and usually another user's.
     match read_cgroups(1) {
-        Err(error) if is_hidden(&error) => UnitSight::ProcHidden,
-        _ => UnitSight::Clear,
+        Err(error) if is_hidden(&error) => UnitLookup::ProcHidden,
+        _ => UnitLookup::Works,
     }
 }
 

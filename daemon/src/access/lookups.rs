@@ -7,11 +7,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::config::{self, Account, Accounts, LookedUp, Numbers};
-use crate::driver::Driver;
-use crate::os::clock;
-use crate::socket::{Door, SocketThread};
-use crate::store::Store;
+use crate::config::{self, Account, LookedUp, Numbers};
+use crate::os::accounts::Accounts;
+use crate::socket::Door;
 
 /// From one round of look-ups to the next. A round waits as long: a directory that hangs and then answers is heard.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -29,8 +27,8 @@ pub struct AccountWatch {
 
 /// What a look-up said.
 pub(crate) struct Found {
-    account: Account,
-    looked_up: LookedUp,
+    pub(crate) account: Account,
+    pub(crate) looked_up: LookedUp,
 }
 
 impl AccountWatch {
@@ -66,7 +64,7 @@ impl AccountWatch {
     }
 
     /// An own socket lets its group in once the group is known.
-    fn open_door(&mut self, account: &Account, number: u32) {
+    pub(crate) fn open_door(&mut self, account: &Account, number: u32) {
         let Some((_, door)) = self.door.take_if(|(group, _)| group == account) else { return };
         match door.open_to(number) {
             Ok(()) => tracing::info!("{account} may connect to the socket from now on"),
@@ -99,25 +97,5 @@ async fn rounds(mut wanted: Vec<Account>, directory: Arc<dyn Accounts>, found: m
             !known.contains(&(number - 1))
         });
         next.await;
-    }
-}
-
-impl<S: Store + 'static> Driver<S> {
-    /// Puts a number in force that was looked up again.
-    pub(crate) fn found(&mut self, found: Found, socket: Option<&SocketThread>) {
-        let Found { account, looked_up } = found;
-        if let Ok(Some(number)) = looked_up {
-            self.accounts.open_door(&account, number);
-        }
-        let Some((number, access, notes)) = self.reloader.learn(&account, looked_up, clock::boot()) else { return };
-        match number {
-            Some(number) => tracing::info!("{account} is found: its number {number} is in force"),
-            None => tracing::warn!("{account} cannot be found any more: the rules match nobody by it from now on"),
-        }
-        self.notes.store(Arc::new(notes));
-        self.access.store(access);
-        if let Some(socket) = socket {
-            socket.rules_changed();
-        }
     }
 }

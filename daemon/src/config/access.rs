@@ -110,7 +110,7 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
     let units_place = section.place_of("units");
     let units = section.texts("units", "a list of systemd units in quotes, such as [\"aruba-exporter.service\"]");
     if !units.is_empty()
-        && let Some(problem) = (context.environment.unit_sight)().problem()
+        && let Some(problem) = (context.environment.unit_lookup)().problem()
     {
         findings.warn(&units_place, format!("match nobody: {problem}"));
     }

@@ -9,8 +9,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::environment::Accounts;
 use crate::core::time::Boot;
+use crate::os::accounts::Accounts;
 use crate::os::looks::Looks;
 
 /// How long the number of a user or group stays in force that cannot be found any more. A directory that is away for a

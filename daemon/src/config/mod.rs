@@ -36,7 +36,7 @@ use std::sync::Arc;
 use tokend_proto::ProfileName;
 
 pub use audit::AuditSettings;
-pub use environment::{Accounts, Environment, SystemAccounts, UnitSight};
+pub use environment::Environment;
 pub use findings::ConfigError;
 pub(crate) use findings::Place;
 pub use profile::ProfileExtras;

@@ -25,9 +25,12 @@ mod tenants;
 mod token_response;
 mod trust;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use tokend_proto::{ProfileName, Secret};
 
-use crate::config::CaFile;
+use crate::config::{CaFile, Config, ProfileExtras};
 use crate::core::provider::{Answer, Failure, FailureKind, Grant};
 use crate::core::settings::{Kind, Profile};
 pub use crate::provider::classify::RequestKind;
@@ -51,12 +54,20 @@ pub struct ResolvedSecrets<'a> {
 }
 
 impl Provider {
-    /// `ca_files` are those of each profile that has one: what is in them is trusted in addition to the system's
-    /// authorities. `hosts`: how many there are; connections are kept where that does not take too many descriptors.
-    /// Costs no time: clients are made, and files are read, when they are first needed.
-    pub fn new(hosts: usize, ca_files: impl IntoIterator<Item = (ProfileName, CaFile)>) -> Self {
+    /// For a configuration: what is in a profile's `ca_file` is trusted in addition to the system's authorities, and
+    /// connections are kept where that does not take too many descriptors. Costs no time: clients are made, and files
+    /// are read, when they are first needed.
+    pub fn for_config(config: &Config) -> Self {
+        // Profiles with a certificate of their own have connections of their own.
+        let of_profile = |(name, extras): (&ProfileName, &ProfileExtras)| {
+            let host = config.settings.profiles.get(name).map(|profile| Arc::clone(&profile.endpoint().host));
+            (host, extras.ca_file.as_ref().map(|ca_file| ca_file.path().to_owned()))
+        };
+        let hosts: BTreeSet<_> = config.profiles.iter().map(of_profile).collect();
+        let ca_files =
+            config.profiles.iter().filter_map(|(name, extras)| Some((name.clone(), extras.ca_file.clone()?)));
         let provider = Self::with_timing(ca_files, Timing::PRODUCTION);
-        Self { http: provider.http.keeping_connections_to(hosts) }
+        Self { http: provider.http.keeping_connections_to(hosts.len()) }
     }
 
     fn with_timing(ca_files: impl IntoIterator<Item = (ProfileName, CaFile)>, timing: Timing) -> Self {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use tokend::causes;
 use tokend::core::record::{ChainState, LoginOutcome, Record, RecordKey, RestoredContent};
+use tokend::error;
 use tokend::store::{FileStore, Store};
 use tokend_proto::Fingerprint;
 
@@ -50,7 +50,7 @@ impl Snapshot {
         let loaded = FileStore::open(copy.path(), None).and_then(|store| runtime.block_on(store.load()));
         let mut snapshot = Self { tokens: Tokens::of(state_dir), ..Self::default() };
         match loaded {
-            Err(error) => snapshot.problems.push(causes(&error)),
+            Err(error) => snapshot.problems.push(error::chain(&error)),
             Ok(loaded) => {
                 snapshot.problems = loaded.problems;
                 for restored in loaded.records {

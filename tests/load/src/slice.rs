@@ -57,7 +57,7 @@ impl Slice {
                     slice.took.push(once.elapsed());
                     line = (habit == Habit::Stays).then_some(answered);
                 }
-                Err(error) => slice.errors.push(tokend::causes(&error)),
+                Err(error) => slice.errors.push(tokend::error::chain(&error)),
             }
         }
         slice

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use tokend::config::{Accounts, Config, ConfigError, Environment, UnitSight, check, check_start};
+use tokend::access::cgroup::UnitLookup;
+use tokend::config::{Config, ConfigError, Environment, check, check_start};
+use tokend::os::accounts::Accounts;
 use tokend::secret::Surroundings;
 use toml::{Table, Value};
 
@@ -29,7 +31,7 @@ static ENVIRONMENT: LazyLock<Environment> = LazyLock::new(|| {
     Environment {
         surroundings: Arc::new(Surroundings::new(variables, uid, gid)),
         accounts: Arc::new(SomeAccounts),
-        unit_sight: || UnitSight::Clear,
+        unit_lookup: || UnitLookup::Works,
     }
 });
 

@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::config::UnitSight;
+use crate::access::cgroup::UnitLookup;
 use crate::config::init::{InitError, print, write};
 use crate::config::keys::ProfileKind::{Central, Classic, Glp};
+use crate::os::accounts::Accounts;
 
 /// A machine on which the group `tokend` is one's own, so that files can be given to it.
 struct Packaged;
@@ -22,7 +23,7 @@ impl Accounts for Packaged {
 }
 
 fn as_root(accounts: Arc<dyn Accounts>) -> Environment {
-    Environment { surroundings: Arc::new(Surroundings::new([], 0, 0)), accounts, unit_sight: || UnitSight::Clear }
+    Environment { surroundings: Arc::new(Surroundings::new([], 0, 0)), accounts, unit_lookup: || UnitLookup::Works }
 }
 
 fn mode(path: &Path) -> u32 {
@@ -90,7 +91,7 @@ fn a_user_keeps_secrets_in_files_beside_the_configuration() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("tokend.toml");
     let surroundings = Arc::new(Surroundings::new([], 1001, 1001));
-    let environment = Environment { surroundings, accounts: Arc::new(Packaged), unit_sight: || UnitSight::Clear };
+    let environment = Environment { surroundings, accounts: Arc::new(Packaged), unit_lookup: || UnitLookup::Works };
     let advice = write(&path, &[Central], &environment).expect("written");
     assert_eq!(mode(&path), 0o600);
     let secret = fs::canonicalize(folder.path()).expect("it is there").join("campus.secret");

@@ -214,28 +214,28 @@ fn what_is_odd_is_a_warning_with_its_place() {
 #[test]
 fn rules_by_units_that_cannot_be_known_here_are_a_warning() {
     let text = format!("{CAMPUS}[[access]]\nprofiles = ['campus']\nunits = ['x.service',\n  'y.slice']");
-    let problems: [(fn() -> UnitSight, _); 3] = [
-        (|| UnitSight::Clear, None),
+    let problems: [(fn() -> UnitLookup, _); 3] = [
+        (|| UnitLookup::Works, None),
         (
-            || UnitSight::NoPeerPidfd,
-            Some("this kernel does not say which process connected (SO_PEERPIDFD); right is Linux 6.5 or later"),
+            || UnitLookup::NoPeerPidfd,
+            Some("this kernel does not say which process connected (SO_PEERPIDFD); expected Linux 6.5 or later"),
         ),
         (
-            || UnitSight::ProcHidden,
+            || UnitLookup::ProcHidden,
             Some(
-                "/proc does not show other users' processes; right is a mount without hidepid, and ProtectProc=default in \
+                "/proc does not show other users' processes; expected a mount without hidepid, and ProtectProc=default in \
                  the unit",
             ),
         ),
     ];
-    for (unit_sight, problem) in problems {
+    for (unit_lookup, problem) in problems {
         let mut machine = Machine::new();
-        machine.environment.unit_sight = unit_sight;
+        machine.environment.unit_lookup = unit_lookup;
         let expected: Vec<String> = problem
             .map(|problem| format!("tokend.toml:8: access.units: match nobody: {problem}"))
             .into_iter()
             .collect();
-        assert_eq!(machine.warnings(&text), expected, "{:?}", unit_sight());
+        assert_eq!(machine.warnings(&text), expected, "{:?}", unit_lookup());
         assert_eq!(machine.warnings(CAMPUS), Vec::<String>::new(), "without such rules it does not matter");
     }
 }

@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 use super::validate::{Purpose, validate};
 use super::*;
+use crate::access::cgroup::UnitLookup;
+use crate::os::accounts::Accounts;
 use crate::secret::Surroundings;
 
 /// A machine with some users, an environment, and a folder for secret files.
@@ -62,7 +64,7 @@ impl Machine {
         let environment = Environment {
             surroundings: Arc::new(Surroundings::new(all, uid, gid)),
             accounts: Arc::new(Directory),
-            unit_sight: || UnitSight::Clear,
+            unit_lookup: || UnitLookup::Works,
         };
         let machine = Self { folder, environment };
         machine.file("credentials/campus", "hunter2\n", 0o400);

@@ -70,7 +70,7 @@ fn main() -> ExitCode {
         // Whatever did not work then: the signal may have been to what was measured too.
         Err(_) if let Some(caught) = caught() => ExitCode::from(caught.exit_status()),
         Err(error) => {
-            eprintln!("bench: {}", tokend::causes(&error));
+            eprintln!("bench: {}", tokend::error::chain(&error));
             ExitCode::FAILURE
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {
     programs.retain(|program| match once(program, &token) {
         Ok(_) => true,
         Err(error) => {
-            missing.push((program.name, tokend::causes(&error)));
+            missing.push((program.name, tokend::error::chain(&error)));
             false
         }
     });

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let soak = match soak {
         Ok(soak) => soak,
         Err(error) => {
-            eprintln!("soak: {}", tokend::causes(&error));
+            eprintln!("soak: {}", tokend::error::chain(&error));
             return ExitCode::FAILURE;
         }
     };

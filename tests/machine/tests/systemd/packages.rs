@@ -35,7 +35,7 @@ fn make() -> Result<Packages, String> {
             match build(&options) {
                 Ok(package) => package,
                 Err(error @ PackageError::NoCargoDeb) => return Err(error.to_string()),
-                Err(error) => panic!("{}", tokend::causes(&error)),
+                Err(error) => panic!("{}", tokend::error::chain(&error)),
             }
         }
     };

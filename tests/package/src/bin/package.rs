@@ -33,7 +33,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("package: {}", tokend::causes(&error));
+            eprintln!("package: {}", tokend::error::chain(&error));
             ExitCode::FAILURE
         }
     }

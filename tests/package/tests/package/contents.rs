@@ -24,7 +24,7 @@ fn package() -> Option<&'static Path> {
         match build(&options) {
             Ok(package) => Ok(package),
             Err(error @ PackageError::NoCargoDeb) => Err(error.to_string()),
-            Err(error) => panic!("{}", tokend::causes(&error)),
+            Err(error) => panic!("{}", tokend::error::chain(&error)),
         }
     });
     made.as_deref().map_err(skipped::because).ok()
