@@ -9,7 +9,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::TARGET;
+use super::record::TARGET;
 
 /// Writes audit records as lines, and everything else as the format inside does.
 #[derive(Debug, Clone, Default)]

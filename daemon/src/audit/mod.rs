@@ -23,15 +23,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread::{self, Thread};
 
 use crate::core::time::Boot;
-use crate::log;
+use crate::log::late;
 use crate::os::clock;
 use flood::{Floods, LeftOut};
 
 pub use line::AuditAsLine;
-pub use record::{Kind, Outcome, Record};
-
-/// Target of the events.
-pub const TARGET: &str = "audit";
+pub use record::{Kind, Outcome, Record, TARGET};
 
 /// Records that wait to be written, some hundred KiB: a log that stands still for longer than so many requests take
 /// misses some.
@@ -160,7 +157,7 @@ enum Entry {
 impl Entry {
     fn log(&self, now: Boot) {
         match self {
-            Self::Record(at, record) => record.log(&log::waited(*at, now)),
+            Self::Record(at, record) => record.log(&late::waited(*at, now)),
             Self::LeftOut(LeftOut { uid: Some(uid), count }) => {
                 tracing::warn!(target: TARGET, uid, left_out = count, "uid {uid}: {count} more refused or failed requests in the last minute");
             }

@@ -5,7 +5,8 @@ use std::fmt;
 
 use tokend_proto::{ErrorCode, Fingerprint};
 
-use super::TARGET;
+/// Target of the events.
+pub const TARGET: &str = "audit";
 
 /// What became of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,9 +12,11 @@
 //! and it takes neither events for journald nor audit records with a bound of their own.
 
 mod event;
+pub(crate) mod late;
 mod line;
 mod queue;
 pub mod stderr;
+mod stored_event;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -34,7 +36,6 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
 use crate::audit::{AuditAsLine, Records};
-use crate::core::time::Boot;
 use crate::log::stderr::Unlocked;
 use event::Events;
 use line::OneLine;
@@ -46,9 +47,6 @@ const JOURNALD: &str = "/run/systemd/journal/socket";
 
 /// What is logged when nothing is said.
 pub const DEFAULT_FILTER: &str = "info";
-
-/// How late a line may be without a word about it: a busy machine is no log that stands still.
-const LATE: Duration = Duration::from_secs(10);
 
 /// `--log-format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -151,12 +149,6 @@ pub fn flush(patience: Duration) {
     if let Some(queue) = QUEUE.get() {
         queue.flush(patience);
     }
-}
-
-/// What is said of a line whose time is when it was written, if it has waited long for that.
-pub(crate) fn waited(since: Boot, now: Boot) -> String {
-    let waited = now.since(since);
-    if waited < LATE { String::new() } else { format!(" ({} s ago)", waited.as_secs()) }
 }
 
 /// Whether journald is there. It may be too busy to take anything now.

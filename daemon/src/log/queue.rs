@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
-use super::event::StoredEvent;
+use super::stored_event::StoredEvent;
 
 /// What may wait to be written, with what it takes to keep it: some thousand lines. What comes when there is no room is
 /// left out, and counted.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::gate::Gate;
-use super::http::Timing;
+use super::timing::Timing;
 
 /// At most this much is given for a time in which this process did not run.
 const MOST_FOR_A_FREEZE: Duration = Duration::from_secs(10);

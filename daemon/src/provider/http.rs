@@ -20,39 +20,13 @@ use super::reply::Reply;
 use super::request::Request;
 use super::resolver::Resolver;
 use super::system_store::Roots;
+use super::timing::Timing;
 use super::trust::{Trust, TrustGroup};
-use crate::core::provider::{Failure, FailureKind, LOGIN_STEPS};
+use crate::core::provider::{Failure, FailureKind};
 use crate::core::settings::{Kind, Profile};
 use crate::core::time::Boot;
 use crate::os::clock;
 use crate::os::process::KEPT_CONNECTIONS;
-
-/// How long things may take.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Timing {
-    /// Until there is a connection, names resolved and TLS agreed. Shorter than `whole`: see
-    /// [`classify::transport`].
-    pub(super) connect: Duration,
-    /// Until the last byte of the answer.
-    pub(super) whole: Duration,
-    /// After that, for what has arrived but was not looked at yet: see [`deadline`].
-    pub(super) grace: Duration,
-    /// Between the steps of a login.
-    pub(super) login_pause: Duration,
-    /// From its first step to the begin of its last.
-    pub(super) login_steps: Duration,
-}
-
-impl Timing {
-    pub(super) const PRODUCTION: Self = Self {
-        connect: Duration::from_secs(5),
-        whole: Duration::from_secs(30),
-        grace: Duration::from_secs(1),
-        // One step a second is the provider's limit.
-        login_pause: Duration::from_secs(1),
-        login_steps: LOGIN_STEPS,
-    };
-}
 
 /// Connections kept per host, for tenants in a row; Classic keeps none.
 const IDLE_CONNECTIONS: usize = 2;

@@ -22,6 +22,7 @@ mod request;
 mod resolver;
 mod system_store;
 mod tenants;
+mod timing;
 mod token_response;
 mod trust;
 
@@ -34,9 +35,10 @@ use crate::config::{CaFile, Config, ProfileExtras};
 use crate::core::provider::{Answer, Failure, FailureKind, Grant};
 use crate::core::settings::{Kind, Profile};
 pub use crate::provider::classify::RequestKind;
-use crate::provider::http::{Http, Timing};
+use crate::provider::http::Http;
 pub use crate::provider::interpret::{Parsed, RawResponse, Text, interpret};
 pub use crate::provider::resolver::MAX_LOOK_UPS;
+use crate::provider::timing::Timing;
 use crate::provider::trust::Trust;
 
 /// Carries requests to the providers and brings back answers. Never changes; a reload makes a new one.

@@ -9,7 +9,7 @@ use slab::Slab;
 use tokend_proto::ErrorReply;
 use tokio::sync::Notify;
 
-use super::{Limits, RESERVED_CONNECTIONS, Shared, errors};
+use super::{Limits, RESERVED_CONNECTIONS, errors};
 use crate::core::input::Asker;
 use crate::core::shares::{NoPlace, Shares};
 
@@ -48,7 +48,7 @@ struct Roster {
 
 /// A connection's place; given back on drop.
 pub(super) struct Place {
-    shared: Arc<Shared>,
+    admission: Arc<Admission>,
     number: usize,
     asker: Asker,
     /// How many connections this user has.
@@ -99,11 +99,11 @@ impl Admission {
 
 impl Place {
     /// Takes a place, if there is one for this user.
-    pub(super) fn take(shared: &Arc<Shared>, uid: u32, superuser: bool) -> Result<Self, ErrorReply> {
-        let (max, per_uid) = *lock(&shared.admission.limits);
+    pub(super) fn take(admission: &Arc<Admission>, uid: u32, superuser: bool) -> Result<Self, ErrorReply> {
+        let (max, per_uid) = *lock(&admission.limits);
         // A tiny limit is not eaten up by what is kept back.
         let open_to_all = max - RESERVED_CONNECTIONS.min(max / 2);
-        let mut roster = lock(&shared.admission.roster);
+        let mut roster = lock(&admission.roster);
         let limit = if superuser { max } else { open_to_all };
         if roster.wakers.len() >= limit {
             return Err(errors::too_many_connections(limit));
@@ -115,12 +115,12 @@ impl Place {
         connections.fetch_add(1, Ordering::Relaxed);
         roster.users.insert(uid, Arc::clone(&connections));
         let number = roster.wakers.insert(None);
-        Ok(Self { shared: Arc::clone(shared), number, asker: Asker { uid, superuser }, connections })
+        Ok(Self { admission: Arc::clone(admission), number, asker: Asker { uid, superuser }, connections })
     }
 
     /// Says how this connection is woken.
     pub(super) fn set_waker(&self, waker: Waker) {
-        if let Some(place) = lock(&self.shared.admission.roster).wakers.get_mut(self.number) {
+        if let Some(place) = lock(&self.admission.roster).wakers.get_mut(self.number) {
             *place = Some(waker);
         }
     }
@@ -136,15 +136,15 @@ impl Place {
     }
 
     pub(super) fn question(&self) -> Result<Permit, NoPlace> {
-        Permit::take(&self.shared.admission.questions, self.asker)
+        Permit::take(&self.admission.questions, self.asker)
     }
 
     pub(super) fn list(&self) -> Result<Permit, NoPlace> {
-        Permit::take(&self.shared.admission.lists, self.asker)
+        Permit::take(&self.admission.lists, self.asker)
     }
 
     pub(super) fn watch(&self) -> Result<Permit, NoPlace> {
-        Permit::take(&self.shared.admission.watches, self.asker)
+        Permit::take(&self.admission.watches, self.asker)
     }
 }
 
@@ -157,7 +157,7 @@ impl Permit {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let admission = &self.shared.admission;
+        let admission = &self.admission;
         let mut roster = lock(&admission.roster);
         roster.wakers.try_remove(self.number);
         if self.connections.fetch_sub(1, Ordering::Relaxed) == 1 {

@@ -19,13 +19,13 @@ use tokend_proto::codec::{self, DecodeError};
 use tokend_proto::{Header, LENGTH_PREFIX, Reply, Unsupported, VERSION, frame_length};
 use zeroize::Zeroizing;
 
-use super::Shared;
 use super::admission::Place;
 use super::buffers;
 use super::buffers::{Buffers, Output};
 use super::deadlines::Alarm;
 use super::errors;
 use super::session::Session;
+use super::shared::Shared;
 use super::stream::Stream;
 use crate::access::policy::PeerIdentity;
 use crate::core::time::Boot;

@@ -6,8 +6,15 @@ use std::time::Duration;
 use tokend_proto::codec::DecodeError;
 use tokend_proto::{ErrorCode, ErrorReply, FrameError, NameError, ProfileName, VERSION, limits};
 
-use super::queue::Refused;
 use crate::core::shares::NoPlace;
+
+/// Why the queue to the core takes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    Full(NoPlace),
+    /// The core has ended.
+    Ended,
+}
 
 pub(super) fn dropped() -> ErrorReply {
     error(ErrorCode::Internal, "the daemon lost the question; this is a defect of tokend")

@@ -21,12 +21,12 @@ mod message;
 mod queue;
 mod requests;
 mod session;
+mod shared;
 mod stream;
 mod thread;
 
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -34,7 +34,6 @@ use tokend_proto::limits;
 
 use crate::access::current::Rules;
 use crate::audit::Audit;
-use crate::core::input::WaiterId;
 use crate::core::time::{Boot, Now};
 use crate::token_cache::Board;
 
@@ -111,41 +110,6 @@ pub struct Context {
     pub to_core: ToCore,
     /// What connections may use up.
     pub limits: Limits,
-}
-
-/// What all connections share.
-struct Shared {
-    context: Context,
-    admission: admission::Admission,
-    alarms: Arc<deadlines::Alarms>,
-    next_waiter: AtomicU64,
-    draining: AtomicBool,
-    /// Whether the log has it that the units of peers cannot be known.
-    unit_trouble_told: AtomicBool,
-}
-
-impl Shared {
-    /// Belongs to the runtime it is made in.
-    fn new(context: Context) -> io::Result<Self> {
-        let admission = admission::Admission::new(&context.limits);
-        let alarms = Arc::new(deadlines::Alarms::new(Arc::clone(&context.clock))?);
-        Ok(Self {
-            context,
-            admission,
-            alarms,
-            next_waiter: AtomicU64::new(1),
-            draining: AtomicBool::new(false),
-            unit_trouble_told: AtomicBool::new(false),
-        })
-    }
-
-    fn next_waiter(&self) -> WaiterId {
-        WaiterId(self.next_waiter.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
 }
 
 #[cfg(test)]

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::errors::Refused;
 use super::message::Message;
 use crate::core::input::{Asker, WaiterId};
-use crate::core::shares::{NoPlace, Shares};
+use crate::core::shares::Shares;
 
 /// Of so many places one is kept for root and the daemon's own user.
 const KEPT_IN: usize = 16;
@@ -30,14 +31,6 @@ pub struct Messages(Arc<Queue>);
 pub(super) struct Slot<'a> {
     queue: &'a Queue,
     uid: u32,
-}
-
-/// Why nothing can be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
-    Full(NoPlace),
-    /// The core has ended.
-    Ended,
 }
 
 #[derive(Debug)]
@@ -180,6 +173,7 @@ impl Drop for Messages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::shares::NoPlace;
 
     const ROOT: Asker = Asker { uid: 0, superuser: true };
 

@@ -9,10 +9,11 @@ use zeroize::Zeroizing;
 
 use super::admission::{Permit, Place};
 use super::buffers::Output;
+use super::errors;
 use super::message::{Message, ReloadReplyTo, ReplyTo};
 use super::requests::pending::{Expects, Open, OpenQuestions};
+use super::shared::Shared;
 use super::stream::Stream;
-use super::{Shared, errors};
 use crate::access::cgroup::unit_of_peer;
 use crate::access::policy::{Access, PeerIdentity};
 use crate::access::unit::{NoUnit, PeerUnit};

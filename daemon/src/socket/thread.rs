@@ -15,14 +15,15 @@ use tokio::io::unix::AsyncFd;
 use tokio::runtime;
 use tokio::sync::watch;
 
+use super::Context;
 use super::admission::Place;
 use super::buffers;
 use super::connection::Connection;
 use super::deadlines;
 use super::deadlines::Alarms;
 use super::listener::Listener;
+use super::shared::Shared;
 use super::stream::{Stream, register, transmit};
-use super::{Context, Shared};
 use crate::access::peer;
 use crate::access::policy::PeerIdentity;
 use crate::systemd::watchdog::{Thread, Watchdog};
@@ -204,7 +205,7 @@ fn admit(
         }
     };
     let superuser = shared.context.access.load().is_superuser(&identity);
-    match Place::take(shared, identity.uid, superuser) {
+    match Place::take(&shared.admission, identity.uid, superuser) {
         Ok(place) => {
             tokio::spawn(Connection::new(Stream::new(stream)?, identity, place, Arc::clone(shared)));
         }
