@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokend_proto::ProfileName;
 
 use super::accounts::{Account, Numbers};
+use super::context::Context;
 use super::findings::{Findings, Found, Place};
-use super::profile::Parsed;
+use super::profile::kind::Parsed;
 use super::raw::{Raw, Section, Shape};
-use super::validate::Context;
 use crate::access::policy::{Access, Pattern, Rule};
 use crate::access::unit::UnitRule;
 use crate::core::settings::Kind;

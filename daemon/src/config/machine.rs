@@ -11,9 +11,9 @@ use std::time::Duration;
 use nix::unistd::{AccessFlags, access};
 
 use super::Config;
+use super::context::Context;
 use super::findings::Place;
 use super::server::{Places, Server};
-use super::validate::Context;
 use crate::os::{detached, process};
 
 /// For all of it together.

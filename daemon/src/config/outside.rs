@@ -5,9 +5,10 @@
 
 use std::path::Path;
 
-use super::findings::Found;
+use super::environment::Environment;
+use super::findings::{Findings, Found};
 use super::profile::ca_file::CaFile;
-use super::validate::{Context, Purpose};
+use super::purpose::Purpose;
 use crate::os::detached::Undone;
 use crate::os::looks::Looks;
 use crate::secret::{CREDENTIALS_DIRECTORY, SecretProblem, SecretSource, Surroundings};
@@ -48,14 +49,14 @@ impl Named {
     }
 
     /// Looks at all of it and says what is wrong; returns how many credentials are out of reach.
-    pub(super) fn look(self, context: &Context<'_>) -> usize {
+    pub(super) fn look(self, findings: &Findings, environment: &Environment, purpose: Purpose) -> usize {
         let mut looks = Looks::new();
         for found in self.choices.iter().flatten() {
-            let (thing, surroundings) = (found.value.clone(), context.environment.surroundings.clone());
-            let is_check = context.purpose.is_check();
+            let (thing, surroundings) = (found.value.clone(), environment.surroundings.clone());
+            let is_check = purpose.is_check();
             looks.add(&thing.lane(), move || thing.look(&surroundings, is_check));
         }
-        let mut seen = looks.wait(context.purpose.patience()).into_iter();
+        let mut seen = looks.wait(purpose.patience()).into_iter();
         let mut out_of_reach = 0;
         for choice in self.choices {
             let seen: Vec<_> = seen.by_ref().take(choice.len()).collect();
@@ -70,10 +71,10 @@ impl Named {
                     Ok(Seen::Odd(problem) | Seen::Bad(problem)) => (problem, true),
                     Err(undone) => (thing.unseen(undone), false),
                 };
-                if !enough && thing.is_needed_for(context.purpose, was_seen) {
-                    context.findings.error(&place, problem);
+                if !enough && thing.is_needed_for(purpose, was_seen) {
+                    findings.error(&place, problem);
                 } else {
-                    context.findings.warn_of_the_moment(&place, problem);
+                    findings.warn_of_the_moment(&place, problem);
                 }
             }
         }

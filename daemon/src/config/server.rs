@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::accounts::Account;
+use super::context::Context;
 use super::findings::{Findings, Found, Place};
 use super::raw::Section;
-use super::validate::Context;
 
 /// The socket and the state folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,10 +12,12 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::accounts::Numbers;
+use super::context::Context;
 use super::findings::{ConfigError, Findings, Place};
 use super::profile::{glp, refresh, secret};
+use super::purpose::Purpose;
 use super::raw::Section;
-use super::{Config, Environment, Report, access, audit, machine, outside, profile, raw, server};
+use super::{Config, Environment, Report, access, audit, machine, profile, raw, server};
 use crate::core::settings::Settings;
 use crate::os::{clock, detached};
 use crate::secret::SecretSource;
@@ -25,49 +27,6 @@ const MAX_FILE: u64 = 1024 * 1024;
 
 /// For the file itself. Where it stands may not answer.
 const READ_PATIENCE: Duration = Duration::from_secs(10);
-
-/// For all users and groups together, and for all secrets and `ca_file`s, when the daemon starts: peers wait for it, and
-/// what is in order is not to wait for what does not answer.
-const PATIENCE_AT_START: Duration = Duration::from_secs(2);
-
-/// The same when nobody waits to be served.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What the file is read for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// To run with it. What it names outside of the file is not looked at, but for users and groups.
-    Start,
-    /// To run with it from now on.
-    Reload,
-    /// To tell what is wrong with it, from anywhere.
-    Check,
-    /// To tell what would keep the daemon from starting.
-    CheckStart,
-}
-
-impl Purpose {
-    /// For what is outside of the file.
-    pub(super) fn patience(self) -> Duration {
-        match self {
-            Self::Start | Self::CheckStart => PATIENCE_AT_START,
-            Self::Reload | Self::Check => PATIENCE,
-        }
-    }
-
-    /// It need not run inside the unit, or as its user.
-    pub(super) fn is_check(self) -> bool {
-        matches!(self, Self::Check | Self::CheckStart)
-    }
-}
-
-/// What every part of the configuration is validated with.
-pub(super) struct Context<'c> {
-    pub(super) findings: &'c Findings,
-    pub(super) environment: &'c Environment,
-    pub(super) purpose: Purpose,
-    pub(super) named: RefCell<outside::Named>,
-}
 
 /// Reads and validates a file. `before` is what is in force for users and groups.
 pub(super) fn file(
@@ -145,7 +104,7 @@ pub(super) fn validate(
 fn look_outside(context: &Context<'_>, config: Option<&mut Config>, before: &Numbers) {
     let findings = context.findings;
     if context.purpose != Purpose::Start {
-        let not_read = context.named.take().look(context);
+        let not_read = context.named.take().look(findings, context.environment, context.purpose);
         if not_read > 0 {
             let problem =
                 format!("credentials were not looked at ({not_read}): $CREDENTIALS_DIRECTORY is set only in the unit");

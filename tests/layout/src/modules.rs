@@ -165,6 +165,9 @@ impl<'a> Visit<'a> for Names {
         });
     }
 
+    /// `pub(in crate::config)` names a module and uses nothing of it.
+    fn visit_visibility(&mut self, _: &'a Visibility) {}
+
     fn visit_path(&mut self, path: &'a syn::Path) {
         let segments: ModulePath = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         if segments.len() > 1 {

@@ -1,7 +1,7 @@
 //! What is said once for all profiles, and the sources of secrets.
 
-use super::Unsaid::{Example, Needed, Words};
-use super::{Key, Table};
+use super::key::Unsaid::{Example, Needed, Words};
+use super::key::{Key, Table};
 
 /// `[server]`.
 pub const SERVER: Table = Table {

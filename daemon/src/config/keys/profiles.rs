@@ -1,7 +1,7 @@
 //! What a profile says, by its kind.
 
-use super::Unsaid::{Example, Needed, Words};
-use super::{Key, Table};
+use super::key::Unsaid::{Example, Needed, Words};
+use super::key::{Key, Table};
 
 /// What all profiles have.
 pub const PROFILE: Table = Table {

@@ -9,8 +9,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::config::findings::Found;
-use crate::config::validate::Context;
+use crate::config::findings::{Findings, Found};
 use crate::os::detached;
 
 /// Longest file accepted, in bytes: a system's whole store is a quarter of it.
@@ -70,15 +69,13 @@ impl CaFile {
 }
 
 /// The file that is meant. It is not looked at here.
-pub(in crate::config) fn named(found: Found<String>, context: &Context<'_>) -> Option<CaFile> {
+pub(in crate::config) fn named(found: Found<String>, findings: &Findings) -> Option<Found<CaFile>> {
     let Found { value: path, place } = found;
     if !Path::new(&path).is_absolute() || path.contains('\0') {
-        context.findings.error(&place, format!("is not an absolute path; expected {EXPECTED}"));
+        findings.error(&place, format!("is not an absolute path; expected {EXPECTED}"));
         return None;
     }
-    let file = CaFile { path: path.into() };
-    context.named.borrow_mut().ca_file(Found { value: file.clone(), place });
-    Some(file)
+    Some(Found { value: CaFile { path: path.into() }, place })
 }
 
 fn load(path: &Path) -> Result<Vec<u8>, String> {

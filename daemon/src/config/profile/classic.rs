@@ -8,13 +8,13 @@ use super::cluster;
 use super::cluster::ClusterError;
 use super::endpoint;
 use super::endpoint::Role;
+use super::kind::{OfKind, word};
 use super::secret;
-use super::{OfKind, word};
+use crate::config::context::Context;
 use crate::config::duration;
 use crate::config::findings::{Findings, Found};
 use crate::config::raw::{Section, listed};
 use crate::config::suggest::closest;
-use crate::config::validate::Context;
 use crate::core::settings::{Endpoint, Kind, Login, ParamStyle};
 use crate::secret::SecretSource;
 

@@ -8,7 +8,7 @@ use tokend_proto::{ProfileName, TenantRef, WorkspaceId};
 
 use super::endpoint;
 use super::endpoint::Role;
-use super::{OfKind, Parsed};
+use super::kind::{OfKind, Parsed};
 use crate::config::findings::{Findings, Found, Place};
 use crate::config::raw::Section;
 use crate::core::settings::{Fraction, Kind, Tenants};

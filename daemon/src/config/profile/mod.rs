@@ -5,6 +5,7 @@ mod classic;
 pub(super) mod cluster;
 pub(super) mod endpoint;
 pub(super) mod glp;
+pub(super) mod kind;
 pub(super) mod refresh;
 pub(super) mod secret;
 
@@ -13,33 +14,21 @@ use std::sync::Arc;
 
 use tokend_proto::ProfileName;
 
-use self::ca_file::CaFile;
 use self::endpoint::Role;
+use self::kind::{OfKind, Parsed, ProfileExtras, word};
+use super::context::Context;
 use super::findings::{Findings, Found};
 use super::keys::PLACEHOLDER_CLIENT_ID;
 use super::raw::{Section, Shape, listed};
 use super::suggest::closest;
-use super::validate::Context;
 use crate::core::settings::{Kind, Profile};
-use crate::secret::{ProfileSecrets, SecretSource};
-
-/// What the shell needs of a profile and the core does not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProfileExtras {
-    /// Where its secrets come from.
-    pub secrets: ProfileSecrets,
-    /// Authorities that are trusted in addition to the system's.
-    pub ca_file: Option<CaFile>,
-}
+use crate::secret::ProfileSecrets;
 
 /// Where New Central's tokens come from.
 const CENTRAL_TOKEN_ENDPOINT: &str = "https://sso.common.cloud.hpe.com/as/token.oauth2";
 
 /// The keys that only some kinds have, by kind.
 const KINDS: [(&str, &[&str]); 3] = [("central", &["token_endpoint"]), ("glp", glp::KEYS), ("classic", classic::KEYS)];
-
-/// A profile that is right in every part.
-pub(super) type Parsed = (Arc<Profile>, ProfileExtras);
 
 /// All profiles by name; `None` for those that are wrong.
 pub(super) fn all(section: Option<Section<'_>>, context: &Context<'_>) -> BTreeMap<ProfileName, Option<Parsed>> {
@@ -64,12 +53,6 @@ pub(super) fn all(section: Option<Section<'_>>, context: &Context<'_>) -> BTreeM
     profiles
 }
 
-/// What a kind makes of its own keys.
-pub(super) struct OfKind {
-    pub(super) kind: Option<Kind>,
-    pub(super) password: Option<SecretSource>,
-}
-
 fn one(name: &ProfileName, mut section: Section<'_>, context: &Context<'_>) -> Option<Parsed> {
     let findings = context.findings;
     let kind_name = section
@@ -84,7 +67,11 @@ fn one(name: &ProfileName, mut section: Section<'_>, context: &Context<'_>) -> O
     let allow_plain_http = section.boolean("allow_plain_http").unwrap_or(false);
     let had_ca_file = section.has("ca_file");
     let ca_file =
-        section.text("ca_file", "an absolute path in quotes").and_then(|found| ca_file::named(found, context));
+        section.text("ca_file", "an absolute path in quotes").and_then(|found| ca_file::named(found, findings));
+    if let Some(file) = &ca_file {
+        context.named.borrow_mut().ca_file(file.clone());
+    }
+    let ca_file = ca_file.map(|file| file.value);
 
     let own = match kind_name {
         Some("central") => central(name, &mut section, allow_plain_http, findings),
@@ -142,15 +129,4 @@ fn central(name: &ProfileName, section: &mut Section<'_>, allow_plain_http: bool
         Some(endpoint::known(CENTRAL_TOKEN_ENDPOINT))
     };
     OfKind { kind: token_endpoint.map(|token_endpoint| Kind::Central { token_endpoint }), password: None }
-}
-
-/// Text that identifies something: not empty, nothing invisible in it.
-pub(super) fn word(found: Found<String>, what: &str, findings: &Findings) -> Option<String> {
-    let Found { value, place } = found;
-    if value.is_empty() || value.trim() != value || value.chars().any(char::is_control) {
-        findings
-            .error(&place, format!("is empty, or has blanks around it or control characters in it; right is {what}"));
-        return None;
-    }
-    Some(value)
 }

@@ -4,9 +4,9 @@
 
 use std::path::PathBuf;
 
+use crate::config::context::Context;
 use crate::config::findings::{Findings, Found, Place};
 use crate::config::raw::{Raw, Section, Shape};
-use crate::config::validate::Context;
 use crate::secret::SecretSource;
 
 /// Longest list of sources of one secret: a roll-over needs two.

@@ -17,11 +17,14 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::validate::{Purpose, validate};
+use tokend_proto::ProfileName;
+
+use super::purpose::Purpose;
+use super::validate::validate;
 use super::*;
 use crate::access::cgroup::UnitLookup;
 use crate::os::accounts::Accounts;
-use crate::secret::Surroundings;
+use crate::secret::{SecretSource, Surroundings};
 
 /// A machine with some users, an environment, and a folder for secret files.
 struct Machine {

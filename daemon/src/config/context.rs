@@ -1,0 +1,16 @@
+//! What every part of the configuration is validated with.
+
+use std::cell::RefCell;
+
+use super::environment::Environment;
+use super::findings::Findings;
+use super::outside::Named;
+use super::purpose::Purpose;
+
+/// For one file.
+pub(super) struct Context<'c> {
+    pub(super) findings: &'c Findings,
+    pub(super) environment: &'c Environment,
+    pub(super) purpose: Purpose,
+    pub(super) named: RefCell<Named>,
+}
