@@ -5,28 +5,12 @@ use std::time::Duration;
 
 use tokend_proto::{Fingerprint, ProfileName, Secret, TokenName, WorkspaceId};
 
+use super::handoff::Held;
+use super::id::{Asker, WaiterId, WriteId};
 use super::provider::{Answer, RequestId, SecretVersions};
 use super::report::page::Page;
-use super::restore::Held;
 use super::settings::Settings;
 use super::time::Boot;
-
-/// Names one peer's question; it gets exactly one [`super::effect::Outcome`], or none if the peer left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WaiterId(pub u64);
-
-/// Names a write to the store and its one result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WriteId(pub u64);
-
-/// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asker {
-    /// The user.
-    pub uid: u32,
-    /// Root or the daemon's own user, for whom some of everything is kept.
-    pub superuser: bool,
-}
 
 /// Something happened.
 #[derive(Debug, Clone)]

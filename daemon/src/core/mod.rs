@@ -13,12 +13,16 @@
 //!
 //! Architecture invariant: only `std` and `tokend-proto` are imported here (a test holds it to that).
 
+mod activity;
 mod classic;
 pub mod effect;
 mod egress;
 #[cfg(test)]
 mod fixture;
+pub mod handoff;
+pub mod id;
 pub mod input;
+pub mod issued;
 pub mod provider;
 mod random;
 pub mod record;
@@ -26,7 +30,7 @@ mod reload;
 mod renewal;
 pub mod report;
 mod requests;
-pub mod restore;
+mod restore;
 mod schedule;
 mod secrets;
 pub mod settings;
@@ -41,6 +45,7 @@ mod token;
 mod token_state;
 mod unchanged;
 mod waiting;
+mod watchers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::num::NonZeroU32;
@@ -50,19 +55,21 @@ use tokend_proto::{ProfileName, TokenName};
 
 use classic::state::{Chain, Quota, Work, Written};
 use effect::{Effect, Notice, Outcome, Severity};
+use egress::host::Host;
 use egress::in_flight::InFlight;
 pub use egress::in_flight::MOST_REQUESTS;
-use input::{Input, WaiterId, WriteId};
+use handoff::HeldProfile;
+use id::{WaiterId, WriteId};
+use input::Input;
 use provider::{Answer, RequestId};
 use random::Random;
 use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision, Ruins};
 pub use report::summary::Summary;
-use restore::HeldProfile;
 use settings::Settings;
 pub use sizes::Sizes;
 use time::{Boot, BootId, Mark, Now};
 use timers::{Alarm, Alarms};
-use token_state::{Host, Name, ProfileState, Purpose, Waiter};
+use token_state::{Name, ProfileState, Purpose, Waiter};
 
 /// The state machine.
 #[derive(Debug)]

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use tokend_proto::{Fingerprint, ProfileName, TenantRef, TokenName};
 
 use super::Core;
+use super::activity::Activity;
 use super::classic::clock_step;
 use super::classic::login;
 use super::classic::state;
 use super::classic::state::{Candidate, Chain, Quota, Send, Work, chain_key};
 use super::effect::{Effect, Severity};
+use super::egress::queue::Job;
 use super::record::{
     ChainKey, ChainRecord, ChainState, LostCause, QuotaRecord, Record, RecordKey, Restored, RestoredContent, Revision,
 };
@@ -17,7 +19,7 @@ use super::report::errors;
 use super::settings::{Kind, Profile, Settings};
 use super::time::{Boot, Now};
 use super::timers::Alarm;
-use super::token_state::{Activity, Fetch, Job, Listing, Name, ProfileState};
+use super::token_state::{Fetch, Listing, Name, ProfileState};
 
 /// Why a name is given its profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,14 +6,17 @@ use std::time::Duration;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use super::Core;
+use super::activity::Activity;
 use super::classic::state::chain_key;
-use super::effect;
-use super::effect::{Issued, ReadMode, Severity};
+use super::effect::Severity;
+use super::egress::queue::Job;
+use super::issued;
+use super::issued::{Issued, ReadMode};
 use super::provider::{Answer, Failure, FailureKind, ProviderRequest, RequestId, SecretVersion, TokenResponse};
 use super::schedule;
 use super::settings::Profile;
 use super::time::{Boot, Now};
-use super::token_state::{Activity, Job, Purpose, Reads, Secrets, Trouble, TroubleKind};
+use super::token_state::{Purpose, Reads, Secrets, Trouble, TroubleKind};
 
 /// Unreadable 401 and 403 answers in a row that are taken for a refusal.
 const UNREADABLE_IS_REFUSED: u32 = 3;
@@ -166,7 +169,7 @@ impl Core {
         Ok(Issued {
             fingerprint: Fingerprint::of(&response.access_token),
             access_token: response.access_token,
-            token_type: effect::token_type(&response.token_type),
+            token_type: issued::token_type(&response.token_type),
             issued: sent,
             expires: sent + life,
             refresh,

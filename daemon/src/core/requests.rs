@@ -5,9 +5,12 @@ use std::time::Duration;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use super::Core;
+use super::activity::Activity;
 use super::classic::state::chain_key;
-use super::effect::{Effect, Outcome, ReadMode};
-use super::input::{Asker, Question, WaiterId};
+use super::effect::{Effect, Outcome};
+use super::id::{Asker, WaiterId};
+use super::input::Question;
+use super::issued::ReadMode;
 use super::report::errors;
 use super::report::page::{Part, Rest};
 use super::schedule;
@@ -16,8 +19,7 @@ use super::tenants::on_demand::no_room;
 use super::time::Now;
 use super::timers::Alarm;
 use super::token;
-use super::token::Prospect;
-use super::token_state::{Activity, Name, Place, Throttle, Waiter, Want};
+use super::token_state::{Name, Place, Throttle, Waiter, Want};
 
 /// How long a rejected token's peer waits for another one.
 const REJECT_WAIT: Duration = Duration::from_secs(10);
@@ -121,7 +123,7 @@ impl Core {
             return self.serve(&name, id, outcome);
         }
         let begin = self.is_reason_to_begin(now, entry, &waiter.want);
-        let prospect = Prospect::of(entry, self.parent_in_trouble(&name, entry));
+        let prospect = entry.prospect(self.parent_in_trouble(&name, entry));
         self.stand_at(id, &name, waiter.want);
         if let Some(entry) = self.names.get_mut(&name) {
             entry.waiters.came_with(prospect);

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::input::Asker;
+use super::id::Asker;
 
 /// How many there are, and who has them.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokend_proto::{ProfileName, TokenName};
 
-use super::input::WaiterId;
+use super::id::WaiterId;
 use super::record::ChainKey;
 use super::time::Boot;
 

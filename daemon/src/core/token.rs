@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::{ErrorCode, Fingerprint, Flags, Renewed, TokenName};
+use tokend_proto::{ErrorCode, Flags, Renewed, TokenName};
 
 use super::Core;
+use super::activity::Activity;
 use super::classic::state::chain_key;
-use super::effect::{Effect, Issued, Outcome, ReadMode};
-use super::input::WaiterId;
+use super::effect::{Effect, Outcome};
+use super::id::WaiterId;
+use super::issued::{Issued, ReadMode};
 use super::report::errors;
 use super::schedule;
 use super::time::{Boot, Now};
 use super::timers::Alarm;
-use super::token_state::{Activity, Name, Reads, TroubleKind, Waiter, Want};
+use super::token_state::{Name, Reads, TroubleKind, Waiter, Want};
 
 /// How long after its pause a failure of an on-demand tenant still counts.
 const REMEMBERED_FAILURE: Duration = Duration::from_secs(60);
@@ -61,7 +63,7 @@ impl Core {
     /// Answers those who wait for a name, if something about it is another thing than when they were last looked at.
     pub(super) fn answer_waiters(&mut self, now: Now, name: &TokenName) {
         let Some(entry) = self.names.get(name).filter(|entry| !entry.waiters.is_empty()) else { return };
-        let prospect = Prospect::of(entry, self.parent_in_trouble(name, entry));
+        let prospect = entry.prospect(self.parent_in_trouble(name, entry));
         if !self.names.get_mut(name).is_some_and(|entry| entry.waiters.is_news(prospect)) {
             return;
         }
@@ -234,34 +236,6 @@ fn is_improvable(entry: &Name, token: &Issued, want: &Want, now: Boot) -> bool {
 /// others use, and not while the token is as new as can be had.
 fn may_renew_early(entry: &Name, token: &Issued, now: Boot) -> bool {
     !entry.is_classic() && now.since(token.issued) > token.life() / 4
-}
-
-/// All that [`outcome_for`] makes of a name, but for the time and the waiter: as long as it is the same, everybody who waits goes
-/// on waiting until its own time is up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Prospect {
-    token: Option<Fingerprint>,
-    activity: Activity,
-    retry_at: Option<Boot>,
-    is_permanent: bool,
-    forced: Option<Fingerprint>,
-    hold_until: Option<Boot>,
-    /// Whether the workspace in trouble is idle, and until when.
-    parent: Option<(bool, Option<Boot>)>,
-}
-
-impl Prospect {
-    pub(super) fn of(entry: &Name, parent: Option<&Name>) -> Self {
-        Self {
-            token: entry.token.as_ref().map(|token| token.fingerprint),
-            activity: entry.activity,
-            retry_at: entry.retry_at,
-            is_permanent: entry.is_permanent(),
-            forced: entry.forced,
-            hold_until: entry.hold_until,
-            parent: parent.map(|parent| (parent.activity == Activity::Idle, parent.retry_at)),
-        }
-    }
 }
 
 /// What this waiter is to be told now; `None` if it is to go on waiting.

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use tokend_proto::{Fingerprint, ProfileName, TokenName, WorkspaceId};
 
+use super::activity::Activity;
 use super::classic::state::{Credentials, Send, Sent};
-use super::effect::{Issued, ReadMode};
-use super::egress::limiter::Limiter;
-use super::egress::queue::Queue;
-use super::input::{Asker, Question};
+use super::id::Asker;
+use super::input::Question;
+use super::issued::{Issued, ReadMode};
 use super::provider::{RequestId, SecretVersion, SecretVersions};
 use super::record::ChainKey;
-use super::report::watch::Watch;
 use super::settings::{Kind, Profile};
 use super::shares::Shares;
 use super::time::Boot;
-use super::waiting::Waiting;
+use super::waiting::{Prospect, Waiting};
+use super::watchers::Watch;
 
 /// One token name.
 #[derive(Debug)]
@@ -64,20 +64,6 @@ pub(super) struct Reads {
     pub(super) asked: bool,
     /// Nobody had read it when the board was asked at this time.
     pub(super) unread_at: Option<Boot>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Activity {
-    Idle,
-    /// Waits for a reading of the secrets.
-    Secrets,
-    /// Waits for its workspace's token.
-    Parent,
-    /// Waits for a slot of its host.
-    Queued,
-    Sent(RequestId),
-    /// Its chain is at work.
-    Chain,
 }
 
 /// In a box, because most names have none.
@@ -158,6 +144,19 @@ impl Name {
             reads: Reads::default(),
             watch: Watch::default(),
             alarm: None,
+        }
+    }
+
+    /// What those who wait for it can hope for, if `parent` is the workspace in trouble that it waits for.
+    pub(super) fn prospect(&self, parent: Option<&Self>) -> Prospect {
+        Prospect {
+            token: self.token.as_ref().map(|token| token.fingerprint),
+            activity: self.activity,
+            retry_at: self.retry_at,
+            is_permanent: self.is_permanent(),
+            forced: self.forced,
+            hold_until: self.hold_until,
+            parent: parent.map(|parent| (parent.activity == Activity::Idle, parent.retry_at)),
         }
     }
 
@@ -365,25 +364,6 @@ pub(super) enum Fetch {
     Parent,
     Queued,
     Sent(RequestId),
-}
-
-/// One host of a provider.
-#[derive(Debug)]
-pub(super) struct Host {
-    pub(super) limiter: Limiter,
-    pub(super) queue: Queue,
-    /// Nobody waits for anything in the queue, and it has time until then.
-    pub(super) not_before: Boot,
-    /// Clients that were answered 429, and until when they are left alone.
-    pub(super) paused: BTreeMap<String, Boot>,
-}
-
-/// What waits for a slot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Job {
-    Name(TokenName),
-    Listing(ProfileName),
-    Chain(ChainKey),
 }
 
 /// What a request was sent for.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokend_proto::{Secret, TokenName};
 
 use super::Core;
-use super::effect::{Issued, Severity};
-use super::report::errors::seconds;
+use super::effect::Severity;
+use super::issued::Issued;
+use super::report::errors::{TOO_SHORT, seconds};
 use super::schedule;
 use super::time::{Boot, Now};
 use super::token_state::{Trouble, TroubleKind};
@@ -18,9 +19,6 @@ use super::token_state::{Trouble, TroubleKind};
 pub(super) const NOT_BY_DELAY: Duration = Duration::from_secs(60);
 
 const SAME: &str = "the provider gave the same token again, although another one was asked for";
-
-pub(super) const TOO_SHORT: &str =
-    "the provider gave the same token again, which has too little life left to be exchanged";
 
 impl Core {
     /// Whether a new token is the one that is there. One that has all but ended says nothing: it is taken for new.

@@ -4,8 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::input::WaiterId;
-use super::token::Prospect;
+use tokend_proto::Fingerprint;
+
+use super::activity::Activity;
+use super::id::WaiterId;
+use super::time::Boot;
 
 /// In a box, because hardly ever somebody waits.
 #[derive(Debug, Default)]
@@ -19,6 +22,20 @@ struct Crowd {
     users: BTreeMap<u32, usize>,
     /// What all of them were looked at with last.
     prospect: Option<Prospect>,
+}
+
+/// All that decides about those who wait for a name, but for the time and the waiter. As long as it is the same, each goes on
+/// waiting until its own time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Prospect {
+    pub(super) token: Option<Fingerprint>,
+    pub(super) activity: Activity,
+    pub(super) retry_at: Option<Boot>,
+    pub(super) is_permanent: bool,
+    pub(super) forced: Option<Fingerprint>,
+    pub(super) hold_until: Option<Boot>,
+    /// Whether the workspace in trouble is idle, and until when.
+    pub(super) parent: Option<(bool, Option<Boot>)>,
 }
 
 impl Waiting {

@@ -10,7 +10,7 @@ use tokend_proto::ErrorReply;
 use tokio::sync::Notify;
 
 use super::{Limits, RESERVED_CONNECTIONS, errors};
-use crate::core::input::Asker;
+use crate::core::id::Asker;
 use crate::core::shares::{NoPlace, Shares};
 
 /// Questions that the core may have not answered yet. Of these a user alone gets half, which is 126 connections full of

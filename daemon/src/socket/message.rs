@@ -7,7 +7,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::errors;
 use crate::core::effect::Outcome;
-use crate::core::input::{Asker, Question, WaiterId};
+use crate::core::id::{Asker, WaiterId};
+use crate::core::input::Question;
 
 /// One entry of the queue to the core's thread.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::errors::Refused;
 use super::message::Message;
-use crate::core::input::{Asker, WaiterId};
+use crate::core::id::{Asker, WaiterId};
 use crate::core::shares::Shares;
 
 /// Of so many places one is kept for root and the daemon's own user.

@@ -17,7 +17,8 @@ use super::stream::Stream;
 use crate::access::cgroup::unit_of_peer;
 use crate::access::policy::{Access, PeerIdentity};
 use crate::access::unit::{NoUnit, PeerUnit};
-use crate::core::input::{Asker, Question, WaiterId};
+use crate::core::id::{Asker, WaiterId};
+use crate::core::input::Question;
 use crate::core::time::Boot;
 use crate::token_cache::Slot;
 

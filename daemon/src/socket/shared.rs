@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::Context;
 use super::admission::Admission;
 use super::deadlines::Alarms;
-use crate::core::input::WaiterId;
+use crate::core::id::WaiterId;
 
 /// What all connections share.
 pub(super) struct Shared {

@@ -14,7 +14,7 @@ use super::debounce::Debounce;
 use super::fd_store::TokenKeeper;
 use super::notify::{Message, Notifier};
 use crate::core::Core;
-use crate::core::restore::Held;
+use crate::core::handoff::Held;
 use crate::core::time::Boot;
 
 /// How long an end may take whose rotation is on the wire: the request's 30 s, what makes it durable, and the 10 s that

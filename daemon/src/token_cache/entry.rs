@@ -9,7 +9,7 @@ use arc_swap::ArcSwapOption;
 use tokend_proto::{Fingerprint, Flags, Reply, codec};
 use zeroize::Zeroizing;
 
-use crate::core::effect::{Issued, ReadMode};
+use crate::core::issued::{Issued, ReadMode};
 use crate::core::time::{Boot, Now};
 
 /// A name, its current token, and when that was last read.

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use tokend_proto::{HealthReport, ProfileName, TokenName, WorkspaceId};
 
-use crate::core::effect::{Issued, ReadMode};
+use crate::core::issued::{Issued, ReadMode};
 use crate::core::time::{Boot, Now};
 
 use entry::Posted;

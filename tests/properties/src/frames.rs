@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokend::access::current::Rules;
 use tokend::access::policy::Access;
 use tokend::audit::Audit;
-use tokend::core::effect::{Issued, ReadMode};
+use tokend::core::issued::{Issued, ReadMode};
 use tokend::os::clock::Clock;
 use tokend::socket::{self, Admitted, CORE_QUEUE, Context, Limits, Listener, SocketThread};
 use tokend::token_cache::Board;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokend::access::policy::Access;
 use tokend::core::Core;
-use tokend::core::effect::{Issued, ReadMode};
-use tokend::core::input::WaiterId;
+use tokend::core::id::WaiterId;
+use tokend::core::issued::{Issued, ReadMode};
 use tokend::core::provider::{Grant, ProviderRequest, SecretVersion, SecretVersions};
 use tokend::core::settings::{Kind, Profile};
 use tokend::core::time::Boot;

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use tokend::core::input::WriteId;
+use tokend::core::id::WriteId;
 use tokend::core::record::{ChainKey, ChainState, Record, RecordKey, Restored, RestoredContent, Revision};
 
 use tokend::core::settings::Profile;

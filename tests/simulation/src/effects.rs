@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend::core::effect::{Effect, Issued, Outcome, ReadMode};
-use tokend::core::input::{Input, WaiterId, WriteId};
+use tokend::core::effect::{Effect, Outcome};
+use tokend::core::id::{WaiterId, WriteId};
+use tokend::core::input::Input;
+use tokend::core::issued::{Issued, ReadMode};
 use tokend::core::provider::RequestId;
 use tokend::core::record::{ChainKey, ChainState, LoginOutcome, Record, RecordKey};
 use tokend::core::report::page::Part;

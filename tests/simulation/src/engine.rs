@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokend::core::input::{Input, WriteId};
-use tokend::core::restore::Held;
+use tokend::core::handoff::Held;
+use tokend::core::id::WriteId;
+use tokend::core::input::Input;
 use tokend_proto::{ProfileName, TokenName};
 
 use super::clockwork::Clockwork;

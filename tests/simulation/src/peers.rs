@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokend::access::policy::{Access, PeerIdentity};
-use tokend::core::effect::{Issued, Outcome, ReadMode};
-use tokend::core::input::{Asker, Input, Question, WaiterId};
+use tokend::core::effect::Outcome;
+use tokend::core::id::{Asker, WaiterId};
+use tokend::core::input::{Input, Question};
+use tokend::core::issued::{Issued, ReadMode};
 use tokend::core::report::page::{Page, Part, Reader};
 use tokend::core::settings::Kind;
 use tokend_proto::{Fingerprint, Flags, Health, NameStatus, ProfileName, TokenName, WorkspaceId};

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use tokend_proto::TokenName;
 
-use super::state::{Chain, Send, Sent, Work, chain_key};
+use super::state::{CHAIN_LIFE, CLIENT_REFUSED, Chain, Send, Sent, Work, chain_key};
 use crate::core::Core;
-use crate::core::effect::{Issued, ReadMode, Severity};
+use crate::core::activity::Activity;
+use crate::core::effect::Severity;
+use crate::core::egress::queue::Job;
+use crate::core::issued::{Issued, ReadMode};
 use crate::core::provider::{Grant, ProviderRequest, RequestId};
 use crate::core::record::{ChainKey, ChainState, LostCause};
 use crate::core::schedule;
 use crate::core::settings::Kind;
 use crate::core::time::{Boot, Now};
 use crate::core::timers::Alarm;
-use crate::core::token_state::{Activity, Job, Purpose, Secrets, Trouble, TroubleKind};
-
-/// A refresh token dies so long after the refresh that brought it (the provider's documentation).
-pub(in crate::core) const CHAIN_LIFE: Duration = Duration::from_secs(14 * 24 * 3600);
+use crate::core::token_state::{Purpose, Secrets, Trouble, TroubleKind};
 
 /// Time left of [`CHAIN_LIFE`] at which an operator is warned.
 const WARNINGS: [Duration; 3] =
@@ -266,7 +266,7 @@ impl Core {
             {
                 let client_refused = chain.candidate.as_ref().is_some_and(|candidate| candidate.client_refused > 0);
                 Some(match client_refused {
-                    true => Trouble::new(TroubleKind::Rejected, super::import::CLIENT_REFUSED),
+                    true => Trouble::new(TroubleKind::Rejected, CLIENT_REFUSED),
                     false => Trouble::new(TroubleKind::Transient, "an imported refresh token is being tried"),
                 })
             }
@@ -288,8 +288,7 @@ impl Core {
         let on_trial = trouble.as_ref().is_some_and(|trouble| trouble.kind == TroubleKind::Transient);
         let Some(entry) = self.names.get_mut(name) else { return };
         let of_chain = |t: &Trouble| {
-            matches!(t.kind, TroubleKind::ChainEmpty | TroubleKind::ChainLost)
-                || t.message == super::import::CLIENT_REFUSED
+            matches!(t.kind, TroubleKind::ChainEmpty | TroubleKind::ChainLost) || t.message == CLIENT_REFUSED
         };
         if trouble.is_some() || entry.trouble.as_ref().is_some_and(of_chain) {
             entry.trouble = trouble;
@@ -364,7 +363,7 @@ pub(in crate::core) fn restored_token(
     let left = access.life.checked_sub(age).filter(|left| !left.is_zero())?;
     let token = Issued {
         access_token: access.token.clone(),
-        token_type: crate::core::effect::token_type(&access.token_type),
+        token_type: crate::core::issued::token_type(&access.token_type),
         fingerprint: tokend_proto::Fingerprint::of(&access.token),
         issued: now.boot - age,
         expires: now.boot + left,

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::state::{Chain, Quota, Send, Work, Written, quota_key};
 use crate::core::Core;
+use crate::core::activity::Activity;
 use crate::core::effect::Severity;
+use crate::core::egress::queue::Job;
 use crate::core::record::{ChainKey, ChainRecord, ChainState, LostCause, QuotaKey, QuotaRecord, Record, RecordKey};
 use crate::core::time::{BootId, Mark, Now};
 use crate::core::timers::Alarm;
-use crate::core::token_state::{Activity, Job};
 
 /// A step of the wall clock that is no drift, in milliseconds.
 const STEP: i64 = 1000;

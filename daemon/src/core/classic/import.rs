@@ -2,21 +2,17 @@
 
 use tokend_proto::{ErrorCode, Fingerprint, Imported, ProfileName, Secret, TokenName};
 
-use super::chain::CHAIN_LIFE;
-use super::state::{Candidate, Send, Work, Written, chain_key};
+use super::state::CHAIN_LIFE;
+use super::state::{CLIENT_REFUSED, Candidate, Send, Work, Written, chain_key};
 use crate::core::Core;
 use crate::core::effect::{Outcome, Severity};
-use crate::core::input::WaiterId;
+use crate::core::id::WaiterId;
 use crate::core::provider::{Failure, FailureKind, SecretVersion};
 use crate::core::record::{CandidateRecord, ChainKey, Record, RecordKey, Revision};
 use crate::core::report::errors;
 use crate::core::schedule;
 use crate::core::time::Now;
 use crate::core::token_state::Want;
-
-/// What is said of an import whose client is refused.
-pub(in crate::core) const CLIENT_REFUSED: &str =
-    "the provider refuses the client, so it has not looked at the imported refresh token, which is kept";
 
 impl Core {
     pub(in crate::core) fn import(&mut self, now: Now, id: WaiterId, profile: &ProfileName, refresh_token: Secret) {

@@ -7,11 +7,12 @@ use tokend_proto::{LoginQuota, TokenName};
 
 use super::state::{Quota, Send, Sent, Work, Written, quota_key};
 use crate::core::Core;
+use crate::core::activity::Activity;
 use crate::core::effect::Severity;
 use crate::core::provider::{Failure, FailureKind, SecretVersion};
 use crate::core::record::{ChainKey, ChainState, LoginAttempt, LoginOutcome, QuotaKey, QuotaRecord, Record, RecordKey};
 use crate::core::time::{Boot, BootId, Mark, Now};
-use crate::core::token_state::{Activity, Trouble, TroubleKind};
+use crate::core::token_state::{Trouble, TroubleKind};
 
 /// One new token and [`MAX_ATTEMPTS`] attempts per client_id in this time (the provider's documentation),
 /// counted from when an attempt ended.

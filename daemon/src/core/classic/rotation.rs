@@ -2,9 +2,10 @@
 
 use tokend_proto::Fingerprint;
 
-use super::chain::{CHAIN_LIFE, lost_because};
+use super::chain::lost_because;
 use super::clock_step;
 use super::pair::Asked;
+use super::state::CHAIN_LIFE;
 use super::state::{Fresh, Keep, Send, Sent, Work, Written};
 use crate::core::Core;
 use crate::core::effect::Severity;

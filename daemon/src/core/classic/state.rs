@@ -1,13 +1,22 @@
 //! What the core remembers of Classic chains, imports and logins.
 
+use std::time::Duration;
+
 use tokend_proto::{Fingerprint, Secret};
 
-use crate::core::effect::Issued;
-use crate::core::input::WriteId;
+use crate::core::id::WriteId;
+use crate::core::issued::Issued;
 use crate::core::provider::SecretVersion;
 use crate::core::record::{CandidateRecord, ChainKey, ChainRecord, ChainState, QuotaKey, QuotaRecord, Revision};
 use crate::core::settings::{Kind, Login, Profile};
 use crate::core::time::Boot;
+
+/// A refresh token dies so long after the refresh that brought it (the provider's documentation).
+pub(in crate::core) const CHAIN_LIFE: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// What is said of an import whose client is refused.
+pub(in crate::core) const CLIENT_REFUSED: &str =
+    "the provider refuses the client, so it has not looked at the imported refresh token, which is kept";
 
 /// One Classic chain. It outlives its profile, so that a rotation is always finished.
 #[derive(Debug, Default)]

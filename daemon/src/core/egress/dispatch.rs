@@ -9,11 +9,14 @@ use tokend_proto::{TokenName, WorkspaceId};
 use super::limiter::{Claim, Limiter};
 use super::queue::{Queue, Turn};
 use crate::core::Core;
+use crate::core::activity::Activity;
 use crate::core::effect::{Effect, Severity};
+use crate::core::egress::host::Host;
+use crate::core::egress::queue::Job;
 use crate::core::schedule;
 use crate::core::settings::Profile;
 use crate::core::time::{Boot, Now};
-use crate::core::token_state::{Activity, Fetch, Host, Job, Name};
+use crate::core::token_state::{Fetch, Name};
 use crate::core::waiting::Waiting;
 
 /// How long a client is left alone after a 429 that does not say.

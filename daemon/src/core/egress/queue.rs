@@ -10,8 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokend_proto::{ProfileName, TokenName, WorkspaceId};
 
+use crate::core::record::ChainKey;
 use crate::core::time::Boot;
-use crate::core::token_state::Job;
+
+/// What waits for a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::core) enum Job {
+    Name(TokenName),
+    Listing(ProfileName),
+    Chain(ChainKey),
+}
 
 /// By profile, because a provider may want one left alone for a while. No lane is empty.
 #[derive(Debug, Default)]

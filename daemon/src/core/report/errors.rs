@@ -8,6 +8,9 @@ use crate::core::effect::Outcome;
 use crate::core::time::Boot;
 use crate::core::token_state::{Name, TroubleKind};
 
+pub(in crate::core) const TOO_SHORT: &str =
+    "the provider gave the same token again, which has too little life left to be exchanged";
+
 pub(in crate::core) fn error(code: ErrorCode, message: impl Into<String>, retry_after: Option<Duration>) -> Outcome {
     Outcome::Error(ErrorReply { code, message: message.into(), retry_after: retry_after.map(Millis::from) })
 }
@@ -24,7 +27,7 @@ pub(in crate::core) fn throttled(name: &TokenName, wait: Duration) -> Outcome {
 /// Why there is no token under this name. `parent` is the workspace whose token it waits for in vain.
 pub(in crate::core) fn no_token(name: &TokenName, entry: &Name, parent: Option<&Name>, now: Boot) -> Outcome {
     if let Some(parent) = parent {
-        let message = parent.trouble.as_ref().map_or(crate::core::unchanged::TOO_SHORT, |trouble| &trouble.message);
+        let message = parent.trouble.as_ref().map_or(TOO_SHORT, |trouble| &trouble.message);
         return no_token_yet(name, &of_workspace(message), parent.retry_at.map(|at| at.since(now)));
     }
     let retry_after = entry.retry_at.map(|at| at.since(now));

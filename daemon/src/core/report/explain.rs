@@ -7,10 +7,11 @@ use tokend_proto::{Explanation, Millis, TokenName};
 use super::errors;
 use super::errors::seconds;
 use crate::core::Core;
+use crate::core::activity::Activity;
 use crate::core::classic::state::{Send, Work, chain_key};
 use crate::core::effect::Outcome;
 use crate::core::time::Now;
-use crate::core::token_state::{Activity, Name, TroubleKind};
+use crate::core::token_state::{Name, TroubleKind};
 
 /// What decides about the next step of a name. Spans in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

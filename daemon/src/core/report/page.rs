@@ -7,12 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use tokend_proto::{NameRights, NameStatus, ProfileName, Tenant, TokenName, WorkspaceId};
-
 use crate::access::policy::{Access, PeerIdentity};
-use crate::core::Core;
-use crate::core::time::Now;
-use crate::core::token_state::Listing;
 
 /// Entries that one question looks at.
 const LOOKED_AT: usize = 256;
@@ -57,34 +52,8 @@ pub enum Rest<K> {
     After(K),
 }
 
-impl Core {
-    pub(in crate::core) fn status_page(&self, now: Now, page: &Page<TokenName>) -> Part<NameStatus, TokenName> {
-        let readable = page.reader.access.readable(&page.reader.peer);
-        let may_read = |name: &TokenName| readable.includes(name);
-        part(&self.names, page, may_read, |name, entry| self.status_of(now, name, entry))
-    }
-
-    pub(in crate::core) fn rights_page(&self, page: &Page<TokenName>) -> Part<NameRights, TokenName> {
-        let Reader { access, peer } = &page.reader;
-        let (readable, administered) = (access.readable(peer), access.administered(peer));
-        let may_read = |name: &TokenName| readable.includes(name);
-        part(&self.names, page, may_read, |name, _| NameRights {
-            name: name.to_string(),
-            label: self.label_of(name),
-            admin: administered.includes(name),
-        })
-    }
-}
-
-impl Listing {
-    pub(in crate::core) fn page(&self, profile: &ProfileName, page: &Page<WorkspaceId>) -> Part<Tenant, WorkspaceId> {
-        let readable = page.reader.access.readable(&page.reader.peer);
-        let may_read = |id: &WorkspaceId| readable.includes(&TokenName { profile: profile.clone(), tenant: Some(*id) });
-        part(&self.tenants, page, may_read, |id, name| Tenant { id: id.to_string(), workspace_name: name.to_string() })
-    }
-}
-
-fn part<K: Ord + Clone, V, T>(
+/// The part of `all` that a page asks for.
+pub(in crate::core) fn part<K: Ord + Clone, V, T>(
     all: &BTreeMap<K, V>,
     page: &Page<K>,
     may_read: impl Fn(&K) -> bool,

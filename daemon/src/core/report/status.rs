@@ -2,16 +2,37 @@
 
 use std::time::Duration;
 
-use tokend_proto::{ChainStatus, Health, NameStatus, TokenName};
+use tokend_proto::{ChainStatus, Health, NameRights, NameStatus, TokenName};
 
 use super::errors;
+use super::page::{Page, Part, Reader, part};
 use crate::core::Core;
-use crate::core::classic::chain::{CHAIN_LIFE, lost_because};
-use crate::core::classic::state::{Chain, Work, chain_key};
+use crate::core::activity::Activity;
+use crate::core::classic::chain::lost_because;
+use crate::core::classic::state::{CHAIN_LIFE, Chain, Work, chain_key};
 use crate::core::record::{ChainRecord, ChainState};
 use crate::core::settings::Kind;
 use crate::core::time::Now;
-use crate::core::token_state::{Activity, Name, TroubleKind};
+use crate::core::token_state::{Name, TroubleKind};
+
+impl Core {
+    pub(in crate::core) fn status_page(&self, now: Now, page: &Page<TokenName>) -> Part<NameStatus, TokenName> {
+        let readable = page.reader.access.readable(&page.reader.peer);
+        let may_read = |name: &TokenName| readable.includes(name);
+        part(&self.names, page, may_read, |name, entry| self.status_of(now, name, entry))
+    }
+
+    pub(in crate::core) fn rights_page(&self, page: &Page<TokenName>) -> Part<NameRights, TokenName> {
+        let Reader { access, peer } = &page.reader;
+        let (readable, administered) = (access.readable(peer), access.administered(peer));
+        let may_read = |name: &TokenName| readable.includes(name);
+        part(&self.names, page, may_read, |name, _| NameRights {
+            name: name.to_string(),
+            label: self.label_of(name),
+            admin: administered.includes(name),
+        })
+    }
+}
 
 impl Core {
     pub(in crate::core) fn status_of(&self, now: Now, name: &TokenName, entry: &Name) -> NameStatus {

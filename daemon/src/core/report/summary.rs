@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::core::Core;
+use crate::core::activity::Activity;
 use crate::core::time::Boot;
-use crate::core::token_state::{Activity, Name, Trouble};
+use crate::core::token_state::{Name, Trouble};
 
 /// Names in trouble that are told with their reason.
 const TOLD: usize = 2;

@@ -3,61 +3,16 @@
 //! A watch is a question that is open until it ends: its one answer says why. What a watcher gets meanwhile is on the
 //! board, put there once for all of them.
 
-use std::collections::BTreeSet;
-
-use tokend_proto::{Health, HealthReport, TokenName};
+use tokend_proto::{HealthReport, TokenName};
 
 use super::errors;
 use crate::core::Core;
 use crate::core::effect::Effect;
-use crate::core::input::WaiterId;
+use crate::core::id::WaiterId;
 use crate::core::tenants::on_demand::no_room;
 use crate::core::time::Now;
 use crate::core::timers::Alarm;
 use crate::core::token_state::{Place, Want};
-
-/// Who watches a name. In a box, because of very many names hardly any is watched.
-#[derive(Debug, Default)]
-pub(in crate::core) struct Watch(Option<Box<Watched>>);
-
-#[derive(Debug, Default)]
-struct Watched {
-    /// There is one at least.
-    watchers: BTreeSet<WaiterId>,
-    /// What was told last: the health, and whether with an error.
-    told: Option<(Health, bool)>,
-}
-
-impl Watch {
-    pub(in crate::core) fn is_on(&self) -> bool {
-        self.0.is_some()
-    }
-
-    pub(in crate::core) fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |watched| watched.watchers.len())
-    }
-
-    pub(in crate::core) fn watchers(&self) -> impl Iterator<Item = WaiterId> {
-        self.0.iter().flat_map(|watched| watched.watchers.iter().copied())
-    }
-
-    fn begin(&mut self, id: WaiterId) {
-        let watched = self.0.get_or_insert_default();
-        watched.watchers.insert(id);
-        // The newcomer has not heard it.
-        watched.told = None;
-    }
-
-    /// Whether it watched.
-    fn end(&mut self, id: WaiterId) -> bool {
-        let Some(watched) = &mut self.0 else { return false };
-        let was = watched.watchers.remove(&id);
-        if watched.watchers.is_empty() {
-            self.0 = None;
-        }
-        was
-    }
-}
 
 impl Core {
     /// A watch of a name that is known begins.
@@ -111,10 +66,9 @@ impl Core {
     fn tell_health(&mut self, now: Now, name: &TokenName) {
         let Some(entry) = self.names.get(name).filter(|entry| entry.watch.is_on()) else { return };
         let report = self.health_report(now, name, entry);
-        let told = Some((report.health, report.last_error.is_some()));
-        let Some(watched) = self.names.get_mut(name).and_then(|entry| entry.watch.0.as_mut()) else { return };
-        if watched.told != told {
-            watched.told = told;
+        let has_error = report.last_error.is_some();
+        let Some(entry) = self.names.get_mut(name) else { return };
+        if entry.watch.is_news(report.health, has_error) {
             self.effects.push_back(Effect::Health { name: name.clone(), report });
         }
     }

@@ -4,18 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::{ErrorCode, Fingerprint, ProfileName, TenantRef, TokenName, WorkspaceId};
+use tokend_proto::{ErrorCode, Fingerprint, ProfileName, Tenant, TenantRef, TokenName, WorkspaceId};
 
 use crate::core::Core;
 use crate::core::effect::{Effect, Outcome, Severity};
-use crate::core::input::{Question, WaiterId};
+use crate::core::egress::queue::Job;
+use crate::core::id::WaiterId;
+use crate::core::input::Question;
 use crate::core::provider::{Answer, Failure, FailureKind, Grant, ProviderRequest, RequestId, TenantPage};
 use crate::core::report::errors;
+use crate::core::report::page::{Page, Part, part};
 use crate::core::schedule;
 use crate::core::settings::{Kind, Profile};
 use crate::core::time::{Boot, Now};
 use crate::core::timers::Alarm;
-use crate::core::token_state::{Fetch, Job, Listing, Name, Place, Purpose, Waiter, Want};
+use crate::core::token_state::{Fetch, Listing, Name, Place, Purpose, Waiter, Want};
 
 /// The list is renewed this often.
 const RENEWED_EVERY: Duration = Duration::from_secs(3600);
@@ -28,6 +31,14 @@ const MAX_TENANTS: usize = 100_000;
 
 /// So are pages so small that a list takes more requests than this, one after the other.
 const MAX_PAGES: u32 = 1_000;
+
+impl Listing {
+    pub(in crate::core) fn page(&self, profile: &ProfileName, page: &Page<WorkspaceId>) -> Part<Tenant, WorkspaceId> {
+        let readable = page.reader.access.readable(&page.reader.peer);
+        let may_read = |id: &WorkspaceId| readable.includes(&TokenName { profile: profile.clone(), tenant: Some(*id) });
+        part(&self.tenants, page, may_read, |id, name| Tenant { id: id.to_string(), workspace_name: name.to_string() })
+    }
+}
 
 impl Core {
     /// A question that needs the list: answered from it, or put off until it is there.

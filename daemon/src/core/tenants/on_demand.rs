@@ -9,7 +9,7 @@ use tokend_proto::{ErrorCode, ProfileName, TokenName};
 
 use crate::core::Core;
 use crate::core::effect::Outcome;
-use crate::core::input::Asker;
+use crate::core::id::Asker;
 use crate::core::report::errors;
 use crate::core::shares::NoPlace;
 use crate::core::token_state::MAX_ON_DEMAND;

@@ -6,11 +6,13 @@ use std::time::Duration;
 use tokend_proto::{Fingerprint, ProfileName, TokenName, WorkspaceId};
 
 use crate::core::Core;
-use crate::core::effect::Issued;
+use crate::core::activity::Activity;
+use crate::core::egress::queue::Job;
+use crate::core::issued::Issued;
 use crate::core::provider::{Answer, Failure, FailureKind};
 use crate::core::schedule;
 use crate::core::time::{Boot, Now};
-use crate::core::token_state::{Activity, Fetch, Job, Name, Trouble, TroubleKind};
+use crate::core::token_state::{Fetch, Name, Trouble, TroubleKind};
 
 /// At most one renewal of a workspace's token in this time because exchanges were refused for it.
 const DISTRUST_INTERVAL: Duration = Duration::from_secs(30);

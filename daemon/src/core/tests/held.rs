@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::core::handoff::{Held, HeldName};
 use crate::core::provider::TenantPage;
-use crate::core::restore::{Held, HeldName};
 use crate::core::settings::Kind;
 
 const WARM: &str = "msp/497f6eca62764993bfeb53cbbbba6f08";

@@ -29,8 +29,10 @@ use std::time::Duration;
 use tokend_proto::{ErrorCode, ErrorReply, Fingerprint, Flags, HealthReport, NameStatus, Secret, TokenName, TokenRef};
 
 use super::classic::state::Work;
-use super::effect::{Effect, Issued, Notice, Outcome, ReadMode};
-use super::input::{Asker, Input, Question, WaiterId, WriteId};
+use super::effect::{Effect, Notice, Outcome};
+use super::id::{Asker, WaiterId, WriteId};
+use super::input::{Input, Question};
+use super::issued::{Issued, ReadMode};
 use super::provider::{
     Answer, Failure, FailureKind, Grant, PairResponse, ProviderRequest, RefreshToken, RequestId, SecretVersion,
     SecretVersions, TokenResponse,

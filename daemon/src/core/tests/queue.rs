@@ -1,10 +1,11 @@
 //! Whose turn it is: the queue that is kept in order against a look at everything that waits.
 
 use super::*;
+use crate::core::egress::host::Host;
 use crate::core::egress::limiter::Claim;
+use crate::core::egress::queue::Job;
 use crate::core::provider::TenantPage;
 use crate::core::random::Random;
-use crate::core::token_state::{Host, Job};
 
 const STEPS: usize = 3_000;
 const PROFILES: [&str; 3] = ["east", "north", "west"];

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::listed::Listed;
 use super::subscription::Watching;
 use crate::audit::Kind;
-use crate::core::input::WaiterId;
+use crate::core::id::WaiterId;
 use crate::core::time::Boot;
 use crate::socket::admission::Permit;
 use crate::socket::message::Answer;

@@ -6,7 +6,7 @@ use std::task::Waker;
 use tokend_proto::{Fingerprint, TokenName};
 
 use crate::access::policy::Access;
-use crate::core::input::WaiterId;
+use crate::core::id::WaiterId;
 use crate::core::time::Boot;
 use crate::socket::admission::Permit;
 use crate::socket::buffers::Output;

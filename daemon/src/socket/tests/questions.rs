@@ -10,8 +10,9 @@ use tokend_proto::{
 
 use super::harness::{Daemon, get, rule, token_name};
 use super::lists::whole;
-use crate::core::effect::{Outcome, ReadMode};
+use crate::core::effect::Outcome;
 use crate::core::input::Question;
+use crate::core::issued::ReadMode;
 use crate::socket::{Limits, Message};
 
 const HOUR: Duration = Duration::from_secs(3_600);

@@ -6,8 +6,10 @@ use tokend_proto::{ErrorCode, Flags, Health, HealthReport, Reply, Request, limit
 
 use super::harness::{Daemon, Peer, get, rule, token_name};
 use crate::audit::{Kind, Outcome as Recorded};
-use crate::core::effect::{Outcome, ReadMode};
-use crate::core::input::{Question, WaiterId};
+use crate::core::effect::Outcome;
+use crate::core::id::WaiterId;
+use crate::core::input::Question;
+use crate::core::issued::ReadMode;
 use crate::core::time::{Now, Wall};
 use crate::socket::ReplyTo;
 use crate::socket::{Limits, Message};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokend_proto::{ErrorCode, Flags, Millis, Reply, Request, codec};
 
 use super::harness::{Daemon, get, raw_frame, token_name};
-use crate::core::effect::ReadMode;
+use crate::core::issued::ReadMode;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

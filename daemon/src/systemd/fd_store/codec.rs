@@ -16,8 +16,9 @@ use std::time::Duration;
 use tokend_proto::{Fingerprint, Secret, WorkspaceId};
 use zeroize::Zeroizing;
 
-use crate::core::effect::{self, Issued};
-use crate::core::restore::{Binding, Held, HeldKind, HeldListing, HeldName, HeldProfile};
+use crate::core::handoff::{Binding, Held, HeldKind, HeldListing, HeldName, HeldProfile};
+use crate::core::issued;
+use crate::core::issued::Issued;
 use crate::core::time::{Boot, BootId};
 
 /// The only version known. Another one is dropped: its tokens are fetched again.
@@ -198,7 +199,7 @@ impl<'a> Reader<'a> {
         let throttled_until = self.moment()?;
         let throttle = Duration::from_millis(u64::from_be_bytes(self.array()?));
         let [issued, expires, refresh] = [self.moment()?, self.moment()?, self.moment()?];
-        let token_type = effect::token_type(self.text()?);
+        let token_type = issued::token_type(self.text()?);
         let access_token = Secret::from(self.text()?);
         let fingerprint = Fingerprint::of(&access_token);
         Some(HeldName {

@@ -14,7 +14,7 @@ use self::memfd::{NAME, TokenFile};
 use super::debounce::Debounce;
 use super::notify::Notifier;
 use crate::core::Core;
-use crate::core::restore::Held;
+use crate::core::handoff::Held;
 use crate::core::time::Boot;
 
 /// What is written in a second of changes, in bytes. The whole of it is written each time: with ten thousand names every

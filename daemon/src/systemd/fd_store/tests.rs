@@ -8,8 +8,8 @@ use tokend_proto::{Secret, WorkspaceId};
 
 use super::super::codec;
 use super::*;
-use crate::core::effect::Issued;
-use crate::core::restore::{Binding, Held, HeldKind, HeldListing, HeldName, HeldProfile};
+use crate::core::handoff::{Binding, Held, HeldKind, HeldListing, HeldName, HeldProfile};
+use crate::core::issued::Issued;
 use crate::core::time::{Boot, BootId};
 
 /// SplitMix64: values that differ, the same in each run.

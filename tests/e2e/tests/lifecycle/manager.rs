@@ -13,7 +13,7 @@ use harness::{Binaries, Ctl, Daemon, World, until};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use nix::unistd::{Whence, lseek64};
-use tokend::core::restore::Held;
+use tokend::core::handoff::Held;
 use tokend::systemd::fd_store::TokenKeeper;
 use tokend::systemd::notify::Notifier;
 

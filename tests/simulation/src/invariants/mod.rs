@@ -14,9 +14,9 @@ mod tokens;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use tokend::core::handoff::{Held, HeldName};
 use tokend::core::provider::RequestId;
 use tokend::core::record::ChainKey;
-use tokend::core::restore::{Held, HeldName};
 use tokend::core::time::Boot;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 

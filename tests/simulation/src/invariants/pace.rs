@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tokend::core::effect::Issued;
+use tokend::core::issued::Issued;
 use tokend::core::provider::{Grant, ProviderRequest};
 use tokend::core::time::Boot;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};

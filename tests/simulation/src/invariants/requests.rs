@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend::core::effect::Issued;
+use tokend::core::issued::Issued;
 use tokend::core::provider::{Grant, ProviderRequest};
 use tokend::core::record::{ChainKey, ChainState, LoginOutcome, QuotaKey, Record, RecordKey};
 use tokend::core::settings::{Kind, Profile};

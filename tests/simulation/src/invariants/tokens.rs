@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokend::core::effect::Issued;
+use tokend::core::issued::Issued;
 use tokend::core::provider::TokenResponse;
 use tokend::core::settings::{Kind, Profile};
 use tokend_proto::{Fingerprint, Flags, TokenName};
