@@ -202,6 +202,7 @@ impl<S: Store + 'static> Driver<S> {
                 self.replies.insert(waiter, reply);
                 self.tell(Input::Ask { waiter, asker, question });
             }
+            Message::Query { query, reply, .. } => reply.send_view(self.core.query(self.clock.now(), &query)),
             Message::Leave(waiters) => {
                 for waiter in waiters {
                     self.replies.remove(&waiter);

@@ -27,27 +27,11 @@ pub struct Record {
     pub fingerprint: Option<Fingerprint>,
 }
 
-/// Requests that are recorded.
+/// A request that is recorded. Its word stands with the request itself (`crate::socket`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A token is wanted.
-    Get,
-    /// Each new token is wanted from now on: recorded once, with the first.
-    Watch,
-    /// Another token is wanted.
-    Reject,
-    /// How a name is doing.
-    Status,
-    /// Why a name is as it is.
-    Explain,
-    /// Which tenants there are.
-    Tenants,
-    /// A renewal; an admin's.
-    Refresh,
-    /// The start of a chain; an admin's.
-    Import,
-    /// The configuration; a superuser's.
-    Reload,
+pub struct Kind {
+    word: &'static str,
+    is_admins: bool,
 }
 
 /// What a request came to.
@@ -66,24 +50,22 @@ pub enum Outcome {
 }
 
 impl Kind {
+    /// Any peer's.
+    #[must_use]
+    pub const fn of_peer(word: &'static str) -> Self {
+        Self { word, is_admins: false }
+    }
+
+    /// An admin's.
+    #[must_use]
+    pub const fn of_admin(word: &'static str) -> Self {
+        Self { word, is_admins: true }
+    }
+
     /// Whether it is recorded in each case, also when it succeeds.
     #[must_use]
     pub fn is_admins(self) -> bool {
-        matches!(self, Self::Refresh | Self::Import | Self::Reload)
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::Watch => "watch",
-            Self::Reject => "reject",
-            Self::Status => "status",
-            Self::Explain => "explain",
-            Self::Tenants => "tenants",
-            Self::Refresh => "refresh",
-            Self::Import => "import",
-            Self::Reload => "reload",
-        }
+        self.is_admins
     }
 }
 
@@ -103,7 +85,7 @@ impl fmt::Display for Outcome {
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = self.unit.as_deref().unwrap_or("-");
-        write!(f, "uid {} pid {} unit {unit}: {}", self.uid, self.pid, self.kind.word())?;
+        write!(f, "uid {} pid {} unit {unit}: {}", self.uid, self.pid, self.kind.word)?;
         if let Some(name) = &self.name {
             write!(f, " {}", unambiguous(name))?;
         }
@@ -134,7 +116,7 @@ impl Record {
     /// `waited`: what is said of a record that is written late.
     pub(super) fn log(&self, waited: &str) {
         let (uid, pid, unit) = (self.uid, self.pid, self.unit.as_deref());
-        let request = self.kind.word();
+        let request = self.kind.word;
         let name = self.name.as_deref().map(escaped);
         let outcome = self.outcome.to_string();
         let fingerprint = self.fingerprint.map(|fingerprint| fingerprint.to_string());

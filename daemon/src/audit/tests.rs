@@ -25,7 +25,7 @@ fn record(outcome: Outcome, name: &str) -> Record {
         uid: 1_000,
         pid: 77,
         unit: Some("x.service".to_owned()),
-        kind: Kind::Get,
+        kind: Kind::of_peer("get"),
         name: Some(name.to_owned()),
         outcome,
         fingerprint: None,
@@ -61,10 +61,13 @@ fn a_record_is_one_plain_line() {
     let table = [
         (record(Outcome::Refused, "campus"), "uid 1000 pid 77 unit x.service: get campus: refused"),
         (served, "uid 1000 pid 77 unit x.service: get campus: served abababababababababababababababab"),
-        (bare(Kind::Reload, Outcome::Done), "uid 1000 pid 77 unit -: reload: done"),
-        (bare(Kind::Reload, Outcome::Unknown), "uid 1000 pid 77 unit -: reload: not known (the peer did not wait)"),
+        (bare(Kind::of_admin("reload"), Outcome::Done), "uid 1000 pid 77 unit -: reload: done"),
         (
-            Record { kind: Kind::Refresh, ..record(Outcome::Failed(ErrorCode::Throttled), "legacy") },
+            bare(Kind::of_admin("reload"), Outcome::Unknown),
+            "uid 1000 pid 77 unit -: reload: not known (the peer did not wait)",
+        ),
+        (
+            Record { kind: Kind::of_admin("refresh"), ..record(Outcome::Failed(ErrorCode::Throttled), "legacy") },
             "uid 1000 pid 77 unit x.service: refresh legacy: failed (throttled)",
         ),
         // What a peer made up.

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use tokend_proto::{
-    ErrorReply, Explanation, Fingerprint, Flags, HealthReport, Imported, NameRights, NameStatus, ProfileName, Renewed,
-    Tenant, TokenName, WorkspaceId,
+    ErrorReply, Fingerprint, Flags, HealthReport, Imported, ProfileName, Renewed, Tenant, TokenName, WorkspaceId,
 };
 
 use super::id::{WaiterId, WriteId};
@@ -90,12 +89,6 @@ pub enum Outcome {
     Resolved(TokenName),
     /// To `Tenants`: in the order of their ids.
     Tenants(Part<Tenant, WorkspaceId>),
-    /// To `Status` and `StatusOf`: in the order of their names.
-    Status(Part<NameStatus, TokenName>),
-    /// To `Rights`: in the order of their names.
-    Rights(Part<NameRights, TokenName>),
-    /// To `Explain`.
-    Explained(Box<Explanation>),
     /// To any.
     Error(ErrorReply),
 }

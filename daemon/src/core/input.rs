@@ -66,7 +66,7 @@ pub enum Input {
     Shutdown,
 }
 
-/// What a peer may ask of the core.
+/// What a peer may ask of the core that may have to wait. What is answered at once is a [`super::query::Query`].
 #[derive(Debug, Clone)]
 pub enum Question {
     /// The newest token.
@@ -118,25 +118,5 @@ pub enum Question {
         profile: ProfileName,
         /// Which of them.
         page: Box<Page<WorkspaceId>>,
-    },
-    /// How names are doing.
-    Status {
-        /// Which of them.
-        page: Box<Page<TokenName>>,
-    },
-    /// How one name is doing.
-    StatusOf {
-        /// Which.
-        name: TokenName,
-    },
-    /// Which names there are for a reader, and what it may do with them.
-    Rights {
-        /// Which of them.
-        page: Box<Page<TokenName>>,
-    },
-    /// Why a name is as it is.
-    Explain {
-        /// Which name.
-        name: TokenName,
     },
 }

@@ -24,6 +24,7 @@ pub mod id;
 pub mod input;
 pub mod issued;
 pub mod provider;
+pub mod query;
 mod random;
 pub mod record;
 mod reload;

@@ -1,4 +1,4 @@
-//! Questions of peers, and the answers that need no provider.
+//! Questions of peers that may have to wait: where each waits, for how long, and how it is answered.
 
 use std::time::Duration;
 
@@ -7,12 +7,11 @@ use tokend_proto::{Fingerprint, ProfileName, TokenName};
 use super::Core;
 use super::activity::Activity;
 use super::classic::state::chain_key;
-use super::effect::{Effect, Outcome};
+use super::effect::Outcome;
 use super::id::{Asker, WaiterId};
 use super::input::Question;
 use super::issued::ReadMode;
 use super::report::errors;
-use super::report::page::{Part, Rest};
 use super::schedule;
 use super::settings::Kind;
 use super::tenants::on_demand::no_room;
@@ -34,42 +33,17 @@ const MAX_FORCED_INTERVAL: Duration = Duration::from_secs(600);
 
 impl Core {
     pub(super) fn ask(&mut self, now: Now, id: WaiterId, asker: Asker, question: Question) {
-        let wait = match &question {
-            Question::Get { wait, .. } => *wait,
-            Question::Reject { .. } | Question::Watch { .. } | Question::Resolve { .. } | Question::Tenants { .. } => {
-                REJECT_WAIT
-            }
-            Question::Refresh { .. } | Question::Import { .. } => OPERATOR_WAIT,
-            Question::Status { .. }
-            | Question::StatusOf { .. }
-            | Question::Rights { .. }
-            | Question::Explain { .. } => Duration::ZERO,
+        let (wait, profile) = match &question {
+            Question::Get { name, wait, .. } => (*wait, &name.profile),
+            Question::Reject { name, .. } | Question::Watch { name } => (REJECT_WAIT, &name.profile),
+            Question::Resolve { profile, .. } | Question::Tenants { profile, .. } => (REJECT_WAIT, profile),
+            Question::Refresh { name } => (OPERATOR_WAIT, &name.profile),
+            Question::Import { profile, .. } => (OPERATOR_WAIT, profile),
         };
-        let place = Place::Listing(match &question {
-            Question::Get { name, .. }
-            | Question::Reject { name, .. }
-            | Question::Watch { name }
-            | Question::Refresh { name } => name.profile.clone(),
-            Question::Import { profile, .. }
-            | Question::Resolve { profile, .. }
-            | Question::Tenants { profile, .. } => profile.clone(),
-            Question::Status { page } => return self.reply(id, Outcome::Status(self.status_page(now, page))),
-            Question::StatusOf { name } => {
-                let status = self.names.get(name).map(|entry| self.status_of(now, name, entry));
-                let part = Part { entries: status.into_iter().collect(), rest: Rest::Nothing };
-                return self.reply(id, Outcome::Status(part));
-            }
-            Question::Rights { page } => return self.reply(id, Outcome::Rights(self.rights_page(page))),
-            Question::Explain { name } => return self.reply(id, self.explain(now, name)),
-        });
+        let place = Place::Listing(profile.clone());
         let want = Want::Listed(question.clone());
         self.waiters.insert(id, Waiter { asker, deadline: now.boot + wait, place, want });
         self.route(now, id, question);
-    }
-
-    /// Answers on arrival.
-    fn reply(&mut self, waiter: WaiterId, outcome: Outcome) {
-        self.effects.push_back(Effect::Answer { waiter, outcome });
     }
 
     /// Finds the place where a question waits, or answers it.
@@ -106,10 +80,6 @@ impl Core {
             }
             Question::Import { profile, refresh_token } => self.import(now, id, &profile, refresh_token),
             Question::Resolve { .. } | Question::Tenants { .. } => self.ask_listing(now, id, question),
-            Question::Status { .. }
-            | Question::StatusOf { .. }
-            | Question::Rights { .. }
-            | Question::Explain { .. } => unreachable!("answered on arrival"),
         }
     }
 

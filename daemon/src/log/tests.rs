@@ -140,7 +140,7 @@ fn piped() -> (io::PipeReader, Unlocked<Arc<io::PipeWriter>>) {
 
 fn served(pid: i32) -> Record {
     let (unit, name, fingerprint) = (None, None, None);
-    Record { uid: 0, pid, unit, kind: Kind::Get, name, outcome: Outcome::Served, fingerprint }
+    Record { uid: 0, pid, unit, kind: Kind::of_peer("get"), name, outcome: Outcome::Served, fingerprint }
 }
 
 const LINE: &str = "a line of some length, so that a pipe and a queue are full soon: 0123456789";

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokend_proto::codec::{self, DecodeError};
-use tokend_proto::{Header, LENGTH_PREFIX, Reply, Unsupported, VERSION, frame_length};
+use tokend_proto::{Flags, Header, LENGTH_PREFIX, Reply, Unsupported, VERSION, frame_length};
 use zeroize::Zeroizing;
 
 use super::admission::Place;
@@ -215,11 +215,12 @@ impl Connection {
     }
 
     fn unsupported(&self, request_id: u64, message: String, out: &mut Output) {
-        self.session.reply(out, request_id, &Reply::Unsupported(Unsupported { versions: vec![VERSION], message }));
+        let reply = Reply::Unsupported(Unsupported { versions: vec![VERSION], message });
+        self.session.send(out, request_id, Flags::NONE, &reply);
     }
 
     fn refuse_and_close(&mut self, request_id: u64, error: tokend_proto::ErrorReply, out: &mut Output) {
-        self.session.refuse(out, request_id, error);
+        self.session.send(out, request_id, Flags::NONE, &Reply::Error(error));
         self.closing = true;
     }
 

@@ -9,6 +9,7 @@ use super::errors;
 use crate::core::effect::Outcome;
 use crate::core::id::{Asker, WaiterId};
 use crate::core::input::Question;
+use crate::core::query::{Query, View};
 
 /// One entry of the queue to the core's thread.
 #[derive(Debug)]
@@ -21,6 +22,17 @@ pub enum Message {
         asker: Asker,
         /// What it asks.
         question: Question,
+        /// Where the one answer goes.
+        reply: ReplyTo,
+    },
+    /// A peer reads what is known now; the access rules have let it.
+    Query {
+        /// Unique in this process.
+        waiter: WaiterId,
+        /// The peer's user.
+        asker: Asker,
+        /// What it reads.
+        query: Query,
         /// Where the one answer goes.
         reply: ReplyTo,
     },
@@ -37,6 +49,7 @@ pub enum Message {
 #[derive(Debug)]
 pub(super) enum Answer {
     Outcome(Outcome),
+    View(Result<View, ErrorReply>),
     Reloaded(Result<Reloaded, ErrorReply>),
 }
 
@@ -53,6 +66,11 @@ impl ReplyTo {
     /// Answers the question.
     pub fn send(self, outcome: Outcome) {
         self.0.send(Answer::Outcome(outcome));
+    }
+
+    /// Answers the query.
+    pub fn send_view(self, view: Result<View, ErrorReply>) {
+        self.0.send(Answer::View(view));
     }
 }
 

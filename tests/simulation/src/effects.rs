@@ -9,10 +9,9 @@ use tokend::core::input::Input;
 use tokend::core::issued::{Issued, ReadMode};
 use tokend::core::provider::RequestId;
 use tokend::core::record::{ChainKey, ChainState, LoginOutcome, Record, RecordKey};
-use tokend::core::report::page::Part;
 use tokend::core::settings::{Kind, Profile};
 use tokend::core::time::Boot;
-use tokend_proto::{ErrorCode, Flags, TokenName, TokenRef};
+use tokend_proto::{ErrorCode, Flags, TokenName};
 
 use super::Kept;
 use super::access::Act;
@@ -152,18 +151,10 @@ impl Simulation {
                 format!("{:?}: {}", error.code, error.message)
             }
             Outcome::Imported(imported) => imported.message.clone(),
-            Outcome::Explained(_) => "explained".to_owned(),
             Outcome::Renewed(_) => "renewed".to_owned(),
             Outcome::Resolved(name) => name.to_string(),
-            Outcome::Rights(_) => "rights".to_owned(),
             Outcome::Tenants(tenants) => format!("{} tenants", tenants.entries.len()),
-            Outcome::Status(Part { entries: names, .. }) => {
-                let known = names.iter().filter_map(|status| status.name.parse::<TokenRef>().ok()?.canonical());
-                let seen = known.filter(|name| self.judged(open.uid, name, Act::Read)).count();
-                format!("{seen} of {} names", names.len())
-            }
         };
-        self.heard(&outcome);
         self.journal.note(self.at, Entry::Told { waiter: waiter.0, what });
     }
 

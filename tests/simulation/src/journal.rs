@@ -14,21 +14,75 @@ const KEPT: usize = 160;
 /// One thing that happened.
 #[derive(Debug, Clone, Hash)]
 pub(super) enum Entry {
-    Sent { request: u64, what: &'static str, name: TokenName },
-    AtProvider { request: u64, what: &'static str, status: Option<u16>, fault: Option<&'static str>, orphan: bool },
-    Answered { request: u64, what: &'static str, kind: String },
-    Writing { write: u64, record: &'static str, profile: String, state: &'static str },
-    Written { write: u64, error: Option<&'static str> },
-    Published { name: TokenName, token: Fingerprint, mode: &'static str },
+    Sent {
+        request: u64,
+        what: &'static str,
+        name: TokenName,
+    },
+    AtProvider {
+        request: u64,
+        what: &'static str,
+        status: Option<u16>,
+        fault: Option<&'static str>,
+        orphan: bool,
+    },
+    Answered {
+        request: u64,
+        what: &'static str,
+        kind: String,
+    },
+    Writing {
+        write: u64,
+        record: &'static str,
+        profile: String,
+        state: &'static str,
+    },
+    Written {
+        write: u64,
+        error: Option<&'static str>,
+    },
+    Published {
+        name: TokenName,
+        token: Fingerprint,
+        mode: &'static str,
+    },
     Withdrawn(TokenName),
-    Asked { waiter: u64, what: &'static str, name: TokenName },
-    Told { waiter: u64, what: String },
-    Read { name: TokenName, token: Fingerprint },
-    Denied { uid: u32, name: TokenName },
+    Asked {
+        waiter: u64,
+        what: &'static str,
+        name: TokenName,
+    },
+    Told {
+        waiter: u64,
+        what: String,
+    },
+    /// A page of status: so many names of it the peer may see.
+    Listed {
+        seen: usize,
+        of: usize,
+    },
+    Read {
+        name: TokenName,
+        token: Fingerprint,
+    },
+    Denied {
+        uid: u32,
+        name: TokenName,
+    },
     Left(u64),
-    Notice { subject: String, message: String },
-    Crashed { effects: u64, why: &'static str },
-    Started { reboot: bool, records: usize, rotten: usize },
+    Notice {
+        subject: String,
+        message: String,
+    },
+    Crashed {
+        effects: u64,
+        why: &'static str,
+    },
+    Started {
+        reboot: bool,
+        records: usize,
+        rotten: usize,
+    },
     Operator(String),
     Weather(String),
     Machine(String),

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokend::access::policy::{Access, PeerIdentity};
-use tokend::core::effect::Outcome;
 use tokend::core::id::{Asker, WaiterId};
 use tokend::core::input::{Input, Question};
 use tokend::core::issued::{Issued, ReadMode};
+use tokend::core::query::{Query, View};
 use tokend::core::report::page::{Page, Part, Reader};
 use tokend::core::settings::Kind;
-use tokend_proto::{Fingerprint, Flags, Health, NameStatus, ProfileName, TokenName, WorkspaceId};
+use tokend_proto::{Fingerprint, Flags, Health, NameStatus, ProfileName, TokenName, TokenRef, WorkspaceId};
 
 use super::Kept;
 use super::access::{Act, peer};
@@ -153,14 +153,11 @@ impl Simulation {
         let (what, min_ttl, wait) = match &question {
             Question::Get { min_ttl, wait, .. } => ("get", *min_ttl, *wait),
             Question::Reject { min_ttl, .. } => ("reject", *min_ttl, seconds(10)),
-            Question::Watch { .. } | Question::Explain { .. } | Question::StatusOf { .. } | Question::Rights { .. } => {
-                unreachable!("nobody asks for this here")
-            }
+            Question::Watch { .. } => unreachable!("nobody asks for this here"),
             Question::Refresh { .. } => ("refresh", Duration::ZERO, seconds(40)),
             Question::Import { .. } => ("import", Duration::ZERO, seconds(40)),
             Question::Resolve { .. } => ("resolve", Duration::ZERO, seconds(10)),
             Question::Tenants { .. } => ("tenants", Duration::ZERO, seconds(10)),
-            Question::Status { .. } => ("status", Duration::ZERO, Duration::ZERO),
         };
         let Some(daemon) = &mut self.daemon else { return };
         if let (OpenKind::Refresh, Some(name)) = (kind, &name)
@@ -202,7 +199,16 @@ impl Simulation {
     }
 
     pub(super) fn ask_for_status(&mut self, uid: u32) {
-        self.ask(None, uid, Question::Status { page: everything() }, OpenKind::Other);
+        let now = self.machine.now(self.at);
+        let Some(daemon) = &self.daemon else { return };
+        let found = daemon.core.query(now, &Query::Status { page: everything() });
+        let Ok(View::Status(Part { entries: names, .. })) = found else {
+            return self.invariants.fail("answered-at-once", format!("a page of status is {found:?}"));
+        };
+        let known = names.iter().filter_map(|status| status.name.parse::<TokenRef>().ok()?.canonical());
+        let seen = known.filter(|name| self.judged(uid, name, Act::Read)).count();
+        self.journal.note(self.at, Entry::Listed { seen, of: names.len() });
+        self.heard(&names);
     }
 
     /// A peer that waits goes away.
@@ -289,8 +295,7 @@ impl Simulation {
     }
 
     /// What the operator reads in the status makes it act, in calm weather.
-    pub(super) fn heard(&mut self, outcome: &Outcome) {
-        let Outcome::Status(Part { entries: names, .. }) = outcome else { return };
+    fn heard(&mut self, names: &[NameStatus]) {
         if !self.phase.is_calm() {
             return;
         }

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use tokend_proto::{Explanation, Millis, TokenName};
+use tokend_proto::{ErrorCode, ErrorReply, Explanation, Millis, TokenName};
 
-use super::errors;
 use super::errors::seconds;
 use crate::core::Core;
 use crate::core::activity::Activity;
 use crate::core::classic::state::{Send, Work, chain_key};
-use crate::core::effect::Outcome;
 use crate::core::time::Now;
 use crate::core::token_state::{Name, TroubleKind};
 
@@ -61,15 +59,16 @@ enum Next<'a> {
 }
 
 impl Core {
-    pub(in crate::core) fn explain(&self, now: Now, name: &TokenName) -> Outcome {
+    pub(in crate::core) fn explain(&self, now: Now, name: &TokenName) -> Result<Explanation, ErrorReply> {
         let Some(entry) = self.names.get(name) else {
-            return errors::no_such_name(format!("there is no {name}: no such profile, or no tenant that is in use"));
+            let message = format!("there is no {name}: no such profile, or no tenant that is in use");
+            return Err(ErrorReply { code: ErrorCode::NoSuchName, message, retry_after: None });
         };
         let token = entry.good(now.boot);
         let key = chain_key(&entry.profile);
         let chain = key.as_ref().and_then(|key| self.chains.get(key));
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Outcome::Explained(Box::new(Explanation {
+        Ok(Explanation {
             status: self.status_of(now, name, entry),
             issued_at: token.map(|token| now.stamp(token.issued)),
             refresh_at: token.map(|token| now.stamp(token.refresh)),
@@ -80,7 +79,7 @@ impl Core {
             watching: count(entry.watch.len()),
             chain_age: chain.and_then(|chain| self.chain_age(now, chain)).map(Millis::from),
             logins: key.filter(|key| self.has_login(key)).map(|key| self.login_quota(now, &key)),
-        }))
+        })
     }
 
     fn next<'a>(&self, now: Now, name: &TokenName, entry: &'a Name) -> Next<'a> {

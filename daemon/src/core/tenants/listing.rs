@@ -49,11 +49,7 @@ impl Core {
             | Question::Reject { name, .. }
             | Question::Watch { name }
             | Question::Refresh { name } => name.profile.clone(),
-            Question::Import { .. }
-            | Question::Status { .. }
-            | Question::StatusOf { .. }
-            | Question::Rights { .. }
-            | Question::Explain { .. } => return,
+            Question::Import { .. } => return,
         };
         let Some(state) = self.profiles.get_mut(&profile) else {
             let outcome = self.unknown_profile(&profile);
@@ -448,11 +444,7 @@ fn from_list(listing: &Listing, profile: &ProfileName, question: &Question) -> O
         | Question::Refresh { name } => {
             errors::no_such_name(format!("{name} is not among the tenants of profile {profile}"))
         }
-        Question::Import { .. }
-        | Question::Status { .. }
-        | Question::StatusOf { .. }
-        | Question::Rights { .. }
-        | Question::Explain { .. } => errors::no_such_name("not a question about tenants"),
+        Question::Import { .. } => errors::no_such_name("not a question about tenants"),
     }
 }
 

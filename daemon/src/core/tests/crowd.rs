@@ -163,13 +163,13 @@ fn a_tenant_that_is_watched_counts_for_one_who_watches_it() {
 }
 
 /// All parts of a list, put one behind the other, and how many questions that took.
-fn all_parts(rig: &mut Rig, reader: &Reader, room: usize) -> (Vec<String>, usize) {
+fn all_parts(rig: &Rig, reader: &Reader, room: usize) -> (Vec<String>, usize) {
     let (mut all, mut after, mut questions) = (Vec::new(), None, 0);
     loop {
         questions += 1;
-        let waiter =
-            rig.ask(Question::Status { page: Box::new(Page { reader: reader.clone(), after: after.clone(), room }) });
-        let Some(Outcome::Status(Part { entries, rest })) = rig.outcomes.remove(&waiter) else { panic!("no status") };
+        let page = Box::new(Page { reader: reader.clone(), after: after.clone(), room });
+        let found = rig.core.query(rig.now, &Query::Status { page });
+        let Ok(View::Status(Part { entries, rest })) = found else { panic!("no status") };
         assert!(entries.len() <= room);
         all.extend(entries.into_iter().map(|entry| entry.name));
         after = match rest {
@@ -184,9 +184,9 @@ fn all_parts(rig: &mut Rig, reader: &Reader, room: usize) -> (Vec<String>, usize
 fn a_page_costs_no_more_however_many_names_there_are_and_however_few_may_be_read() {
     let warm: Vec<String> = (0..1_000).map(|at| id(at).to_string()).collect();
     let warm: Vec<&str> = warm.iter().map(String::as_str).collect();
-    let mut rig = Rig::new(&[fixture::glp("msp", &warm), fixture::central("zebra")]);
+    let rig = Rig::new(&[fixture::glp("msp", &warm), fixture::central("zebra")]);
     let everything = page::<TokenName>(None, 0).reader;
-    let (all, questions) = all_parts(&mut rig, &everything, 100);
+    let (all, questions) = all_parts(&rig, &everything, 100);
     assert_eq!((all.len(), questions), (1_002, 11));
     assert!(all.is_sorted_by_key(|name| token_name(name)));
 
@@ -198,16 +198,16 @@ fn a_page_costs_no_more_however_many_names_there_are_and_however_few_may_be_read
     };
     let access = Arc::new(Access::new(vec![rule], 990));
     let few = Reader { access, peer: PeerIdentity { uid: 1_000, ..PeerIdentity::default() } };
-    let (some, questions) = all_parts(&mut rig, &few, 100);
+    let (some, questions) = all_parts(&rig, &few, 100);
     assert_eq!((some, questions), (patterns.to_vec(), 4), "each looks at 256 names");
 }
 
 #[test]
 fn a_page_that_ends_where_the_names_end_says_so() {
-    let mut rig = Rig::new(&[fixture::central("a"), fixture::central("b")]);
+    let rig = Rig::new(&[fixture::central("a"), fixture::central("b")]);
     for (room, rest) in [(1, Rest::More), (2, Rest::Nothing), (0, Rest::More)] {
-        let waiter = rig.ask(Question::Status { page: page(None, room) });
-        let Some(Outcome::Status(part)) = rig.outcomes.remove(&waiter) else { panic!("no status") };
+        let found = rig.core.query(rig.now, &Query::Status { page: page(None, room) });
+        let Ok(View::Status(part)) = found else { panic!("no status") };
         assert_eq!((part.entries.len(), part.rest), (room, rest));
     }
 }

@@ -6,9 +6,8 @@ use super::*;
 
 impl Rig {
     fn explain(&mut self, name: &str) -> Explanation {
-        let waiter = self.ask(Question::Explain { name: token_name(name) });
-        match self.outcomes.remove(&waiter) {
-            Some(Outcome::Explained(explanation)) => *explanation,
+        match self.core.query(self.now, &Query::Explain { name: token_name(name) }) {
+            Ok(View::Explanation(explanation)) => *explanation,
             other => panic!("no explanation: {other:?}"),
         }
     }
@@ -77,9 +76,9 @@ fn a_chain_says_how_old_it_is_and_what_is_left_of_its_logins() {
 
 #[test]
 fn a_name_that_is_not_there_cannot_be_explained() {
-    let mut rig = Rig::new(&[fixture::central("campus")]);
-    let waiter = rig.ask(Question::Explain { name: token_name("nobody") });
-    assert_eq!(rig.code(waiter), ErrorCode::NoSuchName);
+    let rig = Rig::new(&[fixture::central("campus")]);
+    let found = rig.core.query(rig.now, &Query::Explain { name: token_name("nobody") });
+    assert_eq!(found.expect_err("nobody").code, ErrorCode::NoSuchName);
 }
 
 impl Rig {

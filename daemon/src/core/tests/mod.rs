@@ -22,6 +22,7 @@ mod tenants;
 mod unchanged;
 mod watch;
 
+use super::query::{Query, View};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -388,9 +389,8 @@ impl Rig {
     }
 
     fn status(&mut self, name: &str) -> NameStatus {
-        let waiter = self.ask(Question::StatusOf { name: token_name(name) });
-        match self.outcomes.remove(&waiter) {
-            Some(Outcome::Status(part)) => part.entries.into_iter().next().expect("no such name"),
+        match self.core.query(self.now, &Query::StatusOf { name: token_name(name) }) {
+            Ok(View::Status(part)) => part.entries.into_iter().next().expect("no such name"),
             other => panic!("no status: {other:?}"),
         }
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use tokend_proto::{NameError, ProfileName, TenantRef, TokenName, TokenRef};
+use tokend_proto::{ErrorReply, NameError, ProfileName, TenantRef, TokenName, TokenRef};
 
+use crate::socket::errors;
 use crate::token_cache::Board;
 
 /// What a peer means.
@@ -31,6 +32,11 @@ pub(in crate::socket) fn parse(board: &Board, text: &str) -> Result<Asked, NameE
 /// A name that the daemon itself has printed.
 pub(in crate::socket) fn canonical(text: &str) -> Option<TokenName> {
     text.parse::<TokenRef>().ok()?.canonical()
+}
+
+/// What a page of names starts after.
+pub(super) fn after_name(text: &str) -> Result<TokenName, ErrorReply> {
+    canonical(text).ok_or_else(|| errors::after(text, "a token name"))
 }
 
 #[cfg(test)]

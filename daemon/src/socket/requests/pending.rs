@@ -2,22 +2,20 @@
 
 use std::collections::HashMap;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use tokend_proto::{Fingerprint, NameRights, NameStatus, ProfileName, Tenant, TokenName, WorkspaceId};
+use tokend_proto::ErrorReply;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::listed::Listed;
+use super::call::Subject;
 use super::subscription::Watching;
-use crate::audit::Kind;
 use crate::core::id::WaiterId;
 use crate::core::time::Boot;
 use crate::socket::admission::Permit;
 use crate::socket::message::Answer;
 
 /// Made for a connection's first question and dropped with its last answer, so that an idle connection is small.
-pub(in crate::socket) struct OpenQuestions {
-    questions: HashMap<WaiterId, Open>,
+pub(in crate::socket) struct OpenQuestions<T> {
+    questions: HashMap<WaiterId, Open<T>>,
     /// Of those questions that are watches, what their peer was told.
     watches: Vec<Watching>,
     /// Unbounded, but each open question sends one answer, and those are limited.
@@ -26,65 +24,20 @@ pub(in crate::socket) struct OpenQuestions {
 }
 
 /// One question.
-pub(in crate::socket) struct Open {
+pub(in crate::socket) struct Open<T> {
     /// As the peer numbers it.
     pub(in crate::socket) request_id: u64,
-    pub(in crate::socket) expects: Expects,
+    /// What the audit record says of it.
+    pub(in crate::socket) subject: Subject,
+    /// When it is given up on this side, and what its peer gets then.
+    pub(in crate::socket) overdue: Option<(Boot, ErrorReply)>,
     /// The questions that wait hold these; watches have their own.
-    pub(in crate::socket) _permit: Option<Permit>,
+    pub(in crate::socket) permit: Option<Permit>,
+    /// What is done with the answer.
+    pub(in crate::socket) then: T,
 }
 
-/// Which answer is to come, and what to do with it.
-pub(in crate::socket) enum Expects {
-    Token {
-        kind: Kind,
-        name: TokenName,
-        min_ttl: Duration,
-    },
-    /// Only its end: what a watch brings is on the board.
-    Watch {
-        name: TokenName,
-    },
-    Explained {
-        name: TokenName,
-    },
-    Renewed {
-        name: TokenName,
-    },
-    Imported {
-        profile: ProfileName,
-    },
-    Reloaded,
-    StatusOf {
-        asked: Box<str>,
-        name: TokenName,
-    },
-    Status(Listed<NameStatus, TokenName>),
-    Rights(Listed<NameRights, TokenName>),
-    Tenants {
-        profile: ProfileName,
-        listed: Listed<Tenant, WorkspaceId>,
-    },
-    Resolved {
-        asked: Box<str>,
-        profile: ProfileName,
-        then: Then,
-        until: Boot,
-    },
-}
-
-/// What is wanted of a name, once it is known which it is.
-#[derive(Clone, Copy)]
-pub(in crate::socket) enum Then {
-    Get { min_ttl: Duration, until: Boot },
-    Reject { fingerprint: Fingerprint, min_ttl: Duration },
-    Watch,
-    Refresh,
-    Status,
-    Explain,
-}
-
-impl OpenQuestions {
+impl<T> OpenQuestions<T> {
     pub(in crate::socket) fn new() -> Self {
         let (sender, receiver) = unbounded_channel();
         Self { questions: HashMap::new(), watches: Vec::new(), sender, receiver }
@@ -98,12 +51,12 @@ impl OpenQuestions {
         self.sender.clone()
     }
 
-    pub(in crate::socket) fn insert(&mut self, waiter: WaiterId, open: Open) {
+    pub(in crate::socket) fn insert(&mut self, waiter: WaiterId, open: Open<T>) {
         self.questions.insert(waiter, open);
     }
 
     /// The next answer to a question that is still open.
-    pub(in crate::socket) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<(Open, Answer)> {
+    pub(in crate::socket) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<(Open<T>, Answer)> {
         loop {
             match self.receiver.poll_recv(cx) {
                 Poll::Ready(Some((waiter, answer))) => {
@@ -120,12 +73,12 @@ impl OpenQuestions {
 
     /// When the first of the questions has to be given up on this side.
     pub(in crate::socket) fn deadline(&self) -> Option<Boot> {
-        self.questions.values().filter_map(Open::until).min()
+        self.questions.values().filter_map(|open| open.overdue.as_ref()).map(|(until, _)| *until).min()
     }
 
     /// Takes a question that has to be given up by now.
-    pub(in crate::socket) fn take_overdue(&mut self, now: Boot) -> Option<(WaiterId, Open)> {
-        let overdue = |open: &Open| open.until().is_some_and(|until| until <= now);
+    pub(in crate::socket) fn take_overdue(&mut self, now: Boot) -> Option<(WaiterId, Open<T>)> {
+        let overdue = |open: &Open<T>| open.overdue.as_ref().is_some_and(|(until, _)| *until <= now);
         let waiter = *self.questions.iter().find(|(_, open)| overdue(open))?.0;
         Some((waiter, self.questions.remove(&waiter)?))
     }
@@ -148,20 +101,11 @@ impl OpenQuestions {
         over
     }
 
-    pub(in crate::socket) fn expected(&self) -> impl Iterator<Item = &Expects> {
-        self.questions.values().map(|open| &open.expects)
+    pub(in crate::socket) fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        self.questions.values().map(|open| &open.subject)
     }
 
     pub(in crate::socket) fn waiters(&self) -> Vec<WaiterId> {
         self.questions.keys().copied().collect()
-    }
-}
-
-impl Open {
-    fn until(&self) -> Option<Boot> {
-        match self.expects {
-            Expects::Resolved { until, .. } => Some(until),
-            _ => None,
-        }
     }
 }

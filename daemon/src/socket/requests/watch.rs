@@ -1,43 +1,59 @@
-//! Watches: begun by a request, told by the board, ended by whoever is first: the peer, the core, a reload, the end.
+//! Watches: begun by a request, told by the board, ended by one of these: the peer, the core, a reload, the end.
 
 use std::sync::Arc;
 use std::task::Context;
 
-use tokend_proto::{ErrorReply, TokenName};
+use tokend_proto::{ErrorReply, Reply, TokenName};
 
-use super::pending::Expects;
+use super::about::AboutName;
+use super::call::{Call, Subject};
 use super::subscription::{News, Watching};
-use crate::access::policy::Access;
 use crate::audit::Kind;
 use crate::core::id::WaiterId;
 use crate::core::input::Question;
 use crate::socket::buffers::Output;
 use crate::socket::errors;
 use crate::socket::message::{Message, ReplyTo};
-use crate::socket::session::Session;
+use crate::socket::session::{Pending, Session};
 
-impl Session {
-    /// Begins to watch a name that `access` allows.
-    pub(crate) fn watch(&mut self, request_id: u64, name: TokenName, access: Arc<Access>) -> Result<(), ErrorReply> {
-        let permit = self.place.watch().map_err(errors::too_many_watches)?;
+/// A subscription to one name.
+#[derive(Clone, Copy)]
+pub(super) struct Watch;
+
+impl AboutName for Watch {
+    const AUDIT: Kind = Kind::of_peer("watch");
+
+    fn serve(self, session: &mut Session, call: &mut Call<'_>, _: &str, name: TokenName) -> Result<(), ErrorReply> {
+        let permit = session.place.watch().map_err(errors::too_many_watches)?;
+        let access = session.shared.context.access.load_full();
         // Before the core is asked: what it says at once is not missed.
-        let subscription = self.shared.context.board.watch(&name);
+        let subscription = session.shared.context.board.watch(&name);
         let question = Question::Watch { name: name.clone() };
-        let waiter = self.put(request_id, Expects::Watch { name: name.clone() }, None, |waiter, asker, open| {
+        // It brings only its end, which is an error: what a watch brings is on the board.
+        let pending = Pending::outcome(subject(&name), |_, _, _| Err(errors::mismatched()));
+        let waiter = session.put(call.request_id, pending, None, |waiter, asker, open| {
             let reply = ReplyTo::new(waiter, open.sender());
             Message::Ask { waiter, asker, question, reply }
         })?;
-        if let Some(open) = &mut self.open {
-            open.insert_watch(Watching::new(waiter, request_id, name, access, subscription, permit));
+        if let Some(open) = &mut session.open {
+            open.insert_watch(Watching::new(waiter, call.request_id, name, access, subscription, permit));
         }
         Ok(())
     }
+}
 
+fn subject(name: &TokenName) -> Subject {
+    Some((Watch::AUDIT, Some(name.to_string().into())))
+}
+
+impl Session {
     /// The peer has enough of it.
-    pub(crate) fn unwatch(&mut self, request_id: u64) {
-        let Some(open) = &mut self.open else { return };
-        let over = open.end_watches(|watching| watching.request_id == request_id);
-        self.ended(&over);
+    pub(super) fn unwatch(&mut self, call: &mut Call<'_>, watch: u64) {
+        if let Some(open) = &mut self.open {
+            let over = open.end_watches(|watching| watching.request_id == watch);
+            self.ended(&over);
+        }
+        self.reply(call, &Reply::Unwatched);
     }
 
     /// Tells what is new to those who watch, and ends what may not go on.
@@ -48,6 +64,7 @@ impl Session {
         let Some(mut open) = self.open.take() else { return };
         let access = self.shared.context.access.load_full();
         let draining = self.shared.is_draining();
+        let now = self.shared.context.clock.boot();
         let over = open.end_watches(|watching| {
             if out.is_enough() {
                 return false;
@@ -62,16 +79,15 @@ impl Session {
             } else {
                 errors::may_not_read(&watching.name.to_string())
             };
-            self.record_error(Some((Kind::Watch, Some(&watching.name.to_string()))), &error);
-            self.refuse(out, watching.request_id, error);
+            let call = &mut Call { now, request_id: watching.request_id, out };
+            self.refuse(call, &subject(&watching.name), error);
             true
         });
-        let now = self.shared.context.clock.boot();
         let board = &self.shared.context.board;
         for watching in open.watches() {
             // One that has no room for its end has none for anything else.
             match watching.tell(board, now, cx.waker(), out) {
-                News::FirstToken(token) => self.record_served(Kind::Watch, &watching.name.to_string(), token),
+                News::FirstToken(token) => self.record_served(Watch::AUDIT, &watching.name.to_string(), token),
                 News::Nothing | News::More => {}
             }
         }

@@ -23,6 +23,7 @@ use crate::audit::{Audit, Records};
 use crate::core::id::WaiterId;
 use crate::core::input::Question;
 use crate::core::issued::{Issued, ReadMode};
+use crate::core::query::Query;
 use crate::core::time::{Boot, Now, Wall};
 use crate::socket::{Clock, Context, Limits, Listener, Message, Messages, ReplyTo, SocketThread};
 use crate::token_cache::Board;
@@ -193,6 +194,14 @@ impl Daemon {
                 assert_eq!(asker.superuser, asker.uid == DAEMON_UID || asker.uid == 0);
                 (waiter, question, reply)
             }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The next message to the core, which has to be a query.
+    pub(super) fn query(&mut self) -> (Query, ReplyTo) {
+        match self.message() {
+            Message::Query { query, reply, .. } => (query, reply),
             other => panic!("{other:?}"),
         }
     }

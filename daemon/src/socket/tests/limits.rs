@@ -8,6 +8,7 @@ use tokend_proto::{ErrorCode, Reply, Request, codec, limits};
 use super::harness::{Daemon, Peer, get, rule};
 use super::lists::whole;
 use crate::core::effect::Outcome;
+use crate::core::query::View;
 use crate::socket::admission::MAX_LISTS_PER_UID;
 use crate::socket::connection::COSTLY;
 use crate::socket::{Limits, Message};
@@ -121,22 +122,22 @@ fn lists_are_limited_for_each_user() {
     for n in 0..MAX_LISTS_PER_UID {
         peers[n % 2].send(1, &status);
     }
-    let open: Vec<_> = (0..MAX_LISTS_PER_UID).map(|_| daemon.question()).collect();
+    let open: Vec<_> = (0..MAX_LISTS_PER_UID).map(|_| daemon.query()).collect();
     for peer in &mut peers {
         assert_eq!(peer.refused(&status), ErrorCode::TooManyRequests);
     }
     let mut other = daemon.connect();
     other.send(1, &status);
-    daemon.question();
-    for (_, _, reply) in open {
-        reply.send(Outcome::Status(whole(Vec::new())));
+    daemon.query();
+    for (_, reply) in open {
+        reply.send_view(Ok(View::Status(whole(Vec::new()))));
     }
     for peer in &mut peers {
         for _ in 0..MAX_LISTS_PER_UID / 2 {
             peer.reply_to(1);
         }
         peer.send(1, &status);
-        daemon.question().2.send(Outcome::Status(whole(Vec::new())));
+        daemon.query().1.send_view(Ok(View::Status(whole(Vec::new()))));
         peer.reply_to(1);
     }
 }
@@ -177,7 +178,7 @@ fn a_user_that_fills_its_share_of_the_queue_holds_nobody_up() {
     assert!(other.is_served() && root.is_served(), "neither was refused");
     let mut users: Vec<u32> = (0..4)
         .map(|_| match daemon.message() {
-            Message::Ask { asker, .. } => asker.uid,
+            Message::Ask { asker, .. } | Message::Query { asker, .. } => asker.uid,
             other => panic!("{other:?}"),
         })
         .collect();
@@ -204,7 +205,7 @@ fn a_user_gets_no_more_of_the_thread_by_opening_more_connections() {
     drop(held);
     assert!(other.is_served(), "by now its question is with the core");
     let mut asked = Vec::new();
-    while let Some(Message::Ask { waiter, asker, .. }) = daemon.core.try_recv() {
+    while let Some(Message::Query { waiter, asker, .. }) = daemon.core.try_recv() {
         asked.push((waiter, asker.uid));
     }
     asked.sort_unstable();

@@ -6,6 +6,7 @@ use super::harness::{Daemon, rule, token_name};
 use super::name_status::name_status;
 use crate::core::effect::Outcome;
 use crate::core::input::Question;
+use crate::core::query::{Query, View};
 use crate::core::report::page::{Page, Part, Reader, Rest};
 use crate::socket::requests::pages::{NAMES, TENANTS};
 
@@ -20,12 +21,12 @@ pub(super) fn whole<T, K>(entries: Vec<T>) -> Part<T, K> {
 
 /// The question for a page of status, answered.
 fn answer(daemon: &mut Daemon, part: Part<NameStatus, TokenName>) -> Page<TokenName> {
-    match daemon.question() {
-        (_, Question::Status { page }, reply) => {
-            reply.send(Outcome::Status(part));
+    match daemon.query() {
+        (Query::Status { page }, reply) => {
+            reply.send_view(Ok(View::Status(part)));
             *page
         }
-        (_, other, _) => panic!("{other:?}"),
+        (other, _) => panic!("{other:?}"),
     }
 }
 
@@ -79,9 +80,9 @@ fn a_page_begins_again_when_other_rules_come_into_force() {
     let mut peer = daemon.connect_as(1_000);
     peer.send(1, &Request::Status { name: None, after: Some("a") });
     answer(&mut daemon, Part { entries: vec![status("legacy")], rest: Rest::After(token_name("m")) });
-    let (_, _, reply) = daemon.question();
+    let (_, reply) = daemon.query();
     daemon.set_rules(vec![rule(&["campus"], 1_000)]);
-    reply.send(Outcome::Status(whole(vec![status("mine")])));
+    reply.send_view(Ok(View::Status(whole(vec![status("mine")]))));
     let page = answer(&mut daemon, whole(vec![status("campus")]));
     assert_eq!((page.after, page.room), (Some(token_name("a")), NAMES));
     assert!(!page.reader.access.may_read(&page.reader.peer, &token_name("legacy")));
@@ -97,9 +98,9 @@ fn the_status_of_one_name_is_that_name_or_an_error() {
     let mut peer = daemon.connect();
     for (name, found) in [("campus", vec![status("campus")]), ("nothing", Vec::new())] {
         peer.send(1, &Request::Status { name: Some(name), after: None });
-        let (_, question, reply) = daemon.question();
-        assert!(matches!(question, Question::StatusOf { name: asked } if asked == token_name(name)));
-        reply.send(Outcome::Status(whole(found.clone())));
+        let (query, reply) = daemon.query();
+        assert!(matches!(query, Query::StatusOf { name: asked } if asked == token_name(name)));
+        reply.send_view(Ok(View::Status(whole(found.clone()))));
         match peer.reply_to(1) {
             Reply::Status(page) => assert!(!found.is_empty() && page.names == found && !page.more),
             Reply::Error(error) => assert!(found.is_empty() && error.code == ErrorCode::NoSuchName),

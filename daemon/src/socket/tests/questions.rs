@@ -13,6 +13,7 @@ use super::lists::whole;
 use crate::core::effect::Outcome;
 use crate::core::input::Question;
 use crate::core::issued::ReadMode;
+use crate::core::query::View;
 use crate::socket::{Limits, Message};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -166,7 +167,7 @@ fn an_answer_to_another_question_is_an_internal_error() {
     let mut daemon = Daemon::start();
     let mut peer = daemon.connect();
     peer.send(1, &get("campus"));
-    daemon.question().2.send(Outcome::Status(whole(Vec::new())));
+    daemon.question().2.send_view(Ok(View::Status(whole(Vec::new()))));
     assert_eq!(peer.error(1).code, ErrorCode::Internal);
 }
 

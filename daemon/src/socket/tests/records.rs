@@ -49,15 +49,15 @@ fn every_refusal_is_recorded_with_the_name_as_it_was_asked_for() {
     let secret = Secret::from("r");
     let refresh_token = SecretStr::new(&secret);
     let requests = [
-        (get("hidden"), Kind::Get, named("hidden")),
-        (get("no-such"), Kind::Get, named("no-such")),
-        (get("glp/Acme\nCorp"), Kind::Get, named("glp/Acme\nCorp")),
-        (Request::Reject { name: "hidden", fingerprint, min_ttl: Millis(0) }, Kind::Reject, named("hidden")),
-        (Request::Status { name: Some("hidden"), after: None }, Kind::Status, named("hidden")),
-        (Request::Tenants { profile: "glp", after: None }, Kind::Tenants, named("glp")),
-        (Request::Refresh { name: "campus" }, Kind::Refresh, named("campus")),
-        (Request::Import { name: "campus", refresh_token }, Kind::Import, named("campus")),
-        (Request::Reload, Kind::Reload, None),
+        (get("hidden"), Kind::of_peer("get"), named("hidden")),
+        (get("no-such"), Kind::of_peer("get"), named("no-such")),
+        (get("glp/Acme\nCorp"), Kind::of_peer("get"), named("glp/Acme\nCorp")),
+        (Request::Reject { name: "hidden", fingerprint, min_ttl: Millis(0) }, Kind::of_peer("reject"), named("hidden")),
+        (Request::Status { name: Some("hidden"), after: None }, Kind::of_peer("status"), named("hidden")),
+        (Request::Tenants { profile: "glp", after: None }, Kind::of_peer("tenants"), named("glp")),
+        (Request::Refresh { name: "campus" }, Kind::of_admin("refresh"), named("campus")),
+        (Request::Import { name: "campus", refresh_token }, Kind::of_admin("import"), named("campus")),
+        (Request::Reload, Kind::of_admin("reload"), None),
     ];
     for (request, kind, name) in requests {
         assert_eq!(peer.refused(&request), ErrorCode::Denied, "{request:?}");
@@ -78,12 +78,12 @@ fn every_token_that_is_given_out_is_recorded_by_its_fingerprint() {
     for _ in 0..3 {
         peer.send(1, &get("campus"));
         peer.token(1);
-        assert_eq!(recorded(&daemon), served(Kind::Get, "campus"));
+        assert_eq!(recorded(&daemon), served(Kind::of_peer("get"), "campus"));
     }
     let fingerprint = Fingerprint::from_bytes([0; 16]);
     let requests = [
-        (get("legacy"), Kind::Get),
-        (Request::Reject { name: "legacy", fingerprint, min_ttl: Millis(0) }, Kind::Reject),
+        (get("legacy"), Kind::of_peer("get")),
+        (Request::Reject { name: "legacy", fingerprint, min_ttl: Millis(0) }, Kind::of_peer("reject")),
     ];
     for (request, kind) in requests {
         peer.send(2, &request);
@@ -109,7 +109,7 @@ fn a_token_that_new_rules_keep_back_is_recorded_as_refused() {
     daemon.set_rules(vec![rule(&["campus"], 1_001)]);
     reply.send(effect::Outcome::Token { token, flags: Flags::NONE });
     assert_eq!(peer.error(1).code, ErrorCode::Denied);
-    assert_eq!(recorded(&daemon), [(Kind::Get, named("campus"), Outcome::Refused, None)]);
+    assert_eq!(recorded(&daemon), [(Kind::of_peer("get"), named("campus"), Outcome::Refused, None)]);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn what_admins_do_is_recorded_whatever_comes_of_it() {
         let (_, _, reply) = daemon.question();
         reply.send(answer);
         peer.reply_to(1);
-        assert_eq!(recorded(&daemon), [(Kind::Refresh, named("legacy"), outcome, fingerprint)]);
+        assert_eq!(recorded(&daemon), [(Kind::of_admin("refresh"), named("legacy"), outcome, fingerprint)]);
     }
     // Of an import nothing is known when its peer does not wait.
     let secret = Secret::from("r");
@@ -138,7 +138,7 @@ fn what_admins_do_is_recorded_whatever_comes_of_it() {
     let (_, _, _reply) = daemon.question();
     drop(peer);
     assert!(matches!(daemon.message(), Message::Leave(_)));
-    assert_eq!(recorded(&daemon), [(Kind::Import, named("legacy"), Outcome::Unknown, None)]);
+    assert_eq!(recorded(&daemon), [(Kind::of_admin("import"), named("legacy"), Outcome::Unknown, None)]);
 
     let mut superuser = daemon.connect();
     superuser.send(3, &Request::Reload);
@@ -149,7 +149,7 @@ fn what_admins_do_is_recorded_whatever_comes_of_it() {
     superuser.reply_to(3);
     let records = daemon.records.take();
     assert_eq!(records.len(), 1);
-    assert_eq!((records[0].kind, records[0].outcome), (Kind::Reload, Outcome::Done));
+    assert_eq!((records[0].kind, records[0].outcome), (Kind::of_admin("reload"), Outcome::Done));
 }
 
 #[test]

@@ -8,8 +8,7 @@ use super::harness::{Daemon, get, rule, token_name};
 use super::lists::whole;
 use crate::access::policy::Rule;
 use crate::access::unit::{NoUnit, PeerUnit};
-use crate::core::effect::Outcome;
-use crate::core::input::Question;
+use crate::core::query::{Query, View};
 use crate::core::report::page::Reader;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -73,14 +72,14 @@ fn rights_are_who_one_is_and_what_one_may_have() {
         daemon.set_unit(Some(unit.clone()));
         let mut peer = daemon.connect_as(1_000);
         peer.send(1, &Request::Rights { after: None });
-        let (_, question, reply) = daemon.question();
-        let Question::Rights { page } = question else { panic!("{question:?}") };
+        let (query, reply) = daemon.query();
+        let Query::Rights { page } = query else { panic!("{query:?}") };
         let Reader { access, peer: who } = page.reader;
         let readable = ["campus", "legacy", "msp", acme, "other"].map(token_name);
         let readable = readable.iter().filter(|name| access.may_read(&who, name));
         let entry =
             |name: &TokenName| NameRights { name: name.to_string(), label: None, admin: access.may_admin(&who, name) };
-        reply.send(Outcome::Rights(whole(readable.map(entry).collect())));
+        reply.send_view(Ok(View::Rights(whole(readable.map(entry).collect()))));
         let Reply::Rights(rights) = peer.reply_to(1) else { panic!("no rights") };
         let names: Vec<&str> = rights.names.iter().map(|name| name.name.as_str()).collect();
         assert_eq!((names, rights.more), (expected, false));

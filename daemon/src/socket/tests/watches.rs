@@ -224,11 +224,11 @@ fn rules_are_checked_at_the_beginning_and_after_a_reload() {
     let recorded: Vec<_> = daemon.records.take().into_iter().map(|it| (it.kind, it.name, it.outcome)).collect();
     let named = |name: &str| Some(name.to_owned());
     let expected = [
-        (Kind::Watch, named("hidden"), Recorded::Refused),
-        (Kind::Watch, named("no-such"), Recorded::Refused),
-        (Kind::Watch, named("campus"), Recorded::Served),
-        (Kind::Watch, named("campus"), Recorded::Refused),
-        (Kind::Watch, named("legacy"), Recorded::Served),
+        (Kind::of_peer("watch"), named("hidden"), Recorded::Refused),
+        (Kind::of_peer("watch"), named("no-such"), Recorded::Refused),
+        (Kind::of_peer("watch"), named("campus"), Recorded::Served),
+        (Kind::of_peer("watch"), named("campus"), Recorded::Refused),
+        (Kind::of_peer("watch"), named("legacy"), Recorded::Served),
     ];
     assert_eq!(recorded, expected);
 }
