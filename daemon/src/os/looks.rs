@@ -115,9 +115,25 @@ mod tests {
         looks.add("hung lane", move || released.recv().map_or(0, |()| 2));
         looks.add("hung lane", || 3);
         looks.add("quick lane", || 4);
-        let patience = Duration::from_millis(200);
-        let hangs = Err(Undone::Hangs(patience));
-        assert_eq!(looks.wait(patience), [Ok(1), hangs, hangs, Ok(4)]);
-        drop(release);
+        let mut seen = Vec::new();
+        let see = |number, value| {
+            seen.push((number, value));
+            if seen.len() == 2 {
+                release.send(()).unwrap(); // all others were seen while it hung
+            }
+        };
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(looks.each(LONG, see));
+        seen[..2].sort_unstable();
+        assert_eq!(seen, [(0, 1), (3, 4), (1, 2), (2, 3)]);
+    }
+
+    #[test]
+    fn what_hangs_is_given_up_with_the_rest_of_its_lane() {
+        let (_release, released) = mpsc::channel::<()>();
+        let mut looks = Looks::new();
+        looks.add("given up", move || released.recv().map_or(0, |()| 1));
+        looks.add("given up", || 2);
+        let patience = Duration::from_millis(10);
+        assert_eq!(looks.wait(patience), [Err(Undone::Hangs(patience)); 2]);
     }
 }
