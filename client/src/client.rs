@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokend_proto::{Explanation, Fingerprint, Imported, Peer, Reloaded, Renewed, Secret, Tenant};
 use tokio::sync::mpsc;
 
-use crate::facade::client_methods;
+use crate::calls::client_methods;
 use crate::outgoing::Outgoing;
 use crate::worker::{QUEUE, run_worker};
 use crate::{Builder, Error, Rights, Status, Token, TokenOptions, calls, paging};

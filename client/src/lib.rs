@@ -42,7 +42,6 @@ mod connection;
 #[cfg(feature = "async")]
 mod deadline;
 mod error;
-mod facade;
 #[cfg(feature = "async")]
 mod mailbox;
 #[cfg(feature = "reqwest-middleware")]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokend_proto::{Explanation, Fingerprint, Imported, Peer, Reloaded, Renewed, Secret, Tenant};
 
 use super::connection::Connection;
-use crate::facade::client_methods;
+use crate::calls::client_methods;
 use crate::{Builder, Error, Rights, Status, Token, TokenOptions, calls, paging};
 
 /// A client of the daemon, shared by all its clones. Calls block their thread; calls of several threads do not wait for

@@ -1,15 +1,32 @@
 //! `exec`: replaces this process by a command with tokens in its environment.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use clap::Args;
 use tokend_client::{Builder, Client, Error, Token};
 use tokio::task::JoinSet;
 
-use crate::cli::ExecArgs;
+use crate::args::{OutputArgs, TokenArgs};
+use crate::binding::Binding;
 use crate::exit::{Exit, Failure};
 use crate::runtime::block_on;
+
+#[derive(Debug, Args)]
+pub(crate) struct ExecArgs {
+    /// Names, each with the variable for its token (TOKEN if there is none); split at the last '='
+    #[arg(required = true, value_name = "NAME[=VAR]")]
+    pub(crate) bindings: Vec<Binding>,
+    #[command(flatten)]
+    pub(crate) token: TokenArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// The command, which replaces tokenctl
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
 
 /// Returns only if the command could not be started.
 pub(crate) fn run(client: Builder, args: &ExecArgs) -> Failure {

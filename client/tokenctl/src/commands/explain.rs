@@ -1,16 +1,26 @@
 //! `explain`: why a name is in its state.
 
+use clap::Args;
 use serde::Serialize;
 use tokend_client::Explanation;
 use tokend_client::blocking::Client;
+use tokend_proto::TokenRef;
 
 use super::status::{self, word};
-use crate::cli::ExplainArgs;
+use crate::args::OutputArgs;
 use crate::duration;
 use crate::exit::Failure;
 use crate::output::{Report, moment};
 use crate::style::{Cell, Style, Tone, table};
 use crate::text::Format;
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// PROFILE or PROFILE/TENANT
+    pub(crate) name: TokenRef,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
 
 pub(crate) fn run(client: &Client, args: &ExplainArgs, style: Style) -> Result<Report, Failure> {
     let explanation = client.explain(&args.name.to_string())?;

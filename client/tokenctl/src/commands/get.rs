@@ -1,15 +1,57 @@
 //! `get`: prints one token in the format that the next program takes.
 
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tokend_client::Token;
 use tokend_client::blocking::Client;
+use tokend_proto::TokenRef;
 
-use crate::binding::DEFAULT_VARIABLE;
-use crate::cli::{GetArgs, TokenFormat};
+use crate::args::TokenArgs;
+use crate::binding::{Binding, DEFAULT_VARIABLE};
 use crate::clock;
 use crate::exit::Failure;
 use crate::output::{Report, moment};
 use crate::text::json_line;
+
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// PROFILE or PROFILE/TENANT
+    pub(crate) name: TokenRef,
+    #[command(flatten)]
+    pub(crate) token: TokenArgs,
+    /// How the token is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: TokenFormat,
+    /// The variable that `--output env` sets [default: TOKEN]
+    #[arg(long, value_name = "VAR", value_parser = Binding::variable)]
+    pub(crate) var: Option<String>,
+}
+
+impl GetArgs {
+    /// The arguments when only a name is given.
+    pub(crate) fn of(name: TokenRef) -> Self {
+        let token = TokenArgs { min_ttl: Duration::ZERO, wait: Duration::from_secs(10), accept_short: false };
+        Self { name, token, output: TokenFormat::Raw, var: None }
+    }
+}
+
+/// How a token is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum TokenFormat {
+    /// The token
+    #[default]
+    Raw,
+    /// The provider's own JSON with the remaining expires_in, plus expires_at and fingerprint
+    Json,
+    /// Authorization: Bearer …
+    Header,
+    /// TOKEN=…
+    Env,
+    /// Configuration for curl -K -
+    Curl,
+}
 
 pub(crate) fn run(client: &Client, args: &GetArgs) -> Result<Report, Failure> {
     let variable = match (&args.var, args.output) {

@@ -3,18 +3,31 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{IsTerminal, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use tokend_client::Secret;
 use tokend_client::blocking::Client;
+use tokend_proto::ProfileName;
 use tokend_proto::limits::MAX_REFRESH_TOKEN;
 
-use crate::cli::ImportArgs;
+use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::{Report, print_line};
 use crate::text::{Format, escaped};
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The profile, one of Classic Central
+    pub(crate) name: ProfileName,
+    /// Download Token JSON, or any JSON object with a refresh_token; - is stdin
+    #[arg(default_value = "-", hide_default_value = true)]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
 
 /// The longest file accepted. Download Token JSON is under 1 KiB.
 const MAX_FILE: u64 = 64 * 1024;

@@ -1,13 +1,23 @@
 //! `refresh`: renews a token now.
 
+use clap::Args;
 use serde::Serialize;
 use tokend_client::blocking::Client;
 use tokend_client::{Fingerprint, Stamp};
+use tokend_proto::TokenRef;
 
-use crate::cli::RefreshArgs;
+use crate::args::OutputArgs;
 use crate::exit::Failure;
 use crate::output::{Report, moment};
 use crate::text::{Format, escaped};
+
+#[derive(Debug, Args)]
+pub(crate) struct RefreshArgs {
+    /// PROFILE or PROFILE/TENANT
+    pub(crate) name: TokenRef,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
 
 pub(crate) fn run(client: &Client, args: &RefreshArgs) -> Result<Report, Failure> {
     let name = args.name.to_string();

@@ -3,13 +3,37 @@
 use std::io::Read;
 use std::time::Duration;
 
+use clap::Args;
 use tokend_client::blocking::Client;
 use tokend_client::{Fingerprint, Secret};
+use tokend_proto::TokenRef;
 
 use super::refresh::renewed;
-use crate::cli::{RejectArgs, TokenSelector};
+use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::Report;
+
+#[derive(Debug, Args)]
+pub(crate) struct RejectArgs {
+    /// PROFILE or PROFILE/TENANT
+    pub(crate) name: TokenRef,
+    #[command(flatten)]
+    pub(crate) token: TokenSelector,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// The token that an API refused. A token is never an argument, because any user can read the arguments of a process.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct TokenSelector {
+    /// The token's fingerprint, as `get --output json` shows it
+    #[arg(long, value_name = "HEX")]
+    pub(crate) fingerprint: Option<Fingerprint>,
+    /// Read the token from stdin
+    #[arg(long)]
+    pub(crate) token_stdin: bool,
+}
 
 /// The longest token accepted from stdin: no frame can carry a longer one.
 const MAX_TOKEN: u64 = tokend_proto::limits::MAX_FRAME as u64;

@@ -3,7 +3,7 @@
 use tokend_client::Reloaded;
 use tokend_client::blocking::Client;
 
-use crate::cli::OutputArgs;
+use crate::args::OutputArgs;
 use crate::exit::Failure;
 use crate::output::Report;
 use crate::text::{Format, escaped};

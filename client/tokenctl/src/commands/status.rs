@@ -1,14 +1,27 @@
 //! `status`: the state of names.
 
+use clap::Args;
 use serde::Serialize;
 use tokend_client::blocking::Client;
 use tokend_client::{ChainStatus, Health, NameStatus, Status};
+use tokend_proto::TokenRef;
 
-use crate::cli::StatusArgs;
+use crate::args::OutputArgs;
 use crate::exit::Failure;
 use crate::output::{Report, moment};
 use crate::style::{Cell, Style, Tone, table};
 use crate::text::{Format, escaped};
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// PROFILE or PROFILE/TENANT [default: all that you may read]
+    pub(crate) name: Option<TokenRef>,
+    /// Keep running: redraw on a terminal; in a pipe, print a line for each name that has changed
+    #[arg(long)]
+    pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
 
 pub(crate) fn run(client: &Client, args: &StatusArgs, style: Style) -> Result<Report, Failure> {
     let name = args.name.as_ref().map(ToString::to_string);

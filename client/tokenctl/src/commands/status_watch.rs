@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokend_client::{ChainStatus, Client, NameStatus, Stamp, Status};
 
+use super::status::StatusArgs;
 use super::status::{self, Json};
-use crate::cli::StatusArgs;
 use crate::clock;
 use crate::exit::{Failure, with_sources};
 use crate::output::{Report, print_note, write_stdout};

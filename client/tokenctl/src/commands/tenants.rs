@@ -1,13 +1,23 @@
 //! `tenants`: the tenants of an MSP workspace.
 
+use clap::Args;
 use serde::Serialize;
 use tokend_client::blocking::Client;
+use tokend_proto::ProfileName;
 
-use crate::cli::TenantsArgs;
+use crate::args::OutputArgs;
 use crate::exit::Failure;
 use crate::output::Report;
 use crate::style::{Cell, Style, table};
 use crate::text::Format;
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantsArgs {
+    /// The profile, one of GreenLake for which tenants are configured
+    pub(crate) profile: ProfileName,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
 
 pub(crate) fn run(client: &Client, args: &TenantsArgs, style: Style) -> Result<Report, Failure> {
     let tenants = client.tenants(args.profile.as_str())?;

@@ -3,13 +3,29 @@
 //! It does not poll: the daemon answers a `Get` that has a `wait` once the token is there. This also starts tenants
 //! that are fetched only on demand. The tokens themselves are dropped unread.
 
+use std::time::Duration;
+
+use clap::Args;
 use tokend_client::{Client, Error, Health, TokenOptions};
+use tokend_proto::TokenRef;
 use tokio::task::JoinSet;
 
-use crate::cli::WaitArgs;
+use crate::args::OutputArgs;
+use crate::duration;
 use crate::exit::{Exit, Failure};
 use crate::output::Report;
 use crate::text::Format;
+
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// PROFILE or PROFILE/TENANT [default: all that you may read]
+    pub(crate) names: Vec<TokenRef>,
+    /// How long to wait, 10m at most, also for the daemon itself
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse, default_value = "10s")]
+    pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
 
 pub(crate) async fn run(client: &Client, args: &WaitArgs) -> Result<Report, Failure> {
     let start = tokio::time::Instant::now();

@@ -2,16 +2,38 @@
 
 use std::io;
 
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tokend_client::{Change, Client, HealthReport, Secret, Token};
+use tokend_proto::TokenRef;
 
 use super::get::{self, Json as JsonToken};
 use super::status::word;
-use crate::cli::{WatchArgs, WatchFormat};
 use crate::clock;
 use crate::exit::{Failure, with_sources};
 use crate::output::{Report, moment, print_note, write_stdout};
 use crate::text::{Format, escaped, json_line};
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// PROFILE or PROFILE/TENANT
+    pub(crate) name: TokenRef,
+    /// What a line holds
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: WatchFormat,
+}
+
+/// What a line of `watch` holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum WatchFormat {
+    /// Fields between tabs: token, its fingerprint, expiry and renewal; or health, the word, error and what to do
+    #[default]
+    Text,
+    /// Each new token alone; health goes to stderr
+    Raw,
+    /// A JSON object, tokens in it
+    Json,
+}
 
 /// Ends when the reader is gone, or when the watch cannot go on.
 pub(crate) async fn run(client: &Client, args: &WatchArgs) -> Result<Report, Failure> {

@@ -5,7 +5,7 @@ use tokend_client::blocking::Client;
 use tokend_client::{Error, NameRights, Peer, Rights};
 
 use crate::accounts;
-use crate::cli::OutputArgs;
+use crate::args::OutputArgs;
 use crate::exit::Failure;
 use crate::output::Report;
 use crate::style::{Cell, Style, Tone, table};

@@ -58,7 +58,7 @@ impl Session {
                 self.about(call, name, Reject { fingerprint, min_ttl: min_ttl.into() }),
             ),
             Request::Watch { name } => (Some(Watch::AUDIT), Some(name), self.about(call, name, Watch)),
-            Request::Unwatch { watch } => (None, None, Ok(self.unwatch(call, watch))),
+            Request::Unwatch { watch } => (None, None, self.unwatch(call, watch)),
             Request::Refresh { name } => (Some(Refresh::AUDIT), Some(name), self.about(call, name, Refresh)),
             Request::Import { name, refresh_token } => {
                 (Some(import::AUDIT), Some(name), self.import(call, name, refresh_token))
@@ -72,15 +72,18 @@ impl Session {
                 (Some(tenants::AUDIT), Some(profile), self.tenants(call, profile, after))
             }
             Request::Rights { after } => (None, None, self.rights(call, after)),
-            Request::WhoAmI => (None, None, Ok(self.reply(call, &Reply::Peer(self.describe_peer())))),
+            Request::WhoAmI => (None, None, self.whoami(call)),
             Request::Reload => (Some(reload::AUDIT), None, self.reload(call)),
-            Request::Ping => {
-                (None, None, Ok(self.reply(call, &Reply::Pong { version: env!("CARGO_PKG_VERSION").into() })))
-            }
+            Request::Ping => (None, None, self.ping(call)),
         };
         if let Err(error) = handled {
             self.refuse(call, &kind.map(|kind| (kind, name.map(Into::into))), error);
         }
+    }
+
+    fn ping(&self, call: &mut Call<'_>) -> Result<(), ErrorReply> {
+        self.reply(call, &Reply::Pong { version: env!("CARGO_PKG_VERSION").into() });
+        Ok(())
     }
 
     /// Turns one answer into a reply, or into the next question.

@@ -47,7 +47,12 @@ impl Session {
         Rights { peer: self.describe_peer(), slices, no_unit, names: Vec::new(), more: false }
     }
 
-    pub(super) fn describe_peer(&self) -> Peer {
+    pub(super) fn whoami(&self, call: &mut Call<'_>) -> Result<(), ErrorReply> {
+        self.reply(call, &Reply::Peer(self.describe_peer()));
+        Ok(())
+    }
+
+    fn describe_peer(&self) -> Peer {
         let access = self.shared.context.access.load();
         // Also where no rule wants to know it.
         let unit = self.unit().as_ref().ok().map(|unit| unit.name.clone());

@@ -48,12 +48,13 @@ fn subject(name: &TokenName) -> Subject {
 
 impl Session {
     /// The peer has enough of it.
-    pub(super) fn unwatch(&mut self, call: &mut Call<'_>, watch: u64) {
+    pub(super) fn unwatch(&mut self, call: &mut Call<'_>, watch: u64) -> Result<(), ErrorReply> {
         if let Some(open) = &mut self.open {
             let over = open.end_watches(|watching| watching.request_id == watch);
             self.ended(&over);
         }
         self.reply(call, &Reply::Unwatched);
+        Ok(())
     }
 
     /// Tells what is new to those who watch, and ends what may not go on.
