@@ -12,7 +12,7 @@ use crate::log::LogFormat;
 const STATUSES: &str = "\
 Exit status:
   0  done, or ended by SIGTERM or SIGINT
-  1  the configuration or something that it needs is wrong; stderr says what would be right
+  1  the configuration or something that it needs is wrong; stderr says what is expected
   2  usage";
 
 /// Keeps tokens for HPE Aruba Networking Central, HPE GreenLake and Classic Central fresh, and hands them to the

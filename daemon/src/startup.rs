@@ -67,7 +67,7 @@ pub enum StartupError {
 /// connects then waits in the kernel's queue until what is known of the tokens has been read.
 ///
 /// # Errors
-/// When something that it needs is wrong or missing; the message says what would be right.
+/// When something that it needs is wrong or missing; the message says what is expected.
 pub fn run(path: &Path, log: Log) -> Result<(), StartupError> {
     let mut warnings = Vec::new();
     let begun = begin(path, &mut warnings);

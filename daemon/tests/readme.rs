@@ -43,7 +43,7 @@ fn every_configuration_in_the_readme_is_right_and_every_kind_is_shown() {
         let config = load(block, folder.path(), &environment);
         assert_eq!(config.warnings, Vec::<String>::new(), "{block}");
         shown.extend(config.settings.profiles.values().map(|profile| match &profile.kind {
-            Kind::Central { .. } => "central",
+            Kind::ClientCredentials(asked) => asked.word,
             Kind::Glp { tenants: None, .. } => "glp",
             Kind::Glp { tenants: Some(_), .. } => "glp with tenants",
             Kind::Classic { login: None, .. } => "classic",

@@ -100,7 +100,7 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
     let listed = section.texts("profiles", "a list of patterns in quotes, such as [\"campus\", \"msp/*\"]");
     if listed.is_empty() {
         let place = section.place_of("profiles");
-        let problem = "is missing or empty; right is a list of patterns, such as [\"campus\", \"msp/*\"]";
+        let problem = "is missing or empty; expected a list of patterns, such as [\"campus\", \"msp/*\"]";
         section.miss(&["profiles"], place, problem);
     }
     let patterns = listed.iter().filter_map(|found| pattern(found, profiles, findings)).collect();
@@ -115,7 +115,7 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
         findings.warn(&units_place, format!("match nobody: {problem}"));
     }
     if users.is_empty() && groups.is_empty() && units.is_empty() {
-        let problem = "is for nobody; right is at least one of users, groups and units with somebody in it";
+        let problem = "is for nobody; expected at least one of users, groups and units with somebody in it";
         section.miss(&["users", "groups", "units"], place.clone(), problem);
     }
     let admin = section.boolean("admin").unwrap_or(false);

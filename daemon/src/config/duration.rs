@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What a span looks like, for messages.
-pub(super) const RIGHT: &str = "a number and one of ms, s, m, h, d, such as \"90s\" or \"20m\"";
+pub(super) const EXPECTED: &str = "a number and one of ms, s, m, h, d, such as \"90s\" or \"20m\"";
 
 /// `None` if it is not a whole number followed by a unit. `ms` is for set-ups in which tokens live for seconds.
 pub(super) fn parse(text: &str) -> Option<Duration> {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// One thing that is wrong with the configuration: `FILE:LINE: KEY: what is wrong; what would be right`.
+/// One thing that is wrong with the configuration: `FILE:LINE: KEY: what is wrong; what is expected`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// The configuration file.
@@ -13,7 +13,7 @@ pub struct ConfigError {
     pub line: Option<usize>,
     /// As it would be written in full, such as `profiles.campus.client_id`; `None` for a syntax error.
     pub key: Option<String>,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what is expected.
     pub problem: String,
 }
 

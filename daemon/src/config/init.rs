@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::Environment;
 use super::keys::ProfileKind;
 use super::template;
-use super::template::{Secrets, profile_name};
+use super::template::Secrets;
 
 /// The group that the daemon's user has as its primary group where the package made it.
 const GROUP: &str = "tokend";
@@ -26,7 +26,7 @@ pub enum InitError {
     )]
     Exists(PathBuf),
     /// A relative path would make the paths of secret files relative.
-    #[error("{} has no folder that could be found; right is the path of a file that can be made", .0.display())]
+    #[error("{} has no folder that could be found; expected the path of a file that can be made", .0.display())]
     NoFolder(PathBuf),
     /// The system refuses.
     #[error("{} cannot be {doing}", .path.display())]
@@ -135,7 +135,7 @@ fn advice(path: &Path, kinds: &[ProfileKind], secrets: &Secrets) -> String {
         format!("Begin:\n\n     tokend{option}\n")
     });
     if kinds.contains(&ProfileKind::Classic) {
-        let name = profile_name(ProfileKind::Classic);
+        let name = ProfileKind::Classic.about().example;
         steps.push(format!(
             "Begin the chain of {name}, with what Download Token in the web UI gave:\n\n     tokenctl import {name} token.json\n"
         ));
@@ -151,7 +151,7 @@ fn of_credentials(kinds: &[ProfileKind]) -> String {
     let mut text = format!(
         "Encrypt the secrets, which are asked for at the terminal:\n\n     install -d -m 0700 {CREDENTIAL_STORE}\n"
     );
-    for name in kinds.iter().copied().map(profile_name) {
+    for name in kinds.iter().map(|kind| kind.about().example) {
         let _ = writeln!(
             text,
             "     systemd-ask-password 'Secret of {name}:' |\n       systemd-creds encrypt --name={name} - \
@@ -159,7 +159,7 @@ fn of_credentials(kinds: &[ProfileKind]) -> String {
         );
     }
     text.push_str("\n   and hand them to the service, by `systemctl edit tokend.service`:\n\n     [Service]\n");
-    for name in kinds.iter().copied().map(profile_name) {
+    for name in kinds.iter().map(|kind| kind.about().example) {
         let _ = writeln!(text, "     LoadCredentialEncrypted={name}:{CREDENTIAL_STORE}/{name}");
     }
     text
@@ -167,7 +167,7 @@ fn of_credentials(kinds: &[ProfileKind]) -> String {
 
 fn of_files(kinds: &[ProfileKind], folder: &Path) -> String {
     let mut text = "Put the secrets into files of your own, for example:\n\n".to_owned();
-    for name in kinds.iter().copied().map(profile_name) {
+    for name in kinds.iter().map(|kind| kind.about().example) {
         let _ = writeln!(
             text,
             "     (umask 077; systemd-ask-password 'Secret of {name}:' > {}/{name}.secret)",

@@ -77,16 +77,16 @@ fn state_dir(path: &Path, place: &Place, uid: u32, findings: &mut Seen) {
     let Ok(metadata) = fs::metadata(path) else {
         let parent = path.parent().unwrap_or(path);
         if !parent.is_dir() {
-            let right = "right is a folder that can be made or is there";
-            findings.error(place, format!("{shown} is not there, nor is the folder it would be in; {right}"));
+            let expected = "expected a folder that can be made or is there";
+            findings.error(place, format!("{shown} is not there, nor is the folder it would be in; {expected}"));
         } else if let Err(errno) = access(parent, AccessFlags::W_OK | AccessFlags::X_OK) {
-            let right = "right is a folder of the daemon's user, with mode 0700";
-            findings.error(place, format!("{shown} is not there and cannot be made: {}; {right}", errno.desc()));
+            let expected = "expected a folder of the daemon's user, with mode 0700";
+            findings.error(place, format!("{shown} is not there and cannot be made: {}; {expected}", errno.desc()));
         }
         return;
     };
     if !metadata.is_dir() {
-        findings.error(place, format!("{shown} is not a folder; right is the path of one"));
+        findings.error(place, format!("{shown} is not a folder; expected the path of one"));
     } else if metadata.mode() & 0o022 != 0 {
         let mode = metadata.mode() & 0o7777;
         findings.error(place, format!("{shown} can be written by others (mode {mode:04o}); `chmod 0700` it"));
@@ -96,8 +96,8 @@ fn state_dir(path: &Path, place: &Place, uid: u32, findings: &mut Seen) {
         let owner = metadata.uid();
         findings.warn(place, format!("{shown} belongs to uid {owner}; right only if tokend runs as that user"));
     } else if let Err(errno) = access(path, AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK) {
-        let right = "right is a folder of the daemon's user, with mode 0700";
-        findings.error(place, format!("{shown} cannot be used: {}; {right}", errno.desc()));
+        let expected = "expected a folder of the daemon's user, with mode 0700";
+        findings.error(place, format!("{shown} cannot be used: {}; {expected}", errno.desc()));
     }
 }
 
@@ -107,8 +107,8 @@ fn socket(path: &Path, place: &Place, findings: &mut Seen) {
         let advice = "right only if systemd hands over the socket, or makes the folder";
         findings.warn(place, format!("the folder {} is not there; {advice}", folder.display()));
     } else if fs::symlink_metadata(path).is_ok_and(|metadata| !is_socket(&metadata)) {
-        let right = "right is a path at which nothing is, or a socket";
-        findings.error(place, format!("{} is there and is no socket; {right}", path.display()));
+        let expected = "expected a path at which nothing is, or a socket";
+        findings.error(place, format!("{} is there and is no socket; {expected}", path.display()));
     }
 }
 

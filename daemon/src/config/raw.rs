@@ -51,7 +51,7 @@ impl<'c> Raw<'c> {
     }
 
     /// Records that this type is wrong here.
-    fn mistyped<T>(&self, right: &str) -> Option<T> {
+    fn mistyped<T>(&self, expected: &str) -> Option<T> {
         let found = match &self.value {
             DeValue::String(_) => "is text in quotes",
             DeValue::Integer(_) => "is a whole number",
@@ -61,24 +61,24 @@ impl<'c> Raw<'c> {
             DeValue::Array(_) => "is a list",
             DeValue::Table(_) => "is a table",
         };
-        self.findings.error(&self.place, format!("{found}; right is {right}"));
+        self.findings.error(&self.place, format!("{found}; expected {expected}"));
         None
     }
 
-    fn text(self, right: &str) -> Option<Found<String>> {
+    fn text(self, expected: &str) -> Option<Found<String>> {
         match self.value {
             DeValue::String(text) => Some(Found { value: text.into_owned(), place: self.place }),
-            _ => self.mistyped(right),
+            _ => self.mistyped(expected),
         }
     }
 
     /// Text, or a number that is meant as text: users and groups can be given as numbers.
-    pub(super) fn text_or_number(self, right: &str) -> Option<Found<String>> {
+    pub(super) fn text_or_number(self, expected: &str) -> Option<Found<String>> {
         match &self.value {
             DeValue::Integer(number) if number.radix() == 10 => {
                 Some(Found { value: number.as_str().to_owned(), place: self.place })
             }
-            _ => self.text(right),
+            _ => self.text(expected),
         }
     }
 }
@@ -155,23 +155,23 @@ impl<'c> Section<'c> {
         }
     }
 
-    pub(super) fn text(&mut self, key: &'static str, right: &str) -> Option<Found<String>> {
-        self.take(key)?.text(right)
+    pub(super) fn text(&mut self, key: &'static str, expected: &str) -> Option<Found<String>> {
+        self.take(key)?.text(expected)
     }
 
     /// Text that has to be there.
-    pub(super) fn needed_text(&mut self, key: &'static str, right: &str) -> Option<Found<String>> {
-        self.need(key, right)?;
-        self.text(key, right)
+    pub(super) fn needed_text(&mut self, key: &'static str, expected: &str) -> Option<Found<String>> {
+        self.need(key, expected)?;
+        self.text(key, expected)
     }
 
     /// Records that a key is missing.
-    pub(super) fn need(&mut self, key: &'static str, right: &str) -> Option<()> {
+    pub(super) fn need(&mut self, key: &'static str, expected: &str) -> Option<()> {
         if self.has(key) {
             return Some(());
         }
         let place = self.place_of(key);
-        self.missing.push(Missing { keys: vec![key], place, problem: format!("is missing; right is {right}") });
+        self.missing.push(Missing { keys: vec![key], place, problem: format!("is missing; expected {expected}") });
         None
     }
 
@@ -180,20 +180,20 @@ impl<'c> Section<'c> {
         self.missing.push(Missing { keys: keys.to_vec(), place, problem: problem.into() });
     }
 
-    pub(super) fn whole_number(&mut self, key: &'static str, right: &str) -> Option<Found<u32>> {
+    pub(super) fn whole_number(&mut self, key: &'static str, expected: &str) -> Option<Found<u32>> {
         let raw = self.take(key)?;
         let number = match &raw.value {
             DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
-            _ => return raw.mistyped(right),
+            _ => return raw.mistyped(expected),
         };
         let Some(value) = number else {
-            self.findings.error(&raw.place, format!("is out of range; right is {right}"));
+            self.findings.error(&raw.place, format!("is out of range; expected {expected}"));
             return None;
         };
         Some(Found { value, place: raw.place })
     }
 
-    pub(super) fn number(&mut self, key: &'static str, right: &str) -> Option<Found<f64>> {
+    pub(super) fn number(&mut self, key: &'static str, expected: &str) -> Option<Found<f64>> {
         let raw = self.take(key)?;
         let number = match &raw.value {
             DeValue::Float(number) => number.as_str().parse().ok(),
@@ -202,7 +202,7 @@ impl<'c> Section<'c> {
         };
         match number {
             Some(value) => Some(Found { value, place: raw.place }),
-            None => raw.mistyped(right),
+            None => raw.mistyped(expected),
         }
     }
 
@@ -214,26 +214,26 @@ impl<'c> Section<'c> {
         }
     }
 
-    pub(super) fn table(&mut self, key: &'static str, right: &str) -> Option<Section<'c>> {
+    pub(super) fn table(&mut self, key: &'static str, expected: &str) -> Option<Section<'c>> {
         let raw = self.take(key)?;
         match raw.value {
             DeValue::Table(table) => Some(Section::new(table, raw.place, self.findings)),
-            _ => raw.mistyped(right),
+            _ => raw.mistyped(expected),
         }
     }
 
     /// The elements of a list; none if the key is missing.
-    pub(super) fn list(&mut self, key: &'static str, right: &str) -> Vec<Raw<'c>> {
+    pub(super) fn list(&mut self, key: &'static str, expected: &str) -> Vec<Raw<'c>> {
         let Some(raw) = self.take(key) else { return Vec::new() };
         match raw.value {
             DeValue::Array(array) => elements(array, &raw.place, self.findings),
-            _ => raw.mistyped(right).unwrap_or_default(),
+            _ => raw.mistyped(expected).unwrap_or_default(),
         }
     }
 
     /// A list of texts; none if the key is missing.
-    pub(super) fn texts(&mut self, key: &'static str, right: &str) -> Vec<Found<String>> {
-        self.list(key, right).into_iter().filter_map(|raw| raw.text(right)).collect()
+    pub(super) fn texts(&mut self, key: &'static str, expected: &str) -> Vec<Found<String>> {
+        self.list(key, expected).into_iter().filter_map(|raw| raw.text(expected)).collect()
     }
 
     /// All entries, for a table whose keys are names.
@@ -255,7 +255,7 @@ impl<'c> Section<'c> {
                     mistyped.push(meant);
                     format!("is not a key of tokend; did you mean {meant}?")
                 }
-                None => format!("is not a key of tokend; right here are {}", listed(&self.asked)),
+                None => format!("is not a key of tokend; expected one of {}", listed(&self.asked)),
             });
             self.findings.error(&raw.place, problem);
         }
@@ -269,7 +269,7 @@ impl<'c> Section<'c> {
         for key in self.entries.keys() {
             let problem = match closest(key, self.asked.iter().copied()) {
                 Some(meant) => format!("holds a key that is unknown; did you mean {meant}?"),
-                None => format!("holds a key that is unknown; right is one of {}", listed(&self.asked)),
+                None => format!("holds a key that is unknown; expected one of {}", listed(&self.asked)),
             };
             self.findings.error(&self.place, problem);
         }

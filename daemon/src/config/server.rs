@@ -141,8 +141,8 @@ fn state_directory(context: &Context<'_>) -> Option<PathBuf> {
 
 fn socket(found: &Found<String>, findings: &Findings) -> Option<PathBuf> {
     if found.value.len() > MAX_SOCKET_PATH {
-        let right = format!("at most {MAX_SOCKET_PATH}");
-        findings.error(&found.place, format!("is a path of {} bytes; expected {right}", found.value.len()));
+        let expected = format!("at most {MAX_SOCKET_PATH}");
+        findings.error(&found.place, format!("is a path of {} bytes; expected {expected}", found.value.len()));
         return None;
     }
     absolute(found, findings)

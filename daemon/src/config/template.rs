@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::keys;
-use super::keys::{Key, ProfileKind, Table, Unsaid};
+use super::keys::{Key, Kind, ProfileKind, Table, Unsaid};
 
 /// Widest line of prose, in characters.
 const WIDTH: usize = 100;
@@ -19,20 +19,9 @@ pub enum Secrets {
     Files(PathBuf),
 }
 
-/// The profile that stands for a kind, in what is written and in what is said about it.
-#[must_use]
-pub fn profile_name(kind: ProfileKind) -> &'static str {
-    match kind {
-        ProfileKind::Central => "campus",
-        ProfileKind::Glp => "msp",
-        ProfileKind::Classic => "legacy",
-    }
-}
-
 /// What the package installs: every key, and all of them switched off. It is valid as it stands.
 #[must_use]
 pub fn installed() -> String {
-    let kinds = [ProfileKind::Central, ProfileKind::Glp, ProfileKind::Classic];
     let mut page = Page { text: String::new(), live: false, secrets: Secrets::Credentials };
     page.prose(
         "The configuration of tokend; tokend.toml(5) has all of it too. Every key stands here, switched off: take the `#` \
@@ -40,7 +29,7 @@ pub fn installed() -> String {
          `tokend init KIND…` writes a shorter one, as long as nothing was changed in this.",
     );
     page.general();
-    page.profiles(&kinds);
+    page.profiles(&ProfileKind::ALL);
     page.text
 }
 
@@ -79,12 +68,7 @@ impl Page {
     }
 
     fn profile(&mut self, kind: ProfileKind, explained: bool) {
-        let name = profile_name(kind);
-        let (own, below) = match kind {
-            ProfileKind::Central => (&keys::CENTRAL, None),
-            ProfileKind::Glp => (&keys::GLP, Some((&keys::TENANTS, "tenants"))),
-            ProfileKind::Classic => (&keys::CLASSIC, Some((&keys::LOGIN, "login"))),
-        };
+        let Kind { example: name, keys: own, below, .. } = kind.about();
         self.rule();
         self.prose(own.doc);
         if explained {
@@ -149,9 +133,9 @@ impl Page {
 
     fn setting(&mut self, key: &Key, profile: Option<ProfileKind>, live: bool) {
         let value = match (key.name, profile) {
-            ("kind", Some(kind)) => format!("{:?}", word(kind)),
-            ("client_secret", Some(kind)) => self.secret(profile_name(kind)),
-            ("password", Some(kind)) => self.secret(&format!("{}-password", profile_name(kind))),
+            ("kind", Some(kind)) => format!("{:?}", kind.about().word),
+            ("client_secret", Some(kind)) => self.secret(kind.about().example),
+            ("password", Some(kind)) => self.secret(&format!("{}-password", kind.about().example)),
             _ => key.example.to_owned(),
         };
         self.line(&format!("{} = {value}", key.name), live);
@@ -197,12 +181,4 @@ impl Page {
 /// What has to be there, or one of several of which one has to be there.
 fn is_chosen(key: &Key) -> bool {
     key.default == Unsaid::Needed || key.name == "cluster"
-}
-
-fn word(kind: ProfileKind) -> &'static str {
-    match kind {
-        ProfileKind::Central => "central",
-        ProfileKind::Glp => "glp",
-        ProfileKind::Classic => "classic",
-    }
 }

@@ -142,7 +142,7 @@ fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
     let rules = root.list("access", "sections [[access]]");
     root.finish();
     if is_empty {
-        let problem = "there are none, so there is nothing to do; right is a section [profiles.NAME] for each set of client \
+        let problem = "there are none, so there is nothing to do; expected a section [profiles.NAME] for each set of client \
                        credentials (`tokend init` writes one)";
         findings.warn(&profiles_place, problem);
     }

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::settings::{Endpoint, Fraction, Kind, Login, ParamStyle, Profile, Settings, Tenants};
+use super::settings::{ClientCredentials, Endpoint, Fraction, Kind, Login, ParamStyle, Profile, Settings, Tenants};
 
 pub(super) fn settings(profiles: &[Profile]) -> Settings {
     Settings {
@@ -17,7 +17,7 @@ pub(super) fn settings(profiles: &[Profile]) -> Settings {
 
 pub(super) fn central(name: &str) -> Profile {
     let endpoint = Endpoint { url: "https://sso.example.net/as/token.oauth2".into(), ..endpoint("sso") };
-    profile(name, Kind::Central { token_endpoint: endpoint })
+    profile(name, Kind::ClientCredentials(ClientCredentials::central(endpoint)))
 }
 
 pub(super) fn glp(name: &str, warm: &[&str]) -> Profile {

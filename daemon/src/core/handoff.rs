@@ -47,10 +47,17 @@ pub struct Binding {
 }
 
 /// The kinds whose tokens live shortly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeldKind {
-    /// New Central.
-    Central,
+    /// `client_credentials` alone.
+    ClientCredentials {
+        /// The kind's word in the configuration.
+        word: String,
+        /// What the token was asked to be good for.
+        scope: Option<String>,
+        /// Whom it was asked for.
+        audience: Option<String>,
+    },
     /// GreenLake, with the workspace of the credentials.
     Glp(WorkspaceId),
 }
@@ -88,7 +95,11 @@ impl Binding {
     #[must_use]
     pub fn of(profile: &Profile) -> Option<Self> {
         let kind = match &profile.kind {
-            Kind::Central { .. } => HeldKind::Central,
+            Kind::ClientCredentials(asked) => HeldKind::ClientCredentials {
+                word: asked.word.to_owned(),
+                scope: asked.scope.clone(),
+                audience: asked.audience.clone(),
+            },
             Kind::Glp { workspace, .. } => HeldKind::Glp(*workspace),
             Kind::Classic { .. } => return None,
         };

@@ -42,7 +42,7 @@ pub(super) fn life(expires_in: Option<i64>, documented: Duration) -> Option<Dura
 /// The life that the provider's documentation gives a kind's tokens.
 pub(super) fn documented_life(kind: &Kind, tenant: bool) -> Duration {
     match (kind, tenant) {
-        (Kind::Central { .. }, _) => Duration::from_secs(7199),
+        (Kind::ClientCredentials(asked), _) => asked.life,
         (Kind::Glp { .. }, false) => Duration::from_secs(899),
         (Kind::Glp { .. }, true) => Duration::from_secs(900),
         (Kind::Classic { .. }, _) => CLASSIC_LIFE,

@@ -68,11 +68,8 @@ impl fmt::Debug for Endpoint {
 /// The kinds of profile, with what each needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// New Central: `client_credentials` at the SSO endpoint.
-    Central {
-        /// The whole URL of the token endpoint.
-        token_endpoint: Endpoint,
-    },
+    /// `client_credentials` (RFC 6749 section 4.4) at one token endpoint, and nothing else: New Central, say.
+    ClientCredentials(ClientCredentials),
     /// GreenLake: `client_credentials` at the workspace endpoint, and tenants by exchange.
     Glp {
         /// Without the path.
@@ -93,6 +90,44 @@ pub enum Kind {
         /// For non-SSO users.
         login: Option<Login>,
     },
+}
+
+/// How one token endpoint is asked, and what its tokens are like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCredentials {
+    /// The kind's word in the configuration.
+    pub word: &'static str,
+    /// Its whole URL.
+    pub token_endpoint: Endpoint,
+    /// How long a token lives if the answer does not say so (`expires_in`).
+    pub life: Duration,
+    /// How the client shows who it is.
+    pub auth: ClientAuth,
+    /// What the token is to be good for (RFC 6749 section 3.3), in the server's words.
+    pub scope: Option<String>,
+    /// Whom the token is for, where the server wants to hear it.
+    pub audience: Option<String>,
+}
+
+impl ClientCredentials {
+    /// As New Central documents it: a form, and tokens of 7199 seconds.
+    #[must_use]
+    pub fn central(token_endpoint: Endpoint) -> Self {
+        let life = Duration::from_secs(7199);
+        Self { word: "central", token_endpoint, life, auth: ClientAuth::Form, scope: None, audience: None }
+    }
+}
+
+/// How a client shows who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientAuth {
+    /// `client_id` and `client_secret` in the form (`client_secret_post`).
+    #[default]
+    Form,
+    /// HTTP Basic (`client_secret_basic`, RFC 6749 section 2.3.1).
+    Basic,
+    /// All parameters in the body as a JSON object, which is no standard.
+    Json,
 }
 
 /// Tenants of a GreenLake MSP workspace.
@@ -128,7 +163,7 @@ impl Profile {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         match &self.kind {
-            Kind::Central { token_endpoint } => token_endpoint,
+            Kind::ClientCredentials(asked) => &asked.token_endpoint,
             Kind::Glp { base_url, .. } => base_url,
             Kind::Classic { gateway, .. } => gateway,
         }
@@ -138,7 +173,10 @@ impl Profile {
     #[must_use]
     pub fn same_tokens(&self, other: &Self) -> bool {
         let same_kind = match (&self.kind, &other.kind) {
-            (Kind::Central { .. }, Kind::Central { .. }) | (Kind::Classic { .. }, Kind::Classic { .. }) => true,
+            (Kind::ClientCredentials(a), Kind::ClientCredentials(b)) => {
+                (a.word, &a.scope, &a.audience) == (b.word, &b.scope, &b.audience)
+            }
+            (Kind::Classic { .. }, Kind::Classic { .. }) => true,
             (Kind::Glp { workspace: a, .. }, Kind::Glp { workspace: b, .. }) => a == b,
             _ => false,
         };

@@ -1,25 +1,29 @@
-//! `client_credentials` (RFC 6749 section 4.4): New Central and GreenLake workspaces.
+//! `client_credentials` (RFC 6749 section 4.4): any endpoint that is configured whole, and GreenLake workspaces.
 
 use tokend_proto::{Secret, WorkspaceId};
 
 use super::classify::RequestKind;
-use super::form::Form;
+use super::form::{self, Form};
 use super::http::Http;
 use super::request::{self, Request};
 use super::token_response;
 use crate::core::provider::{Failure, TokenResponse};
-use crate::core::settings::{Endpoint, Profile};
+use crate::core::settings::{ClientAuth, ClientCredentials, Endpoint, Profile};
 
 const ASKED: RequestKind = RequestKind::ClientCredentials;
 
-/// At the SSO endpoint, which is configured whole.
-pub(super) async fn central(
+/// At an endpoint that is configured whole.
+pub(super) async fn token(
     http: &Http,
     profile: &Profile,
-    endpoint: &Endpoint,
+    asked: &ClientCredentials,
     secret: &Secret,
 ) -> Result<TokenResponse, Failure> {
-    token(http, profile, request::url(ASKED, &endpoint.url, format_args!(""))?, secret).await
+    let url = request::url(ASKED, &asked.token_endpoint.url, format_args!(""))?;
+    let scope = asked.scope.as_deref().map(|scope| ("scope", scope));
+    let audience = asked.audience.as_deref().map(|audience| ("audience", audience));
+    let extra: Vec<_> = scope.into_iter().chain(audience).collect();
+    ask(http, profile, url, asked.auth, secret, &extra).await
 }
 
 /// At the endpoint of the workspace. Its id stands there without hyphens.
@@ -30,7 +34,8 @@ pub(super) async fn workspace(
     workspace: WorkspaceId,
     secret: &Secret,
 ) -> Result<TokenResponse, Failure> {
-    token(http, profile, workspace_url(ASKED, base, workspace)?, secret).await
+    // As the provider documents it: not in HTTP Basic.
+    ask(http, profile, workspace_url(ASKED, base, workspace)?, ClientAuth::Form, secret, &[]).await
 }
 
 /// Where tokens of a workspace are made, a tenant's as well.
@@ -42,13 +47,25 @@ pub(super) fn workspace_url(
     request::url(asked, &base.url, format_args!("/authorization/v2/oauth2/{workspace}/token"))
 }
 
-/// The client's id and secret stand in the form, as the providers document it, not in HTTP Basic.
-async fn token(http: &Http, profile: &Profile, url: reqwest::Url, secret: &Secret) -> Result<TokenResponse, Failure> {
-    let form = Form::new(&[
-        ("grant_type", "client_credentials"),
-        ("client_id", &profile.client_id),
-        ("client_secret", secret.expose()),
-    ]);
-    let reply = http.send(profile, Request::post(ASKED, url).form(form)).await?;
+async fn ask(
+    http: &Http,
+    profile: &Profile,
+    url: reqwest::Url,
+    auth: ClientAuth,
+    secret: &Secret,
+    extra: &[(&str, &str)],
+) -> Result<TokenResponse, Failure> {
+    let client = [("client_id", profile.client_id.as_str()), ("client_secret", secret.expose())];
+    let grant = [("grant_type", "client_credentials")];
+    let request = Request::post(ASKED, url);
+    let request = match auth {
+        ClientAuth::Form => request.form(Form::new(&[&grant[..], &client, extra].concat())),
+        ClientAuth::Json => request.json(form::json_object(&[&grant[..], &client, extra].concat())),
+        ClientAuth::Basic => {
+            let request = request.form(Form::new(&[&grant[..], extra].concat()));
+            request.secret_header("authorization", "Basic ", &form::basic(&profile.client_id, secret.expose()))?
+        }
+    };
+    let reply = http.send(profile, request).await?;
     token_response::token(ASKED, &reply)
 }

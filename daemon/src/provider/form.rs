@@ -1,6 +1,8 @@
 //! Request bodies that hold secrets. They are built in buffers that never grow, so that no copy is left
 //! behind, and that are wiped when the HTTP library lets go of them.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde::Serialize;
 use url::form_urlencoded::byte_serialize;
@@ -36,6 +38,18 @@ impl Form {
     }
 }
 
+/// A client's id and secret for HTTP Basic (RFC 7617): each is escaped as in a form first (RFC 6749 section 2.3.1).
+pub(super) fn basic(client_id: &str, secret: &str) -> Zeroizing<String> {
+    let room = 3 * (client_id.len() + secret.len()) + 1;
+    let mut text = Zeroizing::new(String::with_capacity(room));
+    text.extend(byte_serialize(client_id.as_bytes()));
+    text.push(':');
+    text.extend(byte_serialize(secret.as_bytes()));
+    let mut encoded = Zeroizing::new(String::with_capacity(text.len().div_ceil(3) * 4));
+    BASE64_STANDARD.encode_string(text.as_bytes(), &mut encoded);
+    encoded
+}
+
 /// A flat JSON object of strings.
 pub(super) fn json_object(fields: &[(&str, &str)]) -> Bytes {
     /// In the order given.
@@ -64,6 +78,14 @@ mod tests {
         let form = Form::new(&[("grant_type", "a:b"), ("client_secret", "p+q &=%é\u{1f511}"), ("empty", "")]);
         assert_eq!(form.as_query(), "grant_type=a%3Ab&client_secret=p%2Bq+%26%3D%25%C3%A9%F0%9F%94%91&empty=");
         assert_eq!(Form::new(&[("a", "b")]).into_body(), "a=b");
+    }
+
+    #[test]
+    fn basic_is_escaped_as_a_form_before_it_is_encoded() {
+        // RFC 6749 section 2.3.1 has this one.
+        assert_eq!(*basic("s6BhdRkqt3", "7Fjfp0ZBr1KtDRbnfVdmIw"), "czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3");
+        let decoded = BASE64_STANDARD.decode(basic("a:b", "p+q %").as_bytes()).unwrap();
+        assert_eq!(decoded, b"a%3Ab:p%2Bq+%25");
     }
 
     #[test]

@@ -94,9 +94,9 @@ impl Provider {
     async fn ask(&self, profile: &Profile, grant: &Grant, secrets: ResolvedSecrets<'_>) -> Result<Answer, Failure> {
         let http = &self.http;
         match (grant, &profile.kind) {
-            (Grant::ClientCredentials { .. }, Kind::Central { token_endpoint }) => {
+            (Grant::ClientCredentials { .. }, Kind::ClientCredentials(asked)) => {
                 let secret = client_secret(RequestKind::ClientCredentials, secrets)?;
-                client_credentials::central(http, profile, token_endpoint, secret).await.map(Answer::Token)
+                client_credentials::token(http, profile, asked, secret).await.map(Answer::Token)
             }
             (Grant::ClientCredentials { .. }, Kind::Glp { base_url, workspace, .. }) => {
                 let secret = client_secret(RequestKind::ClientCredentials, secrets)?;

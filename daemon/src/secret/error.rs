@@ -8,7 +8,7 @@ use super::said::Said;
 /// Longest secret accepted, in bytes, with its trailing newlines.
 pub const MAX_SECRET: usize = 64 * 1024;
 
-/// Why a secret could not be read, and what would be right.
+/// Why a secret could not be read, and what is expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretProblem {
     /// Nothing but newlines.

@@ -97,7 +97,7 @@ impl SecretSource {
     ///
     /// # Errors
     ///
-    /// A [`SecretProblem`] that names what is wrong and what would be right.
+    /// A [`SecretProblem`] that names what is wrong and what is expected.
     pub async fn read(&self, surroundings: &Surroundings) -> Result<Secret, SecretProblem> {
         match self.way(surroundings) {
             Way::Known(result) => result,

@@ -1,5 +1,5 @@
 //! A configuration that is wrong: `tokend check`, `tokend` itself and a reload say what, where, and what would be
-//! right, and nothing is started or changed.
+//! expected, and nothing is started or changed.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -43,7 +43,7 @@ const CASES: [Wrong; 7] = [
         line: 2,
         key: "profiles.campus.kind",
         problem: "there is no kind \"centrel\"",
-        remedy: "right are \"central\", \"glp\" and \"classic\"",
+        remedy: "expected one of \"central\", \"glp\" and \"classic\"",
     },
     Wrong {
         what: "secret in the file itself",
@@ -53,7 +53,7 @@ const CASES: [Wrong; 7] = [
         line: 4,
         key: "profiles.campus.client_secret",
         problem: "is a bare string, and a secret never stands in the configuration itself",
-        remedy: "right is { credential = \"NAME\" }",
+        remedy: "expected { credential = \"NAME\" }",
     },
     Wrong {
         what: "bad duration",
@@ -63,7 +63,7 @@ const CASES: [Wrong; 7] = [
         line: 6,
         key: "profiles.legacy.before",
         problem: "\"ten minutes\" is no span of time",
-        remedy: "right is a number and one of ms, s, m, h, d, such as \"90s\"",
+        remedy: "expected a number and one of ms, s, m, h, d, such as \"90s\"",
     },
     Wrong {
         what: "unknown cluster",
@@ -83,7 +83,7 @@ const CASES: [Wrong; 7] = [
         line: 6,
         key: "profiles.legacy.base_url",
         problem: "is plain http, which would show the credentials to the network",
-        remedy: "right is https://",
+        remedy: "expected https://",
     },
     Wrong {
         what: "plain http that nobody asked for",

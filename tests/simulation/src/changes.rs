@@ -39,8 +39,9 @@ impl Simulation {
         let good = self.world.good.profiles[&name].kind.clone();
         let host = |of: &'static str| if alias { of } else { NOWHERE };
         self.change(&name, |profile| match (&mut profile.kind, good) {
-            (Kind::Central { token_endpoint }, Kind::Central { token_endpoint: good }) => {
-                *token_endpoint = if right { good } else { endpoint(host("sso-2"), "/as/token.oauth2") };
+            (Kind::ClientCredentials(asked), Kind::ClientCredentials(good)) => {
+                asked.token_endpoint =
+                    if right { good.token_endpoint } else { endpoint(host("sso-2"), "/as/token.oauth2") };
             }
             (Kind::Glp { base_url, .. }, Kind::Glp { base_url: good, .. }) => {
                 *base_url = if right { good } else { endpoint(host("glp-2"), "") };
@@ -71,7 +72,7 @@ impl Simulation {
         let Some(name) = self.some_profile() else { return };
         let good = Arc::clone(&self.world.good.profiles[&name]);
         let client_id = match &good.kind {
-            Kind::Central { .. } => self.world.other_central.clone(),
+            Kind::ClientCredentials(_) => self.world.other_central.clone(),
             Kind::Glp { workspace, .. } => self.world.api_client(Some(&workspace.to_string())),
             Kind::Classic { .. } => match self.rng.pick(&self.world.classic_clients) {
                 Some(client) => client.clone(),

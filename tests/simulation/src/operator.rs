@@ -112,8 +112,8 @@ impl Simulation {
         let other_client = self.rng.chance(0.5);
         let good = &self.world.good.profiles[&name];
         match (&mut profile.kind, &good.kind) {
-            (Kind::Central { .. }, _) if other_client => profile.client_id = self.world.other_central.clone(),
-            (Kind::Central { .. }, _) => profile.client_id = good.client_id.clone(),
+            (Kind::ClientCredentials(_), _) if other_client => profile.client_id = self.world.other_central.clone(),
+            (Kind::ClientCredentials(_), _) => profile.client_id = good.client_id.clone(),
             (Kind::Glp { tenants: Some(tenants), .. }, _) => {
                 tenants.warm.clear();
                 for id in self.world.tenants.get(&name).into_iter().flatten().take(3) {

@@ -5,7 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend::core::settings::{Endpoint, Fraction, Kind, Login, ParamStyle, Profile, Settings, Tenants};
+use tokend::core::settings::{
+    ClientCredentials, Endpoint, Fraction, Kind, Login, ParamStyle, Profile, Settings, Tenants,
+};
 use tokend_proto::{ProfileName, TenantRef, TokenName, WorkspaceId};
 
 use super::access::{self, AccessRule};
@@ -113,7 +115,7 @@ impl World {
             world.add(
                 &format!("campus-{n}"),
                 client,
-                Kind::Central { token_endpoint: endpoint("sso", "/as/token.oauth2") },
+                Kind::ClientCredentials(ClientCredentials::central(endpoint("sso", "/as/token.oauth2"))),
             );
         }
         for n in 0..msps {

@@ -7,22 +7,9 @@ mod common;
 mod key;
 mod profiles;
 
-use clap::ValueEnum;
-
 pub use common::{ACCESS, AUDIT, PROVIDERS, REFRESH, SECRET, SERVER, STATE};
 pub use key::{Key, Table, Unsaid};
-pub use profiles::{CENTRAL, CLASSIC, GLP, LOGIN, PROFILE, TENANTS};
-
-/// What a profile holds the credentials of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum ProfileKind {
-    /// HPE Aruba Networking Central: 2-hour tokens
-    Central,
-    /// HPE GreenLake, also for the tenants of an MSP: 15-minute tokens
-    Glp,
-    /// Classic Central: rotating refresh tokens
-    Classic,
-}
+pub use profiles::{CENTRAL, CLASSIC, GLP, Kind, LOGIN, PROFILE, ProfileKind, TENANTS};
 
 /// What stands for a client's id until a person has put it in.
 pub const PLACEHOLDER_CLIENT_ID: &str = "YOUR-CLIENT-ID";

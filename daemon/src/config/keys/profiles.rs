@@ -1,7 +1,50 @@
 //! What a profile says, by its kind.
 
+use clap::ValueEnum;
+
 use super::key::Unsaid::{Example, Needed, Words};
 use super::key::{Key, Table};
+
+/// What a profile holds the credentials of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum ProfileKind {
+    /// HPE Aruba Networking Central: 2-hour tokens
+    Central,
+    /// HPE GreenLake, also for the tenants of an MSP: 15-minute tokens
+    Glp,
+    /// Classic Central: rotating refresh tokens
+    Classic,
+}
+
+/// What is written of a kind.
+#[derive(Debug)]
+pub struct Kind {
+    /// Its word in the configuration.
+    pub word: &'static str,
+    /// The profile that stands for it in what is written.
+    pub example: &'static str,
+    /// The keys that it has beside those of all profiles.
+    pub keys: &'static Table,
+    /// A section of its own below that, and its name.
+    pub below: Option<(&'static Table, &'static str)>,
+}
+
+impl ProfileKind {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 3] = [Self::Central, Self::Glp, Self::Classic];
+
+    /// What is written of it.
+    #[must_use]
+    pub fn about(self) -> &'static Kind {
+        match self {
+            Self::Central => &Kind { word: "central", example: "campus", keys: &CENTRAL, below: None },
+            Self::Glp => &Kind { word: "glp", example: "msp", keys: &GLP, below: Some((&TENANTS, "tenants")) },
+            Self::Classic => {
+                &Kind { word: "classic", example: "legacy", keys: &CLASSIC, below: Some((&LOGIN, "login")) }
+            }
+        }
+    }
+}
 
 /// What all profiles have.
 pub const PROFILE: Table = Table {
@@ -130,7 +173,7 @@ pub const CLASSIC: Table = Table {
             value: "a cluster's name",
             default: Words("none: then base_url has to be there"),
             example: "\"EU-1\"",
-            doc: "The cluster of the account; it says where the API gateway is. Right are US-1, US-2, US-WEST-4, \
+            doc: "The cluster of the account; it says where the API gateway is. One of US-1, US-2, US-WEST-4, \
                   US-WEST-5, US-EAST-1, EU-1, EU-CENTRAL-2, EU-CENTRAL-3, CANADA-1, APAC-1, APAC-EAST-1, APAC-SOUTH-1, \
                   UAE-NORTH-1 and CHINA-1; capitals do not matter.",
             instead_of: None,

@@ -18,9 +18,6 @@ use crate::config::suggest::closest;
 use crate::core::settings::{Endpoint, Kind, Login, ParamStyle};
 use crate::secret::SecretSource;
 
-/// Its own keys.
-pub(in crate::config) const KEYS: &[&str] = &["cluster", "base_url", "before", "param_style", "login"];
-
 /// Renewed this long before expiry unless the configuration says otherwise.
 const BEFORE: Duration = Duration::from_secs(10 * 60);
 
@@ -35,7 +32,7 @@ pub(in crate::config) fn parse(
 ) -> OfKind {
     let findings = context.findings;
     let gateway = gateway(name, section, allow_plain_http, findings);
-    let before = match section.text("before", duration::RIGHT) {
+    let before = match section.text("before", duration::EXPECTED) {
         Some(found) => before(&found, findings),
         None => Some(BEFORE),
     };
@@ -66,12 +63,12 @@ fn gateway(
     let cluster = section.text("cluster", "a cluster's name in quotes, such as \"EU-1\"");
     let base_url = section.text("base_url", "a URL in quotes");
     if both {
-        findings.error(&place, "stands beside base_url; right is one of the two");
+        findings.error(&place, "stands beside base_url; expected one of the two");
         return None;
     }
     if neither {
-        let right = "a cluster's name such as \"EU-1\", or base_url = \"https://GATEWAY\" in its place";
-        section.miss(&["cluster", "base_url"], place, format!("is missing; right is {right}"));
+        let expected = "a cluster's name such as \"EU-1\", or base_url = \"https://GATEWAY\" in its place";
+        section.miss(&["cluster", "base_url"], place, format!("is missing; expected {expected}"));
         return None;
     }
     match (cluster, base_url) {
@@ -86,13 +83,16 @@ fn of_cluster(found: &Found<String>, findings: &Findings) -> Option<Endpoint> {
     let problem = match cluster::gateway(cluster) {
         Ok(url) => return Some(endpoint::known(&url)),
         Err(ClusterError::NoGateway) => {
-            format!("the gateway of {cluster} is not known to tokend; right is base_url = \"https://GATEWAY\" instead")
+            format!("the gateway of {cluster} is not known to tokend; expected base_url = \"https://GATEWAY\" instead")
         }
         Err(ClusterError::Unknown) => {
             let names = cluster::names();
             let meant = closest(cluster, names.iter().copied());
             let meant = meant.map_or_else(String::new, |meant| format!("did you mean {meant}? "));
-            format!("there is no cluster {cluster:?}; {meant}right are {}, or base_url in its place", listed(&names))
+            format!(
+                "there is no cluster {cluster:?}; {meant}expected one of {}, or base_url in its place",
+                listed(&names)
+            )
         }
     };
     findings.error(&found.place, problem);
@@ -102,12 +102,12 @@ fn of_cluster(found: &Found<String>, findings: &Findings) -> Option<Endpoint> {
 fn before(found: &Found<String>, findings: &Findings) -> Option<Duration> {
     let text = &found.value;
     let problem = match duration::parse(text) {
-        None => format!("{text:?} is no span of time; right is {}", duration::RIGHT),
+        None => format!("{text:?} is no span of time; expected {}", duration::EXPECTED),
         Some(Duration::ZERO) => {
-            "is zero, which leaves no time to renew; right is some minutes, such as \"10m\"".to_owned()
+            "is zero, which leaves no time to renew; expected some minutes, such as \"10m\"".to_owned()
         }
         Some(span) if span > MAX_BEFORE => format!(
-            "{text:?} is more than a third of the 2 hours that a token lives; right is at most {:?}",
+            "{text:?} is more than a third of the 2 hours that a token lives; expected at most {:?}",
             duration::show(MAX_BEFORE)
         ),
         Some(span) => return Some(span),
@@ -140,7 +140,7 @@ fn parse_login(mut section: Section<'_>, context: &Context<'_>) -> Option<(Login
         .needed_text("customer_id", "the Central account's customer id in quotes")
         .and_then(|found| word(found, "the Central account's customer id", findings));
     let password = section
-        .need("password", secret::RIGHT)
+        .need("password", secret::EXPECTED)
         .and_then(|()| section.take("password"))
         .and_then(|raw| secret::single(raw, context));
     section.finish();

@@ -38,28 +38,28 @@ pub(in crate::config) fn typed(
 }
 
 fn parse(text: &str, role: Role, profile: &ProfileName, allow_plain_http: bool) -> Result<Endpoint, String> {
-    let right = match role {
+    let expected = match role {
         Role::TokenEndpoint => "a whole URL such as https://sso.example.net/as/token.oauth2",
         Role::Base => "a URL such as https://gateway.example.net",
     };
-    let url = Url::parse(text).map_err(|why| format!("is not a URL ({why}); right is {right}"))?;
+    let url = Url::parse(text).map_err(|why| format!("is not a URL ({why}); expected {expected}"))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("has a user or a password in it; right is {right}"));
+        return Err(format!("has a user or a password in it; expected {expected}"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("has a '?' or a '#' in it; right is {right}"));
+        return Err(format!("has a '?' or a '#' in it; expected {expected}"));
     }
     match url.scheme() {
         "https" => {}
         "http" => plain_http(text, &url, profile, allow_plain_http)?,
-        other => return Err(format!("has the scheme {other:?}; right is {right}")),
+        other => return Err(format!("has the scheme {other:?}; expected {expected}")),
     }
-    let endpoint = endpoint(&url).ok_or_else(|| format!("has no usable host and port; right is {right}"))?;
+    let endpoint = endpoint(&url).ok_or_else(|| format!("has no usable host and port; expected {expected}"))?;
     if role == Role::TokenEndpoint && url.path() == "/" {
-        return Err(format!("has no path; right is {right}"));
+        return Err(format!("has no path; expected {expected}"));
     }
     if role == Role::Base && endpoint.url.ends_with("/token") {
-        return Err(format!("ends with the path of a request, which tokend appends by itself; right is {right}"));
+        return Err(format!("ends with the path of a request, which tokend appends by itself; expected {expected}"));
     }
     Ok(endpoint)
 }
@@ -78,14 +78,14 @@ fn plain_http(text: &str, url: &Url, profile: &ProfileName, allowed: bool) -> Re
     });
     if !(is_loopback && as_written) {
         return Err(
-            "is plain http, which would show the credentials to the network; right is https:// (plain http only \
+            "is plain http, which would show the credentials to the network; expected https:// (plain http only \
                     goes to 127.0.0.0/8 or [::1] written as such, with allow_plain_http = true)"
                 .to_owned(),
         );
     }
     if !allowed {
         return Err(format!(
-            "is plain http; right is https://, or for tests on this machine allow_plain_http = true in [profiles.{profile}]"
+            "is plain http; expected https://, or for tests on this machine allow_plain_http = true in [profiles.{profile}]"
         ));
     }
     Ok(())
@@ -155,7 +155,7 @@ mod tests {
             "unix:/run/hunter2",
         ] {
             let problem = base(text, true).expect_err(text);
-            assert!(!problem.contains("hunter2") && problem.contains("; right is "), "{text}: {problem}");
+            assert!(!problem.contains("hunter2") && problem.contains("; expected "), "{text}: {problem}");
         }
     }
 

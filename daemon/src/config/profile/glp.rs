@@ -13,9 +13,6 @@ use crate::config::findings::{Findings, Found, Place};
 use crate::config::raw::Section;
 use crate::core::settings::{Fraction, Kind, Tenants};
 
-/// Its own keys.
-pub(in crate::config) const KEYS: &[&str] = &["workspace_id", "base_url", "tenants"];
-
 /// Where GreenLake is.
 const BASE_URL: &str = "https://global.api.greenlake.hpe.com";
 
@@ -51,23 +48,23 @@ pub(in crate::config) fn parse(
 fn workspace_id(found: &Found<String>, findings: &Findings) -> Option<WorkspaceId> {
     let parsed = found.value.parse();
     if parsed.is_err() {
-        let problem = format!("{:?} is no workspace id; right are 32 hex digits, with or without hyphens", found.value);
+        let problem = format!("{:?} is no workspace id; expected 32 hex digits, with or without hyphens", found.value);
         findings.error(&found.place, problem);
     } else if found.value.bytes().all(|byte| matches!(byte, b'0' | b'-')) {
-        findings.warn(&found.place, "is what `tokend init` wrote; right is the id of your workspace");
+        findings.warn(&found.place, "is what `tokend init` wrote; expected the id of your workspace");
     }
     parsed.ok()
 }
 
 fn parse_tenants(mut section: Section<'_>, workspace: Option<WorkspaceId>, findings: &Findings) -> Tenants {
-    let right = "a list of workspace ids and names in quotes, such as [\"Acme Corp\"]";
+    let expected = "a list of workspace ids and names in quotes, such as [\"Acme Corp\"]";
     let mut warm: Vec<TenantRef> = Vec::new();
     let mut known = HashSet::new();
-    for found in section.texts("warm", right) {
+    for found in section.texts("warm", expected) {
         let Ok(tenant) = found.value.parse::<TenantRef>() else {
             findings.error(
                 &found.place,
-                "holds a name that is empty or longer than 256 bytes; right is a workspace id or name",
+                "holds a name that is empty or longer than 256 bytes; expected a workspace id or name",
             );
             continue;
         };
@@ -112,7 +109,7 @@ pub(in crate::config) fn check_rate(
                 place,
                 format!(
                     "the {warm} warm tenants at {host} cannot be renewed in time: at {rate} requests a second that takes \
-                     {:.0} s, and their tokens are renewed every {round:.0} s; right are at least {:.0} a second, or fewer \
+                     {:.0} s, and their tokens are renewed every {round:.0} s; expected at least {:.0} a second, or fewer \
                      warm tenants",
                     (warm / rate).ceil(),
                     (warm / round).ceil()

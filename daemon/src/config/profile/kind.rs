@@ -30,7 +30,7 @@ pub(super) fn word(found: Found<String>, what: &str, findings: &Findings) -> Opt
     let Found { value, place } = found;
     if value.is_empty() || value.trim() != value || value.chars().any(char::is_control) {
         findings
-            .error(&place, format!("is empty, or has blanks around it or control characters in it; right is {what}"));
+            .error(&place, format!("is empty, or has blanks around it or control characters in it; expected {what}"));
         return None;
     }
     Some(value)

@@ -18,17 +18,14 @@ use self::endpoint::Role;
 use self::kind::{OfKind, Parsed, ProfileExtras, word};
 use super::context::Context;
 use super::findings::{Findings, Found};
-use super::keys::PLACEHOLDER_CLIENT_ID;
+use super::keys::{self, PLACEHOLDER_CLIENT_ID, ProfileKind};
 use super::raw::{Section, Shape, listed};
 use super::suggest::closest;
-use crate::core::settings::{Kind, Profile};
+use crate::core::settings::{ClientCredentials, Kind, Profile};
 use crate::secret::ProfileSecrets;
 
 /// Where New Central's tokens come from.
 const CENTRAL_TOKEN_ENDPOINT: &str = "https://sso.common.cloud.hpe.com/as/token.oauth2";
-
-/// The keys that only some kinds have, by kind.
-const KINDS: [(&str, &[&str]); 3] = [("central", &["token_endpoint"]), ("glp", glp::KEYS), ("classic", classic::KEYS)];
 
 /// All profiles by name; `None` for those that are wrong.
 pub(super) fn all(section: Option<Section<'_>>, context: &Context<'_>) -> BTreeMap<ProfileName, Option<Parsed>> {
@@ -47,7 +44,7 @@ pub(super) fn all(section: Option<Section<'_>>, context: &Context<'_>) -> BTreeM
                 let parsed = one(&name, section, context);
                 profiles.insert(name, parsed);
             }
-            _ => context.findings.error(&place, format!("is not a table; right is a section [profiles.{name}]")),
+            _ => context.findings.error(&place, format!("is not a table; expected a section [profiles.{name}]")),
         }
     }
     profiles
@@ -55,12 +52,10 @@ pub(super) fn all(section: Option<Section<'_>>, context: &Context<'_>) -> BTreeM
 
 fn one(name: &ProfileName, mut section: Section<'_>, context: &Context<'_>) -> Option<Parsed> {
     let findings = context.findings;
-    let kind_name = section
-        .needed_text("kind", "\"central\", \"glp\" or \"classic\"")
-        .and_then(|found| known_kind(&found, findings));
+    let kind = section.needed_text("kind", keys::PROFILE.keys[0].value).and_then(|found| known_kind(&found, findings));
     let client_id =
         section.needed_text("client_id", "the client's id in quotes").and_then(|found| client_id_of(found, findings));
-    let client = match section.need("client_secret", secret::RIGHT).and_then(|()| section.take("client_secret")) {
+    let client = match section.need("client_secret", secret::EXPECTED).and_then(|()| section.take("client_secret")) {
         Some(raw) => secret::sources(raw, context),
         None => Vec::new(),
     };
@@ -73,13 +68,13 @@ fn one(name: &ProfileName, mut section: Section<'_>, context: &Context<'_>) -> O
     }
     let ca_file = ca_file.map(|file| file.value);
 
-    let own = match kind_name {
-        Some("central") => central(name, &mut section, allow_plain_http, findings),
-        Some("glp") => glp::parse(name, &mut section, allow_plain_http, findings),
-        Some("classic") => classic::parse(name, &mut section, allow_plain_http, context),
-        _ => OfKind { kind: None, password: None },
+    let own = match kind {
+        Some(ProfileKind::Central) => central(name, &mut section, allow_plain_http, findings),
+        Some(ProfileKind::Glp) => glp::parse(name, &mut section, allow_plain_http, findings),
+        Some(ProfileKind::Classic) => classic::parse(name, &mut section, allow_plain_http, context),
+        None => OfKind { kind: None, password: None },
     };
-    section.finish_explaining(|key| explain(key, kind_name));
+    section.finish_explaining(|key| explain(key, kind));
 
     let (Some(client_id), Some(kind)) = (client_id, own.kind) else { return None };
     if client.is_empty() || (had_ca_file && ca_file.is_none()) {
@@ -91,31 +86,36 @@ fn one(name: &ProfileName, mut section: Section<'_>, context: &Context<'_>) -> O
 
 fn client_id_of(found: Found<String>, findings: &Findings) -> Option<String> {
     if found.value == PLACEHOLDER_CLIENT_ID {
-        findings.warn(&found.place, "is what `tokend init` wrote; right is the client's id, as the provider shows it");
+        findings.warn(&found.place, "is what `tokend init` wrote; expected the client's id, as the provider shows it");
     }
     word(found, "the client's id", findings)
 }
 
-fn known_kind(found: &Found<String>, findings: &Findings) -> Option<&'static str> {
-    let kind = KINDS.iter().map(|(kind, _)| *kind).find(|kind| *kind == found.value);
+fn known_kind(found: &Found<String>, findings: &Findings) -> Option<ProfileKind> {
+    let kind = ProfileKind::ALL.into_iter().find(|kind| kind.about().word == found.value);
     if kind.is_none() {
-        let problem = format!("there is no kind {:?}; right are \"central\", \"glp\" and \"classic\"", found.value);
+        let words: Vec<_> = ProfileKind::ALL.iter().map(|kind| format!("{:?}", kind.about().word)).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let problem = format!("there is no kind {:?}; expected one of {}", found.value, listed(&words));
         findings.error(&found.place, problem);
     }
     kind
 }
 
 /// Why a key that is left over does not belong to this profile.
-fn explain(key: &str, kind: Option<&str>) -> Option<String> {
-    let owners: Vec<_> = KINDS.iter().filter(|(_, keys)| keys.contains(&key)).map(|(kind, _)| *kind).collect();
+fn explain(key: &str, kind: Option<ProfileKind>) -> Option<String> {
+    let own_keys = |kind: &ProfileKind| kind.about().keys.keys.iter().map(|key| key.name);
+    let owners: Vec<_> = ProfileKind::ALL.iter().filter(|kind| own_keys(kind).any(|own| own == key)).collect();
+    let owners: Vec<_> = owners.into_iter().map(|kind| kind.about().word).collect();
     match kind {
         Some(kind) if !owners.is_empty() => {
-            Some(format!("belongs to kind {}, and this profile is {kind}; remove it or change kind", listed(&owners)))
+            let (owners, kind) = (listed(&owners), kind.about().word);
+            Some(format!("belongs to kind {owners}, and this profile is {kind}; remove it or change kind"))
         }
         // It may be right: that shows once the kind is.
         None if !owners.is_empty() => Some("cannot be understood before kind is right".to_owned()),
         Some(_) => None,
-        None => closest(key, KINDS.iter().flat_map(|(_, keys)| keys.iter().copied()))
+        None => closest(key, ProfileKind::ALL.iter().flat_map(own_keys))
             .map(|meant| format!("is not a key of tokend; did you mean {meant}?")),
     }
 }
@@ -128,5 +128,6 @@ fn central(name: &ProfileName, section: &mut Section<'_>, allow_plain_http: bool
     } else {
         Some(endpoint::known(CENTRAL_TOKEN_ENDPOINT))
     };
-    OfKind { kind: token_endpoint.map(|token_endpoint| Kind::Central { token_endpoint }), password: None }
+    let kind = token_endpoint.map(ClientCredentials::central).map(Kind::ClientCredentials);
+    OfKind { kind, password: None }
 }

@@ -20,13 +20,13 @@ pub(in crate::config) fn times(section: Option<Section<'_>>, findings: &Findings
     let jitter = section.number("jitter", "a share of the life such as 0.07").map_or(JITTER, |found| found.value);
     section.finish();
     if !(at > 0.0 && at < 1.0) {
-        findings.error(&at_place, format!("{at} is not between 0 and 1; right is a share of the life such as 0.66"));
+        findings.error(&at_place, format!("{at} is not between 0 and 1; expected a share of the life such as 0.66"));
     } else if !(0.0..1.0).contains(&jitter) {
-        let right = "a share of the life such as 0.07";
-        findings.error(&jitter_place, format!("{jitter} is not at least 0 and below 1; right is {right}"));
+        let expected = "a share of the life such as 0.07";
+        findings.error(&jitter_place, format!("{jitter} is not at least 0 and below 1; expected {expected}"));
     } else if at + jitter >= 1.0 {
         let problem = format!("{at} and the jitter of {jitter} make 1 or more, which is the whole life");
-        findings.error(&at_place, format!("{problem}; right is less, such as 0.66 and 0.07"));
+        findings.error(&at_place, format!("{problem}; expected less, such as 0.66 and 0.07"));
     } else {
         return (fraction(at), fraction(jitter));
     }
@@ -40,11 +40,11 @@ pub(in crate::config) fn rate(section: Option<Section<'_>>, findings: &Findings)
         return (RATE, Place { line: None, key: Some(format!("providers.{KEY}")) });
     };
     let place = section.place_of(KEY);
-    let right = "a whole number of at least 1, such as 5";
-    let typed = section.whole_number(KEY, right);
+    let expected = "a whole number of at least 1, such as 5";
+    let typed = section.whole_number(KEY, expected);
     section.finish();
     let rate = typed.map_or(Some(RATE), |found| NonZeroU32::new(found.value)).unwrap_or_else(|| {
-        findings.error(&place, format!("is zero, with which nothing is ever renewed; right is {right}"));
+        findings.error(&place, format!("is zero, with which nothing is ever renewed; expected {expected}"));
         RATE
     });
     (rate, place)

@@ -13,7 +13,7 @@ use crate::secret::SecretSource;
 const MAX_SOURCES: usize = 8;
 
 /// What a secret looks like, for messages.
-pub(in crate::config) const RIGHT: &str = "{ credential = \"NAME\" }, { file = \"/PATH\" }, { env = \"VARIABLE\" } or \
+pub(in crate::config) const EXPECTED: &str = "{ credential = \"NAME\" }, { file = \"/PATH\" }, { env = \"VARIABLE\" } or \
                                 { command = [\"/PROGRAM\", …] }";
 
 /// One source or a list of them, in the order in which they are tried. Nothing if anything is wrong with them.
@@ -43,7 +43,7 @@ pub(in crate::config) fn single(raw: Raw<'_>, context: &Context<'_>) -> Option<F
     let place = raw.place.clone();
     let shape = raw.into_shape();
     if let Shape::List(_) = shape {
-        context.findings.error(&place, format!("is a list; expected one of {RIGHT}"));
+        context.findings.error(&place, format!("is a list; expected one of {EXPECTED}"));
         return None;
     }
     source(place, shape, context.findings)
@@ -54,11 +54,11 @@ fn source(place: Place, shape: Shape<'_>, findings: &Findings) -> Option<Found<S
         Shape::Table(section) => from_table(section, findings),
         Shape::Text(_) => {
             let advice = "a secret never stands in the configuration itself";
-            findings.error(&place, format!("is a bare string, and {advice}; right is {RIGHT}"));
+            findings.error(&place, format!("is a bare string, and {advice}; expected {EXPECTED}"));
             None
         }
         Shape::List(_) | Shape::Other => {
-            findings.error(&place, format!("names no source of a secret; right is {RIGHT}"));
+            findings.error(&place, format!("names no source of a secret; expected {EXPECTED}"));
             None
         }
     }
@@ -75,7 +75,7 @@ fn from_table(mut section: Section<'_>, findings: &Findings) -> Option<Found<Sec
     let unknown = section.finish_without_naming();
     if named != 1 {
         if named > 1 || unknown == 0 {
-            findings.error(&place, format!("names {named} sources; right is one of {RIGHT}"));
+            findings.error(&place, format!("names {named} sources; expected one of {EXPECTED}"));
         }
         return None;
     }
@@ -95,11 +95,11 @@ type Parsed = Option<Result<SecretSource, (Place, String)>>;
 
 fn credential(Found { value: name, place }: Found<String>) -> Parsed {
     let is_name = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']) && name.len() <= 255;
-    let right = "the name that LoadCredential= gives it, without a slash";
+    let expected = "the name that LoadCredential= gives it, without a slash";
     Some(if is_name {
         Ok(SecretSource::Credential { name })
     } else {
-        Err((place, format!("is no credential's name; right is {right}")))
+        Err((place, format!("is no credential's name; expected {expected}")))
     })
 }
 
@@ -108,7 +108,7 @@ fn file(Found { value, place }: Found<String>) -> Parsed {
     Some(if path.is_absolute() && !path.as_os_str().as_encoded_bytes().contains(&0) {
         Ok(SecretSource::File { path })
     } else {
-        Err((place, "is not an absolute path; right is a path that starts with '/'".to_owned()))
+        Err((place, "is not an absolute path; expected a path that starts with '/'".to_owned()))
     })
 }
 
@@ -119,15 +119,15 @@ fn env(Found { value: variable, place }: Found<String>) -> Parsed {
     Some(if is_name {
         Ok(SecretSource::Env { variable })
     } else {
-        Err((place, "is no variable's name; right are letters, digits and '_', such as \"LEGACY_SECRET\"".to_owned()))
+        Err((place, "is no variable's name; expected letters, digits and '_', such as \"LEGACY_SECRET\"".to_owned()))
     })
 }
 
 fn command(section: &mut Section<'_>) -> Parsed {
-    const RIGHT: &str =
+    const EXPECTED: &str =
         "a list of a program's absolute path and its arguments, such as [\"/usr/local/bin/fetch\", \"x\"]";
     let place = section.place_of("command");
-    let mut elements = section.list("command", RIGHT);
+    let mut elements = section.list("command", EXPECTED);
     let count = elements.len();
     let mut words = Vec::new();
     for element in elements.drain(..) {
@@ -139,6 +139,6 @@ fn command(section: &mut Section<'_>) -> Parsed {
     let whole = words.len() == count && !words.iter().any(|word| word.contains('\0'));
     Some(match program {
         Some(program) if whole => Ok(SecretSource::Command { program, arguments: words.split_off(1) }),
-        _ => Err((place, format!("is no command (none is run by a shell or searched for); right is {RIGHT}"))),
+        _ => Err((place, format!("is no command (none is run by a shell or searched for); expected {EXPECTED}"))),
     })
 }

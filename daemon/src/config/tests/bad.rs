@@ -11,13 +11,13 @@ fn an_unknown_key() {
         ),
         (
             campus("colour = 'x'"),
-            "tokend.toml:6: profiles.campus.colour: is not a key of tokend; right here are kind, client_id, client_secret, \
+            "tokend.toml:6: profiles.campus.colour: is not a key of tokend; expected one of kind, client_id, client_secret, \
              allow_plain_http, ca_file and token_endpoint",
         ),
         (campus("[sever]"), "tokend.toml:6: sever: is not a key of tokend; did you mean server?"),
         (
             campus("[refresh]\nbefore = '10m'"),
-            "tokend.toml:7: refresh.before: is not a key of tokend; right here are at and jitter",
+            "tokend.toml:7: refresh.before: is not a key of tokend; expected one of at and jitter",
         ),
         (
             campus("[[access]]\nprofiles = ['campus']\nusers = [5]\nuser = 'x'"),
@@ -25,7 +25,7 @@ fn an_unknown_key() {
         ),
         (
             campus("\"a b\" = 1"),
-            "tokend.toml:6: profiles.campus.\"a b\": is not a key of tokend; right here are kind, \
+            "tokend.toml:6: profiles.campus.\"a b\": is not a key of tokend; expected one of kind, \
              client_id, client_secret, allow_plain_http, ca_file and token_endpoint",
         ),
     ]);
@@ -36,13 +36,13 @@ fn what_is_recorded_is_true_or_false() {
     each_brings(&[
         (
             campus("[audit]\nreads = 'all'"),
-            "tokend.toml:7: audit.reads: is text in quotes; right is true or false, without quotes",
+            "tokend.toml:7: audit.reads: is text in quotes; expected true or false, without quotes",
         ),
         (campus("[audit]\nread = true"), "tokend.toml:7: audit.read: is not a key of tokend; did you mean reads?"),
         (campus("[audits]"), "tokend.toml:6: audits: is not a key of tokend; did you mean audit?"),
         (
             campus("audit.writes.x = 1"),
-            "tokend.toml:6: profiles.campus.audit: is not a key of tokend; right here are kind, \
+            "tokend.toml:6: profiles.campus.audit: is not a key of tokend; expected one of kind, \
              client_id, client_secret, allow_plain_http, ca_file and token_endpoint",
         ),
     ]);
@@ -53,29 +53,29 @@ fn numbers_out_of_range() {
     each_brings(&[
         (
             campus("[refresh]\nat = 1.5"),
-            "tokend.toml:7: refresh.at: 1.5 is not between 0 and 1; right is a share of the life such as 0.66",
+            "tokend.toml:7: refresh.at: 1.5 is not between 0 and 1; expected a share of the life such as 0.66",
         ),
         (
             campus("[refresh]\nat = nan"),
-            "tokend.toml:7: refresh.at: NaN is not between 0 and 1; right is a share of the life such as 0.66",
+            "tokend.toml:7: refresh.at: NaN is not between 0 and 1; expected a share of the life such as 0.66",
         ),
         (
             campus("[refresh]\njitter = -1"),
-            "tokend.toml:7: refresh.jitter: -1 is not at least 0 and below 1; right is a share of the life such as 0.07",
+            "tokend.toml:7: refresh.jitter: -1 is not at least 0 and below 1; expected a share of the life such as 0.07",
         ),
         (
             campus("[refresh]\nat = 0.95"),
-            "tokend.toml:7: refresh.at: 0.95 and the jitter of 0.07 make 1 or more, which is the whole life; right is less, \
+            "tokend.toml:7: refresh.at: 0.95 and the jitter of 0.07 make 1 or more, which is the whole life; expected less, \
              such as 0.66 and 0.07",
         ),
         (
             campus("[providers]\nmax_requests_per_second = 0"),
-            "tokend.toml:7: providers.max_requests_per_second: is zero, with which nothing is ever renewed; right is a whole \
+            "tokend.toml:7: providers.max_requests_per_second: is zero, with which nothing is ever renewed; expected a whole \
              number of at least 1, such as 5",
         ),
         (
             campus("[providers]\nmax_requests_per_second = -1"),
-            "tokend.toml:7: providers.max_requests_per_second: is out of range; right is a whole number of at least 1, such \
+            "tokend.toml:7: providers.max_requests_per_second: is out of range; expected a whole number of at least 1, such \
              as 5",
         ),
         (
@@ -96,13 +96,13 @@ fn numbers_out_of_range() {
 #[test]
 fn a_wrong_type() {
     each_brings(&[
-        ("profiles = 5".to_owned(), "tokend.toml:1: profiles: is a whole number; right is sections [profiles.NAME]"),
-        ("profiles.x = 5".to_owned(), "tokend.toml:1: profiles.x: is not a table; right is a section [profiles.x]"),
+        ("profiles = 5".to_owned(), "tokend.toml:1: profiles: is a whole number; expected sections [profiles.NAME]"),
+        ("profiles.x = 5".to_owned(), "tokend.toml:1: profiles.x: is not a table; expected a section [profiles.x]"),
         (
             campus("allow_plain_http = 'yes'"),
-            "tokend.toml:6: profiles.campus.allow_plain_http: is text in quotes; right is true or false, without quotes",
+            "tokend.toml:6: profiles.campus.allow_plain_http: is text in quotes; expected true or false, without quotes",
         ),
-        (campus("[access]\nusers = ['x']"), "tokend.toml:6: access: is a table; right is sections [[access]]"),
+        (campus("[access]\nusers = ['x']"), "tokend.toml:6: access: is a table; expected sections [[access]]"),
     ]);
 }
 

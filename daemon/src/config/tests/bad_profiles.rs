@@ -7,11 +7,11 @@ fn a_wrong_kind_or_a_key_of_another_kind() {
     each_brings(&[
         (
             campus("").replace("central", "centrel"),
-            "tokend.toml:3: profiles.campus.kind: there is no kind \"centrel\"; right are \"central\", \"glp\" and \"classic\"",
+            "tokend.toml:3: profiles.campus.kind: there is no kind \"centrel\"; expected one of \"central\", \"glp\" and \"classic\"",
         ),
         (
             campus("").replace("kind = \"central\"\n", ""),
-            "tokend.toml:2: profiles.campus.kind: is missing; right is \"central\", \"glp\" or \"classic\"",
+            "tokend.toml:2: profiles.campus.kind: is missing; expected \"central\", \"glp\" or \"classic\"",
         ),
         (
             campus("workspace_id = 'x'"),
@@ -40,17 +40,17 @@ fn a_bad_name_or_id() {
         ),
         (
             msp("").replace("00000001", "1"),
-            "tokend.toml:6: profiles.msp.workspace_id: \"0000000000000000000000001\" is no workspace id; right are 32 hex \
+            "tokend.toml:6: profiles.msp.workspace_id: \"0000000000000000000000001\" is no workspace id; expected 32 hex \
              digits, with or without hyphens",
         ),
         (
             campus("").replace("\"id\"", "\"\""),
-            "tokend.toml:4: profiles.campus.client_id: is empty, or has blanks around it or control characters in it; right \
-             is the client's id",
+            "tokend.toml:4: profiles.campus.client_id: is empty, or has blanks around it or control characters in it; \
+             expected the client's id",
         ),
         (
             msp("tenants.warm = ['']"),
-            "tokend.toml:7: profiles.msp.tenants.warm: holds a name that is empty or longer than 256 bytes; right is a \
+            "tokend.toml:7: profiles.msp.tenants.warm: holds a name that is empty or longer than 256 bytes; expected a \
              workspace id or name",
         ),
         (
@@ -63,14 +63,14 @@ fn a_bad_name_or_id() {
 
 #[test]
 fn a_bad_duration() {
-    let right = "right is a number and one of ms, s, m, h, d, such as \"90s\" or \"20m\"";
+    let expected = "expected a number and one of ms, s, m, h, d, such as \"90s\" or \"20m\"";
     let message = |text: &str| format!("tokend.toml:7: profiles.legacy.before: {text}");
     for (typed, problem) in [
-        ("'10 minutes'", format!("\"10 minutes\" is no span of time; {right}")),
-        ("'-5m'", format!("\"-5m\" is no span of time; {right}")),
-        ("600", format!("is a whole number; {right}")),
-        ("'0s'", "is zero, which leaves no time to renew; right is some minutes, such as \"10m\"".to_owned()),
-        ("'3h'", "\"3h\" is more than a third of the 2 hours that a token lives; right is at most \"40m\"".to_owned()),
+        ("'10 minutes'", format!("\"10 minutes\" is no span of time; {expected}")),
+        ("'-5m'", format!("\"-5m\" is no span of time; {expected}")),
+        ("600", format!("is a whole number; {expected}")),
+        ("'0s'", "is zero, which leaves no time to renew; expected some minutes, such as \"10m\"".to_owned()),
+        ("'3h'", "\"3h\" is more than a third of the 2 hours that a token lives; expected at most \"40m\"".to_owned()),
     ] {
         each_brings(&[(legacy(&format!("cluster = 'EU-1'\nbefore = {typed}")), &message(&problem))]);
     }
@@ -84,7 +84,7 @@ fn an_unknown_style_of_parameters() {
         (legacy("cluster = 'EU-1'\nparam_style = 'JSON'"), &message(&format!("there is no style \"JSON\"; {styles}"))),
         (
             legacy("cluster = 'EU-1'\nparam_style = 7"),
-            &message("is a whole number; right is \"form\", \"query\" or \"json\""),
+            &message("is a whole number; expected \"form\", \"query\" or \"json\""),
         ),
     ]);
 }
@@ -94,22 +94,22 @@ fn an_unknown_cluster_or_none_or_two_gateways() {
     each_brings(&[
         (
             legacy("cluster = 'EU1'"),
-            "tokend.toml:6: profiles.legacy.cluster: there is no cluster \"EU1\"; did you mean EU-1? right are US-1, US-2, \
+            "tokend.toml:6: profiles.legacy.cluster: there is no cluster \"EU1\"; did you mean EU-1? expected one of US-1, US-2, \
              US-WEST-4, US-WEST-5, US-EAST-1, EU-1, EU-CENTRAL-2, EU-CENTRAL-3, CANADA-1, APAC-1, APAC-EAST-1, \
              APAC-SOUTH-1, UAE-NORTH-1 and CHINA-1, or base_url in its place",
         ),
         (
             legacy("cluster = 'UK-1'"),
-            "tokend.toml:6: profiles.legacy.cluster: the gateway of UK-1 is not known to tokend; right is base_url = \
+            "tokend.toml:6: profiles.legacy.cluster: the gateway of UK-1 is not known to tokend; expected base_url = \
              \"https://GATEWAY\" instead",
         ),
         (
             legacy("cluster = 'EU-1'\nbase_url = 'https://x.example.net'"),
-            "tokend.toml:6: profiles.legacy.cluster: stands beside base_url; right is one of the two",
+            "tokend.toml:6: profiles.legacy.cluster: stands beside base_url; expected one of the two",
         ),
         (
             legacy(""),
-            "tokend.toml:2: profiles.legacy.cluster: is missing; right is a cluster's name such as \"EU-1\", or base_url = \
+            "tokend.toml:2: profiles.legacy.cluster: is missing; expected a cluster's name such as \"EU-1\", or base_url = \
              \"https://GATEWAY\" in its place",
         ),
     ]);
@@ -117,7 +117,7 @@ fn an_unknown_cluster_or_none_or_two_gateways() {
 
 #[test]
 fn plain_http_off_loopback_and_other_addresses() {
-    let off_loopback = "is plain http, which would show the credentials to the network; right is https:// (plain http only \
+    let off_loopback = "is plain http, which would show the credentials to the network; expected https:// (plain http only \
                         goes to 127.0.0.0/8 or [::1] written as such, with allow_plain_http = true)";
     each_brings(&[
         (
@@ -130,17 +130,17 @@ fn plain_http_off_loopback_and_other_addresses() {
         ),
         (
             legacy("base_url = 'http://127.0.0.1:5000'"),
-            "tokend.toml:6: profiles.legacy.base_url: is plain http; right is https://, or for tests on this machine \
+            "tokend.toml:6: profiles.legacy.base_url: is plain http; expected https://, or for tests on this machine \
              allow_plain_http = true in [profiles.legacy]",
         ),
         (
             campus("token_endpoint = 'sso.example.net/as/token.oauth2'"),
-            "tokend.toml:6: profiles.campus.token_endpoint: is not a URL (relative URL without a base); right is a whole URL \
+            "tokend.toml:6: profiles.campus.token_endpoint: is not a URL (relative URL without a base); expected a whole URL \
              such as https://sso.example.net/as/token.oauth2",
         ),
         (
             campus("token_endpoint = 'https://sso.example.net'"),
-            "tokend.toml:6: profiles.campus.token_endpoint: has no path; right is a whole URL such as \
+            "tokend.toml:6: profiles.campus.token_endpoint: has no path; expected a whole URL such as \
              https://sso.example.net/as/token.oauth2",
         ),
     ]);

@@ -8,15 +8,15 @@ fn a_rule_that_is_for_nobody_or_for_nothing() {
     each_brings(&[
         (
             rule("profiles = ['campus']"),
-            "tokend.toml:6: access: is for nobody; right is at least one of users, groups and units with somebody in it",
+            "tokend.toml:6: access: is for nobody; expected at least one of users, groups and units with somebody in it",
         ),
         (
             rule("profiles = ['campus']\nusers = []"),
-            "tokend.toml:6: access: is for nobody; right is at least one of users, groups and units with somebody in it",
+            "tokend.toml:6: access: is for nobody; expected at least one of users, groups and units with somebody in it",
         ),
         (
             rule("users = ['netops']"),
-            "tokend.toml:6: access.profiles: is missing or empty; right is a list of patterns, such as [\"campus\", \"msp/*\"]",
+            "tokend.toml:6: access.profiles: is missing or empty; expected a list of patterns, such as [\"campus\", \"msp/*\"]",
         ),
         (
             rule("profiles = 'campus'\nusers = ['netops']").replace("'campus'\n", "['campus', 'campus/Acme Corp']\n"),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const RIGHT: &str =
+const EXPECTED: &str =
     "{ credential = \"NAME\" }, { file = \"/PATH\" }, { env = \"VARIABLE\" } or { command = [\"/PROGRAM\", …] }";
 
 fn with(source: &str) -> String {
@@ -32,7 +32,7 @@ fn a_missing_secret() {
         assert_eq!(machine.errors(&with(source)), [expected], "{source}");
     }
     let missing = CAMPUS.replace("client_secret = { env = \"LEGACY_SECRET\" }\n", "");
-    let expected = format!("tokend.toml:2: profiles.campus.client_secret: is missing; right is {RIGHT}");
+    let expected = format!("tokend.toml:2: profiles.campus.client_secret: is missing; expected {EXPECTED}");
     assert_eq!(machine.errors(&missing), [expected]);
 }
 
@@ -56,7 +56,7 @@ fn a_bare_secret_is_refused_and_never_repeated() {
     let machine = Machine::new();
     let bare = format!(
         "tokend.toml:5: profiles.campus.client_secret: is a bare string, and a secret never stands in the configuration \
-         itself; right is {RIGHT}"
+         itself; expected {EXPECTED}"
     );
     assert_eq!(machine.errors(&with("\"hunter2\"")), [bare.as_str()]);
     assert_eq!(machine.errors(&with("[\"hunter2\", { env = 'LEGACY_SECRET' }]")), [bare.as_str()]);
@@ -91,30 +91,30 @@ fn a_source_that_is_none_or_several() {
     let machine = Machine::new();
     let key = "profiles.campus.client_secret";
     for (source, message) in [
-        ("{}", format!("{key}: names 0 sources; right is one of {RIGHT}")),
-        ("{ env = 'LEGACY_SECRET', file = '/x' }", format!("{key}: names 2 sources; right is one of {RIGHT}")),
+        ("{}", format!("{key}: names 0 sources; expected one of {EXPECTED}")),
+        ("{ env = 'LEGACY_SECRET', file = '/x' }", format!("{key}: names 2 sources; expected one of {EXPECTED}")),
         ("[]", format!("{key}: is a list of 0; expected 1 to 8")),
-        ("true", format!("{key}: names no source of a secret; right is {RIGHT}")),
+        ("true", format!("{key}: names no source of a secret; expected {EXPECTED}")),
         (
             "{ environment = 'x' }",
-            format!("{key}: holds a key that is unknown; right is one of credential, file, env and command"),
+            format!("{key}: holds a key that is unknown; expected one of credential, file, env and command"),
         ),
         ("{ credentials = 'x' }", format!("{key}: holds a key that is unknown; did you mean credential?")),
-        ("{ file = 'x' }", format!("{key}.file: is not an absolute path; right is a path that starts with '/'")),
+        ("{ file = 'x' }", format!("{key}.file: is not an absolute path; expected a path that starts with '/'")),
         (
             "{ env = 5 }",
-            format!("{key}.env: is a whole number; right is the name of an environment variable in quotes"),
+            format!("{key}.env: is a whole number; expected the name of an environment variable in quotes"),
         ),
         (
             "{ credential = '../x' }",
             format!(
-                "{key}.credential: is no credential's name; right is the name that LoadCredential= gives it, without a slash"
+                "{key}.credential: is no credential's name; expected the name that LoadCredential= gives it, without a slash"
             ),
         ),
         (
             "{ command = ['fetch'] }",
             format!(
-                "{key}.command: is no command (none is run by a shell or searched for); right is a list of a program's \
+                "{key}.command: is no command (none is run by a shell or searched for); expected a list of a program's \
                  absolute path and its arguments, such as [\"/usr/local/bin/fetch\", \"x\"]"
             ),
         ),
@@ -157,7 +157,7 @@ fn a_password_is_one_source_and_is_read_too() {
     };
     let machine = Machine::new();
     let key = "tokend.toml:10: profiles.legacy.login.password";
-    let list = format!("{key}: is a list; expected one of {RIGHT}");
+    let list = format!("{key}: is a list; expected one of {EXPECTED}");
     assert_eq!(machine.errors(&login("[{ env = 'LEGACY_SECRET' }]")), [list]);
     assert_eq!(machine.errors(&login("{ env = 'GONE' }")).len(), 1);
     assert_eq!(machine.warnings(&login("{ env = 'LEGACY_SECRET' }")), Vec::<String>::new());

@@ -17,7 +17,7 @@ const NO_KEY: &str = "qqqqqqqq";
 fn accepted(text: &str) -> BTreeSet<String> {
     let errors = whole_machine().errors(text);
     let list = errors.iter().find_map(|error| {
-        let (_, list) = error.split_once("; right here are ").or_else(|| error.split_once("; right is one of "))?;
+        let (_, list) = error.split_once("; expected one of ")?;
         (error.contains(NO_KEY) || error.contains("holds a key that is unknown")).then_some(list)
     });
     let list = list.unwrap_or_else(|| panic!("nothing about {NO_KEY} in {errors:#?}"));

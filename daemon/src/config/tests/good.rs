@@ -8,7 +8,7 @@ use tokend_proto::TenantRef;
 
 use super::*;
 use crate::access::policy::PeerIdentity;
-use crate::core::settings::{Endpoint, Kind, Login, ParamStyle, Tenants};
+use crate::core::settings::{ClientCredentials, Endpoint, Kind, Login, ParamStyle, Tenants};
 
 fn name(text: &str) -> ProfileName {
     text.parse().expect("a name")
@@ -42,7 +42,7 @@ fn everything_that_can_be_said_is_understood() {
     let campus = &settings.profiles[&name("campus")];
     assert_eq!((campus.name.as_str(), campus.client_id.as_str()), ("campus", "campus-id"));
     let token_endpoint = endpoint("http://127.0.0.1:5000/as/token.oauth2", "http://127.0.0.1:5000");
-    assert_eq!(campus.kind, Kind::Central { token_endpoint });
+    assert_eq!(campus.kind, Kind::ClientCredentials(ClientCredentials::central(token_endpoint)));
 
     let acme = TenantRef::Name("Acme Corp".into());
     let ones = TenantRef::Id("1".repeat(32).parse().expect("an id"));
@@ -201,7 +201,7 @@ fn what_is_odd_is_a_warning_with_its_place() {
         ),
         (
             String::new(),
-            "tokend.toml: profiles: there are none, so there is nothing to do; right is a section [profiles.NAME] for each \
+            "tokend.toml: profiles: there are none, so there is nothing to do; expected a section [profiles.NAME] for each \
              set of client credentials (`tokend init` writes one)",
         ),
     ];
@@ -265,7 +265,7 @@ fn warm_tenants_that_the_limiter_cannot_renew_in_time_are_a_warning() {
         with(451, 1),
         ["tokend.toml:5: providers.max_requests_per_second: the 451 warm tenants at \
           https://global.api.greenlake.hpe.com:443 cannot be renewed in time: at 1 requests a second that takes 451 s, and \
-          their tokens are renewed every 450 s; right are at least 2 a second, or fewer warm tenants"]
+          their tokens are renewed every 450 s; expected at least 2 a second, or fewer warm tenants"]
     );
     assert_eq!(with(451, 2), Vec::<String>::new());
 }

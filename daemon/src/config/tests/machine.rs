@@ -22,11 +22,11 @@ fn a_state_folder_that_cannot_be_used_is_an_error() {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(machine.folder.path().join("open"), open).expect("mode set");
     for (typed, problem) in [
-        ("DIR/file", "DIR/file is not a folder; right is the path of one"),
+        ("DIR/file", "DIR/file is not a folder; expected the path of one"),
         ("DIR/open", "DIR/open can be written by others (mode 0777); `chmod 0700` it"),
         (
             "DIR/a/b",
-            "DIR/a/b is not there, nor is the folder it would be in; right is a folder that can be made or is there",
+            "DIR/a/b is not there, nor is the folder it would be in; expected a folder that can be made or is there",
         ),
     ] {
         let (errors, _) = found(&machine, &format!("state_dir = '{typed}'\n"));
@@ -41,7 +41,7 @@ fn where_the_socket_cannot_be_is_said() {
     let machine = Machine::new();
     machine.file("file", "", 0o600);
     let (errors, _) = found(&machine, "socket = 'DIR/file'\n");
-    let problem = "DIR/file is there and is no socket; right is a path at which nothing is, or a socket";
+    let problem = "DIR/file is there and is no socket; expected a path at which nothing is, or a socket";
     assert_eq!(errors, [format!("tokend.toml:2: server.socket: {problem}")]);
     let (errors, warnings) = found(&machine, "socket = 'DIR/none/x.sock'\n");
     let problem = "the folder DIR/none is not there; right only if systemd hands over the socket, or makes the folder";

@@ -38,7 +38,7 @@ impl Core {
     pub(in crate::core) fn status_of(&self, now: Now, name: &TokenName, entry: &Name) -> NameStatus {
         let token = entry.good(now.boot);
         let kind = match (&entry.profile.kind, name.tenant) {
-            (Kind::Central { .. }, _) => "central",
+            (Kind::ClientCredentials(asked), _) => asked.word,
             (Kind::Glp { .. }, None) => "glp",
             (Kind::Glp { .. }, Some(_)) => "glp-tenant",
             (Kind::Classic { .. }, _) => "classic",

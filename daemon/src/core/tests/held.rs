@@ -124,7 +124,7 @@ fn tokens_of_another_binding_are_dropped() {
     let before = settled();
     let other_client = |profile: &mut Profile| profile.client_id = "another".to_owned();
     let other_endpoint = |profile: &mut Profile| match &mut profile.kind {
-        Kind::Central { token_endpoint } => token_endpoint.url.push('2'),
+        Kind::ClientCredentials(asked) => asked.token_endpoint.url.push('2'),
         Kind::Glp { base_url, .. } => base_url.url.push('2'),
         Kind::Classic { .. } => {}
     };

@@ -48,8 +48,8 @@ fn a_rotation_at_another_host_does_not_wait_for_a_slow_one() {
 fn all_hosts_together_are_bounded_too_and_each_gets_its_turn() {
     let at = |number: usize| {
         let mut profile = fixture::central(&format!("campus-{number:03}"));
-        if let crate::core::settings::Kind::Central { token_endpoint } = &mut profile.kind {
-            token_endpoint.host = format!("https://sso-{number}.example.net:443").into();
+        if let crate::core::settings::Kind::ClientCredentials(asked) = &mut profile.kind {
+            asked.token_endpoint.host = format!("https://sso-{number}.example.net:443").into();
         }
         profile
     };

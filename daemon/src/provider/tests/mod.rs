@@ -18,7 +18,7 @@ use tokend_proto::{Secret, WorkspaceId};
 use super::{Provider, ResolvedSecrets, Timing};
 use crate::config::CaFile;
 use crate::core::provider::{Answer, Failure, Grant, PairResponse, RefreshToken, SecretVersion, TokenResponse};
-use crate::core::settings::{Endpoint, Kind, Login, ParamStyle, Profile, Tenants};
+use crate::core::settings::{ClientCredentials, Endpoint, Kind, Login, ParamStyle, Profile, Tenants};
 
 /// Long enough for a busy machine, and what no test waits for unless it fails.
 const PATIENT: Timing = Timing {
@@ -48,7 +48,7 @@ fn profile(kind: Kind) -> Profile {
 }
 
 fn central(url: &str) -> Profile {
-    profile(Kind::Central { token_endpoint: endpoint(url) })
+    profile(Kind::ClientCredentials(ClientCredentials::central(endpoint(url))))
 }
 
 fn glp(url: &str) -> Profile {

@@ -72,7 +72,12 @@ impl Writer<'_> {
         let Binding { profile: name, kind, endpoint, client_id } = &profile.binding;
         self.text(name.as_str());
         match kind {
-            HeldKind::Central => self.bytes(&[1]),
+            HeldKind::ClientCredentials { word, scope, audience } => {
+                self.bytes(&[3]);
+                self.text(word);
+                self.optional(scope.as_deref());
+                self.optional(audience.as_deref());
+            }
             HeldKind::Glp(workspace) => {
                 self.bytes(&[2]);
                 self.bytes(&workspace.to_bytes());
@@ -145,6 +150,13 @@ impl Writer<'_> {
         self.bytes(&u32::try_from(count).expect("a slot holds fewer").to_be_bytes());
     }
 
+    fn optional(&mut self, text: Option<&str>) {
+        self.bytes(&[u8::from(text.is_some())]);
+        if let Some(text) = text {
+            self.text(text);
+        }
+    }
+
     fn text(&mut self, text: &str) {
         self.count(text.len());
         self.bytes(text.as_bytes());
@@ -172,7 +184,11 @@ impl<'a> Reader<'a> {
     fn profile(&mut self) -> Option<HeldProfile> {
         let profile = self.text()?.parse().ok()?;
         let kind = match self.array()? {
-            [1] => HeldKind::Central,
+            [3] => HeldKind::ClientCredentials {
+                word: self.text()?.to_owned(),
+                scope: self.optional()?,
+                audience: self.optional()?,
+            },
             [2] => HeldKind::Glp(self.id()?),
             _ => return None,
         };
@@ -233,6 +249,10 @@ impl<'a> Reader<'a> {
 
     fn moment(&mut self) -> Option<Boot> {
         self.array().map(|bytes| Boot(u64::from_be_bytes(bytes)))
+    }
+
+    fn optional(&mut self) -> Option<Option<String>> {
+        if self.flag()? { Some(Some(self.text()?.to_owned())) } else { Some(None) }
     }
 
     fn text(&mut self) -> Option<&'a str> {

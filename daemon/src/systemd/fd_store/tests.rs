@@ -57,7 +57,15 @@ impl Dice {
 
     fn held(&mut self) -> Held {
         let profiles = (0..self.below(4)).map(|index| {
-            let kind = if self.below(2) == 0 { HeldKind::Central } else { HeldKind::Glp(self.id()) };
+            let kind = match self.below(3) {
+                0 => HeldKind::ClientCredentials { word: "central".to_owned(), scope: None, audience: None },
+                1 => HeldKind::ClientCredentials {
+                    word: "oauth2".to_owned(),
+                    scope: Some("read write".to_owned()),
+                    audience: Some(String::new()),
+                },
+                _ => HeldKind::Glp(self.id()),
+            };
             let profile = format!("p{index}").parse().unwrap();
             let binding = Binding { profile, kind, endpoint: self.text(30), client_id: self.text(30) };
             let listing = (self.below(2) == 0).then(|| HeldListing {

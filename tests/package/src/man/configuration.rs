@@ -16,7 +16,7 @@ pub(super) fn text(epoch: i64) -> String {
          m, h, d, such as \"90s\" or \"20m\". Nobody but its owner and its group may be able to change the file.",
     );
     page.paragraph(
-        "`tokend check` says of everything that is wrong in which line it stands and what would be right. `systemctl reload \
+        "`tokend check` says of everything that is wrong in which line it stands and what is expected. `systemctl reload \
          tokend` puts a changed file into force as a whole or, if anything is wrong in it, not at all; tokens survive \
          unless their kind, client_id, workspace or address has changed. Without a profile tokend runs, and has nothing to do.",
     );
@@ -71,8 +71,7 @@ fn unsaid(key: &Key) -> String {
 
 /// The starter's settings, without its comments.
 fn switched_on() -> String {
-    let kinds = [ProfileKind::Central, ProfileKind::Glp, ProfileKind::Classic];
-    let text = starter(&kinds, Secrets::Credentials);
+    let text = starter(&ProfileKind::ALL, Secrets::Credentials);
     let mut lines: Vec<&str> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         if line.starts_with('[') && !lines.is_empty() {
