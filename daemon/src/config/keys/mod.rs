@@ -9,11 +9,13 @@ mod profiles;
 
 pub use common::{ACCESS, AUDIT, PROVIDERS, REFRESH, SECRET, SERVER, STATE};
 pub use key::{Key, Table, Unsaid};
-pub use profiles::{CENTRAL, CLASSIC, GLP, Kind, LOGIN, PROFILE, ProfileKind, TENANTS};
+pub use profiles::{CENTRAL, CLASSIC, GLP, Kind, LOGIN, OAUTH2, PROFILE, ProfileKind, TENANTS};
 
 /// What stands for a client's id until a person has put it in.
 pub const PLACEHOLDER_CLIENT_ID: &str = "YOUR-CLIENT-ID";
 
 /// All sections, in the order in which they are shown.
-pub const TABLES: [&Table; 12] =
-    [&SERVER, &PROVIDERS, &REFRESH, &STATE, &PROFILE, &CENTRAL, &GLP, &TENANTS, &CLASSIC, &LOGIN, &ACCESS, &AUDIT];
+pub const TABLES: [&Table; 13] = [
+    &SERVER, &PROVIDERS, &REFRESH, &STATE, &PROFILE, &CENTRAL, &GLP, &TENANTS, &CLASSIC, &LOGIN, &OAUTH2, &ACCESS,
+    &AUDIT,
+];

@@ -14,6 +14,8 @@ pub enum ProfileKind {
     Glp,
     /// Classic Central: rotating refresh tokens
     Classic,
+    /// Any OAuth 2.0 token endpoint that takes client_credentials, such as ClearPass's
+    Oauth2,
 }
 
 /// What is written of a kind.
@@ -31,7 +33,7 @@ pub struct Kind {
 
 impl ProfileKind {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 3] = [Self::Central, Self::Glp, Self::Classic];
+    pub const ALL: [Self; 4] = [Self::Central, Self::Glp, Self::Classic, Self::Oauth2];
 
     /// What is written of it.
     #[must_use]
@@ -42,6 +44,7 @@ impl ProfileKind {
             Self::Classic => {
                 &Kind { word: "classic", example: "legacy", keys: &CLASSIC, below: Some((&LOGIN, "login")) }
             }
+            Self::Oauth2 => &Kind { word: "oauth2", example: "clearpass", keys: &OAUTH2, below: None },
         }
     }
 }
@@ -54,10 +57,11 @@ pub const PROFILE: Table = Table {
     keys: &[
         Key {
             name: "kind",
-            value: "\"central\", \"glp\" or \"classic\"",
+            value: "\"central\", \"glp\", \"classic\" or \"oauth2\"",
             default: Needed,
             example: "\"central\"",
-            doc: "What the credentials are for: HPE Aruba Networking Central, HPE GreenLake, or Classic Central.",
+            doc: "What the credentials are for: HPE Aruba Networking Central, HPE GreenLake, Classic Central, or any \
+                  other OAuth 2.0 server.",
             instead_of: None,
         },
         Key {
@@ -211,6 +215,55 @@ pub const CLASSIC: Table = Table {
             default: Words("chains begin by import alone"),
             example: "{ username = \"api@example.net\", password = { credential = \"legacy-password\" }, customer_id = \"0a1b\" }",
             doc: "For users without SSO. See below.",
+            instead_of: None,
+        },
+    ],
+};
+
+/// What only `kind = "oauth2"` has.
+pub const OAUTH2: Table = Table {
+    header: "[profiles.NAME] with kind = \"oauth2\"",
+    doc: "Any token endpoint that takes the grant client_credentials (RFC 6749 section 4.4), such as that of ClearPass.",
+    keys: &[
+        Key {
+            name: "token_endpoint",
+            value: "a URL",
+            default: Needed,
+            example: "\"https://clearpass.example.net/api/oauth\"",
+            doc: "The whole URL that is asked for tokens.",
+            instead_of: None,
+        },
+        Key {
+            name: "auth",
+            value: "\"form\", \"basic\" or \"json\"",
+            default: Example,
+            example: "\"form\"",
+            doc: "How the client shows who it is: with its id and secret in the form, by HTTP Basic, or with all parameters as \
+                  a JSON object. ClearPass takes \"form\" and \"json\".",
+            instead_of: None,
+        },
+        Key {
+            name: "scope",
+            value: "text",
+            default: Words("none is sent"),
+            example: "\"read write\"",
+            doc: "What the token is to be good for, in the server's words, with a blank between two of them.",
+            instead_of: None,
+        },
+        Key {
+            name: "audience",
+            value: "text",
+            default: Words("none is sent"),
+            example: "\"https://api.example.net\"",
+            doc: "Whom the token is for. Some servers want to hear it.",
+            instead_of: None,
+        },
+        Key {
+            name: "life",
+            value: "a span of time from \"10s\" to \"24h\"",
+            default: Example,
+            example: "\"5m\"",
+            doc: "How long a token lives if the answer has no `expires_in`: what the server's documentation says.",
             instead_of: None,
         },
     ],

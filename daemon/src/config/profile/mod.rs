@@ -6,6 +6,7 @@ pub(super) mod cluster;
 pub(super) mod endpoint;
 pub(super) mod glp;
 pub(super) mod kind;
+mod oauth2;
 pub(super) mod refresh;
 pub(super) mod secret;
 
@@ -72,6 +73,7 @@ fn one(name: &ProfileName, mut section: Section<'_>, context: &Context<'_>) -> O
         Some(ProfileKind::Central) => central(name, &mut section, allow_plain_http, findings),
         Some(ProfileKind::Glp) => glp::parse(name, &mut section, allow_plain_http, findings),
         Some(ProfileKind::Classic) => classic::parse(name, &mut section, allow_plain_http, context),
+        Some(ProfileKind::Oauth2) => oauth2::parse(name, &mut section, allow_plain_http, findings),
         None => OfKind { kind: None, password: None },
     };
     section.finish_explaining(|key| explain(key, kind));

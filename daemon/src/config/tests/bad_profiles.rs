@@ -7,11 +7,13 @@ fn a_wrong_kind_or_a_key_of_another_kind() {
     each_brings(&[
         (
             campus("").replace("central", "centrel"),
-            "tokend.toml:3: profiles.campus.kind: there is no kind \"centrel\"; expected one of \"central\", \"glp\" and \"classic\"",
+            "tokend.toml:3: profiles.campus.kind: there is no kind \"centrel\"; expected one of \"central\", \"glp\", \
+             \"classic\" and \"oauth2\"",
         ),
         (
             campus("").replace("kind = \"central\"\n", ""),
-            "tokend.toml:2: profiles.campus.kind: is missing; expected \"central\", \"glp\" or \"classic\"",
+            "tokend.toml:2: profiles.campus.kind: is missing; expected \"central\", \"glp\", \"classic\" or \
+             \"oauth2\"",
         ),
         (
             campus("workspace_id = 'x'"),
@@ -28,6 +30,49 @@ fn a_wrong_kind_or_a_key_of_another_kind() {
             "tokend.toml:7: profiles.msp.login: belongs to kind classic, and this profile is glp; remove it or change kind",
         ),
     ]);
+}
+
+#[test]
+fn an_oauth2_profile_says_where_and_how() {
+    let profile = |more: &str| {
+        format!(
+            "[profiles.any]\nkind = 'oauth2'\nclient_id = 'id'\nclient_secret = {{ env = 'LEGACY_SECRET' }}\n{more}"
+        )
+    };
+    let endpoint = "token_endpoint = 'https://sso.example.net/token'\n";
+    for (more, expected) in [
+        (
+            String::new(),
+            "tokend.toml:1: profiles.any.token_endpoint: is missing; expected the whole URL that is asked for tokens, in \
+             quotes",
+        ),
+        (
+            format!("{endpoint}auth = 'digest'"),
+            "tokend.toml:6: profiles.any.auth: there is no way \"digest\" to authenticate; expected \"form\", \"basic\" or \
+             \"json\"",
+        ),
+        (
+            format!("{endpoint}life = '2s'"),
+            "tokend.toml:6: profiles.any.life: \"2s\" is out of range; expected at least \"10s\" and at most \"1d\"",
+        ),
+        (
+            format!("{endpoint}life = 'long'"),
+            "tokend.toml:6: profiles.any.life: \"long\" is no span of time; expected a number and one of ms, s, m, h, d, \
+             such as \"90s\" or \"20m\"",
+        ),
+        (
+            format!("{endpoint}scope = ''"),
+            "tokend.toml:6: profiles.any.scope: is empty, or has blanks around it or control characters in it; expected \
+             the scopes in quotes, with a blank between two of them",
+        ),
+        (
+            format!("{endpoint}workspace_id = 'x'"),
+            "tokend.toml:6: profiles.any.workspace_id: belongs to kind glp, and this profile is oauth2; remove it or \
+             change kind",
+        ),
+    ] {
+        assert_eq!(whole_machine().errors(&profile(&more)), [expected]);
+    }
 }
 
 #[test]

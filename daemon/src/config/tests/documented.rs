@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::config::keys::{
-    ACCESS, AUDIT, CENTRAL, CLASSIC, GLP, LOGIN, PROFILE, PROVIDERS, ProfileKind, REFRESH, SECRET, SERVER, STATE,
-    TABLES, TENANTS, Table, Unsaid,
+    ACCESS, AUDIT, CENTRAL, CLASSIC, GLP, LOGIN, OAUTH2, PROFILE, PROVIDERS, ProfileKind, REFRESH, SECRET, SERVER,
+    STATE, TABLES, TENANTS, Table, Unsaid,
 };
 use crate::config::template;
 use crate::config::template::Secrets;
@@ -41,6 +41,7 @@ fn every_key_that_is_accepted_is_explained_and_no_other() {
         (format!("{MSP}[profiles.msp.tenants]\n{here}"), &[&TENANTS]),
         (format!("{LEGACY}{here}"), &[&PROFILE, &CLASSIC]),
         (format!("{LEGACY}[profiles.legacy.login]\n{here}"), &[&LOGIN]),
+        (format!("{}{here}", CAMPUS.replace("central", "oauth2")), &[&PROFILE, &OAUTH2]),
         (format!("[[access]]\n{here}"), &[&ACCESS]),
         (format!("[audit]\n{here}"), &[&AUDIT]),
         (CAMPUS.replace("{ env", &format!("{{ {NO_KEY}")), &[&SECRET]),
@@ -104,7 +105,7 @@ fn switched_on(text: &str) -> String {
 /// The secrets and authorities that the examples name.
 fn machine_of_examples() -> Machine {
     let machine = whole_machine();
-    for name in ["msp", "legacy", "legacy-password"] {
+    for name in ["msp", "legacy", "legacy-password", "clearpass"] {
         machine.file(&format!("credentials/{name}"), "hunter2\n", 0o400);
     }
     machine.file("credentials/state-key", &"0a".repeat(32), 0o400);
@@ -123,7 +124,7 @@ fn what_is_installed_is_right_as_it_is_and_with_everything_switched_on() {
 
     let all = switched_on(&installed).replace("/etc/tokend/example-ca.pem", "DIR/authority.pem");
     let config = machine.load(&all).unwrap_or_else(|report| panic!("{all}\n{:#?}", report.errors));
-    assert_eq!(config.profiles.len(), 3);
+    assert_eq!(config.profiles.len(), ProfileKind::ALL.len());
     assert!(config.state_key.is_some());
     for key in TABLES.iter().flat_map(|table| table.keys) {
         assert!(installed.contains(&format!("{} = ", key.name)) || key.value.starts_with("a section"), "{}", key.name);
@@ -132,12 +133,12 @@ fn what_is_installed_is_right_as_it_is_and_with_everything_switched_on() {
 
 #[test]
 fn what_init_writes_is_right_once_the_secrets_are_there() {
-    use ProfileKind::{Central, Classic, Glp};
+    use ProfileKind::{Central, Classic, Glp, Oauth2};
     let machine = machine_of_examples();
-    for secret in ["campus", "msp", "legacy"] {
+    for secret in ["campus", "msp", "legacy", "clearpass"] {
         machine.file(&format!("{secret}.secret"), "hunter2\n", 0o600);
     }
-    for kinds in [&[Central][..], &[Glp], &[Classic], &[Central, Glp, Classic]] {
+    for kinds in [&[Central][..], &[Glp], &[Classic], &[Oauth2], &[Central, Glp, Classic, Oauth2]] {
         for secrets in [Secrets::Credentials, Secrets::Files("/DIR".into())] {
             let text = template::starter(kinds, secrets).replace("/DIR", "DIR");
             let config = machine.load(&text).unwrap_or_else(|report| panic!("{text}\n{:#?}", report.errors));

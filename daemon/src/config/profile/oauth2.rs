@@ -1,0 +1,92 @@
+//! What a profile of kind "oauth2" has of its own: one token endpoint that takes `client_credentials` (RFC 6749 section
+//! 4.4), with what this one wants to hear.
+
+use std::time::Duration;
+
+use tokend_proto::ProfileName;
+
+use super::endpoint;
+use super::endpoint::Role;
+use super::kind::{OfKind, word};
+use crate::config::duration;
+use crate::config::findings::{Findings, Found};
+use crate::config::raw::Section;
+use crate::core::settings::{ClientAuth, ClientCredentials, Kind};
+
+/// How long a token lives where neither the answer nor the configuration says so: a life that is taken too short costs
+/// requests, one that is taken too long costs calls with dead tokens.
+const LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// From what can be renewed in time, to what tokend takes any token to live at most.
+const LIVES: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(24 * 3600));
+
+pub(in crate::config) fn parse(
+    name: &ProfileName,
+    section: &mut Section<'_>,
+    allow_plain_http: bool,
+    findings: &Findings,
+) -> OfKind {
+    let token_endpoint = section
+        .needed_text("token_endpoint", "the whole URL that is asked for tokens, in quotes")
+        .and_then(|found| endpoint::typed(&found, Role::TokenEndpoint, name, allow_plain_http, findings));
+    let auth = match section.text("auth", "\"form\", \"basic\" or \"json\"") {
+        Some(found) => auth(&found, findings),
+        None => Some(ClientAuth::default()),
+    };
+    let life = match section.text("life", duration::EXPECTED) {
+        Some(found) => life(&found, findings),
+        None => Some(LIFE),
+    };
+    let scope = optional("scope", "the scopes in quotes, with a blank between two of them", section, findings);
+    let audience = optional("audience", "the audience in quotes, as the server calls it", section, findings);
+    let kind = match (token_endpoint, auth, life, scope, audience) {
+        (Some(token_endpoint), Some(auth), Some(life), Some(scope), Some(audience)) => {
+            let word = "oauth2";
+            Some(Kind::ClientCredentials(ClientCredentials { word, token_endpoint, life, auth, scope, audience }))
+        }
+        _ => None,
+    };
+    OfKind { kind, password: None }
+}
+
+/// `None` if it is there and is no text that identifies something.
+fn optional(
+    key: &'static str,
+    expected: &'static str,
+    section: &mut Section<'_>,
+    findings: &Findings,
+) -> Option<Option<String>> {
+    match section.text(key, expected) {
+        Some(found) => word(found, expected, findings).map(Some),
+        None => Some(None),
+    }
+}
+
+fn auth(found: &Found<String>, findings: &Findings) -> Option<ClientAuth> {
+    match found.value.as_str() {
+        "form" => Some(ClientAuth::Form),
+        "basic" => Some(ClientAuth::Basic),
+        "json" => Some(ClientAuth::Json),
+        other => {
+            let problem =
+                format!("there is no way {other:?} to authenticate; expected \"form\", \"basic\" or \"json\"");
+            findings.error(&found.place, problem);
+            None
+        }
+    }
+}
+
+fn life(found: &Found<String>, findings: &Findings) -> Option<Duration> {
+    let text = &found.value;
+    let (least, most) = LIVES;
+    let problem = match duration::parse(text) {
+        None => format!("{text:?} is no span of time; expected {}", duration::EXPECTED),
+        Some(span) if span < least || span > most => {
+            let (least, most) = (duration::show(least), duration::show(most));
+            format!("{text:?} is out of range; expected at least {least:?} and at most {most:?}")
+        }
+        Some(span) => return Some(span),
+    };
+    findings.error(&found.place, problem);
+    None
+}
