@@ -50,7 +50,7 @@ fn every_configuration_in_the_readme_is_right_and_every_kind_is_shown() {
             Kind::Classic { login: Some(_), .. } => "classic with a login",
         }));
     }
-    let kinds = ["central", "classic", "classic with a login", "glp", "glp with tenants"];
+    let kinds = ["central", "classic", "classic with a login", "glp", "glp with tenants", "oauth2"];
     assert_eq!(shown, BTreeSet::from(kinds));
 }
 
@@ -63,7 +63,7 @@ fn load(block: &str, folder: &Path, environment: &Environment) -> Config {
 
 /// The secrets of the README: `/etc/tokend` is `folder`.
 fn environment(folder: &Path) -> Environment {
-    for secret in ["office.secret", "msp.secret", "branch.secret"] {
+    for secret in ["office.secret", "msp.secret", "branch.secret", "clearpass.secret"] {
         write(&folder.join(secret), b"hunter2\n");
     }
     write(&folder.join("example-ca.pem"), AUTHORITY);

@@ -11,6 +11,8 @@ mod disk;
 mod each_kind;
 #[path = "lifecycle/main.rs"]
 mod lifecycle;
+#[path = "oauth2.rs"]
+mod oauth2;
 #[path = "odd_provider/main.rs"]
 mod odd_provider;
 #[path = "outage.rs"]

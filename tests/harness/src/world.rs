@@ -123,6 +123,13 @@ impl World {
         self.profile(name, "central", &self.population.central.client_id, "central", &token_endpoint)
     }
 
+    /// An `oauth2` profile of this token endpoint, with `more` keys.
+    #[must_use]
+    pub fn oauth2(&self, name: &str, path: &str, more: &str) -> ProfileText {
+        let rest = format!("token_endpoint = \"{}{path}\"\n{more}", self.base_url);
+        self.profile(name, "oauth2", &self.population.central.client_id, "central", &rest)
+    }
+
     /// A `glp` profile, with these warm tenants.
     #[must_use]
     pub fn glp(&self, name: &str, warm: &[&str]) -> ProfileText {

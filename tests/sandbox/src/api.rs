@@ -12,7 +12,9 @@ impl Provider {
         let bearer = call.request.bearer_token().and_then(|token| self.state.tokens.live(now, token));
         let Some(token) = bearer else { return unauthorized() };
         match (call.endpoint, &token.scope) {
-            (_, Scope::Classic) | (Endpoint::GreenlakeApi, Scope::Central) => unauthorized(),
+            (Endpoint::ClearpassApi, Scope::Other) => content(call),
+            (Endpoint::ClearpassApi, _) | (_, Scope::Classic | Scope::Other) => unauthorized(),
+            (Endpoint::GreenlakeApi, Scope::Central) => unauthorized(),
             (Endpoint::TenantApi, Scope::Tenant(of)) if Some(of.as_str()) == call.id => content(call),
             (Endpoint::TenantApi, _) => forbidden("The token is not one of this tenant"),
             _ => content(call),

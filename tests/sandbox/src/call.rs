@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use url::form_urlencoded;
 
+use super::oauth2::unescaped;
 use super::state::State;
 use super::{Endpoint, RefusedBody, Request};
 
@@ -35,7 +36,12 @@ impl<'a> Call<'a> {
             (Endpoint::ClassicRefresh, Some("authorization_code")) => Endpoint::ClassicCode,
             _ => endpoint,
         };
-        Self { request, endpoint, refused, id, params, basic: request.basic_credentials() }
+        let basic = request.basic_credentials();
+        let basic = match endpoint {
+            Endpoint::StrictToken => basic.map(|(id, secret)| (unescaped(&id), unescaped(&secret))),
+            _ => basic,
+        };
+        Self { request, endpoint, refused, id, params, basic }
     }
 
     /// A parameter from wherever the endpoint reads them; empty when it is missing.
@@ -92,15 +98,15 @@ impl<'a> Call<'a> {
 
 /// SSO and workspace endpoints read a form, GreenLake's listings the query, Kong whatever there is.
 fn parameters(request: &Request, endpoint: Endpoint) -> BTreeMap<String, String> {
-    use Endpoint::{CentralTenants, CentralToken, MspTenants, WorkspaceToken};
+    use Endpoint::{CentralTenants, CentralToken, ClearpassToken, MspTenants, StrictToken, WorkspaceToken};
     let mut params = BTreeMap::new();
     if endpoint.is_classic() || matches!(endpoint, MspTenants | CentralTenants) {
         params.extend(pairs(request.query.as_bytes()));
     }
-    if endpoint.is_classic() || matches!(endpoint, CentralToken | WorkspaceToken) {
+    if endpoint.is_classic() || matches!(endpoint, CentralToken | WorkspaceToken | ClearpassToken | StrictToken) {
         if request.is("application/x-www-form-urlencoded") {
             params.extend(pairs(&request.body));
-        } else if endpoint.is_classic() && request.is("application/json") {
+        } else if (endpoint.is_classic() || endpoint == ClearpassToken) && request.is("application/json") {
             params.extend(members(&request.body));
         }
     }

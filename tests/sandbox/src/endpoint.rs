@@ -35,6 +35,12 @@ pub enum Endpoint {
     GreenlakeApi,
     /// `GET /monitoring/v1/devices`, `/monitoring/v2/aps` and `/configuration/v2/groups`: Classic Central.
     ClassicApi,
+    /// `POST /api/oauth`: ClearPass.
+    ClearpassToken,
+    /// `POST /oauth2/v1/token`: a server that takes HTTP Basic alone.
+    StrictToken,
+    /// `GET /api/network-device`: ClearPass, for tokens of the two above.
+    ClearpassApi,
     /// Anything else: 404, or 405 for a known path with another method.
     Unknown,
 }
@@ -67,6 +73,9 @@ impl Endpoint {
             ["workspaces", "v1", "msp-tenants"] => ("GET", Self::MspTenants, None),
             ["workspaces", "v1", "msp-tenants", id] => ("GET", Self::MspTenant, Some(id)),
             ["network-msp", "v1", "list-tenants"] => ("GET", Self::CentralTenants, None),
+            ["api", "oauth"] => ("POST", Self::ClearpassToken, None),
+            ["oauth2", "v1", "token"] => ("POST", Self::StrictToken, None),
+            ["api", "network-device"] => ("GET", Self::ClearpassApi, None),
             ["oauth2", "token"] => ("POST", Self::ClassicRefresh, None),
             ["oauth2", "authorize", "central", "api", "login"] => ("POST", Self::Login, None),
             ["oauth2", "authorize", "central", "api"] => ("POST", Self::Authorize, None),

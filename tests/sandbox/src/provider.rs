@@ -148,7 +148,11 @@ impl Provider {
             Endpoint::ClassicCode => self.classic_code(now, call),
             Endpoint::Login => self.login(now, call).into(),
             Endpoint::Authorize => self.authorize(now, call).into(),
-            Endpoint::CentralApi | Endpoint::TenantApi | Endpoint::GreenlakeApi => self.api(now, call).into(),
+            Endpoint::ClearpassToken => self.clearpass_token(now, call),
+            Endpoint::StrictToken => self.strict_token(now, call),
+            Endpoint::CentralApi | Endpoint::TenantApi | Endpoint::GreenlakeApi | Endpoint::ClearpassApi => {
+                self.api(now, call).into()
+            }
             Endpoint::ClassicApi => self.classic_api(now, call).into(),
             Endpoint::Unknown => Response::json(call.refused, &json!({ "message": "no such endpoint" })).into(),
         }

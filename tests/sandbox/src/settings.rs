@@ -14,6 +14,8 @@ pub struct Lives {
     pub tenant: u64,
     /// A Classic access token.
     pub classic: u64,
+    /// A token of another vendor's endpoint.
+    pub other: u64,
     /// A Classic refresh token, from the last refresh.
     pub refresh: u64,
     /// An authorization code.
@@ -31,6 +33,7 @@ impl Default for Lives {
             glp: 899,
             tenant: 900,
             classic: 7200,
+            other: 28_800,
             refresh: 14 * 24 * 3600,
             code: 300,
             session: 900,
@@ -43,7 +46,7 @@ impl Lives {
     /// The same lives with every access token living for `seconds`.
     #[must_use]
     pub fn access_tokens(self, seconds: u64) -> Self {
-        Self { central: seconds, glp: seconds, tenant: seconds, classic: seconds, ..self }
+        Self { central: seconds, glp: seconds, tenant: seconds, classic: seconds, other: seconds, ..self }
     }
 }
 

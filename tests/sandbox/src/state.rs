@@ -103,6 +103,8 @@ pub(super) enum Scope {
     Workspace(String),
     Tenant(String),
     Classic,
+    /// Another vendor's.
+    Other,
 }
 
 #[derive(Clone)]

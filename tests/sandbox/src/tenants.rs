@@ -88,7 +88,7 @@ impl Provider {
     fn msp_workspace(&self, now: Now, call: &Call<'_>) -> Result<&Workspace, Response> {
         let bearer = call.request.bearer_token().and_then(|token| self.state.tokens.live(now, token));
         let workspace = match bearer.map(|token| &token.scope) {
-            None | Some(Scope::Classic) => return Err(unauthorized()),
+            None | Some(Scope::Classic | Scope::Other) => return Err(unauthorized()),
             Some(Scope::Workspace(id)) => self.state.workspaces.get(id),
             Some(Scope::Central | Scope::Tenant(_)) => None,
         };
