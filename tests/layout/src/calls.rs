@@ -19,11 +19,12 @@ pub struct Methods {
 }
 
 impl Methods {
-    /// The methods of the type `name` in these files.
-    pub fn of_type(name: &str, files: &[PathBuf]) -> Self {
+    /// The methods of the type `name` in these files, which are relative to `root`.
+    pub fn of_type(name: &str, root: &Path, files: &[PathBuf]) -> Self {
         let mut methods = Self::default();
         for file in files {
-            let source = syn::parse_file(&text(file)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            let source =
+                syn::parse_file(&text(root, file)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
             let mut reader = Reader { name, file, methods: &mut methods };
             reader.visit_file(&source);
         }

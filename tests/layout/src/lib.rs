@@ -36,9 +36,9 @@ pub fn files() -> Vec<PathBuf> {
     relative
 }
 
-/// A file's text; empty where it is not UTF-8, as the golden bytes are not.
-pub fn text(file: &Path) -> String {
-    let bytes = fs::read(root().join(file)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+/// A file's text, by its path below `root`; empty where it is not UTF-8, as the golden bytes are not.
+pub fn text(root: &Path, file: &Path) -> String {
+    let bytes = fs::read(root.join(file)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     String::from_utf8(bytes).unwrap_or_default()
 }
 

@@ -40,7 +40,7 @@ fn each_path_that_is_named_is_there() {
     let mut missing = Vec::new();
     let mut named = 0;
     for file in &files {
-        let text = text(file);
+        let text = text(&root(), file);
         let is_page = file.extension().is_some_and(|extension| extension == "md");
         let own = |(_, word): &(usize, &str)| word.split('/').next().is_some_and(|top| tops.contains(top));
         let words: Vec<_> = path_words(&text).filter(own).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use layout::{files, text};
+use layout::{files, root, text};
 
 /// Files that a program finds by their names alone, and the program.
 const BY_NAME: [(&str, &str); 13] = [
@@ -66,7 +66,8 @@ fn is_source(file: &Path, texts: &BTreeMap<PathBuf, String>) -> bool {
 
 #[test]
 fn something_refers_to_each_file() {
-    let texts: BTreeMap<PathBuf, String> = files().into_iter().map(|file| (file.clone(), text(&file))).collect();
+    let texts: BTreeMap<PathBuf, String> =
+        files().into_iter().map(|file| (file.clone(), text(&root(), &file))).collect();
     let is_named = |file: &Path| {
         let word = |word: Option<&OsStr>| word.and_then(OsStr::to_str).unwrap_or_default().to_owned();
         let (name, quoted) = (word(file.file_name()), format!("\"{}\"", word(file.file_stem())));
