@@ -16,7 +16,8 @@ fn path_words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let words = text.lines().enumerate().flat_map(move |(at, line)| {
         line.split(move |c| !is_path(c)).map(move |word| (at + 1, word.trim_matches('.').trim_end_matches('/')))
     });
-    words.filter(|(_, word)| word.contains('/') && !word.contains('*'))
+    // NAME stands for one that a reader chooses.
+    words.filter(|(_, word)| word.contains('/') && !word.contains('*') && !word.contains("NAME"))
 }
 
 /// Where the links of a Markdown page lead, with their lines; those to other hosts are left out.
