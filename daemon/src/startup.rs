@@ -200,11 +200,7 @@ async fn serve(begun: Begun, mut signals: Signals, audit: Arc<Audit>) -> Result<
         notes: Arc::new(ArcSwap::from_pointee(config.notes())),
         audit,
         to_core,
-        limits: Limits {
-            max_connections: server.max_connections as usize,
-            max_connections_per_uid: server.max_connections_per_uid as usize,
-            ..Limits::default()
-        },
+        limits: Limits::of_connections(server.max_connections, server.max_connections_per_uid),
     };
     let notifier = Notifier::from_environment();
     let watchdog = Watchdog::from_environment(&notifier);

@@ -7,8 +7,9 @@ use tokend_proto::ProfileName;
 use super::accounts::{Account, Numbers};
 use super::context::Context;
 use super::findings::{Findings, Found, Place};
+use super::keys;
 use super::profile::kind::Parsed;
-use super::raw::{Raw, Section, Shape};
+use super::raw::{Raw, Section};
 use crate::access::policy::{Access, Pattern, Rule};
 use crate::access::unit::UnitRule;
 use crate::core::settings::Kind;
@@ -85,10 +86,9 @@ impl AccessRules {
 pub(super) fn parse(rules: Vec<Raw<'_>>, profiles: &Profiles, context: &Context<'_>) -> AccessRules {
     let mut parsed = Vec::new();
     for raw in rules {
-        let place = raw.place.clone();
-        match raw.into_shape() {
-            Shape::Table(section) => parsed.push(rule(section, profiles, context)),
-            _ => context.findings.error(&place, "is not a table; expected a section [[access]]"),
+        match raw.into_section(&keys::ACCESS) {
+            Ok(section) => parsed.push(rule(section, profiles, context)),
+            Err(raw) => context.findings.error(&raw.place, "is not a table; expected a section [[access]]"),
         }
     }
     AccessRules { rules: parsed, daemon_uid: context.environment.surroundings.uid() }
@@ -97,10 +97,10 @@ pub(super) fn parse(rules: Vec<Raw<'_>>, profiles: &Profiles, context: &Context<
 fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) -> NamedRule {
     let findings = context.findings;
     let place = section.place.clone();
-    let listed = section.texts("profiles", "a list of patterns in quotes, such as [\"campus\", \"msp/*\"]");
+    let listed = section.texts("profiles");
     if listed.is_empty() {
         let place = section.place_of("profiles");
-        let problem = "is missing or empty; expected a list of patterns, such as [\"campus\", \"msp/*\"]";
+        let problem = format!("is missing or empty; expected {}", section.expected("profiles"));
         section.miss(&["profiles"], place, problem);
     }
     let patterns = listed.iter().filter_map(|found| pattern(found, profiles, findings)).collect();
@@ -108,7 +108,7 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
     let users = accounts("users", &mut section);
     let groups = accounts("groups", &mut section);
     let units_place = section.place_of("units");
-    let units = section.texts("units", "a list of systemd units in quotes, such as [\"aruba-exporter.service\"]");
+    let units = section.texts("units");
     if !units.is_empty()
         && let Some(problem) = (context.environment.unit_lookup)().problem()
     {
@@ -118,7 +118,7 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
         let problem = "is for nobody; expected at least one of users, groups and units with somebody in it";
         section.miss(&["users", "groups", "units"], place.clone(), problem);
     }
-    let admin = section.boolean("admin").unwrap_or(false);
+    let admin = section.boolean("admin").unwrap_or_default();
     section.finish();
 
     let those =
@@ -157,8 +157,7 @@ fn pattern(found: &Found<String>, profiles: &Profiles, findings: &Findings) -> O
 }
 
 fn accounts(key: &'static str, section: &mut Section<'_>) -> Vec<Found<String>> {
-    let expected = "a list of names in quotes, such as [\"netops\"]";
-    section.list(key, expected).into_iter().filter_map(|raw| raw.text_or_number(expected)).collect()
+    section.list(key).into_iter().filter_map(Raw::text_or_number).collect()
 }
 
 /// A number as it is given, or a name that is to be looked up.

@@ -9,8 +9,7 @@ pub struct AuditSettings {
     pub reads: bool,
 }
 
-pub(super) fn parse(section: Option<Section<'_>>) -> AuditSettings {
-    let Some(mut section) = section else { return AuditSettings::default() };
+pub(super) fn parse(mut section: Section<'_>) -> AuditSettings {
     let reads = section.boolean("reads").unwrap_or_default();
     section.finish();
     AuditSettings { reads }

@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::findings::{Findings, Found, Place};
+use super::keys::{Key, Table, Unsaid};
 use super::suggest::closest;
 
 /// Parses the whole file. After a syntax error there is nothing more to say: `None`.
@@ -28,6 +29,8 @@ pub(super) fn document<'c>(text: &'c str, findings: &'c Findings) -> Option<Sect
 pub(super) struct Raw<'c> {
     value: DeValue<'c>,
     pub(super) place: Place,
+    /// What is known of its key, if that is not a name that a person has chosen.
+    row: Option<&'static Key>,
     findings: &'c Findings,
 }
 
@@ -41,17 +44,26 @@ pub(super) enum Shape<'c> {
 
 impl<'c> Raw<'c> {
     pub(super) fn into_shape(self) -> Shape<'c> {
-        let Self { value, place, findings } = self;
+        let Self { value, place, row, findings } = self;
         match value {
             DeValue::String(text) => Shape::Text(text.into_owned()),
             DeValue::Table(table) => Shape::Table(Section::new(table, place, findings)),
-            DeValue::Array(array) => Shape::List(elements(array, &place, findings)),
+            DeValue::Array(array) => Shape::List(elements(array, &place, row, findings)),
             _ => Shape::Other,
         }
     }
 
+    /// A table with these keys, or what else it is.
+    pub(super) fn into_section(self, table: &'static Table) -> Result<Section<'c>, Self> {
+        match self.value {
+            DeValue::Table(inner) => Ok(Section::new(inner, self.place, self.findings).with(table)),
+            _ => Err(self),
+        }
+    }
+
     /// Records that this type is wrong here.
-    fn mistyped<T>(&self, expected: &str) -> Option<T> {
+    fn mistyped<T>(&self) -> Option<T> {
+        let expected = self.row.map_or_else(|| "another type".to_owned(), Key::expected);
         let found = match &self.value {
             DeValue::String(_) => "is text in quotes",
             DeValue::Integer(_) => "is a whole number",
@@ -65,28 +77,28 @@ impl<'c> Raw<'c> {
         None
     }
 
-    fn text(self, expected: &str) -> Option<Found<String>> {
+    fn text(self) -> Option<Found<String>> {
         match self.value {
             DeValue::String(text) => Some(Found { value: text.into_owned(), place: self.place }),
-            _ => self.mistyped(expected),
+            _ => self.mistyped(),
         }
     }
 
     /// Text, or a number that is meant as text: users and groups can be given as numbers.
-    pub(super) fn text_or_number(self, expected: &str) -> Option<Found<String>> {
+    pub(super) fn text_or_number(self) -> Option<Found<String>> {
         match &self.value {
             DeValue::Integer(number) if number.radix() == 10 => {
                 Some(Found { value: number.as_str().to_owned(), place: self.place })
             }
-            _ => self.text(expected),
+            _ => self.text(),
         }
     }
 }
 
-fn elements<'c>(array: DeArray<'c>, place: &Place, findings: &'c Findings) -> Vec<Raw<'c>> {
+fn elements<'c>(array: DeArray<'c>, place: &Place, row: Option<&'static Key>, findings: &'c Findings) -> Vec<Raw<'c>> {
     let element = |element: Spanned<DeValue<'c>>| {
         let line = Some(findings.line_of(element.span().start));
-        Raw { place: Place { line, key: place.key.clone() }, value: element.into_inner(), findings }
+        Raw { place: Place { line, key: place.key.clone() }, value: element.into_inner(), row, findings }
     };
     array.into_iter().map(element).collect()
 }
@@ -95,7 +107,8 @@ fn elements<'c>(array: DeArray<'c>, place: &Place, findings: &'c Findings) -> Ve
 pub(super) struct Section<'c> {
     pub(super) place: Place,
     entries: BTreeMap<String, Raw<'c>>,
-    asked: Vec<&'static str>,
+    /// What is known of its keys.
+    rows: Vec<&'static Key>,
     missing: Vec<Missing>,
     findings: &'c Findings,
 }
@@ -114,10 +127,37 @@ impl<'c> Section<'c> {
             let line = Some(findings.line_of(key.span().start));
             let key: std::borrow::Cow<'_, str> = key.into_inner();
             let full = full_key(place.key.as_deref(), &key);
-            (key.into_owned(), Raw { value: value.into_inner(), place: Place { line, key: Some(full) }, findings })
+            (
+                key.into_owned(),
+                Raw { value: value.into_inner(), place: Place { line, key: Some(full) }, row: None, findings },
+            )
         };
         let entries = table.into_iter().map(entry).collect();
-        Self { entries, place, asked: Vec::new(), missing: Vec::new(), findings }
+        Self { entries, place, rows: Vec::new(), missing: Vec::new(), findings }
+    }
+
+    /// The keys of this table may stand here.
+    pub(super) fn with(mut self, table: &'static Table) -> Self {
+        self.allow(table);
+        self
+    }
+
+    /// As [`Section::with`].
+    pub(super) fn allow(&mut self, table: &'static Table) {
+        self.rows.extend(table.keys);
+        for (name, raw) in &mut self.entries {
+            raw.row = raw.row.or_else(|| table.keys.iter().find(|row| row.name == name));
+        }
+    }
+
+    /// What is known of a key of this section.
+    fn row(&self, key: &str) -> &'static Key {
+        self.rows.iter().find(|row| row.name == key).expect("each key that is asked for is documented")
+    }
+
+    /// What is expected of a key, for messages.
+    pub(super) fn expected(&self, key: &str) -> String {
+        self.row(key).expected()
     }
 
     /// Where a key of this section is, or would be.
@@ -134,35 +174,35 @@ impl<'c> Section<'c> {
     }
 
     /// Whether a key is there.
-    pub(super) fn names(&self, key: &str) -> bool {
+    pub(super) fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
 
-    /// Whether a key is there. It counts as asked for.
-    pub(super) fn has(&mut self, key: &'static str) -> bool {
-        self.ask(key);
-        self.entries.contains_key(key)
+    /// Where a key is said. What is not said stands nowhere.
+    pub(super) fn said_at(&self, key: &str) -> Place {
+        Place { line: self.entries.get(key).and_then(|raw| raw.place.line), ..self.place_of(key) }
     }
 
+    /// A key, or its default where that is a value.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Raw<'c>> {
-        self.ask(key);
-        self.entries.remove(key)
+        self.entries.remove(key).or_else(|| {
+            let row = self.row(key);
+            (row.default == Unsaid::Example).then(|| {
+                let value = DeValue::parse(row.example).expect("a default is TOML").into_inner();
+                Raw { value, place: self.said_at(key), row: Some(row), findings: self.findings }
+            })
+        })
     }
 
-    fn ask(&mut self, key: &'static str) {
-        if !self.asked.contains(&key) {
-            self.asked.push(key);
-        }
-    }
-
-    pub(super) fn text(&mut self, key: &'static str, expected: &str) -> Option<Found<String>> {
-        self.take(key)?.text(expected)
+    pub(super) fn text(&mut self, key: &'static str) -> Option<Found<String>> {
+        self.take(key)?.text()
     }
 
     /// Text that has to be there.
-    pub(super) fn needed_text(&mut self, key: &'static str, expected: &str) -> Option<Found<String>> {
-        self.need(key, expected)?;
-        self.text(key, expected)
+    pub(super) fn needed_text(&mut self, key: &'static str) -> Option<Found<String>> {
+        let expected = self.expected(key);
+        self.need(key, &expected)?;
+        self.text(key)
     }
 
     /// Records that a key is missing.
@@ -180,20 +220,20 @@ impl<'c> Section<'c> {
         self.missing.push(Missing { keys: keys.to_vec(), place, problem: problem.into() });
     }
 
-    pub(super) fn whole_number(&mut self, key: &'static str, expected: &str) -> Option<Found<u32>> {
+    pub(super) fn whole_number(&mut self, key: &'static str) -> Option<Found<u32>> {
         let raw = self.take(key)?;
         let number = match &raw.value {
             DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
-            _ => return raw.mistyped(expected),
+            _ => return raw.mistyped(),
         };
         let Some(value) = number else {
-            self.findings.error(&raw.place, format!("is out of range; expected {expected}"));
+            self.findings.error(&raw.place, format!("is out of range; expected {}", self.expected(key)));
             return None;
         };
         Some(Found { value, place: raw.place })
     }
 
-    pub(super) fn number(&mut self, key: &'static str, expected: &str) -> Option<Found<f64>> {
+    pub(super) fn number(&mut self, key: &'static str) -> Option<Found<f64>> {
         let raw = self.take(key)?;
         let number = match &raw.value {
             DeValue::Float(number) => number.as_str().parse().ok(),
@@ -202,7 +242,7 @@ impl<'c> Section<'c> {
         };
         match number {
             Some(value) => Some(Found { value, place: raw.place }),
-            None => raw.mistyped(expected),
+            None => raw.mistyped(),
         }
     }
 
@@ -210,30 +250,46 @@ impl<'c> Section<'c> {
         let raw = self.take(key)?;
         match raw.value {
             DeValue::Boolean(value) => Some(value),
-            _ => raw.mistyped("true or false, without quotes"),
+            _ => raw.mistyped(),
         }
     }
 
-    pub(super) fn table(&mut self, key: &'static str, expected: &str) -> Option<Section<'c>> {
+    /// A section below this one with keys of its own.
+    pub(super) fn table(&mut self, key: &'static str, table: &'static Table) -> Option<Section<'c>> {
         let raw = self.take(key)?;
         match raw.value {
-            DeValue::Table(table) => Some(Section::new(table, raw.place, self.findings)),
-            _ => raw.mistyped(expected),
+            DeValue::Table(inner) => Some(Section::new(inner, raw.place, self.findings).with(table)),
+            _ => raw.mistyped(),
+        }
+    }
+
+    /// As [`Section::table`]; one that is not there has nothing in it.
+    pub(super) fn section(&mut self, key: &'static str, table: &'static Table) -> Section<'c> {
+        let place = self.said_at(key);
+        self.table(key, table).unwrap_or_else(|| Section::new(DeTable::new(), place, self.findings).with(table))
+    }
+
+    /// A table whose keys are names.
+    pub(super) fn named(&mut self, key: &'static str) -> Option<Section<'c>> {
+        let raw = self.take(key)?;
+        match raw.value {
+            DeValue::Table(inner) => Some(Section::new(inner, raw.place, self.findings)),
+            _ => raw.mistyped(),
         }
     }
 
     /// The elements of a list; none if the key is missing.
-    pub(super) fn list(&mut self, key: &'static str, expected: &str) -> Vec<Raw<'c>> {
+    pub(super) fn list(&mut self, key: &'static str) -> Vec<Raw<'c>> {
         let Some(raw) = self.take(key) else { return Vec::new() };
         match raw.value {
-            DeValue::Array(array) => elements(array, &raw.place, self.findings),
-            _ => raw.mistyped(expected).unwrap_or_default(),
+            DeValue::Array(array) => elements(array, &raw.place, raw.row, self.findings),
+            _ => raw.mistyped().unwrap_or_default(),
         }
     }
 
     /// A list of texts; none if the key is missing.
-    pub(super) fn texts(&mut self, key: &'static str, expected: &str) -> Vec<Found<String>> {
-        self.list(key, expected).into_iter().filter_map(|raw| raw.text(expected)).collect()
+    pub(super) fn texts(&mut self, key: &'static str) -> Vec<Found<String>> {
+        self.list(key).into_iter().filter_map(Raw::text).collect()
     }
 
     /// All entries, for a table whose keys are names.
@@ -241,7 +297,11 @@ impl<'c> Section<'c> {
         self.entries.into_iter()
     }
 
-    /// Whatever was not asked for is unknown.
+    fn names(&self) -> Vec<&'static str> {
+        self.rows.iter().map(|row| row.name).collect()
+    }
+
+    /// Whatever is left over is unknown.
     pub(super) fn finish(self) {
         self.finish_explaining(|_| None);
     }
@@ -250,12 +310,12 @@ impl<'c> Section<'c> {
     pub(super) fn finish_explaining(self, explain: impl Fn(&str) -> Option<String>) {
         let mut mistyped = Vec::new();
         for (key, raw) in &self.entries {
-            let problem = explain(key).unwrap_or_else(|| match closest(key, self.asked.iter().copied()) {
+            let problem = explain(key).unwrap_or_else(|| match closest(key, self.rows.iter().map(|row| row.name)) {
                 Some(meant) => {
                     mistyped.push(meant);
                     format!("is not a key of tokend; did you mean {meant}?")
                 }
-                None => format!("is not a key of tokend; expected one of {}", listed(&self.asked)),
+                None => format!("is not a key of tokend; expected one of {}", listed(&self.names())),
             });
             self.findings.error(&raw.place, problem);
         }
@@ -267,9 +327,9 @@ impl<'c> Section<'c> {
     /// As [`Section::finish`], where a secret may have been typed as a key: the key is not named.
     pub(super) fn finish_without_naming(self) -> usize {
         for key in self.entries.keys() {
-            let problem = match closest(key, self.asked.iter().copied()) {
+            let problem = match closest(key, self.rows.iter().map(|row| row.name)) {
                 Some(meant) => format!("holds a key that is unknown; did you mean {meant}?"),
-                None => format!("holds a key that is unknown; expected one of {}", listed(&self.asked)),
+                None => format!("holds a key that is unknown; expected one of {}", listed(&self.names())),
             };
             self.findings.error(&self.place, problem);
         }

@@ -43,19 +43,13 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    pub(super) fn of(server: Option<&Section<'_>>, state: Option<&Section<'_>>) -> Self {
-        let of = |section: Option<&Section<'_>>, name: &str, key: &str| match section {
-            Some(section) if section.names(key) => section.place_of(key),
-            // What is not said stands nowhere.
-            _ => Place { line: None, key: Some(format!("{name}.{key}")) },
-        };
-        let of_server = |key| of(server, "server", key);
+    pub(super) fn of(server: &Section<'_>, state: &Section<'_>) -> Self {
         Self {
-            socket: of_server("socket"),
-            group: of_server("group"),
-            state_dir: of_server("state_dir"),
-            max_connections: of_server("max_connections"),
-            state_key: of(state, "state", "key"),
+            socket: server.said_at("socket"),
+            group: server.said_at("group"),
+            state_dir: server.said_at("state_dir"),
+            max_connections: server.said_at("max_connections"),
+            state_key: state.said_at("key"),
         }
     }
 }
@@ -76,43 +70,26 @@ pub enum SocketGroup {
 /// The socket's group when the configuration names none.
 pub const USUAL_GROUP: &str = "tokend-users";
 
-const SOCKET: &str = "/run/tokend/tokend.sock";
 const STATE_DIR: &str = "/var/lib/tokend";
 const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
-const MAX_CONNECTIONS: u32 = 4096;
-const MAX_CONNECTIONS_PER_UID: u32 = 256;
 
 /// Longest path of a socket in bytes: `sun_path` has 108 and ends with a zero byte (unix(7)).
 const MAX_SOCKET_PATH: usize = 107;
 
 /// `None` if anything is wrong.
-pub(super) fn parse(section: Option<Section<'_>>, context: &Context<'_>) -> Option<Server> {
-    let Some(mut section) = section else { return Some(defaults(context)) };
+pub(super) fn parse(mut section: Section<'_>, context: &Context<'_>) -> Option<Server> {
     let findings = context.findings;
-    let usual = defaults(context);
-    let socket = match section.text("socket", "an absolute path in quotes") {
-        Some(found) => socket(&found, findings),
-        None => Some(usual.socket),
+    let socket = section.text("socket").and_then(|found| socket(&found, findings));
+    let state_dir = match section.has("state_dir") {
+        true => section.text("state_dir").and_then(|found| absolute(&found, findings)),
+        false => Some(state_directory(context).unwrap_or_else(|| STATE_DIR.into())),
     };
-    let state_dir = match section.text("state_dir", "an absolute path in quotes") {
-        Some(found) => absolute(&found, findings),
-        None => Some(usual.state_dir),
+    let group = match section.take("group") {
+        Some(raw) => raw.text_or_number().map(group),
+        None => Some(SocketGroup::Usual),
     };
-    let group = match section.take("group").map(|raw| raw.text_or_number("a group's name in quotes")) {
-        Some(Some(found)) => Some(group(found)),
-        Some(None) => None,
-        None => Some(usual.group),
-    };
-    let mut count = |key, usual| match section.whole_number(key, "a whole number such as 256") {
-        Some(Found { value: 0, place }) => {
-            findings.error(&place, "is zero, which lets nobody in; expected a whole number such as 256");
-            None
-        }
-        Some(found) => Some(found.value),
-        None => Some(usual),
-    };
-    let max_connections = count("max_connections", usual.max_connections);
-    let max_connections_per_uid = count("max_connections_per_uid", usual.max_connections_per_uid);
+    let max_connections = count(&mut section, "max_connections", findings);
+    let max_connections_per_uid = count(&mut section, "max_connections_per_uid", findings);
     section.finish();
     Some(Server {
         socket: socket?,
@@ -123,14 +100,13 @@ pub(super) fn parse(section: Option<Section<'_>>, context: &Context<'_>) -> Opti
     })
 }
 
-fn defaults(context: &Context<'_>) -> Server {
-    Server {
-        socket: SOCKET.into(),
-        group: SocketGroup::Usual,
-        state_dir: state_directory(context).unwrap_or_else(|| STATE_DIR.into()),
-        max_connections: MAX_CONNECTIONS,
-        max_connections_per_uid: MAX_CONNECTIONS_PER_UID,
+fn count(section: &mut Section<'_>, key: &'static str, findings: &Findings) -> Option<u32> {
+    let Found { value, place } = section.whole_number(key)?;
+    if value == 0 {
+        findings.error(&place, format!("is zero, which lets nobody in; expected {}", section.expected(key)));
+        return None;
     }
+    Some(value)
 }
 
 /// systemd names all folders of `StateDirectory=`, with colons between them (systemd.exec(5)).

@@ -17,7 +17,7 @@ use super::findings::{ConfigError, Findings, Place};
 use super::profile::{glp, refresh, secret};
 use super::purpose::Purpose;
 use super::raw::Section;
-use super::{Config, Environment, Report, access, audit, machine, profile, raw, server};
+use super::{Config, Environment, Report, access, audit, keys, machine, profile, raw, server};
 use crate::core::settings::Settings;
 use crate::os::{clock, detached};
 use crate::secret::SecretSource;
@@ -84,7 +84,7 @@ pub(super) fn validate(
 ) -> Result<Config, Report> {
     let findings = Findings::of(path, text);
     let context = Context { findings: &findings, environment, purpose, named: RefCell::default() };
-    let mut config = raw::document(text, &findings).and_then(|root| whole(root, &context));
+    let mut config = raw::document(text, &findings).and_then(|root| whole(root.with(&keys::ROOT), &context));
     let is_refused = config.is_none() || findings.has_errors();
     if purpose.is_check() || !is_refused {
         look_outside(&context, config.as_mut(), before);
@@ -125,21 +125,20 @@ fn look_outside(context: &Context<'_>, config: Option<&mut Config>, before: &Num
 
 fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
     let findings = context.findings;
-    let section = root.table("server", "a section [server]");
-    let state = root.table("state", "a section [state]");
-    let places = server::Places::of(section.as_ref(), state.as_ref());
-    let server = server::parse(section, context);
-    let (max_requests_per_second, rate_place) =
-        refresh::rate(root.table("providers", "a section [providers]"), findings);
-    let (refresh_at, jitter) = refresh::times(root.table("refresh", "a section [refresh]"), findings);
-    let state_key = state.and_then(|section| state_key(section, context));
-    let audit = audit::parse(root.table("audit", "a section [audit]"));
+    let server = root.section("server", &keys::SERVER);
+    let state = root.section("state", &keys::STATE);
+    let places = server::Places::of(&server, &state);
+    let server = server::parse(server, context);
+    let (max_requests_per_second, rate_place) = refresh::rate(root.section("providers", &keys::PROVIDERS), findings);
+    let (refresh_at, jitter) = refresh::times(root.section("refresh", &keys::REFRESH), findings);
+    let state_key = state_key(state, context);
+    let audit = audit::parse(root.section("audit", &keys::AUDIT));
     let had_profiles = root.has("profiles");
     let profiles_place = root.place_of("profiles");
-    let section = root.table("profiles", "sections [profiles.NAME]");
+    let section = root.named("profiles");
     let is_empty = section.as_ref().map_or(!had_profiles, Section::is_empty);
     let profiles = profile::all(section, context);
-    let rules = root.list("access", "sections [[access]]");
+    let rules = root.list("access");
     root.finish();
     if is_empty {
         let problem = "there are none, so there is nothing to do; expected a section [profiles.NAME] for each set of client \

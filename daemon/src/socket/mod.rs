@@ -82,11 +82,13 @@ pub struct Limits {
     pub drain_time: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl Limits {
+    /// With so many connections, and the usual times.
+    #[must_use]
+    pub fn of_connections(max_connections: u32, max_connections_per_uid: u32) -> Self {
         Self {
-            max_connections: 4_096,
-            max_connections_per_uid: 256,
+            max_connections: max_connections as usize,
+            max_connections_per_uid: max_connections_per_uid as usize,
             frame_time: limits::FRAME_TIME,
             idle_time: limits::IDLE_TIME,
             drain_time: Duration::from_secs(10),

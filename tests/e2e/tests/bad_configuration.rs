@@ -43,7 +43,7 @@ const CASES: [Wrong; 7] = [
         line: 2,
         key: "profiles.campus.kind",
         problem: "there is no kind \"centrel\"",
-        remedy: "expected one of \"central\", \"glp\" and \"classic\"",
+        remedy: "expected one of \"central\", \"glp\", \"classic\" and \"oauth2\"",
     },
     Wrong {
         what: "secret in the file itself",

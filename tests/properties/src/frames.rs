@@ -202,7 +202,7 @@ impl Daemon {
             notes: Arc::default(),
             audit: Arc::new(Audit::new(false).0),
             to_core,
-            limits: Limits { max_connections_per_uid: 4_096, frame_time: PATIENCE, ..Limits::default() },
+            limits: Limits { frame_time: PATIENCE, ..Limits::of_connections(4_096, 4_096) },
         };
         let listener = Listener::bind(&path, Admitted::OwnGroup).expect("a folder of our own");
         let thread = SocketThread::spawn(listener, context).expect("a thread");

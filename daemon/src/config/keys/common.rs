@@ -3,6 +3,25 @@
 use super::key::Unsaid::{Example, Needed, Words};
 use super::key::{Key, Table};
 
+/// The sections.
+pub const ROOT: Table = Table {
+    header: "",
+    doc: "",
+    keys: &[
+        section("server", "a section [server]"),
+        section("state", "a section [state]"),
+        section("providers", "a section [providers]"),
+        section("refresh", "a section [refresh]"),
+        section("audit", "a section [audit]"),
+        section("profiles", "sections [profiles.NAME]"),
+        section("access", "sections [[access]]"),
+    ],
+};
+
+const fn section(name: &'static str, value: &'static str) -> Key {
+    Key { name, value, default: Words("nothing is said"), example: "{}", doc: "", instead_of: None }
+}
+
 /// `[server]`.
 pub const SERVER: Table = Table {
     header: "[server]",

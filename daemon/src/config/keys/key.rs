@@ -17,6 +17,18 @@ pub struct Key {
     pub instead_of: Option<&'static str>,
 }
 
+impl Key {
+    /// What is expected here, for messages.
+    pub(crate) fn expected(&self) -> String {
+        let Self { value, example, .. } = self;
+        // A placeholder is no example of anything, and neither is one of a few words that stand there already.
+        if value.contains(example) || value.contains('[') || example.contains("YOUR-") {
+            return (*value).to_owned();
+        }
+        format!("{value}, such as {example}")
+    }
+}
+
 /// What a key is when nothing is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsaid {

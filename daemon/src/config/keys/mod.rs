@@ -7,7 +7,7 @@ mod common;
 mod key;
 mod profiles;
 
-pub use common::{ACCESS, AUDIT, PROVIDERS, REFRESH, SECRET, SERVER, STATE};
+pub use common::{ACCESS, AUDIT, PROVIDERS, REFRESH, ROOT, SECRET, SERVER, STATE};
 pub use key::{Key, Table, Unsaid};
 pub use profiles::{CENTRAL, CLASSIC, GLP, Kind, LOGIN, OAUTH2, PROFILE, ProfileKind, TENANTS};
 

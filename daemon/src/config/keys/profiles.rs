@@ -66,7 +66,7 @@ pub const PROFILE: Table = Table {
         },
         Key {
             name: "client_id",
-            value: "text",
+            value: "the client's id in quotes",
             default: Needed,
             example: "\"YOUR-CLIENT-ID\"",
             doc: "The id of the API client, as the provider shows it.",
@@ -244,15 +244,15 @@ pub const OAUTH2: Table = Table {
         },
         Key {
             name: "scope",
-            value: "text",
+            value: "the scopes in quotes, with a blank between two of them",
             default: Words("none is sent"),
             example: "\"read write\"",
-            doc: "What the token is to be good for, in the server's words, with a blank between two of them.",
+            doc: "What the token is to be good for, in the server's words.",
             instead_of: None,
         },
         Key {
             name: "audience",
-            value: "text",
+            value: "the audience in quotes, as the server calls it",
             default: Words("none is sent"),
             example: "\"https://api.example.net\"",
             doc: "Whom the token is for. Some servers want to hear it.",
@@ -277,7 +277,7 @@ pub const LOGIN: Table = Table {
     keys: &[
         Key {
             name: "username",
-            value: "text",
+            value: "the user's name in quotes",
             default: Needed,
             example: "\"api@example.net\"",
             doc: "The user's name.",
@@ -293,7 +293,7 @@ pub const LOGIN: Table = Table {
         },
         Key {
             name: "customer_id",
-            value: "text",
+            value: "the id in quotes",
             default: Needed,
             example: "\"YOUR-CUSTOMER-ID\"",
             doc: "The id of the Central account.",

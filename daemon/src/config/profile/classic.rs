@@ -13,13 +13,11 @@ use super::secret;
 use crate::config::context::Context;
 use crate::config::duration;
 use crate::config::findings::{Findings, Found};
+use crate::config::keys;
 use crate::config::raw::{Section, listed};
 use crate::config::suggest::closest;
 use crate::core::settings::{Endpoint, Kind, Login, ParamStyle};
 use crate::secret::SecretSource;
-
-/// Renewed this long before expiry unless the configuration says otherwise.
-const BEFORE: Duration = Duration::from_secs(10 * 60);
 
 /// A third of the 2 hours that the provider documents: a longer margin is shortened to a third of the life anyway.
 const MAX_BEFORE: Duration = Duration::from_secs(40 * 60);
@@ -32,18 +30,10 @@ pub(in crate::config) fn parse(
 ) -> OfKind {
     let findings = context.findings;
     let gateway = gateway(name, section, allow_plain_http, findings);
-    let before = match section.text("before", duration::EXPECTED) {
-        Some(found) => before(&found, findings),
-        None => Some(BEFORE),
-    };
-    let param_style = match section.text("param_style", "\"form\", \"query\" or \"json\"") {
-        Some(found) => param_style(&found, findings),
-        None => Some(ParamStyle::default()),
-    };
-    let (login, password) = section
-        .table("login", "a section [profiles.NAME.login]")
-        .and_then(|section| parse_login(section, context))
-        .unzip();
+    let before = section.text("before").and_then(|found| before(&found, findings));
+    let param_style = section.text("param_style").and_then(|found| param_style(&found, findings));
+    let (login, password) =
+        section.table("login", &keys::LOGIN).and_then(|section| parse_login(section, context)).unzip();
     let kind = match (gateway, before, param_style) {
         (Some(gateway), Some(before), Some(param_style)) => Some(Kind::Classic { gateway, before, param_style, login }),
         _ => None,
@@ -60,8 +50,8 @@ fn gateway(
     let place = section.place_of("cluster");
     let both = section.has("cluster") && section.has("base_url");
     let neither = !section.has("cluster") && !section.has("base_url");
-    let cluster = section.text("cluster", "a cluster's name in quotes, such as \"EU-1\"");
-    let base_url = section.text("base_url", "a URL in quotes");
+    let cluster = section.text("cluster");
+    let base_url = section.text("base_url");
     if both {
         findings.error(&place, "stands beside base_url; expected one of the two");
         return None;
@@ -133,12 +123,9 @@ fn param_style(found: &Found<String>, findings: &Findings) -> Option<ParamStyle>
 
 fn parse_login(mut section: Section<'_>, context: &Context<'_>) -> Option<(Login, SecretSource)> {
     let findings = context.findings;
-    let username = section
-        .needed_text("username", "the user's name in quotes")
-        .and_then(|found| word(found, "the user's name", findings));
-    let customer_id = section
-        .needed_text("customer_id", "the Central account's customer id in quotes")
-        .and_then(|found| word(found, "the Central account's customer id", findings));
+    let username = section.needed_text("username").and_then(|found| word(found, "the user's name", findings));
+    let customer_id =
+        section.needed_text("customer_id").and_then(|found| word(found, "the Central account's customer id", findings));
     let password = section
         .need("password", secret::EXPECTED)
         .and_then(|()| section.take("password"))

@@ -10,11 +10,9 @@ use super::endpoint;
 use super::endpoint::Role;
 use super::kind::{OfKind, Parsed};
 use crate::config::findings::{Findings, Found, Place};
+use crate::config::keys;
 use crate::config::raw::Section;
 use crate::core::settings::{Fraction, Kind, Tenants};
-
-/// Where GreenLake is.
-const BASE_URL: &str = "https://global.api.greenlake.hpe.com";
 
 /// Life of a tenant's token in seconds, as the provider documents it.
 const TENANT_LIFE: f64 = 900.0;
@@ -25,19 +23,11 @@ pub(in crate::config) fn parse(
     allow_plain_http: bool,
     findings: &Findings,
 ) -> OfKind {
-    let workspace = section
-        .needed_text("workspace_id", "the workspace's id, 32 hex digits in quotes")
-        .and_then(|found| workspace_id(&found, findings));
-    let base_url = if section.has("base_url") {
-        section
-            .text("base_url", "a URL in quotes")
-            .and_then(|found| endpoint::typed(&found, Role::Base, name, allow_plain_http, findings))
-    } else {
-        Some(endpoint::known(BASE_URL))
-    };
-    let tenants = section
-        .table("tenants", "a section [profiles.NAME.tenants]")
-        .map(|section| parse_tenants(section, workspace, findings));
+    let workspace = section.needed_text("workspace_id").and_then(|found| workspace_id(&found, findings));
+    let base_url = section
+        .text("base_url")
+        .and_then(|found| endpoint::typed(&found, Role::Base, name, allow_plain_http, findings));
+    let tenants = section.table("tenants", &keys::TENANTS).map(|section| parse_tenants(section, workspace, findings));
     let kind = match (base_url, workspace) {
         (Some(base_url), Some(workspace)) => Some(Kind::Glp { base_url, workspace, tenants }),
         _ => None,
@@ -57,10 +47,9 @@ fn workspace_id(found: &Found<String>, findings: &Findings) -> Option<WorkspaceI
 }
 
 fn parse_tenants(mut section: Section<'_>, workspace: Option<WorkspaceId>, findings: &Findings) -> Tenants {
-    let expected = "a list of workspace ids and names in quotes, such as [\"Acme Corp\"]";
     let mut warm: Vec<TenantRef> = Vec::new();
     let mut known = HashSet::new();
-    for found in section.texts("warm", expected) {
+    for found in section.texts("warm") {
         let Ok(tenant) = found.value.parse::<TenantRef>() else {
             findings.error(
                 &found.place,

@@ -25,9 +25,6 @@ use super::suggest::closest;
 use crate::core::settings::{ClientCredentials, Kind, Profile};
 use crate::secret::ProfileSecrets;
 
-/// Where New Central's tokens come from.
-const CENTRAL_TOKEN_ENDPOINT: &str = "https://sso.common.cloud.hpe.com/as/token.oauth2";
-
 /// All profiles by name; `None` for those that are wrong.
 pub(super) fn all(section: Option<Section<'_>>, context: &Context<'_>) -> BTreeMap<ProfileName, Option<Parsed>> {
     let mut profiles = BTreeMap::new();
@@ -42,7 +39,7 @@ pub(super) fn all(section: Option<Section<'_>>, context: &Context<'_>) -> BTreeM
         };
         match raw.into_shape() {
             Shape::Table(section) => {
-                let parsed = one(&name, section, context);
+                let parsed = one(&name, section.with(&keys::PROFILE), context);
                 profiles.insert(name, parsed);
             }
             _ => context.findings.error(&place, format!("is not a table; expected a section [profiles.{name}]")),
@@ -53,22 +50,23 @@ pub(super) fn all(section: Option<Section<'_>>, context: &Context<'_>) -> BTreeM
 
 fn one(name: &ProfileName, mut section: Section<'_>, context: &Context<'_>) -> Option<Parsed> {
     let findings = context.findings;
-    let kind = section.needed_text("kind", keys::PROFILE.keys[0].value).and_then(|found| known_kind(&found, findings));
-    let client_id =
-        section.needed_text("client_id", "the client's id in quotes").and_then(|found| client_id_of(found, findings));
+    let kind = section.needed_text("kind").and_then(|found| known_kind(&found, findings));
+    let client_id = section.needed_text("client_id").and_then(|found| client_id_of(found, findings));
     let client = match section.need("client_secret", secret::EXPECTED).and_then(|()| section.take("client_secret")) {
         Some(raw) => secret::sources(raw, context),
         None => Vec::new(),
     };
-    let allow_plain_http = section.boolean("allow_plain_http").unwrap_or(false);
+    let allow_plain_http = section.boolean("allow_plain_http").unwrap_or_default();
     let had_ca_file = section.has("ca_file");
-    let ca_file =
-        section.text("ca_file", "an absolute path in quotes").and_then(|found| ca_file::named(found, findings));
+    let ca_file = section.text("ca_file").and_then(|found| ca_file::named(found, findings));
     if let Some(file) = &ca_file {
         context.named.borrow_mut().ca_file(file.clone());
     }
     let ca_file = ca_file.map(|file| file.value);
 
+    if let Some(kind) = kind {
+        section.allow(kind.about().keys);
+    }
     let own = match kind {
         Some(ProfileKind::Central) => central(name, &mut section, allow_plain_http, findings),
         Some(ProfileKind::Glp) => glp::parse(name, &mut section, allow_plain_http, findings),
@@ -123,13 +121,9 @@ fn explain(key: &str, kind: Option<ProfileKind>) -> Option<String> {
 }
 
 fn central(name: &ProfileName, section: &mut Section<'_>, allow_plain_http: bool, findings: &Findings) -> OfKind {
-    let token_endpoint = if section.has("token_endpoint") {
-        section
-            .text("token_endpoint", "a URL in quotes")
-            .and_then(|found| endpoint::typed(&found, Role::TokenEndpoint, name, allow_plain_http, findings))
-    } else {
-        Some(endpoint::known(CENTRAL_TOKEN_ENDPOINT))
-    };
+    let token_endpoint = section
+        .text("token_endpoint")
+        .and_then(|found| endpoint::typed(&found, Role::TokenEndpoint, name, allow_plain_http, findings));
     let kind = token_endpoint.map(ClientCredentials::central).map(Kind::ClientCredentials);
     OfKind { kind, password: None }
 }

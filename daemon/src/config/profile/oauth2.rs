@@ -13,10 +13,6 @@ use crate::config::findings::{Findings, Found};
 use crate::config::raw::Section;
 use crate::core::settings::{ClientAuth, ClientCredentials, Kind};
 
-/// How long a token lives where neither the answer nor the configuration says so: a life that is taken too short costs
-/// requests, one that is taken too long costs calls with dead tokens.
-const LIFE: Duration = Duration::from_secs(5 * 60);
-
 /// From what can be renewed in time, to what tokend takes any token to live at most.
 const LIVES: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(24 * 3600));
 
@@ -27,18 +23,12 @@ pub(in crate::config) fn parse(
     findings: &Findings,
 ) -> OfKind {
     let token_endpoint = section
-        .needed_text("token_endpoint", "the whole URL that is asked for tokens, in quotes")
+        .needed_text("token_endpoint")
         .and_then(|found| endpoint::typed(&found, Role::TokenEndpoint, name, allow_plain_http, findings));
-    let auth = match section.text("auth", "\"form\", \"basic\" or \"json\"") {
-        Some(found) => auth(&found, findings),
-        None => Some(ClientAuth::default()),
-    };
-    let life = match section.text("life", duration::EXPECTED) {
-        Some(found) => life(&found, findings),
-        None => Some(LIFE),
-    };
-    let scope = optional("scope", "the scopes in quotes, with a blank between two of them", section, findings);
-    let audience = optional("audience", "the audience in quotes, as the server calls it", section, findings);
+    let auth = section.text("auth").and_then(|found| auth(&found, findings));
+    let life = section.text("life").and_then(|found| life(&found, findings));
+    let scope = optional("scope", section, findings);
+    let audience = optional("audience", section, findings);
     let kind = match (token_endpoint, auth, life, scope, audience) {
         (Some(token_endpoint), Some(auth), Some(life), Some(scope), Some(audience)) => {
             let word = "oauth2";
@@ -50,14 +40,9 @@ pub(in crate::config) fn parse(
 }
 
 /// `None` if it is there and is no text that identifies something.
-fn optional(
-    key: &'static str,
-    expected: &'static str,
-    section: &mut Section<'_>,
-    findings: &Findings,
-) -> Option<Option<String>> {
-    match section.text(key, expected) {
-        Some(found) => word(found, expected, findings).map(Some),
+fn optional(key: &'static str, section: &mut Section<'_>, findings: &Findings) -> Option<Option<String>> {
+    match section.text(key) {
+        Some(found) => word(found, &section.expected(key), findings).map(Some),
         None => Some(None),
     }
 }

@@ -2,50 +2,42 @@
 
 use std::num::NonZeroU32;
 
-use crate::config::findings::{Findings, Place};
+use crate::config::findings::{Findings, Found, Place};
 use crate::config::raw::Section;
 use crate::core::settings::Fraction;
 
-const AT: f64 = 0.66;
-const JITTER: f64 = 0.07;
-const RATE: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
-
-/// Shares of the life: after which a token is renewed, and how far that is spread. The usual ones where they are wrong.
-pub(in crate::config) fn times(section: Option<Section<'_>>, findings: &Findings) -> (Fraction, Fraction) {
-    let fraction = |value| Fraction::new(value).expect("it has just been compared with 0 and 1");
-    let usual = (fraction(AT), fraction(JITTER));
-    let Some(mut section) = section else { return usual };
+/// Shares of the life: after which a token is renewed, and how far that is spread. Any where they are wrong.
+pub(in crate::config) fn times(mut section: Section<'_>, findings: &Findings) -> (Fraction, Fraction) {
     let (at_place, jitter_place) = (section.place_of("at"), section.place_of("jitter"));
-    let at = section.number("at", "a share of the life such as 0.66").map_or(AT, |found| found.value);
-    let jitter = section.number("jitter", "a share of the life such as 0.07").map_or(JITTER, |found| found.value);
+    let (expected_at, expected_jitter) = (section.expected("at"), section.expected("jitter"));
+    let (at, jitter) = (section.number("at"), section.number("jitter"));
     section.finish();
+    let (Some(Found { value: at, .. }), Some(Found { value: jitter, .. })) = (at, jitter) else {
+        return Default::default();
+    };
     if !(at > 0.0 && at < 1.0) {
-        findings.error(&at_place, format!("{at} is not between 0 and 1; expected a share of the life such as 0.66"));
+        findings.error(&at_place, format!("{at} is not between 0 and 1; expected {expected_at}"));
     } else if !(0.0..1.0).contains(&jitter) {
-        let expected = "a share of the life such as 0.07";
-        findings.error(&jitter_place, format!("{jitter} is not at least 0 and below 1; expected {expected}"));
+        findings.error(&jitter_place, format!("{jitter} is not at least 0 and below 1; expected {expected_jitter}"));
     } else if at + jitter >= 1.0 {
         let problem = format!("{at} and the jitter of {jitter} make 1 or more, which is the whole life");
         findings.error(&at_place, format!("{problem}; expected less, such as 0.66 and 0.07"));
-    } else {
-        return (fraction(at), fraction(jitter));
     }
-    usual
+    (Fraction::new(at).unwrap_or_default(), Fraction::new(jitter).unwrap_or_default())
 }
 
-/// Requests a second for each provider's host, and where that is said. The usual rate where it is wrong.
-pub(in crate::config) fn rate(section: Option<Section<'_>>, findings: &Findings) -> (NonZeroU32, Place) {
+/// Requests a second for each provider's host, and where that is said. Any rate where it is wrong.
+pub(in crate::config) fn rate(mut section: Section<'_>, findings: &Findings) -> (NonZeroU32, Place) {
     const KEY: &str = "max_requests_per_second";
-    let Some(mut section) = section else {
-        return (RATE, Place { line: None, key: Some(format!("providers.{KEY}")) });
-    };
-    let place = section.place_of(KEY);
-    let expected = "a whole number of at least 1, such as 5";
-    let typed = section.whole_number(KEY, expected);
+    let place = section.said_at(KEY);
+    let typed = section.whole_number(KEY);
+    let expected = section.expected(KEY);
     section.finish();
-    let rate = typed.map_or(Some(RATE), |found| NonZeroU32::new(found.value)).unwrap_or_else(|| {
-        findings.error(&place, format!("is zero, with which nothing is ever renewed; expected {expected}"));
-        RATE
+    let rate = typed.and_then(|found| {
+        NonZeroU32::new(found.value).or_else(|| {
+            findings.error(&place, format!("is zero, with which nothing is ever renewed; expected {expected}"));
+            None
+        })
     });
-    (rate, place)
+    (rate.unwrap_or(NonZeroU32::MIN), place)
 }

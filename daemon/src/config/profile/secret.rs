@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::context::Context;
 use crate::config::findings::{Findings, Found, Place};
+use crate::config::keys;
 use crate::config::raw::{Raw, Section, Shape};
 use crate::secret::SecretSource;
 
@@ -51,7 +52,7 @@ pub(in crate::config) fn single(raw: Raw<'_>, context: &Context<'_>) -> Option<F
 
 fn source(place: Place, shape: Shape<'_>, findings: &Findings) -> Option<Found<SecretSource>> {
     match shape {
-        Shape::Table(section) => from_table(section, findings),
+        Shape::Table(section) => from_table(section.with(&keys::SECRET), findings),
         Shape::Text(_) => {
             let advice = "a secret never stands in the configuration itself";
             findings.error(&place, format!("is a bare string, and {advice}; expected {EXPECTED}"));
@@ -65,12 +66,11 @@ fn source(place: Place, shape: Shape<'_>, findings: &Findings) -> Option<Found<S
 }
 
 fn from_table(mut section: Section<'_>, findings: &Findings) -> Option<Found<SecretSource>> {
-    const KEYS: [&str; 4] = ["credential", "file", "env", "command"];
     let place = section.place.clone();
-    let named = KEYS.iter().filter(|key| section.has(key)).count();
-    let credential = section.text("credential", "the name of a credential in quotes").map(credential);
-    let file = section.text("file", "an absolute path in quotes").map(file);
-    let env = section.text("env", "the name of an environment variable in quotes").map(env);
+    let named = keys::SECRET.keys.iter().filter(|key| section.has(key.name)).count();
+    let credential = section.text("credential").map(credential);
+    let file = section.text("file").map(file);
+    let env = section.text("env").map(env);
     let command = section.has("command").then(|| command(&mut section));
     let unknown = section.finish_without_naming();
     if named != 1 {
@@ -124,10 +124,8 @@ fn env(Found { value: variable, place }: Found<String>) -> Parsed {
 }
 
 fn command(section: &mut Section<'_>) -> Parsed {
-    const EXPECTED: &str =
-        "a list of a program's absolute path and its arguments, such as [\"/usr/local/bin/fetch\", \"x\"]";
-    let place = section.place_of("command");
-    let mut elements = section.list("command", EXPECTED);
+    let (place, expected) = (section.place_of("command"), section.expected("command"));
+    let mut elements = section.list("command");
     let count = elements.len();
     let mut words = Vec::new();
     for element in elements.drain(..) {
@@ -139,6 +137,6 @@ fn command(section: &mut Section<'_>) -> Parsed {
     let whole = words.len() == count && !words.iter().any(|word| word.contains('\0'));
     Some(match program {
         Some(program) if whole => Ok(SecretSource::Command { program, arguments: words.split_off(1) }),
-        _ => Err((place, format!("is no command (none is run by a shell or searched for); expected {EXPECTED}"))),
+        _ => Err((place, format!("is no command (none is run by a shell or searched for); expected {expected}"))),
     })
 }

@@ -43,8 +43,8 @@ fn an_oauth2_profile_says_where_and_how() {
     for (more, expected) in [
         (
             String::new(),
-            "tokend.toml:1: profiles.any.token_endpoint: is missing; expected the whole URL that is asked for tokens, in \
-             quotes",
+            "tokend.toml:1: profiles.any.token_endpoint: is missing; expected a URL, such as \
+             \"https://clearpass.example.net/api/oauth\"",
         ),
         (
             format!("{endpoint}auth = 'digest'"),
@@ -63,7 +63,7 @@ fn an_oauth2_profile_says_where_and_how() {
         (
             format!("{endpoint}scope = ''"),
             "tokend.toml:6: profiles.any.scope: is empty, or has blanks around it or control characters in it; expected \
-             the scopes in quotes, with a blank between two of them",
+             the scopes in quotes, with a blank between two of them, such as \"read write\"",
         ),
         (
             format!("{endpoint}workspace_id = 'x'"),
@@ -113,7 +113,7 @@ fn a_bad_duration() {
     for (typed, problem) in [
         ("'10 minutes'", format!("\"10 minutes\" is no span of time; {expected}")),
         ("'-5m'", format!("\"-5m\" is no span of time; {expected}")),
-        ("600", format!("is a whole number; {expected}")),
+        ("600", "is a whole number; expected a span of time, at most \"40m\", such as \"10m\"".to_owned()),
         ("'0s'", "is zero, which leaves no time to renew; expected some minutes, such as \"10m\"".to_owned()),
         ("'3h'", "\"3h\" is more than a third of the 2 hours that a token lives; expected at most \"40m\"".to_owned()),
     ] {

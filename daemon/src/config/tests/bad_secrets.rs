@@ -101,10 +101,7 @@ fn a_source_that_is_none_or_several() {
         ),
         ("{ credentials = 'x' }", format!("{key}: holds a key that is unknown; did you mean credential?")),
         ("{ file = 'x' }", format!("{key}.file: is not an absolute path; expected a path that starts with '/'")),
-        (
-            "{ env = 5 }",
-            format!("{key}.env: is a whole number; expected the name of an environment variable in quotes"),
-        ),
+        ("{ env = 5 }", format!("{key}.env: is a whole number; expected a variable's name, such as \"LEGACY_SECRET\"")),
         (
             "{ credential = '../x' }",
             format!(
@@ -115,7 +112,7 @@ fn a_source_that_is_none_or_several() {
             "{ command = ['fetch'] }",
             format!(
                 "{key}.command: is no command (none is run by a shell or searched for); expected a list of a program's \
-                 absolute path and its arguments, such as [\"/usr/local/bin/fetch\", \"x\"]"
+                 absolute path and its arguments, such as [\"/usr/local/bin/fetch-password\", \"central\"]"
             ),
         ),
     ] {

@@ -57,6 +57,12 @@ impl Clock for TestClock {
     }
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self::of_connections(4_096, 256)
+    }
+}
+
 pub(super) struct Daemon {
     pub(super) board: Arc<Board>,
     pub(super) clock: Arc<TestClock>,
