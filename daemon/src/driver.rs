@@ -35,13 +35,13 @@ use crate::socket::{Context, Message, Messages, ReloadReplyTo, ReplyTo, SocketTh
 use crate::store::Store;
 use crate::systemd::service::Service;
 use crate::systemd::watchdog::{Thread, Watchdog};
-use crate::token_cache::Board;
+use crate::token_cache::TokenCache;
 
 /// Everything that the core's thread works with.
 pub struct Driver<S> {
     core: Core,
     clock: Clock,
-    board: Arc<Board>,
+    token_cache: Arc<TokenCache>,
     access: Arc<Rules>,
     notes: Arc<ArcSwap<Vec<String>>>,
     audit: Arc<Audit>,
@@ -97,7 +97,7 @@ impl<S: Store + 'static> Driver<S> {
         Self {
             core,
             clock,
-            board: Arc::clone(&context.board),
+            token_cache: Arc::clone(&context.token_cache),
             access: Arc::clone(&context.access),
             notes: Arc::clone(&context.notes),
             audit: Arc::clone(&context.audit),
@@ -115,7 +115,7 @@ impl<S: Store + 'static> Driver<S> {
     }
 
     /// Begins: what was handed on by the daemon before this one, and the configuration. Whatever is to be sent or
-    /// written waits for [`Driver::run`], but tokens that are still good are on the board when this returns.
+    /// written waits for [`Driver::run`], but tokens that are still good are in the token cache when this returns.
     pub fn begin(&mut self, held: Option<Held>) {
         if let Some(held) = held {
             self.tell(Input::Restore(held));
@@ -166,7 +166,7 @@ impl<S: Store + 'static> Driver<S> {
                 result = steps.clock_stepped() => {
                     result?;
                     tracing::info!("the wall clock was stepped; no deadline depends on it");
-                    self.board.restamp(self.clock.now());
+                    self.token_cache.restamp(self.clock.now());
                     self.tell(Input::Tick); // what is recorded follows the clock
                 }
                 Some(reload) = self.reloader.loaded() => self.reloaded(reload, socket.as_ref()),
@@ -307,13 +307,13 @@ impl<S: Store + 'static> Driver<S> {
                     Input::Written { write, result: result.map_err(|error| error::chain(&error)) }
                 });
             }
-            Effect::Publish { name, token, mode } => self.board.publish(&name, &token, mode, self.clock.now()),
-            Effect::Health { name, report } => self.board.report(&name, report),
-            Effect::Withdraw(name) => self.board.withdraw(&name),
-            Effect::Directory { profile, tenants } => self.board.set_directory(&profile, tenants),
+            Effect::Publish { name, token, mode } => self.token_cache.publish(&name, &token, mode, self.clock.now()),
+            Effect::Health { name, report } => self.token_cache.report(&name, report),
+            Effect::Withdraw(name) => self.token_cache.withdraw(&name),
+            Effect::Directory { profile, tenants } => self.token_cache.set_directory(&profile, tenants),
             Effect::Condemn(token) => self.service.condemn(token),
             Effect::AskLastRead(name) => {
-                let at = self.board.last_read(&name);
+                let at = self.token_cache.last_read(&name);
                 let _ = self.results.send(Input::LastRead { name, at });
             }
             Effect::Answer { waiter, outcome } => {

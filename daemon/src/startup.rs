@@ -30,7 +30,7 @@ use crate::systemd::listen_fds::ListenFds;
 use crate::systemd::notify::Notifier;
 use crate::systemd::service::Service;
 use crate::systemd::watchdog::Watchdog;
-use crate::token_cache::Board;
+use crate::token_cache::TokenCache;
 
 /// Why the daemon did not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -194,7 +194,7 @@ async fn serve(begun: Begun, mut signals: Signals, audit: Arc<Audit>) -> Result<
     audit.set_reads(config.audit.reads);
     let (to_core, messages) = socket::queue(CORE_QUEUE);
     let context = Context {
-        board: Arc::new(Board::new()),
+        token_cache: Arc::new(TokenCache::new()),
         clock: Arc::new(clock),
         access: Arc::new(Rules::new(config.access())),
         notes: Arc::new(ArcSwap::from_pointee(config.notes())),

@@ -30,7 +30,7 @@ pub enum Effect {
         /// The new content; `None` removes it.
         record: Option<Box<Record>>,
     },
-    /// Put a token on the board, in place of the one before.
+    /// Put a token in the token cache, in place of the one before.
     Publish {
         /// Whose.
         name: TokenName,
@@ -46,7 +46,7 @@ pub enum Effect {
         /// How it is.
         report: HealthReport,
     },
-    /// Take a name off the board.
+    /// Take a name out of the token cache.
     Withdraw(TokenName),
     /// The workspace names of a profile's tenants, as far as they are not ambiguous. Replaces the list before.
     Directory {
@@ -55,7 +55,7 @@ pub enum Effect {
         /// Workspace name to id.
         tenants: Vec<(Arc<str>, WorkspaceId)>,
     },
-    /// Tell when this name was last read from the board. `Input::LastRead` follows.
+    /// Tell when this name was last read from the token cache. `Input::LastRead` follows.
     AskLastRead(TokenName),
     /// Whatever is handed on to the next start must not hold this token as a good one: at once, not with the next
     /// change.

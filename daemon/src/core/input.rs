@@ -53,7 +53,7 @@ pub enum Input {
         /// `Err` says why, for people.
         result: Result<(), String>,
     },
-    /// When a name was last read from the board.
+    /// When a name was last read from the token cache.
     LastRead {
         /// Which name.
         name: TokenName,

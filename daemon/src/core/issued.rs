@@ -7,7 +7,7 @@ use tokend_proto::{Fingerprint, Secret, Token};
 
 use super::time::{Boot, Now};
 
-/// How the board's readers may use a token.
+/// How the token cache's readers may use a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReadMode {
     /// Serve it.

@@ -138,7 +138,7 @@ impl Core {
         core
     }
 
-    /// The store held this too, at `now`. Told before the first configuration: whoever these records belong to, then or
+    /// The store held this too, at `now`. Delivered before the first configuration: whoever these records belong to, then or
     /// after a reload, is not taken for somebody new.
     pub fn found(&mut self, now: Now, ruins: Ruins) {
         self.ruins = Some((now, ruins));

@@ -58,11 +58,11 @@ pub(super) struct Name {
 /// What is known of the reads of an on-demand tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Reads {
-    /// Read since the last renewal, from the board or from the core itself.
+    /// Read since the last renewal, from the token cache or from the core itself.
     pub(super) seen: bool,
-    /// The board was asked and has not answered.
+    /// The token cache was asked and has not answered.
     pub(super) asked: bool,
-    /// Nobody had read it when the board was asked at this time.
+    /// Nobody had read it when the token cache was asked at this time.
     pub(super) unread_at: Option<Boot>,
 }
 

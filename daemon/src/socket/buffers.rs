@@ -94,7 +94,7 @@ impl Output {
         self.allowance = allowance;
     }
 
-    /// One of the turn's requests or answers costs much more than a read of the board.
+    /// One of the turn's requests or answers costs much more than a read of the token cache.
     pub(super) fn charge(&mut self) {
         self.allowance = self.allowance.saturating_sub(1);
     }

@@ -1,6 +1,6 @@
 //! The socket: listener, connections, and who is at their other end.
 //!
-//! One current-thread runtime on a thread of its own serves all peers. What stands on the [`Board`] is answered
+//! One current-thread runtime on a thread of its own serves all peers. What stands on the [`TokenCache`] is answered
 //! here; everything else becomes a [`Message`] to the core's thread, through one bounded queue, and its answer
 //! comes back through the question's [`ReplyTo`].
 //!
@@ -35,7 +35,7 @@ use tokend_proto::limits;
 use crate::access::current::Rules;
 use crate::audit::Audit;
 use crate::core::time::{Boot, Now};
-use crate::token_cache::Board;
+use crate::token_cache::TokenCache;
 
 pub use listener::{Admitted, Door, ListenError, Listener};
 pub use message::{Message, ReloadReplyTo, ReplyTo};
@@ -99,7 +99,7 @@ impl Limits {
 /// What the socket's thread works with.
 pub struct Context {
     /// Shared with the core's thread.
-    pub board: Arc<Board>,
+    pub token_cache: Arc<TokenCache>,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// The rules in force; a reload stores others.

@@ -1,4 +1,4 @@
-//! What one peer asks and is answered: requests, the board, questions and replies. Of the stream it only asks who is at
+//! What one peer asks and is answered: requests, the token cache, questions and replies. Of the stream it only asks who is at
 //! its other end.
 
 use std::sync::Arc;
@@ -168,7 +168,7 @@ impl Session {
         self.reply(call, &Reply::Error(error));
     }
 
-    /// Replies with anything that is not on the board.
+    /// Replies with anything that is not in the token cache.
     pub(super) fn reply(&self, call: &mut Call<'_>, reply: &Reply) {
         self.send(call.out, call.request_id, Flags::NONE, reply);
     }

@@ -82,8 +82,8 @@ impl SocketThread {
         let thread = std::thread::Builder::new().name("socket".into()).spawn(move || {
             crate::os::process::contain_panics();
             runtime.block_on(async move {
-                let board = Arc::clone(&serving.context.board);
-                tokio::spawn(async move { board.spread_news().await });
+                let token_cache = Arc::clone(&serving.context.token_cache);
+                tokio::spawn(async move { token_cache.wake_watchers().await });
                 let alarms = Arc::clone(&serving.alarms);
                 tokio::spawn(async move { alarms.ring().await });
                 accept_until(&socket, &serving, identify, stopped.clone()).await;

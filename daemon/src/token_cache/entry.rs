@@ -1,4 +1,4 @@
-//! One name's place on the board.
+//! One name's place in the token cache.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::core::time::{Boot, Now};
 pub struct Slot {
     /// Its name. Of very many tenants it is kept once.
     text: Box<str>,
-    posted: ArcSwapOption<Posted>,
+    posted: ArcSwapOption<CachedReply>,
     /// Of what is posted, and 0 for nothing. Follows it at once.
     number: AtomicU64,
     /// Boot time in milliseconds; 0 for never, which no process lives to see as a moment.
@@ -26,12 +26,12 @@ pub struct Slot {
 
 /// The token that a watcher was told last.
 #[derive(Debug)]
-pub struct Told {
+pub struct Delivered {
     token: Arc<Issued>,
     renewing: bool,
 }
 
-impl Told {
+impl Delivered {
     /// Of the token.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
@@ -44,7 +44,7 @@ impl Told {
 ///
 /// A token that is held is not wiped when it is taken down: it is let go of before its holder sleeps.
 #[derive(Debug, Default)]
-pub struct Held(Option<Arc<Posted>>);
+pub struct Held(Option<Arc<CachedReply>>);
 
 impl Held {
     /// Holds nothing.
@@ -54,7 +54,7 @@ impl Held {
 }
 
 /// A token, ready to be sent.
-pub(super) struct Posted {
+pub(super) struct CachedReply {
     /// Unique in this process, and not 0.
     number: u64,
     token: Arc<Issued>,
@@ -102,7 +102,7 @@ impl Slot {
     }
 
     /// What is posted.
-    fn hold<'a>(&self, held: &'a mut Held) -> Option<&'a Posted> {
+    fn hold<'a>(&self, held: &'a mut Held) -> Option<&'a CachedReply> {
         let number = self.number.load(Ordering::Acquire);
         if held.0.as_ref().is_none_or(|held| held.number != number) {
             held.0 = self.posted.load_full();
@@ -126,7 +126,7 @@ impl Slot {
     /// Appends the newest token for a watcher, and notes the read, if that is another one than it was told last, or the
     /// same in another mode. One that is being replaced carries a flag, for a client that keeps it.
     #[must_use]
-    pub fn tell(&self, now: Boot, told: Option<&Told>, request_id: u64, out: &mut Vec<u8>) -> Option<Told> {
+    pub fn tell(&self, now: Boot, told: Option<&Delivered>, request_id: u64, out: &mut Vec<u8>) -> Option<Delivered> {
         let posted = self.posted.load();
         let posted = posted.as_deref().filter(|posted| now < posted.token.expires)?;
         let renewing = posted.mode != ReadMode::Serve;
@@ -135,7 +135,7 @@ impl Slot {
         }
         self.last_read.store(now.0, Ordering::Relaxed);
         posted.append_to(out, request_id, if renewing { Flags::RENEWING } else { Flags::NONE });
-        Some(Told { token: Arc::clone(&posted.token), renewing })
+        Some(Delivered { token: Arc::clone(&posted.token), renewing })
     }
 
     pub(super) fn last_read(&self) -> Option<Boot> {
@@ -145,7 +145,7 @@ impl Slot {
         }
     }
 
-    pub(super) fn post(&self, posted: Option<Arc<Posted>>) {
+    pub(super) fn post(&self, posted: Option<Arc<CachedReply>>) {
         let number = posted.as_ref().map_or(0, |posted| posted.number);
         self.posted.store(posted);
         // A reader of this number finds this token, or a later one.
@@ -154,12 +154,12 @@ impl Slot {
 
     pub(super) fn restamp(&self, now: Now) {
         if let Some(old) = self.posted.load_full() {
-            self.post(Posted::encode(&old.token, old.mode, now).map(Arc::new));
+            self.post(CachedReply::encode(&old.token, old.mode, now).map(Arc::new));
         }
     }
 }
 
-impl Posted {
+impl CachedReply {
     /// `None` if the token does not fit into a frame.
     pub(super) fn encode(token: &Arc<Issued>, mode: ReadMode, now: Now) -> Option<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -180,8 +180,8 @@ impl Posted {
     }
 }
 
-impl fmt::Debug for Posted {
+impl fmt::Debug for CachedReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Posted").field("token", &self.token).field("mode", &self.mode).finish_non_exhaustive()
+        f.debug_struct("CachedReply").field("token", &self.token).field("mode", &self.mode).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! The board: published tokens, where the socket's thread reads them without a lock and without the core.
+//! The token cache: published tokens, where the socket's thread reads them without a lock and without the core.
 //!
 //! The core's thread writes, any thread reads. A token's whole reply frame is encoded once, when it is
 //! published; a reader copies it and puts its request's id in. Publishing a new token of a known name touches
@@ -20,8 +20,8 @@ use tokend_proto::{HealthReport, ProfileName, TokenName, WorkspaceId};
 use crate::core::issued::{Issued, ReadMode};
 use crate::core::time::{Boot, Now};
 
-use entry::Posted;
-pub use entry::{Held, Slot, Told};
+use entry::CachedReply;
+pub use entry::{Delivered, Held, Slot};
 use names::Names;
 pub use watchers::{Report, Subscription};
 
@@ -30,7 +30,7 @@ type Workspaces = HashMap<Arc<str>, WorkspaceId>;
 
 /// What the socket's thread and the core's thread share.
 #[derive(Debug, Default)]
-pub struct Board {
+pub struct TokenCache {
     names: Names,
     directory: ArcSwap<HashMap<ProfileName, Arc<Workspaces>>>,
     topics: Arc<watchers::Topics>,
@@ -38,8 +38,8 @@ pub struct Board {
     writing: Mutex<()>,
 }
 
-impl Board {
-    /// An empty board.
+impl TokenCache {
+    /// An empty one.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -52,7 +52,7 @@ impl Board {
     pub fn publish(&self, name: &TokenName, token: &Arc<Issued>, mode: ReadMode, now: Now) {
         let _writing = self.lock();
         let text = name.to_string();
-        let posted = Posted::encode(token, mode, now).map(Arc::new);
+        let posted = CachedReply::encode(token, mode, now).map(Arc::new);
         if posted.is_none() {
             tracing::error!(name = %text, "the token does not fit into a frame");
         }
@@ -125,8 +125,8 @@ impl Board {
     }
 
     /// Wakes watchers whenever there is something new for them. Never ends; one task of their own thread runs it.
-    pub async fn spread_news(&self) {
-        self.topics.spread_news().await;
+    pub async fn wake_watchers(&self) {
+        self.topics.wake_watchers().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {

@@ -14,7 +14,7 @@ use super::entry::Slot;
 /// Parts of the set, a power of two. Of 10,000 names, a hundred and fifty are copied for one that comes.
 const PARTS: usize = 64;
 
-/// Slots by name in its canonical spelling. Writers take turns; the board sees to that.
+/// Slots by name in its canonical spelling. Writers take turns; the token cache sees to that.
 #[derive(Debug)]
 pub(super) struct Names([ArcSwap<HashSet<Entry>>; PARTS]);
 

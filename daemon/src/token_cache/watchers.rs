@@ -1,7 +1,7 @@
-//! Who watches which name, and how they learn that there is something new on the board.
+//! Who watches which name, and how they learn that there is something new in the token cache.
 //!
-//! The writer of the board notes which watched names changed and rings once; the thread of the watchers
-//! ([`Topics::spread_news`]) wakes them, so that a thousand of them cost the writer no more than one. What is new they
+//! The writer of the token cache notes which watched names changed and rings once; the thread of the watchers
+//! ([`Topics::wake_watchers`]) wakes them, so that a thousand of them cost the writer no more than one. What is new they
 //! read themselves, so that of several changes a slow one gets the last.
 
 use std::collections::HashMap;
@@ -78,7 +78,7 @@ impl Topics {
     }
 
     /// Wakes watchers whenever there is something new for them. Never ends.
-    pub(super) async fn spread_news(&self) {
+    pub(super) async fn wake_watchers(&self) {
         loop {
             self.bell.notified().await;
             for topic in std::mem::take(&mut *lock(&self.news)) {
@@ -180,7 +180,7 @@ mod tests {
     use tokend_proto::Health;
 
     use super::*;
-    use crate::token_cache::Board;
+    use crate::token_cache::TokenCache;
 
     #[derive(Default)]
     struct Count(AtomicUsize);
@@ -201,42 +201,42 @@ mod tests {
 
     #[test]
     fn every_watcher_is_woken_once_for_all_that_is_new_and_no_other() {
-        let board = Board::new();
+        let token_cache = TokenCache::new();
         let (mine, others) = (Arc::<Count>::default(), Arc::<Count>::default());
-        let watches: Vec<Subscription> = (0..1_000).map(|_| board.watch(&name("campus"))).collect();
+        let watches: Vec<Subscription> = (0..1_000).map(|_| token_cache.watch(&name("campus"))).collect();
         watches.iter().for_each(|watch| watch.wake(&Arc::clone(&mine).into()));
-        let other = board.watch(&name("other"));
+        let other = token_cache.watch(&name("other"));
         other.wake(&Arc::clone(&others).into());
 
-        let mut spread = std::pin::pin!(board.spread_news());
+        let mut spread = std::pin::pin!(token_cache.wake_watchers());
         let bell = Arc::<Count>::default();
         let waker = Arc::clone(&bell).into();
         let mut turn = || assert_eq!(spread.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Pending);
         turn();
-        board.report(&name("campus"), health(Health::Good));
-        board.report(&name("campus"), health(Health::Failing));
-        board.report(&name("campus"), health(Health::Failing));
-        board.report(&name("nobody-watches"), health(Health::Good));
+        token_cache.report(&name("campus"), health(Health::Good));
+        token_cache.report(&name("campus"), health(Health::Failing));
+        token_cache.report(&name("campus"), health(Health::Failing));
+        token_cache.report(&name("nobody-watches"), health(Health::Good));
         assert_eq!(bell.0.load(Ordering::Relaxed), 1, "the writer rings once");
         turn();
         assert_eq!(mine.0.load(Ordering::Relaxed), 1_000);
         assert_eq!(others.0.load(Ordering::Relaxed), 0);
         assert!(watches.iter().all(|watch| watch.version() == 2), "the same again is nothing new");
 
-        board.report(&name("campus"), health(Health::Good));
+        token_cache.report(&name("campus"), health(Health::Good));
         turn();
         assert_eq!(mine.0.load(Ordering::Relaxed), 2_000);
     }
 
     #[test]
     fn nothing_is_kept_of_a_name_that_nobody_watches_any_more() {
-        let board = Board::new();
-        let (one, two) = (board.watch(&name("campus")), board.watch(&name("campus")));
-        board.report(&name("campus"), health(Health::Good));
+        let token_cache = TokenCache::new();
+        let (one, two) = (token_cache.watch(&name("campus")), token_cache.watch(&name("campus")));
+        token_cache.report(&name("campus"), health(Health::Good));
         drop(one);
         assert!(two.report().is_some());
         drop(two);
-        assert!(lock(&board.topics.by_name).is_empty());
-        assert!(board.watch(&name("campus")).report().is_none(), "it is told again");
+        assert!(lock(&token_cache.topics.by_name).is_empty());
+        assert!(token_cache.watch(&name("campus")).report().is_none(), "it is told again");
     }
 }

@@ -14,7 +14,7 @@ use tokend::audit::Audit;
 use tokend::core::issued::{Issued, ReadMode};
 use tokend::os::clock::Clock;
 use tokend::socket::{self, Admitted, CORE_QUEUE, Context, Limits, Listener, SocketThread};
-use tokend::token_cache::Board;
+use tokend::token_cache::TokenCache;
 use tokend_proto::codec::{DecodeError, decode_reply, decode_request, encode_reply, encode_request};
 use tokend_proto::limits::MAX_FRAME;
 use tokend_proto::{
@@ -188,15 +188,15 @@ impl Daemon {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         let clock = Arc::new(Clock::new());
-        let board = Arc::new(Board::new());
+        let token_cache = Arc::new(TokenCache::new());
         let campus = TokenName::from("campus".parse::<ProfileName>().expect("a name"));
-        board.publish(&campus, &token(clock.boot()), ReadMode::Serve, clock.now());
+        token_cache.publish(&campus, &token(clock.boot()), ReadMode::Serve, clock.now());
         let (to_core, mut questions) = socket::queue(CORE_QUEUE);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers");
         // A question that is dropped is answered: the daemon lost it.
         std::thread::spawn(move || runtime.block_on(async { while questions.recv().await.is_some() {} }));
         let context = Context {
-            board,
+            token_cache,
             clock,
             access: Arc::new(Rules::new(Access::new(Vec::new(), nix::unistd::geteuid().as_raw()))),
             notes: Arc::default(),

@@ -1,7 +1,7 @@
 //! Names that peers watch: kept as fresh as warm ones, and how they are doing is told whenever it changes.
 //!
 //! A watch is a question that is open until it ends: its one answer says why. What a watcher gets meanwhile is on the
-//! board, put there once for all of them.
+//! token cache, put there once for all of them.
 
 use tokend_proto::{HealthReport, TokenName};
 

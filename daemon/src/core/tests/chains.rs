@@ -42,20 +42,20 @@ fn an_empty_chain_without_login_asks_for_an_import() {
 #[test]
 fn a_rotation_is_durable_before_it_is_sent_and_its_pair_before_it_is_seen() {
     let mut rig = imported(false);
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)));
     rig.slow_disk = Some(Vec::new());
     rig.pass(secs(6601));
     assert!(rig.sent.is_empty(), "not sent before `in flight` is durable");
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)));
     rig.flush();
     assert_eq!(refresh_token_of(&rig.sent[0]), "refresh-1");
     assert!(matches!(chain_on_disk(&rig).state, ChainState::InFlight { .. }));
     rig.slow_disk = Some(Vec::new());
     rig.grant(7200);
-    let (seen, _) = rig.board(PROFILE).expect("one");
+    let (seen, _) = rig.token_cache(PROFILE).expect("one");
     assert_eq!(seen, "access-1", "the new one is not seen before it is durable");
     rig.flush();
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-2", ReadMode::Serve)));
     assert_eq!(chain_on_disk(&rig).state, ChainState::Settled);
     assert_eq!(chain_on_disk(&rig).refresh_token.as_ref().map(Secret::expose), Some("refresh-2"));
 }
@@ -64,18 +64,18 @@ fn a_rotation_is_durable_before_it_is_sent_and_its_pair_before_it_is_seen() {
 fn reads_wait_two_seconds_for_a_rotation_and_then_get_the_old_token_flagged() {
     let mut rig = imported(false);
     rig.pass(secs(6601));
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Ask)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Ask)));
     let patient = rig.get(PROFILE);
     let hasty = rig.get_with(PROFILE, secs(0), secs(0));
     assert_eq!((rig.given(hasty), rig.flags(hasty)), ("access-1", Flags::RENEWING));
     assert!(rig.is_waiting(patient));
     rig.pass(secs(2));
     assert_eq!((rig.given(patient), rig.flags(patient)), ("access-1", Flags::RENEWING));
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::ServeRenewing)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::ServeRenewing)));
     let quick = rig.get(PROFILE);
     rig.grant(7200);
     assert_eq!(rig.flags(quick), Flags::RENEWING);
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-2", ReadMode::Serve)));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_full_disk_is_found_before_the_refresh_token_is_spent() {
     rig.disk_fault = Some("no space left on device");
     rig.pass(secs(6700));
     assert!(rig.sent.is_empty());
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)));
     assert!(rig.status(PROFILE).last_error.is_some_and(|e| e.contains("no space left")));
     rig.disk_fault = None;
     rig.pass(secs(60));
@@ -99,7 +99,7 @@ fn a_pair_that_cannot_be_stored_is_tried_until_it_can() {
     rig.grant(7200);
     rig.pass(secs(120));
     assert!(!rig.core.is_quiet(), "the daemon does not stop with a pair in memory only");
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::ServeRenewing)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::ServeRenewing)));
     assert!(rig.sent.is_empty());
     let status = rig.status(PROFILE);
     assert_eq!(status.health, tokend_proto::Health::Failing);
@@ -107,7 +107,7 @@ fn a_pair_that_cannot_be_stored_is_tried_until_it_can() {
     assert_eq!(status.chain.map(|chain| chain.state).as_deref(), Some("in flight"));
     rig.disk_fault = None;
     rig.pass(secs(40));
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-2", ReadMode::Serve)));
     assert_eq!(rig.status(PROFILE).health, tokend_proto::Health::Good);
     assert!(rig.core.is_quiet());
 }
@@ -145,12 +145,12 @@ fn an_unknown_outcome_tries_the_same_refresh_token_again() {
     for _ in 0..5 {
         let request = rig.fail(FailureKind::Unknown);
         assert_eq!(refresh_token_of(&request), "refresh-1");
-        assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::ServeRenewing)));
+        assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::ServeRenewing)));
         rig.pass(secs(31));
     }
     let request = rig.grant(7200);
     assert_eq!(refresh_token_of(&request), "refresh-1");
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-2", ReadMode::Serve)));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn without_login_a_definite_refusal_loses_the_chain_and_says_what_to_do() {
     rig.pass(secs(6601));
     rig.fail(FailureKind::InvalidGrant);
     let left = Some(("access-1", ReadMode::ServeRenewing));
-    assert_eq!(rig.board(PROFILE), left, "what life is left is served, with a warning: it may be dead");
+    assert_eq!(rig.token_cache(PROFILE), left, "what life is left is served, with a warning: it may be dead");
     rig.pass(secs(700));
     let waiter = rig.get(PROFILE);
     assert_eq!(rig.code(waiter), ErrorCode::ChainLost);
@@ -195,7 +195,7 @@ fn a_refusal_after_a_lost_reply_names_that_as_the_cause() {
 #[test]
 fn a_restart_between_rotations_keeps_the_token_and_asks_nothing() {
     let mut rig = imported(false).restart(&profiles(false), secs(60), false);
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)));
     assert_eq!(rig.left(PROFILE), secs(7140));
     rig.pass(secs(6539));
     assert_eq!(rig.requests(), 0);
@@ -208,24 +208,24 @@ fn a_restart_amid_a_rotation_tries_the_same_refresh_token_at_once() {
     let mut rig = imported(false);
     rig.pass(secs(6601));
     let mut rig = rig.restart(&profiles(false), secs(5), false);
-    assert_eq!(rig.board(PROFILE).map(|(token, _)| token), Some("access-1"));
+    assert_eq!(rig.token_cache(PROFILE).map(|(token, _)| token), Some("access-1"));
     let request = rig.grant(7200);
     assert_eq!(refresh_token_of(&request), "refresh-1");
-    assert_eq!(rig.board(PROFILE), Some(("access-1002", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1002", ReadMode::Serve)));
 }
 
 #[test]
 fn after_a_reboot_the_token_is_renewed_first_and_served_meanwhile_only_if_the_clock_makes_sense() {
     let rig = imported(false).restart(&profiles(false), secs(600), true);
     assert_eq!(rig.sent.len(), 1);
-    assert_eq!(rig.board(PROFILE).map(|(token, _)| token), Some("access-1"));
+    assert_eq!(rig.token_cache(PROFILE).map(|(token, _)| token), Some("access-1"));
     assert_eq!(rig.left(PROFILE), secs(6598), "two seconds' worth of small steps may have gone unnoticed");
 
     let mut before = imported(false);
     before.now.wall.0 -= 86_400_000;
     let rig = before.restart(&profiles(false), secs(600), true);
     assert_eq!(rig.sent.len(), 1);
-    assert_eq!(rig.board(PROFILE), None, "the wall clock is behind the record");
+    assert_eq!(rig.token_cache(PROFILE), None, "the wall clock is behind the record");
 }
 
 #[test]
@@ -235,14 +235,18 @@ fn an_answer_that_comes_after_its_profile_went_away_is_still_made_durable() {
     let waiter = rig.get(PROFILE);
     rig.configure(&[]);
     assert_eq!(rig.code(waiter), ErrorCode::NoSuchName);
-    assert_eq!(rig.board(PROFILE), None);
+    assert_eq!(rig.token_cache(PROFILE), None);
     assert!(!rig.core.is_quiet());
     rig.grant(7200);
     assert_eq!(chain_on_disk(&rig).refresh_token.as_ref().map(Secret::expose), Some("refresh-2"));
     assert_eq!(chain_on_disk(&rig).state, ChainState::Settled);
-    assert_eq!(rig.board(PROFILE), None);
+    assert_eq!(rig.token_cache(PROFILE), None);
     rig.configure(&profiles(false));
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)), "and it is there when the profile comes back");
+    assert_eq!(
+        rig.token_cache(PROFILE),
+        Some(("access-2", ReadMode::Serve)),
+        "and it is there when the profile comes back"
+    );
 }
 
 #[test]
@@ -283,7 +287,7 @@ fn a_record_without_the_refresh_token_that_it_speaks_of_loses_the_chain_and_does
         assert_eq!(again.requests(), 0);
         again.import(PROFILE, "another");
         again.grant(7200);
-        assert!(again.board(PROFILE).is_some(), "{state:?}: an import mends it");
+        assert!(again.token_cache(PROFILE).is_some(), "{state:?}: an import mends it");
     }
 }
 
@@ -362,13 +366,13 @@ fn the_token_of_a_chain_that_was_refused_is_served_with_a_flag_until_there_is_an
         rig.pass(secs(2));
         rig.fail(FailureKind::InvalidGrant);
         // A refresh that was handled has killed the access token too, and so has a revocation.
-        assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::ServeRenewing)), "login: {login}");
+        assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::ServeRenewing)), "login: {login}");
         let waiter = rig.get(PROFILE);
         assert_eq!((rig.given(waiter), rig.flags(waiter)), ("access-1", Flags::RENEWING));
         let mut rig = rig.restart(&profiles(login), secs(1), false);
-        assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::ServeRenewing)), "login: {login}, restarted");
+        assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::ServeRenewing)), "login: {login}, restarted");
         rig.import(PROFILE, "another");
         rig.grant(7200);
-        assert_eq!(rig.board(PROFILE), Some(("access-1002", ReadMode::Serve)), "login: {login}");
+        assert_eq!(rig.token_cache(PROFILE), Some(("access-1002", ReadMode::Serve)), "login: {login}");
     }
 }

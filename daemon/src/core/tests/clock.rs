@@ -124,7 +124,7 @@ fn after_a_step_back_and_a_reboot_no_dead_token_is_served() {
         let left = rig.left(PROFILE);
         assert!(left <= secs(3590) && left >= secs(3560), "{left:?}, down: {while_down}, boots: {boots}");
         rig.pass(secs(3600));
-        assert_eq!(rig.board(PROFILE), None);
+        assert_eq!(rig.token_cache(PROFILE), None);
     }
 }
 
@@ -134,10 +134,10 @@ fn a_token_that_has_expired_stays_dead_whatever_its_chain_is() {
     rig.pass(secs(6601));
     rig.fail(FailureKind::InvalidGrant);
     rig.pass(secs(700));
-    assert_eq!(rig.board(PROFILE), None);
+    assert_eq!(rig.token_cache(PROFILE), None);
     step(&mut rig, -HOUR);
     let mut rig = rig.restart(&profiles(false), secs(10), true);
-    assert_eq!(rig.board(PROFILE), None);
+    assert_eq!(rig.token_cache(PROFILE), None);
     assert_eq!(rig.status(PROFILE).chain.map(|chain| chain.state), Some("lost".to_owned()));
 }
 
@@ -184,11 +184,11 @@ fn a_rotation_waits_for_its_record_and_goes_on() {
     step(&mut rig, -HOUR);
     rig.pass(secs(6601));
     assert_eq!(rig.slow_disk.as_ref().map(Vec::len), Some(1), "one write of a record at a time");
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)));
     rig.flush();
     assert_eq!(rig.sent.len(), 1);
     rig.grant(7200);
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-2", ReadMode::Serve)));
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn a_token_before_a_damaged_record_is_not_served_in_another_boot() {
         let boot_id = if reboot { another(core.boot_id) } else { core.boot_id };
         let now = if reboot { Now { boot: Boot(5_000), ..now } } else { now };
         let rig = Rig::restored(&profiles(false), disk, RestoredContent::Previous, now, boot_id);
-        assert_eq!(rig.board(PROFILE).is_some(), !reboot);
+        assert_eq!(rig.token_cache(PROFILE).is_some(), !reboot);
         assert_eq!(refresh_token_of(&rig.sent[0]), "refresh-1");
     }
 }

@@ -92,7 +92,7 @@ fn a_token_that_is_read_for_the_first_time_is_looked_at_once_more() {
     let waiter = rig.get_as(1_000, &tenant(0));
     let before = rig.given(waiter).to_owned();
     rig.provider_is_up(secs(90), 900);
-    assert!(rig.board(&tenant(0)).is_some_and(|(token, _)| token != before), "it was renewed ahead");
+    assert!(rig.token_cache(&tenant(0)).is_some_and(|(token, _)| token != before), "it was renewed ahead");
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn settled() -> Rig {
     rig.get(COLD);
     rig.grant(900);
     for name in ["campus", "msp", WARM, COLD] {
-        assert!(rig.board(name).is_some(), "{name}");
+        assert!(rig.token_cache(name).is_some(), "{name}");
     }
     rig
 }
@@ -66,9 +66,9 @@ fn a_restart_costs_no_request_and_changes_no_token_and_no_moment() {
     let after = restarted(&before, secs(2), &profiles());
     assert_eq!(after.requests(), 0);
     for name in ["campus", "msp", WARM, COLD] {
-        assert_eq!(after.board.get(name), before.board.get(name), "{name}");
+        assert_eq!(after.token_cache.get(name), before.token_cache.get(name), "{name}");
     }
-    assert_eq!(after.board.len(), before.board.len());
+    assert_eq!(after.token_cache.len(), before.token_cache.len());
     let mut after = after;
     let waiter =
         after.ask(Question::Resolve { profile: "msp".parse().expect("one"), workspace_name: "Cold Inc".into() });
@@ -80,14 +80,18 @@ fn a_restart_costs_no_request_and_changes_no_token_and_no_moment() {
 fn what_was_handed_on_is_renewed_in_its_time() {
     let before = settled();
     let mut after = restarted(&before, secs(2), &profiles());
-    let first = before.board.values().map(|(token, _)| token.refresh).min().expect("four");
+    let first = before.token_cache.values().map(|(token, _)| token.refresh).min().expect("four");
     after.pass(first.since(after.now.boot) - Duration::from_millis(1));
     assert_eq!(after.requests(), 0);
     after.pass(Duration::from_millis(1));
     assert_eq!(after.requests(), 1);
     after.provider_is_up(secs(2000), 900);
     for name in ["campus", "msp", WARM] {
-        assert!(after.board(name).is_some_and(|(token, _)| token.contains("-1")), "{name}: {:?}", after.board(name));
+        assert!(
+            after.token_cache(name).is_some_and(|(token, _)| token.contains("-1")),
+            "{name}: {:?}",
+            after.token_cache(name)
+        );
     }
 }
 
@@ -95,7 +99,7 @@ fn what_was_handed_on_is_renewed_in_its_time() {
 fn only_what_is_still_good_comes_back() {
     let before = settled();
     let after = restarted(&before, secs(900), &profiles());
-    assert_eq!(after.board.len(), 0);
+    assert_eq!(after.token_cache.len(), 0);
     assert!(after.requests() > 0, "it begins from the beginning");
 
     for spoil in [
@@ -107,7 +111,7 @@ fn only_what_is_still_good_comes_back() {
         let mut held = before.core.held(before.now.boot);
         spoil(Arc::make_mut(&mut name(&mut held, "campus").token));
         let after = start_with(held, before.now, &profiles());
-        assert_eq!((after.board("campus"), after.requests()), (None, 1), "what cannot be is not believed");
+        assert_eq!((after.token_cache("campus"), after.requests()), (None, 1), "what cannot be is not believed");
     }
 }
 
@@ -116,7 +120,7 @@ fn tokens_of_another_boot_are_dropped() {
     let before = settled();
     let held = Held { boot_id: BootId([2; 16]), ..before.core.held(before.now.boot) };
     let after = start_with(held, before.now, &profiles());
-    assert_eq!(after.board.len(), 0);
+    assert_eq!(after.token_cache.len(), 0);
 }
 
 #[test]
@@ -143,7 +147,7 @@ fn tokens_of_another_binding_are_dropped() {
         let after = restarted(&before, secs(1), &profiles);
         let gone = profiles[index].name.to_string();
         let names: Vec<&str> = ["campus", "msp", WARM, COLD].into_iter().filter(|n| !n.starts_with(&gone)).collect();
-        assert_eq!(after.board.keys().map(String::as_str).collect::<Vec<_>>(), sorted(names));
+        assert_eq!(after.token_cache.keys().map(String::as_str).collect::<Vec<_>>(), sorted(names));
     }
 }
 
@@ -161,30 +165,30 @@ fn tenants_that_are_not_allowed_any_more_and_profiles_that_are_gone_are_dropped(
         *tenants = None;
     }
     let mut after = restarted(&before, secs(1), &without);
-    assert_eq!(after.board.keys().collect::<Vec<_>>(), ["msp"]);
+    assert_eq!(after.token_cache.keys().collect::<Vec<_>>(), ["msp"]);
     after.configure(&profiles());
-    assert_eq!(after.board.keys().collect::<Vec<_>>(), ["msp"], "what was dropped does not come back");
+    assert_eq!(after.token_cache.keys().collect::<Vec<_>>(), ["msp"], "what was dropped does not come back");
 }
 
 #[test]
 fn a_rejected_token_is_renewed_at_once_and_its_throttle_goes_on() {
     let mut before = settled();
-    let token = before.board("campus").expect("one").0.to_owned();
+    let token = before.token_cache("campus").expect("one").0.to_owned();
     before.reject("campus", &token);
     let held = before.core.held(before.now.boot);
     let mut after = start_with(held, before.now, &profiles());
     assert_eq!(after.requests(), 1, "the renewal that was forced is still owed");
     after.grant(900);
-    assert_ne!(after.board("campus").expect("one").0, token);
+    assert_ne!(after.token_cache("campus").expect("one").0, token);
 
     let mut last = restarted(&after, secs(1), &profiles());
-    let forced = last.board("campus").expect("one").0.to_owned();
+    let forced = last.token_cache("campus").expect("one").0.to_owned();
     let waiter = last.reject("campus", &forced);
     assert_eq!(last.code(waiter), ErrorCode::Throttled);
     last.pass(secs(30));
     last.reject("campus", &forced);
     last.grant(900);
-    let newest = last.board("campus").expect("one").0.to_owned();
+    let newest = last.token_cache("campus").expect("one").0.to_owned();
     let waiter = last.reject("campus", &newest);
     assert!(last.error(waiter).retry_after.expect("a time").0 > 30_000, "it doubles as without the restart");
 }
@@ -194,18 +198,18 @@ fn whatever_makes_a_token_bad_says_so_at_once() {
     let mut rig = settled();
     let condemned = |rig: &Rig| rig.condemned.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(condemned(&rig), [""; 0]);
-    let campus = rig.board["campus"].0.fingerprint.to_string();
+    let campus = rig.token_cache["campus"].0.fingerprint.to_string();
     let version = rig.core.held_version();
     rig.reject("campus", "access-of-somebody-else");
     assert_eq!((condemned(&rig), rig.core.held_version()), (vec![], version), "of no token that there is");
-    let token = rig.board("campus").expect("one").0.to_owned();
+    let token = rig.token_cache("campus").expect("one").0.to_owned();
     rig.reject("campus", &token);
     assert_eq!(condemned(&rig), [campus.as_str()]);
     assert!(rig.core.held_version() > version);
     rig.grant(900);
 
-    let workspace = rig.board["msp"].0.fingerprint.to_string();
-    let tenant = rig.board(WARM).expect("one").0.to_owned();
+    let workspace = rig.token_cache["msp"].0.fingerprint.to_string();
+    let tenant = rig.token_cache(WARM).expect("one").0.to_owned();
     rig.reject(WARM, &tenant);
     rig.fail(FailureKind::InvalidToken);
     assert_eq!(condemned(&rig).last(), Some(&workspace), "the exchange was refused for the workspace's token");
@@ -221,9 +225,12 @@ fn an_on_demand_tenant_is_renewed_ahead_once_more_and_then_only_if_it_is_read() 
     let before = settled();
     let mut after = restarted(&before, secs(1), &profiles());
     after.provider_is_up(secs(800), 900);
-    assert!(after.board(COLD).is_some_and(|(token, _)| token.contains("-1")), "nobody waits because of a restart");
+    assert!(
+        after.token_cache(COLD).is_some_and(|(token, _)| token.contains("-1")),
+        "nobody waits because of a restart"
+    );
     after.provider_is_up(secs(2000), 900);
-    assert_eq!(after.board(COLD), None);
+    assert_eq!(after.token_cache(COLD), None);
 }
 
 #[test]
@@ -231,7 +238,7 @@ fn chains_are_no_part_of_what_is_handed_on() {
     let mut rig = Rig::new(&[fixture::classic("legacy", false)]);
     rig.import("legacy", "refresh-0");
     rig.grant(7200);
-    assert!(rig.board("legacy").is_some());
+    assert!(rig.token_cache("legacy").is_some());
     assert_eq!(rig.core.held_version(), 0);
     assert_eq!(rig.core.held(rig.now.boot).profiles, []);
 }
@@ -260,7 +267,7 @@ fn the_summary_counts_each_name_once() {
     let line = |rig: &Rig| rig.core.summary(rig.now.boot).to_string();
     let legacy = "1 in trouble (legacy: its chain of refresh tokens was never started)";
     assert_eq!(line(&rig), format!("5 names: 4 good, {legacy}"));
-    let token = rig.board("campus").expect("one").0.to_owned();
+    let token = rig.token_cache("campus").expect("one").0.to_owned();
     rig.reject("campus", &token);
     assert_eq!(line(&rig), format!("5 names: 3 good, 1 renewing, {legacy}"));
     rig.fail(FailureKind::Transient);

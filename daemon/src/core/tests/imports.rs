@@ -13,7 +13,7 @@ fn candidates(rig: &Rig) -> usize {
 fn an_import_is_refreshed_at_once_and_its_own_access_token_is_never_served() {
     let rig = imported(false);
     assert_eq!(refresh_token_of(&rig.log[0].1), "downloaded");
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)));
     assert_eq!(candidates(&rig), 0, "the candidate is gone from the store");
 }
 
@@ -24,7 +24,7 @@ fn a_refused_import_leaves_a_healthy_chain_as_it_was() {
     rig.fail(FailureKind::InvalidGrant);
     assert_eq!(rig.code(waiter), ErrorCode::Rejected);
     assert!(rig.error(waiter).message.contains("the chain is as it was"));
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)));
     assert_eq!(candidates(&rig), 0);
     rig.pass(secs(6601));
     assert_eq!(refresh_token_of(&rig.sent[0]), "refresh-1");
@@ -47,7 +47,7 @@ fn an_import_brings_a_lost_chain_back() {
     let waiter = rig.import(PROFILE, "fresh");
     rig.grant(7200);
     assert!(matches!(rig.outcome(waiter), Outcome::Imported(imported) if imported.changed));
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-2", ReadMode::Serve)));
     assert_eq!(rig.status(PROFILE).health, tokend_proto::Health::Good);
 }
 
@@ -65,7 +65,7 @@ fn an_import_is_kept_through_an_outage_and_a_restart() {
     let mut rig = rig.restart(&profiles, secs(10), false);
     let request = rig.grant(7200);
     assert_eq!(refresh_token_of(&request), "downloaded");
-    assert!(rig.board(PROFILE).is_some());
+    assert!(rig.token_cache(PROFILE).is_some());
     assert_eq!(candidates(&rig), 0);
 }
 
@@ -77,7 +77,7 @@ fn an_import_does_not_wait_for_a_chain_that_the_provider_does_not_answer() {
     rig.import(PROFILE, "fresh");
     let request = rig.grant(7200);
     assert_eq!(refresh_token_of(&request), "fresh");
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-2", ReadMode::Serve)));
 }
 
 #[test]
@@ -87,11 +87,11 @@ fn an_import_waits_for_the_rotation_on_the_wire() {
     let waiter = rig.import(PROFILE, "fresh");
     assert_eq!(rig.sent.len(), 1);
     rig.grant(7200);
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-2", ReadMode::Serve)));
     let request = rig.grant(7200);
     assert_eq!(refresh_token_of(&request), "fresh");
     assert!(!rig.is_waiting(waiter));
-    assert_eq!(rig.board(PROFILE), Some(("access-3", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-3", ReadMode::Serve)));
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn a_login_starts_an_empty_chain_and_its_attempt_is_recorded_first() {
     assert_eq!(logins(&rig), 1);
     assert_eq!(quota_on_disk(&rig).attempts[0].outcome, LoginOutcome::Open);
     rig.grant(7200);
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)));
     assert_eq!(quota_on_disk(&rig).attempts[0].outcome, LoginOutcome::Minted);
 }
 
@@ -251,7 +251,7 @@ fn a_definite_refusal_leads_to_a_login_when_one_is_allowed() {
     assert_eq!(logins(&rig), 2);
     rig.grant(7200);
     assert!(rig.given(waiter).starts_with("access-"));
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-2", ReadMode::Serve)));
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn a_refused_password_is_not_tried_again_until_it_changed() {
     rig.configure(&profiles());
     assert_eq!(logins(&rig), 2);
     rig.grant(7200);
-    assert!(rig.board(PROFILE).is_some());
+    assert!(rig.token_cache(PROFILE).is_some());
 }
 
 fn with_username(username: &str) -> Profile {
@@ -285,7 +285,7 @@ fn a_refused_user_name_that_was_corrected_is_tried() {
     rig.configure(&[with_username("corrected")]);
     assert_eq!(logins(&rig), 2, "the password is the same");
     rig.grant(7200);
-    assert!(rig.board(PROFILE).is_some());
+    assert!(rig.token_cache(PROFILE).is_some());
 }
 
 #[test]
@@ -341,7 +341,7 @@ fn profiles_of_one_client_share_its_quota() {
     rig.pass(secs(110));
     assert_eq!(logins(&rig), 2);
     rig.grant(7200);
-    assert!(rig.board("twin").is_some());
+    assert!(rig.token_cache("twin").is_some());
 }
 
 #[test]
@@ -381,11 +381,11 @@ fn the_pair_of_a_login_that_cannot_be_stored_is_tried_until_it_can_and_not_logge
     rig.disk_fault = Some("no space left on device");
     rig.grant(7200);
     rig.pass(secs(2400));
-    assert_eq!(rig.board(PROFILE), None, "not seen before it is durable");
+    assert_eq!(rig.token_cache(PROFILE), None, "not seen before it is durable");
     assert!(rig.status(PROFILE).last_error.is_some_and(|e| e.contains("held in memory")));
     rig.disk_fault = None;
     rig.pass(secs(40));
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)));
     assert_eq!(logins(&rig), 1);
 }
 

@@ -58,7 +58,7 @@ struct Rig {
     sent: Vec<ProviderRequest>,
     /// All requests ever sent, with their times.
     log: Vec<(Boot, ProviderRequest)>,
-    board: BTreeMap<String, (Arc<Issued>, ReadMode)>,
+    token_cache: BTreeMap<String, (Arc<Issued>, ReadMode)>,
     outcomes: BTreeMap<WaiterId, Outcome>,
     disk: BTreeMap<RecordKey, (Revision, Record)>,
     /// Writes fail with this.
@@ -112,7 +112,7 @@ impl Rig {
             now,
             sent: Vec::new(),
             log: Vec::new(),
-            board: BTreeMap::new(),
+            token_cache: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             disk,
             disk_fault: None,
@@ -190,9 +190,9 @@ impl Rig {
             },
             Effect::Publish { name, token, mode } => {
                 assert!(token.expires > self.now.boot, "{name}: an expired token was published");
-                self.board.insert(name.to_string(), (token, mode));
+                self.token_cache.insert(name.to_string(), (token, mode));
             }
-            Effect::Withdraw(name) => drop(self.board.remove(&name.to_string())),
+            Effect::Withdraw(name) => drop(self.token_cache.remove(&name.to_string())),
             Effect::AskLastRead(name) => {
                 let at = self.read.then_some(self.now.boot);
                 self.core.handle(self.now, Input::LastRead { name, at });
@@ -379,13 +379,13 @@ impl Rig {
         !self.outcomes.contains_key(&waiter)
     }
 
-    /// What the board serves under this name.
-    fn board(&self, name: &str) -> Option<(&str, ReadMode)> {
-        self.board.get(name).map(|(token, mode)| (token.access_token.expose(), *mode))
+    /// What the token cache serves under this name.
+    fn token_cache(&self, name: &str) -> Option<(&str, ReadMode)> {
+        self.token_cache.get(name).map(|(token, mode)| (token.access_token.expose(), *mode))
     }
 
     fn left(&self, name: &str) -> Duration {
-        self.board[name].0.left(self.now.boot)
+        self.token_cache[name].0.left(self.now.boot)
     }
 
     fn status(&mut self, name: &str) -> NameStatus {

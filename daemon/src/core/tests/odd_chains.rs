@@ -175,14 +175,14 @@ fn a_delivered_access_token_is_served_once_its_profile_is_back() {
     rig.grant(7200);
     rig.configure(&[fixture::classic(PROFILE, false)]);
     rig.flush();
-    assert_eq!(rig.board(PROFILE).map(|(t, _)| t), Some("access-2"));
+    assert_eq!(rig.token_cache(PROFILE).map(|(t, _)| t), Some("access-2"));
 }
 
 #[test]
 fn the_old_access_token_is_flagged_when_a_refresh_brought_none() {
     let mut rig = on_the_wire();
     rig.answer(pair(None, new("r2")));
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::ServeRenewing)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::ServeRenewing)));
 }
 
 #[test]
@@ -231,9 +231,9 @@ fn a_reload_does_not_cost_a_login_while_the_token_is_good() {
 fn a_restart_does_not_flag_a_token_that_came_without_a_refresh_token() {
     let mut rig = on_the_wire();
     rig.answer(pair(Some(("access-2", Some(7200))), RefreshToken::Absent));
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-2", ReadMode::Serve)));
     let rig = rig.restart(&[fixture::classic(PROFILE, false)], secs(1), false);
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-2", ReadMode::Serve)));
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn an_access_token_of_a_login_that_died_on_its_way_is_not_published() {
     let mut rig = Rig::new(&[fixture::classic(PROFILE, true)]);
     rig.pass(secs(40));
     rig.answer(pair(Some(("late", Some(30))), RefreshToken::Absent));
-    assert_eq!(rig.board(PROFILE), None);
+    assert_eq!(rig.token_cache(PROFILE), None);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn an_access_token_that_lives_for_no_time_is_served_with_a_flag() {
         let reply = answer(&mut rig, Some(life), new("kept"));
         rig.answer(reply);
         assert_eq!(
-            (rig.board(PROFILE), refresh_token(&rig)),
+            (rig.token_cache(PROFILE), refresh_token(&rig)),
             (Some(("access-2", ReadMode::ServeRenewing)), Some("kept"))
         );
         let sent = answered_alike(&mut rig, |rig| answer(rig, Some(life), new("kept")));
@@ -118,7 +118,7 @@ fn without_a_refresh_token_the_one_that_was_sent_goes_on_and_gets_no_younger() {
     let rotated = chain_on_disk(&rig).rotated;
     let reply = answer(&mut rig, Some(7200), RefreshToken::Absent);
     rig.answer(reply);
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-2", ReadMode::Serve)));
     assert_eq!((refresh_token(&rig), chain_on_disk(&rig).rotated), (Some("refresh-1"), rotated));
     let mut rig = rig.restart(&[fixture::classic(PROFILE, false)], secs(10), true);
     let left = rig.left(PROFILE);
@@ -148,7 +148,7 @@ fn an_access_token_beside_an_unreadable_refresh_token_is_served_and_the_chain_is
     let mut rig = on_the_wire();
     let reply = answer(&mut rig, Some(7200), RefreshToken::Unreadable);
     rig.answer(reply);
-    assert_eq!(rig.board(PROFILE).map(|(token, _)| token), Some("access-2"));
+    assert_eq!(rig.token_cache(PROFILE).map(|(token, _)| token), Some("access-2"));
     assert!(matches!(chain_on_disk(&rig).state, ChainState::InFlight { .. }));
     let sent = answered_alike(&mut rig, |rig| answer(rig, Some(7200), RefreshToken::Unreadable));
     assert!((2..=4).contains(&sent.len()) && sent[0] >= 270, "{sent:?}");
@@ -164,7 +164,7 @@ fn an_import_whose_answer_cannot_be_used_is_kept_and_asked_about_minutes_later()
     rig.import(PROFILE, "downloaded");
     let reply = answer(&mut rig, Some(7200), RefreshToken::Unreadable);
     rig.answer(reply);
-    assert_eq!(rig.board(PROFILE).map(|(token, _)| token), Some("access-1"), "it is good all the same");
+    assert_eq!(rig.token_cache(PROFILE).map(|(token, _)| token), Some("access-1"), "it is good all the same");
     rig.pass(secs(200));
     assert_eq!(rig.requests(), 1);
     rig.pass(secs(200));
@@ -180,7 +180,7 @@ fn a_login_that_brings_no_refresh_token_has_used_the_quota_and_its_access_token_
         assert!(matches!(rig.sent[0].grant, Grant::Login { .. }));
         let reply = answer(&mut rig, Some(7200), refresh_token);
         rig.answer(reply);
-        assert!(rig.board(PROFILE).is_some());
+        assert!(rig.token_cache(PROFILE).is_some());
         let minted = rig.disk.values().any(|(_, record)| match record {
             Record::Quota(quota) => quota.attempts.last().is_some_and(|last| last.outcome == LoginOutcome::Minted),
             _ => false,
@@ -233,7 +233,7 @@ fn an_access_token_that_has_died_and_comes_again_is_not_served() {
     for life in [Some(1), None] {
         let mut rig = on_the_wire();
         rig.fail(FailureKind::Transient);
-        while rig.board(PROFILE).is_some() {
+        while rig.token_cache(PROFILE).is_some() {
             rig.pass(secs(10));
             while !rig.sent.is_empty() {
                 rig.fail(FailureKind::Transient);
@@ -248,7 +248,7 @@ fn an_access_token_that_has_died_and_comes_again_is_not_served() {
             refresh_token: new("kept"),
             warnings: Vec::new(),
         }));
-        assert_eq!((rig.board(PROFILE), refresh_token(&rig)), (None, Some("kept")), "{life:?}");
+        assert_eq!((rig.token_cache(PROFILE), refresh_token(&rig)), (None, Some("kept")), "{life:?}");
     }
 }
 
@@ -259,7 +259,7 @@ fn an_access_token_that_dies_while_it_is_being_stored_is_replaced_at_once() {
     rig.grant(4);
     rig.pass(secs(5));
     rig.flush();
-    assert_ne!(rig.board(PROFILE).map(|(token, _)| token), Some("access-2"));
+    assert_ne!(rig.token_cache(PROFILE).map(|(token, _)| token), Some("access-2"));
     rig.pass(secs(2));
     let request = rig.grant(7200);
     assert_eq!(refresh_token_of(&request), "refresh-2");

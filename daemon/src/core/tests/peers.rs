@@ -123,7 +123,7 @@ fn a_peer_that_rejects_everything_is_throttled_ever_more() {
     let start = rig.now.boot;
     let mut throttled = 0;
     while rig.now.boot.since(start) < secs(3600) {
-        let current = rig.board(PROFILE).expect("always one").0.to_owned();
+        let current = rig.token_cache(PROFILE).expect("always one").0.to_owned();
         let waiter = rig.reject(PROFILE, &current);
         if rig.is_waiting(waiter) {
             rig.grant(7200);
@@ -148,10 +148,10 @@ fn after_a_token_that_nobody_rejects_the_throttle_starts_over() {
         rig.pass(secs(700));
     }
     rig.provider_is_up(secs(7200), 7200);
-    let current = rig.board(PROFILE).expect("one").0.to_owned();
+    let current = rig.token_cache(PROFILE).expect("one").0.to_owned();
     rig.reject(PROFILE, &current);
     rig.grant(7200);
-    let current = rig.board(PROFILE).expect("one").0.to_owned();
+    let current = rig.token_cache(PROFILE).expect("one").0.to_owned();
     let waiter = rig.reject(PROFILE, &current);
     assert_eq!(rig.error(waiter).retry_after.map(|wait| wait.0), Some(30_000));
 }
@@ -167,7 +167,7 @@ fn a_forced_renewal_that_fails_is_reported_and_the_token_stays() {
         rig.pass(secs(2));
     }
     assert_eq!(rig.code(waiter), ErrorCode::Unavailable);
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)));
 }
 
 #[test]

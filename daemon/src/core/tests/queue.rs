@@ -61,7 +61,7 @@ fn happen(rig: &mut Rig, dice: &mut Dice, open: &mut Vec<WaiterId>) {
         }
         6 => {
             let name = dice.name();
-            if let Some((token, _)) = rig.board.get(&name.to_string()) {
+            if let Some((token, _)) = rig.token_cache.get(&name.to_string()) {
                 let fingerprint = token.fingerprint;
                 open.push(rig.ask(Question::Reject { name, fingerprint, min_ttl: secs(0) }));
             }

@@ -10,8 +10,8 @@ fn tokens_survive_a_reload_unless_they_would_be_others() {
     let mut other = fixture::central("b");
     other.client_id = "somebody-else".into();
     rig.configure(&[fixture::central("a"), other]);
-    assert!(rig.board("a").is_some());
-    assert_eq!(rig.board("b"), None);
+    assert!(rig.token_cache("a").is_some());
+    assert_eq!(rig.token_cache("b"), None);
     assert_eq!(rig.requests(), 3, "b is fetched anew, a is not");
 }
 
@@ -24,9 +24,9 @@ fn an_answer_for_a_profile_that_was_replaced_is_not_taken() {
     let old = rig.sent[0].id;
     let token = rig.token(7199);
     rig.answer_to(old, Answer::Token(token));
-    assert_eq!(rig.board("b"), None);
+    assert_eq!(rig.token_cache("b"), None);
     rig.grant(7199);
-    assert_eq!(rig.board("b").map(|(token, _)| token), Some("access-2"));
+    assert_eq!(rig.token_cache("b").map(|(token, _)| token), Some("access-2"));
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn waiters_of_a_profile_that_went_away_are_told() {
     rig.configure(&[]);
     assert_eq!(rig.code(waiter), ErrorCode::NoSuchName);
     rig.grant(7199);
-    assert_eq!(rig.board("a"), None);
+    assert_eq!(rig.token_cache("a"), None);
 }
 
 #[test]
@@ -47,11 +47,11 @@ fn tenants_come_and_go_with_the_configuration() {
     rig.grant(900);
     rig.configure(&[fixture::glp("msp", &[warm])]);
     rig.grant(900);
-    assert!(rig.board(&name).is_some());
+    assert!(rig.token_cache(&name).is_some());
     rig.configure(&[fixture::glp("msp", &[])]);
-    assert!(rig.board(&name).is_some(), "no longer warm, still good");
+    assert!(rig.token_cache(&name).is_some(), "no longer warm, still good");
     rig.provider_is_up(secs(1000), 900);
-    assert_eq!(rig.board(&name), None, "let go when nobody reads it");
+    assert_eq!(rig.token_cache(&name), None, "let go when nobody reads it");
 }
 
 #[test]

@@ -12,13 +12,13 @@ fn rig() -> Rig {
 fn a_token_is_fetched_and_renewed_ahead_of_time_by_nobodys_request() {
     let mut rig = rig();
     rig.grant(7199);
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)));
     rig.pass(secs(4751));
     assert_eq!(rig.requests(), 1, "not before 66 % of its life");
     rig.pass(secs(510));
     assert_eq!(rig.requests(), 2, "not after 73 %");
     rig.grant(7199);
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-2", ReadMode::Serve)));
 }
 
 #[test]
@@ -39,14 +39,14 @@ fn a_failed_renewal_keeps_the_good_token() {
     rig.pass(secs(5300));
     for _ in 0..10 {
         rig.fail(FailureKind::Transient);
-        assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+        assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)));
         rig.pass(secs(30));
     }
     let waiter = rig.get(PROFILE);
     assert_eq!(rig.given(waiter), "access-1");
     assert_eq!(rig.status(PROFILE).health, tokend_proto::Health::Failing);
     rig.grant(7199);
-    assert_eq!(rig.board(PROFILE), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-2", ReadMode::Serve)));
     assert_eq!(rig.status(PROFILE).health, tokend_proto::Health::Good);
 }
 
@@ -72,7 +72,7 @@ fn past_its_life_peers_are_told_to_come_back_and_then_all_is_well_by_itself() {
     let mut rig = rig();
     rig.grant(600);
     rig.pass(secs(450));
-    while rig.board(PROFILE).is_some() {
+    while rig.token_cache(PROFILE).is_some() {
         if !rig.sent.is_empty() {
             rig.fail(FailureKind::Transient);
         }
@@ -129,7 +129,7 @@ fn a_rejected_name_serves_what_life_its_token_has_left() {
     let waiter = rig.get(PROFILE);
     assert_eq!(rig.given(waiter), "access-1");
     rig.pass(secs(1899));
-    assert_eq!(rig.board(PROFILE), None);
+    assert_eq!(rig.token_cache(PROFILE), None);
     let waiter = rig.get(PROFILE);
     assert_eq!(rig.code(waiter), ErrorCode::Rejected);
 }
@@ -177,7 +177,7 @@ fn an_unreadable_secret_is_a_passing_fault() {
     rig.secrets.client_secrets = vec![SecretVersion(5)];
     rig.pass(secs(3));
     rig.grant(7199);
-    assert!(rig.board(PROFILE).is_some());
+    assert!(rig.token_cache(PROFILE).is_some());
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn an_answer_that_took_longer_than_the_token_lives_is_a_fault() {
     let mut rig = rig();
     rig.pass(secs(20));
     rig.grant(10);
-    assert_eq!(rig.board(PROFILE), None);
+    assert_eq!(rig.token_cache(PROFILE), None);
     assert_eq!(rig.status(PROFILE).health, tokend_proto::Health::Unavailable);
 }
 
@@ -226,7 +226,7 @@ fn an_answer_that_took_longer_than_the_token_lives_is_a_fault() {
 fn a_useless_life_is_a_fault_and_a_missing_one_is_the_documented() {
     let mut rig = rig();
     rig.grant(1);
-    assert_eq!(rig.board(PROFILE), None);
+    assert_eq!(rig.token_cache(PROFILE), None);
     rig.pass(secs(2));
     let mut token = rig.token(0);
     token.expires_in = None;
@@ -241,7 +241,7 @@ fn after_a_suspend_longer_than_the_life_nothing_expired_is_served() {
     rig.set_time(rig.now.boot + secs(10_000));
     let waiter = rig.get(PROFILE);
     assert!(rig.is_waiting(waiter));
-    assert_eq!(rig.board(PROFILE), None);
+    assert_eq!(rig.token_cache(PROFILE), None);
     rig.grant(7199);
     assert_eq!(rig.given(waiter), "access-2");
 }
@@ -253,7 +253,7 @@ fn a_step_of_the_wall_clock_changes_nothing() {
         rig.grant(7199);
         rig.now.wall.0 += step;
         rig.handle(Input::Tick);
-        assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)));
+        assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)));
         rig.pass(secs(4700));
         assert_eq!(rig.requests(), 1);
     }

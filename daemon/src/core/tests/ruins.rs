@@ -51,7 +51,7 @@ fn a_chain_whose_record_is_destroyed_is_lost_and_not_empty_until_an_import() {
         let waiter = rig.import(PROFILE, "downloaded");
         rig.grant(7200);
         assert!(matches!(rig.outcome(waiter), Outcome::Imported(imported) if imported.changed));
-        assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)), "login: {login}");
+        assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)), "login: {login}");
     }
 }
 
@@ -78,7 +78,7 @@ fn a_profile_that_a_reload_adds_meets_the_same_answer_and_once_only() {
     rig.grant(7200);
     rig.configure(&[]);
     rig.configure(&[profile]);
-    assert_eq!(rig.board(PROFILE), Some(("access-1", ReadMode::Serve)), "what was imported since counts");
+    assert_eq!(rig.token_cache(PROFILE), Some(("access-1", ReadMode::Serve)), "what was imported since counts");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_quota_whose_record_is_destroyed_counts_as_a_login_that_was_just_begun() {
     rig.pass(secs(121));
     assert_eq!(rig.requests(), 1);
     rig.grant(7200);
-    assert!(rig.board(PROFILE).is_some());
+    assert!(rig.token_cache(PROFILE).is_some());
     let attempts = rig.disk.values().find_map(|(_, record)| match record {
         Record::Quota(quota) => Some(quota.attempts.clone()),
         _ => None,

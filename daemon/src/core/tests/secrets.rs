@@ -109,7 +109,7 @@ fn a_refresh_refused_with_the_old_secret_is_sent_with_the_new_one() {
     rig.refuse(1);
     let request = rig.grant(7200);
     assert_eq!((secret_of(&request), refresh_token_of(&request)), (2, "refresh-1"));
-    assert_eq!(rig.board(CLASSIC), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(CLASSIC), Some(("access-2", ReadMode::Serve)));
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_login_refused_with_an_old_secret_or_password_is_tried_with_the_new_one() {
     rig.pass(secs(1));
     let request = rig.grant(7200);
     assert!(matches!(request.grant, Grant::Login { password: SecretVersion(101), .. }));
-    assert!(rig.board(CLASSIC).is_some());
+    assert!(rig.token_cache(CLASSIC).is_some());
 }
 
 #[test]

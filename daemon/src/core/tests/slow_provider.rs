@@ -32,7 +32,7 @@ fn requests_on_the_wire_are_bounded_however_slow_a_host_is_and_answers_make_room
     rig.pass(secs(1));
     assert_eq!(rig.sent.len(), MOST_PER_HOST, "one answer, one request more");
     rig.provider_is_up(secs(30), 900);
-    let served = ids().iter().filter(|id| rig.board(&format!("msp/{id}")).is_some()).count();
+    let served = ids().iter().filter(|id| rig.token_cache(&format!("msp/{id}")).is_some()).count();
     assert_eq!(served, MANY, "all get theirs when it answers");
 }
 
@@ -58,6 +58,6 @@ fn all_hosts_together_are_bounded_too_and_each_gets_its_turn() {
     rig.pass(secs(25));
     assert_eq!(rig.sent.len(), MOST_REQUESTS);
     rig.provider_is_up(secs(10), 7199);
-    let served = profiles.iter().filter(|profile| rig.board(profile.name.as_str()).is_some()).count();
+    let served = profiles.iter().filter(|profile| rig.token_cache(profile.name.as_str()).is_some()).count();
     assert_eq!(served, profiles.len());
 }

@@ -45,9 +45,9 @@ fn a_warm_tenant_gets_its_token_for_its_parents() {
     rig.grant(900);
     let request = rig.grant(900);
     assert_eq!(subject(&request), "access-1");
-    assert_eq!(rig.board(WARM), Some(("access-2", ReadMode::Serve)));
+    assert_eq!(rig.token_cache(WARM), Some(("access-2", ReadMode::Serve)));
     rig.provider_is_up(secs(9000), 900);
-    assert!(rig.board(WARM).is_some() && rig.board("msp").is_some());
+    assert!(rig.token_cache(WARM).is_some() && rig.token_cache("msp").is_some());
 }
 
 #[test]
@@ -59,11 +59,11 @@ fn an_on_demand_tenant_is_served_when_listed_and_let_go_when_unread() {
     rig.read = false;
     // Serving it counted as a read: one renewal, and then nobody reads it any more.
     rig.provider_is_up(secs(700), 900);
-    assert!(rig.board(COLD).is_some());
+    assert!(rig.token_cache(COLD).is_some());
     rig.provider_is_up(secs(1800), 900);
-    assert_eq!(rig.board(COLD), None);
+    assert_eq!(rig.token_cache(COLD), None);
     assert!(rig.core.names.len() == 2, "and nothing is kept of it");
-    assert!(rig.board(WARM).is_some());
+    assert!(rig.token_cache(WARM).is_some());
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn an_on_demand_tenant_that_is_read_is_renewed_ahead() {
     rig.read = true;
     for _ in 0..100 {
         rig.provider_is_up(secs(60), 900);
-        assert!(rig.board(COLD).is_some());
+        assert!(rig.token_cache(COLD).is_some());
     }
 }
 
@@ -141,7 +141,7 @@ fn a_warm_tenant_by_workspace_name_is_found_in_the_list() {
     rig.grant(900);
     rig.answer(both());
     rig.grant(900);
-    assert!(rig.board(WARM).is_some());
+    assert!(rig.token_cache(WARM).is_some());
     assert!(rig.notices.iter().any(|n| n.message.contains("Missing")));
 }
 
@@ -185,7 +185,7 @@ fn a_refused_exchange_renews_the_parent_that_it_used_once_and_tries_once_more() 
     assert_eq!(subject(&again), "access-2");
     let waiter = rig.get(WARM);
     assert_eq!(rig.code(waiter), ErrorCode::Rejected);
-    assert!(rig.board("msp").is_some(), "the parent is as good as before");
+    assert!(rig.token_cache("msp").is_some(), "the parent is as good as before");
     rig.pass(secs(200));
     assert_eq!(rig.requests(), 4, "and nothing is hammered");
 }
@@ -218,7 +218,7 @@ fn tenants_wait_while_the_probe_of_their_rejected_parent_takes_its_time() {
     assert_eq!(rig.code(waiter), ErrorCode::Rejected);
     rig.grant(900);
     rig.grant(900);
-    assert!(rig.board(WARM).is_some());
+    assert!(rig.token_cache(WARM).is_some());
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn tenants_wait_quietly_while_their_rejected_parent_is_being_probed() {
     assert_eq!(rig.code(waiter), ErrorCode::Rejected);
     rig.grant(900);
     rig.grant(900);
-    assert!(rig.board(WARM).is_some());
+    assert!(rig.token_cache(WARM).is_some());
 }
 
 /// Fails everything for so long: requests for the workspace's token with one message, exchanges with another.
@@ -272,7 +272,7 @@ fn a_tenant_that_waits_for_its_workspaces_token_says_what_is_wrong_with_that() {
     assert_eq!(status.health, tokend_proto::Health::Failing);
     assert!(status.last_error.as_ref().is_some_and(|error| error.contains("Unknown it was")), "{status:?}");
     provider_is_down(&mut rig, secs(130));
-    assert_eq!(rig.board(WARM), None);
+    assert_eq!(rig.token_cache(WARM), None);
     let waiter = rig.get_with(WARM, secs(0), secs(0));
     let error = rig.error(waiter);
     assert_eq!(error.code, ErrorCode::Unavailable);
@@ -286,7 +286,7 @@ fn a_tenant_that_waits_for_its_workspaces_token_says_what_is_wrong_with_that() {
     assert!(status.last_error.as_ref().is_some_and(|error| error.contains("Unknown it was")), "{status:?}");
     assert_eq!(status.next_at, rig.status("msp").next_at, "when the workspace's token is tried again");
     rig.provider_is_up(secs(40), 900);
-    assert!(rig.board(WARM).is_some());
+    assert!(rig.token_cache(WARM).is_some());
 }
 
 #[test]

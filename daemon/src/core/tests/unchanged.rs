@@ -45,7 +45,7 @@ fn play(
 fn a_complaint_that_brings_the_same_token_has_failed_and_says_so() {
     let mut rig = Rig::new(&[fixture::central("campus")]);
     rig.answer(cached("same", 7199));
-    let published = rig.board["campus"].0.issued;
+    let published = rig.token_cache["campus"].0.issued;
     rig.pass(secs(100));
     let waiter = rig.reject("campus", "same");
     rig.answer(cached("same", 7099));
@@ -53,7 +53,7 @@ fn a_complaint_that_brings_the_same_token_has_failed_and_says_so() {
     assert_eq!(error.code, ErrorCode::Unavailable);
     assert!(error.message.contains("the same token again") && error.retry_after.is_some(), "{}", error.message);
     assert_eq!(rig.status("campus").health, tokend_proto::Health::Failing);
-    assert_eq!(rig.board["campus"].0.issued, published, "it is no younger");
+    assert_eq!(rig.token_cache["campus"].0.issued, published, "it is no younger");
     let waiter = rig.reject("campus", "same");
     assert!(matches!(rig.code(waiter), ErrorCode::Unavailable | ErrorCode::Throttled));
     let sent = play(&mut rig, secs(7000), |_, at| cached("same", 7099 - at.as_secs()), |_| ());
@@ -70,7 +70,8 @@ fn a_provider_that_gives_its_token_until_its_end_is_asked_a_few_times_a_life_and
             let (number, age) = (at.as_secs() / life, at.as_secs() % life);
             cached(&format!("token-{number}"), life - age)
         };
-        let served = |rig: &Rig| assert!(rig.board("campus").is_some(), "{life} s: nothing to serve at {:?}", rig.now);
+        let served =
+            |rig: &Rig| assert!(rig.token_cache("campus").is_some(), "{life} s: nothing to serve at {:?}", rig.now);
         let sent = play(&mut rig, secs(3 * life), answer, served);
         assert!(sent.len() <= 3 * 9, "{life} s: {sent:?}");
     }
@@ -189,7 +190,7 @@ fn a_token_whose_end_comes_sooner_than_it_was_said_to_is_not_served_beyond_it() 
     rig.answer(cached("same", 300));
     assert!(rig.left("campus") <= secs(300), "{:?}", rig.left("campus"));
     rig.pass(secs(301));
-    assert_eq!((rig.board("campus"), rig.sent.len()), (None, 1));
+    assert_eq!((rig.token_cache("campus"), rig.sent.len()), (None, 1));
     rig.answer(cached("another", 7199));
     assert_eq!(rig.status("campus").health, tokend_proto::Health::Good);
 }
@@ -251,5 +252,5 @@ fn the_same_token_without_a_life_takes_no_good_token_away() {
     }
     rig.answer(cached("same", 0));
     rig.pass(secs(5));
-    assert!(rig.board("campus").is_some());
+    assert!(rig.token_cache("campus").is_some());
 }

@@ -74,12 +74,12 @@ fn a_watched_tenant_is_kept_fresh_and_let_go_afterwards() {
     assert_eq!(rig.heard().last(), Some(&(COLD.to_owned(), Health::Good)));
     for _ in 0..100 {
         rig.provider_is_up(secs(60), 900);
-        assert!(rig.board(COLD).is_some());
+        assert!(rig.token_cache(COLD).is_some());
     }
     assert_eq!(rig.heard(), []);
     rig.handle(Input::Leave(watch));
     rig.provider_is_up(secs(3_000), 900);
-    assert_eq!(rig.board(COLD), None);
+    assert_eq!(rig.token_cache(COLD), None);
     assert_eq!(rig.core.names.len(), 1);
 }
 

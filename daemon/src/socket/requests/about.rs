@@ -43,7 +43,7 @@ impl Session {
         asked: &str,
         request: R,
     ) -> Result<(), ErrorReply> {
-        match name::parse(&self.shared.context.board, asked).map_err(|why| errors::name(asked, why))? {
+        match name::parse(&self.shared.context.token_cache, asked).map_err(|why| errors::name(asked, why))? {
             Asked::Known(name) => self.serve_allowed(call, asked, name, request),
             Asked::Workspace { profile, workspace_name } => {
                 let access = self.shared.context.access.load();

@@ -20,7 +20,7 @@ use crate::socket::session::{Pending, Session};
 /// wait means for the provider.
 const LOOK_UP_TIME: Duration = Duration::from_millis(250);
 
-/// A read that the board alone could not answer.
+/// A read that the token cache alone could not answer.
 #[derive(Clone, Copy)]
 pub(super) struct Get {
     min_ttl: Duration,
@@ -36,7 +36,7 @@ impl AboutName for Get {
 
     fn serve(self, session: &mut Session, call: &mut Call<'_>, _: &str, name: TokenName) -> Result<(), ErrorReply> {
         let Self { min_ttl, until } = self;
-        if let Some(slot) = session.shared.context.board.slot(&name.to_string())
+        if let Some(slot) = session.shared.context.token_cache.slot(&name.to_string())
             && let Some(fingerprint) = call.out.serve(&slot, call.now, min_ttl, call.request_id)
         {
             session.record_served(Self::AUDIT, slot.text(), fingerprint);
@@ -48,7 +48,7 @@ impl AboutName for Get {
 }
 
 impl Session {
-    /// The hot path: a canonical name that is on the board costs no allocation and, for the name that this
+    /// The hot path: a canonical name that is in the token cache costs no allocation and, for the name that this
     /// connection read last, no look-up.
     pub(super) fn get(
         &mut self,
@@ -68,7 +68,7 @@ impl Session {
             self.record_served(Get::AUDIT, asked, fingerprint);
             return Ok(());
         }
-        if let Some(slot) = self.shared.context.board.slot(asked) {
+        if let Some(slot) = self.shared.context.token_cache.slot(asked) {
             let access = rules.load();
             let peer = self.peer(&access);
             // For most peers there is no need to take the name apart.
@@ -126,7 +126,7 @@ impl Session {
         }
         let flags = if token.left(call.now) < min_ttl { flags.union(Flags::FALLS_SHORT) } else { flags };
         let context = &self.shared.context;
-        let slot = context.board.slot(&text);
+        let slot = context.token_cache.slot(&text);
         if !slot.is_some_and(|slot| slot.copy_of(token, call.request_id, flags, call.out.frame())) {
             let reply = Reply::Token(token.to_wire(context.clock.now()));
             self.send(call.out, call.request_id, flags, &reply);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokend_proto::{ErrorReply, NameError, ProfileName, TenantRef, TokenName, TokenRef};
 
 use crate::socket::errors;
-use crate::token_cache::Board;
+use crate::token_cache::TokenCache;
 
 /// What a peer means.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,12 +17,12 @@ pub(in crate::socket) enum Asked {
 }
 
 /// Reads a name in any spelling: hyphens in an id, upper case, a workspace name.
-pub(in crate::socket) fn parse(board: &Board, text: &str) -> Result<Asked, NameError> {
+pub(in crate::socket) fn parse(token_cache: &TokenCache, text: &str) -> Result<Asked, NameError> {
     let TokenRef { profile, tenant } = text.parse()?;
     Ok(match tenant {
         None => Asked::Known(TokenName { profile, tenant: None }),
         Some(TenantRef::Id(id)) => Asked::Known(TokenName { profile, tenant: Some(id) }),
-        Some(TenantRef::Name(workspace_name)) => match board.tenant(&profile, &workspace_name) {
+        Some(TenantRef::Name(workspace_name)) => match token_cache.tenant(&profile, &workspace_name) {
             Some(id) => Asked::Known(TokenName { profile, tenant: Some(id) }),
             None => Asked::Workspace { profile, workspace_name },
         },
@@ -47,16 +47,16 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_tenant_leads_to_one_name() {
-        let board = Board::new();
+        let token_cache = TokenCache::new();
         let profile: ProfileName = "msp".parse().unwrap();
         let id: WorkspaceId = "497f6eca62764993bfeb53cbbbba6f08".parse().unwrap();
-        board.set_directory(&profile, vec![("Acme / Sons".into(), id)]);
+        token_cache.set_directory(&profile, vec![("Acme / Sons".into(), id)]);
         let known = Ok(Asked::Known(TokenName { profile: profile.clone(), tenant: Some(id) }));
-        assert_eq!(parse(&board, "msp/497f6eca62764993bfeb53cbbbba6f08"), known);
-        assert_eq!(parse(&board, "msp/497F6ECA-6276-4993-BFEB-53CBBBBA6F08"), known);
-        assert_eq!(parse(&board, "msp/Acme / Sons"), known);
+        assert_eq!(parse(&token_cache, "msp/497f6eca62764993bfeb53cbbbba6f08"), known);
+        assert_eq!(parse(&token_cache, "msp/497F6ECA-6276-4993-BFEB-53CBBBBA6F08"), known);
+        assert_eq!(parse(&token_cache, "msp/Acme / Sons"), known);
         let unknown = Asked::Workspace { profile, workspace_name: "Acme".into() };
-        assert_eq!(parse(&board, "msp/Acme"), Ok(unknown));
-        assert_eq!(parse(&board, "msp/"), Err(NameError::Tenant));
+        assert_eq!(parse(&token_cache, "msp/Acme"), Ok(unknown));
+        assert_eq!(parse(&token_cache, "msp/"), Err(NameError::Tenant));
     }
 }

@@ -10,9 +10,9 @@ use crate::core::id::WaiterId;
 use crate::core::time::Boot;
 use crate::socket::admission::Permit;
 use crate::socket::buffers::Output;
-use crate::token_cache::{Board, Report, Subscription, Told};
+use crate::token_cache::{Delivered, Report, Subscription, TokenCache};
 
-/// A name, and what of it the peer knows. It is never behind by more than what the board has now: nothing is queued.
+/// A name, and what of it the peer knows. It is never behind by more than what the token cache has now: nothing is queued.
 pub(in crate::socket) struct Watching {
     waiter: WaiterId,
     /// As the peer numbers it.
@@ -21,10 +21,10 @@ pub(in crate::socket) struct Watching {
     /// The rules that allowed it.
     pub(in crate::socket) allowed: Arc<Access>,
     subscription: Subscription,
-    /// The board's number of what was looked at last; `None` until the first look.
+    /// The token cache's number of what was looked at last; `None` until the first look.
     seen: Option<u64>,
     report: Option<Arc<Report>>,
-    token: Option<Told>,
+    token: Option<Delivered>,
     _permit: Permit,
 }
 
@@ -54,7 +54,13 @@ impl Watching {
     }
 
     /// Adds whatever is new, as long as there is room.
-    pub(in crate::socket) fn tell(&mut self, board: &Board, now: Boot, waker: &Waker, out: &mut Output) -> News {
+    pub(in crate::socket) fn tell(
+        &mut self,
+        token_cache: &TokenCache,
+        now: Boot,
+        waker: &Waker,
+        out: &mut Output,
+    ) -> News {
         if self.seen.is_none() {
             self.subscription.wake(waker);
         }
@@ -69,7 +75,7 @@ impl Watching {
             return News::More;
         }
         let mut news = News::Nothing;
-        if let Some(slot) = board.slot(self.subscription.text())
+        if let Some(slot) = token_cache.slot(self.subscription.text())
             && let Some(told) = slot.tell(now, self.token.as_ref(), self.request_id, out.frame())
         {
             if self.token.is_none() {

@@ -1,4 +1,4 @@
-//! Watches: begun by a request, told by the board, ended by one of these: the peer, the core, a reload, the end.
+//! Watches: begun by a request, told by the token cache, ended by one of these: the peer, the core, a reload, the end.
 
 use std::sync::Arc;
 use std::task::Context;
@@ -27,9 +27,9 @@ impl AboutName for Watch {
         let permit = session.place.watch().map_err(errors::too_many_watches)?;
         let access = session.shared.context.access.load_full();
         // Before the core is asked: what it says at once is not missed.
-        let subscription = session.shared.context.board.watch(&name);
+        let subscription = session.shared.context.token_cache.watch(&name);
         let question = Question::Watch { name: name.clone() };
-        // It brings only its end, which is an error: what a watch brings is on the board.
+        // It brings only its end, which is an error: what a watch brings is in the token cache.
         let pending = Pending::outcome(subject(&name), |_, _, _| Err(errors::mismatched()));
         let waiter = session.put(call.request_id, pending, None, |waiter, asker, open| {
             let reply = ReplyTo::new(waiter, open.sender());
@@ -84,10 +84,10 @@ impl Session {
             self.refuse(call, &subject(&watching.name), error);
             true
         });
-        let board = &self.shared.context.board;
+        let token_cache = &self.shared.context.token_cache;
         for watching in open.watches() {
             // One that has no room for its end has none for anything else.
-            match watching.tell(board, now, cx.waker(), out) {
+            match watching.tell(token_cache, now, cx.waker(), out) {
                 News::FirstToken(token) => self.record_served(Watch::AUDIT, &watching.name.to_string(), token),
                 News::Nothing | News::More => {}
             }

@@ -26,7 +26,7 @@ use crate::core::issued::{Issued, ReadMode};
 use crate::core::query::Query;
 use crate::core::time::{Boot, Now, Wall};
 use crate::socket::{Clock, Context, Limits, Listener, Message, Messages, ReplyTo, SocketThread};
-use crate::token_cache::Board;
+use crate::token_cache::TokenCache;
 
 /// Longer than anything a test waits for takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -64,7 +64,7 @@ impl Default for Limits {
 }
 
 pub(super) struct Daemon {
-    pub(super) board: Arc<Board>,
+    pub(super) token_cache: Arc<TokenCache>,
     pub(super) clock: Arc<TestClock>,
     pub(super) access: Arc<Rules>,
     pub(super) core: Messages,
@@ -93,14 +93,14 @@ impl Daemon {
     pub(super) fn with(limits: Limits, queue: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        let board = Arc::new(Board::new());
+        let token_cache = Arc::new(TokenCache::new());
         let clock = Arc::new(TestClock::default());
         let access = Arc::new(Rules::new(Access::new(Vec::new(), DAEMON_UID)));
         let (audit, records) = Audit::new(true);
         let audit = Arc::new(audit);
         let (to_core, core) = super::super::queue(queue);
         let context = Context {
-            board: Arc::clone(&board),
+            token_cache: Arc::clone(&token_cache),
             clock: clock.clone(),
             access: Arc::clone(&access),
             notes: Arc::new(ArcSwap::from_pointee(vec!["a note".to_owned()])),
@@ -122,7 +122,7 @@ impl Daemon {
             identify,
         )
         .unwrap();
-        Self { board, clock, access, core, records, thread, path, uid, unit, audit, _folder: folder }
+        Self { token_cache, clock, access, core, records, thread, path, uid, unit, audit, _folder: folder }
     }
 
     /// A peer of the daemon's own user.
@@ -169,7 +169,7 @@ impl Daemon {
 
     pub(super) fn publish(&self, name: &str, text: &str, life: Duration) -> Arc<Issued> {
         let token = self.issue(text, life);
-        self.board.publish(&token_name(name), &token, ReadMode::Serve, self.clock.now());
+        self.token_cache.publish(&token_name(name), &token, ReadMode::Serve, self.clock.now());
         token
     }
 

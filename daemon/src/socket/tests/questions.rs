@@ -96,7 +96,12 @@ fn a_token_that_aged_below_what_was_asked_for_says_so() {
     peer.send(1, &Request::Get { name: "campus", min_ttl: Millis(3_600_000), wait: Millis(0) });
     let (_, _, reply) = daemon.question();
     let token = daemon.issue("s3cret", HOUR);
-    daemon.board.publish(&token_name("campus"), &token, ReadMode::Serve, super::super::Clock::now(&*daemon.clock));
+    daemon.token_cache.publish(
+        &token_name("campus"),
+        &token,
+        ReadMode::Serve,
+        super::super::Clock::now(&*daemon.clock),
+    );
     daemon.clock.advance(Duration::from_secs(1));
     reply.send(Outcome::Token { token, flags: Flags::NONE });
     assert_eq!(peer.token(1).0, Flags::FALLS_SHORT);
@@ -179,7 +184,7 @@ fn a_core_that_has_ended_is_said_to_be_stopping() {
     let mut peer = daemon.connect();
     assert_eq!(peer.refused(&get("legacy")), ErrorCode::Busy);
     peer.send(1, &get("campus"));
-    assert_eq!(peer.token(1).1.access_token.expose(), "s3cret", "the board is still served");
+    assert_eq!(peer.token(1).1.access_token.expose(), "s3cret", "the token cache is still served");
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Daemon {
 
     fn report(&self, name: &str, health: Health) {
         let report = HealthReport { name: name.into(), health, last_error: None, action: None };
-        self.board.report(&token_name(name), report);
+        self.token_cache.report(&token_name(name), report);
     }
 }
 
@@ -72,7 +72,7 @@ fn a_watcher_gets_the_newest_token_at_once_and_then_each_new_one_and_changes_of_
     daemon.report("campus", Health::Failing);
     assert_eq!(peer.health(7), Health::Failing);
     daemon.report("campus", Health::Failing);
-    daemon.board.withdraw(&token_name("campus"));
+    daemon.token_cache.withdraw(&token_name("campus"));
     daemon.report("campus", Health::Unavailable);
     assert_eq!(peer.health(7), Health::Unavailable, "the same again is not told");
     daemon.publish("campus", "third", HOUR);
@@ -122,11 +122,11 @@ fn a_token_that_is_about_to_die_is_told_flagged_and_again_when_it_lives_on() {
     let mut peer = daemon.connect();
     peer.send(1, &watch("legacy"));
     peer.fresh_token(1);
-    daemon.board.publish(&name, &token, ReadMode::Ask, daemon_now(&daemon));
+    daemon.token_cache.publish(&name, &token, ReadMode::Ask, daemon_now(&daemon));
     assert_eq!(peer.token(1).0, Flags::RENEWING);
-    daemon.board.publish(&name, &token, ReadMode::ServeRenewing, daemon_now(&daemon));
+    daemon.token_cache.publish(&name, &token, ReadMode::ServeRenewing, daemon_now(&daemon));
     assert!(peer.is_served(), "nothing new");
-    daemon.board.publish(&name, &token, ReadMode::Serve, daemon_now(&daemon));
+    daemon.token_cache.publish(&name, &token, ReadMode::Serve, daemon_now(&daemon));
     assert_eq!(peer.fresh_token(1), "t");
 }
 
@@ -143,7 +143,7 @@ fn a_step_of_the_wall_clock_is_nothing_new() {
     peer.send(1, &watch("campus"));
     peer.fresh_token(1);
     let now = daemon_now(&daemon);
-    daemon.board.restamp(Now { wall: Wall(now.wall.0 + 3_600_000), ..now });
+    daemon.token_cache.restamp(Now { wall: Wall(now.wall.0 + 3_600_000), ..now });
     daemon.report("campus", Health::Good);
     assert_eq!(peer.health(1), Health::Good, "no token comes before it");
 }

@@ -22,7 +22,7 @@ fn a_token_on_the_board_is_read_without_the_core() {
         assert_eq!(read.access_token.expose(), "s3cret");
         assert_eq!(read.expires_at.boot_ms, token.expires.0);
     }
-    assert!(daemon.board.last_read(&token_name("campus")).is_some());
+    assert!(daemon.token_cache.last_read(&token_name("campus")).is_some());
     assert!(daemon.nothing_was_asked());
 }
 
@@ -35,7 +35,7 @@ fn a_new_token_is_read_on_an_old_connection() {
         peer.send(1, &get("campus"));
         assert_eq!(peer.token(1).1.access_token.expose(), text);
     }
-    daemon.board.withdraw(&token_name("campus"));
+    daemon.token_cache.withdraw(&token_name("campus"));
     daemon.publish("campus", "third", HOUR);
     peer.send(1, &get("campus"));
     assert_eq!(peer.token(1).1.access_token.expose(), "third");
@@ -45,7 +45,7 @@ fn a_new_token_is_read_on_an_old_connection() {
 fn a_token_that_is_being_renewed_is_flagged() {
     let daemon = Daemon::start();
     let token = daemon.issue("t", HOUR);
-    daemon.board.publish(
+    daemon.token_cache.publish(
         &token_name("legacy"),
         &token,
         ReadMode::ServeRenewing,

@@ -18,7 +18,7 @@ fn no_such_name() -> Outcome {
 
 fn know_acme(daemon: &Daemon) {
     let profile: ProfileName = "msp".parse().unwrap();
-    daemon.board.set_directory(&profile, vec![("Acme".into(), token_name(ACME).tenant.unwrap())]);
+    daemon.token_cache.set_directory(&profile, vec![("Acme".into(), token_name(ACME).tenant.unwrap())]);
 }
 
 /// Asks for a workspace name that has to be resolved.
