@@ -166,7 +166,7 @@ impl<S: Store + 'static> Driver<S> {
                 result = steps.clock_stepped() => {
                     result?;
                     tracing::info!("the wall clock was stepped; no deadline depends on it");
-                    self.token_cache.restamp(self.clock.now());
+                    self.token_cache.rebase(self.clock.now());
                     self.tell(Input::Tick); // what is recorded follows the clock
                 }
                 Some(reload) = self.reloader.loaded() => self.reloaded(reload, socket.as_ref()),
@@ -311,7 +311,7 @@ impl<S: Store + 'static> Driver<S> {
             Effect::Health { name, report } => self.token_cache.report(&name, report),
             Effect::Withdraw(name) => self.token_cache.withdraw(&name),
             Effect::Directory { profile, tenants } => self.token_cache.set_directory(&profile, tenants),
-            Effect::Condemn(token) => self.service.condemn(token),
+            Effect::Invalidate(token) => self.service.invalidate(token),
             Effect::AskLastRead(name) => {
                 let at = self.token_cache.last_read(&name);
                 let _ = self.results.send(Input::LastRead { name, at });

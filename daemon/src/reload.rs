@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::access::policy::Access;
 use crate::config::{Account, Config, ConfigError, Environment, LookedUp, Place};
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::error;
 use crate::os::process;
 use crate::secret::Surroundings;
@@ -108,7 +108,7 @@ impl Reloader {
         &mut self,
         account: &Account,
         looked_up: LookedUp,
-        now: Boot,
+        now: BootTime,
     ) -> Option<(Option<u32>, Access, Vec<String>)> {
         let config = Arc::make_mut(&mut self.in_force);
         let is_changed = config.numbers.learn(account, looked_up, now);

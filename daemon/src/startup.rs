@@ -15,7 +15,7 @@ use crate::audit::Audit;
 use crate::config;
 use crate::config::{Account, Config, ConfigError, Environment, SocketGroup, USUAL_GROUP};
 use crate::core::Core;
-use crate::core::record::Ruins;
+use crate::core::record::UnreadableRecords;
 use crate::driver::{Driver, Signals};
 use crate::error;
 use crate::log::{Log, LogError};
@@ -206,7 +206,7 @@ async fn serve(begun: Begun, mut signals: Signals, audit: Arc<Audit>) -> Result<
     let watchdog = Watchdog::from_environment(&notifier);
     let (service, held) = Service::new(notifier, token_files);
     let mut core = Core::new(clock.now(), clock.boot_id(), seed, loaded.records);
-    core.found(clock.now(), Ruins { names: loaded.ruins, name_of: FileStore::name_of });
+    core.found(clock.now(), UnreadableRecords { names: loaded.ruins, name_of: FileStore::name_of });
     let door = waiting_door(&config, &listener);
     let socket_path = server.socket.clone();
     let accounts = AccountWatch::new(Arc::clone(&environment.accounts), door);

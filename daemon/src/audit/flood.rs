@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 
 /// Requests of one user that are recorded one by one in each [`WINDOW`]: a program that was given the wrong name, or a
 /// person who tries things, is seen in full; a loop is not.
@@ -34,14 +34,14 @@ pub(super) struct Floods {
 
 #[derive(Debug)]
 struct Window {
-    end: Boot,
+    end: BootTime,
     recorded: u32,
     left_out: u64,
 }
 
 impl Floods {
     /// Whether one more request of this user is recorded; if not, it is counted.
-    pub(super) fn admits(&mut self, uid: u32, now: Boot) -> bool {
+    pub(super) fn admits(&mut self, uid: u32, now: BootTime) -> bool {
         let is_full = self.windows.len() >= MAX_USERS && !self.windows.contains_key(&Some(uid));
         if is_full {
             let mut ended = self.take_ended(Some(now));
@@ -64,12 +64,12 @@ impl Floods {
     }
 
     /// When [`Floods::take_ended`] has something to do.
-    pub(super) fn next_end(&self) -> Option<Boot> {
+    pub(super) fn next_end(&self) -> Option<BootTime> {
         self.windows.values().map(|window| window.end).min()
     }
 
     /// Closes the windows that are over, or without a time all of them, and takes what was left out in them.
-    pub(super) fn take_ended(&mut self, now: Option<Boot>) -> Vec<LeftOut> {
+    pub(super) fn take_ended(&mut self, now: Option<BootTime>) -> Vec<LeftOut> {
         let mut taken = std::mem::take(&mut self.ended);
         self.windows.retain(|whose, window| {
             let is_open = now.is_some_and(|now| now < window.end);
@@ -92,9 +92,9 @@ impl Window {
 mod tests {
     use super::*;
 
-    const START: Boot = Boot(1_000_000);
+    const START: BootTime = BootTime(1_000_000);
 
-    fn admitted(floods: &mut Floods, uid: u32, now: Boot, count: u32) -> usize {
+    fn admitted(floods: &mut Floods, uid: u32, now: BootTime, count: u32) -> usize {
         (0..count).filter(|_| floods.admits(uid, now)).count()
     }
 
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(admitted(&mut floods, 2, START, 5), 5, "another user's burst is its own");
         let end = floods.next_end().unwrap();
         assert_eq!(end.since(START), WINDOW);
-        assert_eq!(floods.take_ended(Some(Boot(end.0 - 1))), []);
+        assert_eq!(floods.take_ended(Some(BootTime(end.0 - 1))), []);
         assert_eq!(floods.take_ended(Some(end)), [LeftOut { uid: Some(1), count: 980 }]);
         assert_eq!(floods.next_end(), None, "nothing is kept of users that are quiet");
         assert_eq!(admitted(&mut floods, 1, end, 30), 20);

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread::{self, Thread};
 
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::log::late;
 use crate::os::clock;
 use flood::{Floods, LeftOut};
@@ -43,14 +43,14 @@ pub struct Audit {
     reads: AtomicBool,
     shared: Arc<Shared>,
     /// Unbounded by itself; [`Shared::waiting`] bounds it.
-    queue: mpsc::Sender<(Boot, Record)>,
+    queue: mpsc::Sender<(BootTime, Record)>,
 }
 
 /// Where they are taken from to be written.
 #[derive(Debug)]
 pub struct Records {
     shared: Arc<Shared>,
-    queue: mpsc::Receiver<(Boot, Record)>,
+    queue: mpsc::Receiver<(BootTime, Record)>,
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ impl Audit {
 
     /// Whether this is to be recorded now. To be asked first: most requests are not, and who a peer is may have to be
     /// found out for a record.
-    pub fn wants(&self, uid: u32, outcome: Outcome, now: impl FnOnce() -> Boot) -> bool {
+    pub fn wants(&self, uid: u32, outcome: Outcome, now: impl FnOnce() -> BootTime) -> bool {
         match outcome {
             Outcome::Served => self.reads.load(Ordering::Relaxed),
             Outcome::Done | Outcome::Unknown => true,
@@ -111,24 +111,24 @@ impl Records {
     }
 
     /// Logs the next record and what else is to be recorded now; whether there was anything.
-    pub(crate) fn write_next(&self, now: Boot) -> bool {
+    pub(crate) fn write_next(&self, now: BootTime) -> bool {
         let entries = self.next(Some(now));
         entries.iter().for_each(|entry| entry.log(now));
         !entries.is_empty()
     }
 
     /// Logs what is left at the end.
-    pub(crate) fn write_rest(&self, now: Boot) {
+    pub(crate) fn write_rest(&self, now: BootTime) {
         self.next(None).iter().for_each(|entry| entry.log(now));
     }
 
     /// When there is something to be recorded though no record comes.
-    pub(crate) fn next_end(&self) -> Option<Boot> {
+    pub(crate) fn next_end(&self) -> Option<BootTime> {
         self.shared.floods().next_end()
     }
 
     /// One record, and the counts that are due: without a time all of them.
-    fn next(&self, now: Option<Boot>) -> Vec<Entry> {
+    fn next(&self, now: Option<BootTime>) -> Vec<Entry> {
         let record = self.queue.try_recv().ok();
         if record.is_some() {
             self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -149,13 +149,13 @@ impl Shared {
 #[derive(Debug)]
 enum Entry {
     /// When it was left here, and what it says.
-    Record(Boot, Record),
+    Record(BootTime, Record),
     LeftOut(LeftOut),
     Lost(u64),
 }
 
 impl Entry {
-    fn log(&self, now: Boot) {
+    fn log(&self, now: BootTime) {
         match self {
             Self::Record(at, record) => record.log(&late::waited(*at, now)),
             Self::LeftOut(LeftOut { uid: Some(uid), count }) => {

@@ -18,7 +18,7 @@ impl Records {
     }
 }
 
-const NOW: Boot = Boot(5_000);
+const NOW: BootTime = BootTime(5_000);
 
 fn record(outcome: Outcome, name: &str) -> Record {
     Record {

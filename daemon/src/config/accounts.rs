@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::os::accounts::Accounts;
 use crate::os::looks::Looks;
 
@@ -78,7 +78,7 @@ struct Known {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Trouble {
     /// There is none, as has been said since then.
-    Missing(Boot),
+    Missing(BootTime),
     /// Whether there is one could not be told.
     Unknown(String),
 }
@@ -90,7 +90,7 @@ impl Numbers {
         before: &Self,
         directory: &Arc<dyn Accounts>,
         patience: Duration,
-        now: Boot,
+        now: BootTime,
     ) -> Self {
         let mut numbers = Self::default();
         for account in &wanted {
@@ -107,7 +107,7 @@ impl Numbers {
     }
 
     /// Takes in what a look-up said; returns whether another number is in force for it, or none.
-    pub(crate) fn learn(&mut self, account: &Account, looked_up: LookedUp, now: Boot) -> bool {
+    pub(crate) fn learn(&mut self, account: &Account, looked_up: LookedUp, now: BootTime) -> bool {
         let known = self.known.entry(account.clone()).or_default();
         let before = known.number;
         known.trouble = match looked_up {
@@ -191,24 +191,24 @@ mod tests {
     #[test]
     fn a_number_that_was_found_stays_while_the_directory_cannot_tell() {
         let mut numbers = Numbers::default();
-        assert!(numbers.learn(&netops(), Ok(Some(1001)), Boot(0)));
+        assert!(numbers.learn(&netops(), Ok(Some(1001)), BootTime(0)));
         assert_eq!((numbers.of(&netops()), numbers.wanted()), (Some(1001), Vec::new()));
         for hour in 1..100 {
-            assert!(!numbers.learn(&netops(), gone(), Boot(hour * 3_600_000)));
+            assert!(!numbers.learn(&netops(), gone(), BootTime(hour * 3_600_000)));
         }
         assert_eq!((numbers.of(&netops()), numbers.wanted()), (Some(1001), vec![netops()]));
         let expected = "the user \"netops\" could not be looked up (timed out); its number 1001 stays in force, and it is \
                         looked up again each minute";
         assert_eq!(numbers.problem(&netops(), "").as_deref(), Some(expected));
-        assert!(numbers.learn(&netops(), Ok(Some(1002)), Boot(0)), "another number is news");
+        assert!(numbers.learn(&netops(), Ok(Some(1002)), BootTime(0)), "another number is news");
         assert_eq!((numbers.of(&netops()), numbers.problem(&netops(), "")), (Some(1002), None));
     }
 
     #[test]
     fn a_number_of_somebody_who_is_gone_stays_for_a_while() {
         let mut numbers = Numbers::default();
-        numbers.learn(&netops(), Ok(Some(1001)), Boot(0));
-        let minute = |minute: u64| Boot(minute * 60_000);
+        numbers.learn(&netops(), Ok(Some(1001)), BootTime(0));
+        let minute = |minute: u64| BootTime(minute * 60_000);
         assert!(!numbers.learn(&netops(), Ok(None), minute(7)));
         assert!(!numbers.learn(&netops(), Ok(None), minute(66)));
         assert_eq!(numbers.of(&netops()), Some(1001));

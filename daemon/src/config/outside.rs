@@ -11,7 +11,7 @@ use super::profile::ca_file::CaFile;
 use super::purpose::Purpose;
 use crate::os::detached::Undone;
 use crate::os::looks::Looks;
-use crate::secret::{CREDENTIALS_DIRECTORY, SecretProblem, SecretSource, Surroundings};
+use crate::secret::{CREDENTIALS_DIRECTORY, SecretError, SecretSource, Surroundings};
 
 /// What was named so far.
 #[derive(Debug, Default)]
@@ -111,7 +111,7 @@ impl Thing {
             None => return Seen::Good, // no command is run
             Some(Ok(text)) if is_key && !is_hex_key(text.expose()) => KEY.to_owned(),
             Some(Ok(_)) => return Seen::Good,
-            Some(Err(problem @ (SecretProblem::Owner { .. } | SecretProblem::OpenToGroup { .. })))
+            Some(Err(problem @ (SecretError::Owner { .. } | SecretError::OpenToGroup { .. })))
                 if is_check && surroundings.uid() == 0 =>
             {
                 return Seen::Odd(format!("{source}: {problem}; right only if tokend runs as that user or group"));

@@ -7,7 +7,7 @@ use tokend_proto::{
 };
 
 use super::id::{WaiterId, WriteId};
-use super::issued::{Issued, ReadMode};
+use super::issued::{AccessToken, ReadMode};
 use super::provider::ProviderRequest;
 use super::record::{Record, RecordKey, Revision};
 use super::report::page::Part;
@@ -35,7 +35,7 @@ pub enum Effect {
         /// Whose.
         name: TokenName,
         /// The token.
-        token: Arc<Issued>,
+        token: Arc<AccessToken>,
         /// How peers may read it.
         mode: ReadMode,
     },
@@ -59,7 +59,7 @@ pub enum Effect {
     AskLastRead(TokenName),
     /// Whatever is handed on to the next start must not hold this token as a good one: at once, not with the next
     /// change.
-    Condemn(Fingerprint),
+    Invalidate(Fingerprint),
     /// Answer a peer.
     Answer {
         /// Which question.
@@ -77,7 +77,7 @@ pub enum Outcome {
     /// To `Get` and `Reject`.
     Token {
         /// Not expired.
-        token: Arc<Issued>,
+        token: Arc<AccessToken>,
         /// What has to be said with it.
         flags: Flags,
     },

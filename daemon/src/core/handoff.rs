@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokend_proto::{ProfileName, WorkspaceId};
 
-use super::issued::Issued;
+use super::issued::AccessToken;
 use super::settings::{Kind, Profile};
-use super::time::{Boot, BootId};
+use super::time::{BootId, BootTime};
 
 /// Everything that is handed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Held {
     /// The boot that all its moments belong to.
     pub boot_id: BootId,
     /// When it was put together.
-    pub at: Boot,
+    pub at: BootTime,
     /// In the order of their names.
     pub profiles: Vec<HeldProfile>,
 }
@@ -26,7 +26,7 @@ pub struct HeldProfile {
     /// Whose tokens these are. They are never used for another binding.
     pub binding: Binding,
     /// When an exchange may have the workspace's token renewed again.
-    pub next_distrust: Boot,
+    pub next_distrust: BootTime,
     /// The tenants, if they were listed.
     pub listing: Option<HeldListing>,
     /// Names with a token that has not expired.
@@ -66,7 +66,7 @@ pub enum HeldKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldListing {
     /// When it was received.
-    pub fetched: Boot,
+    pub fetched: BootTime,
     /// Ids and workspace names.
     pub tenants: Vec<(WorkspaceId, Arc<str>)>,
 }
@@ -77,7 +77,7 @@ pub struct HeldName {
     /// `None` is the profile's own.
     pub tenant: Option<WorkspaceId>,
     /// Its token.
-    pub token: Arc<Issued>,
+    pub token: Arc<AccessToken>,
     /// The token came from a forced renewal: one more doubles the throttle.
     pub was_forced: bool,
     /// Another token is wanted, however good this one looks.
@@ -85,7 +85,7 @@ pub struct HeldName {
     /// An exchange was refused for this token.
     pub distrusted: bool,
     /// Until when no renewal can be forced.
-    pub throttled_until: Boot,
+    pub throttled_until: BootTime,
     /// The throttle's last interval.
     pub throttle: Duration,
 }

@@ -10,7 +10,7 @@ use super::id::{Asker, WaiterId, WriteId};
 use super::provider::{Answer, RequestId, SecretVersions};
 use super::report::page::Page;
 use super::settings::Settings;
-use super::time::Boot;
+use super::time::BootTime;
 
 /// Something happened.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ pub enum Input {
         /// Which name.
         name: TokenName,
         /// `None` if it never was.
-        at: Option<Boot>,
+        at: Option<BootTime>,
     },
     /// Time passed, or the wall clock was stepped. Harmless when nothing is due.
     Tick,

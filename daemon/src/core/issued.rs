@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokend_proto::{Fingerprint, Secret, Token};
 
-use super::time::{Boot, Now};
+use super::time::{BootTime, Now};
 
 /// How the token cache's readers may use a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,7 +20,7 @@ pub enum ReadMode {
 
 /// A token as the provider gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issued {
+pub struct AccessToken {
     /// The token.
     pub access_token: Secret,
     /// As given, made by [`token_type`].
@@ -28,11 +28,11 @@ pub struct Issued {
     /// Of the access token.
     pub fingerprint: Fingerprint,
     /// When the request for it was sent.
-    pub issued: Boot,
+    pub issued: BootTime,
     /// From then on it does not work.
-    pub expires: Boot,
+    pub expires: BootTime,
     /// When it is to be renewed.
-    pub refresh: Boot,
+    pub refresh: BootTime,
 }
 
 /// A token's type, to be kept: the usual word takes no memory, however many tokens there are.
@@ -44,10 +44,10 @@ pub fn token_type(given: &str) -> Cow<'static, str> {
     }
 }
 
-impl Issued {
+impl AccessToken {
     /// Life left.
     #[must_use]
-    pub fn left(&self, now: Boot) -> Duration {
+    pub fn left(&self, now: BootTime) -> Duration {
         self.expires.since(now)
     }
 

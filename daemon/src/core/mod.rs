@@ -5,7 +5,7 @@
 //! what is to be done ([`Core::poll_effect`]) and when to be woken ([`Core::poll_timeout`]). Time comes in
 //! with each call; a wake-up too many does nothing.
 //!
-//! Inside, each change of a name marks it, and marked names are considered one by one at the end of each input: `token`
+//! Inside, each change of a name marks it dirty, and dirty names are updated one by one at the end of each input: `token`
 //! expires tokens, answers waiters and decides whether to begin a renewal. `renewal` carries it out, with `unchanged` for an
 //! answer that brings nothing new. `classic` keeps the chains of refresh tokens, `tenants` the lists of tenants and their
 //! parents' tokens, `egress` what waits for a host and how much is on its way. `reload` changes the configuration,
@@ -64,11 +64,11 @@ use id::{WaiterId, WriteId};
 use input::Input;
 use provider::{Answer, RequestId};
 use random::Random;
-use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision, Ruins};
+use record::{ChainKey, QuotaKey, Record, RecordKey, Restored, Revision, UnreadableRecords};
 pub use report::summary::Summary;
 use settings::Settings;
 pub use sizes::Sizes;
-use time::{Boot, BootId, Mark, Now};
+use time::{BootId, BootTime, DurableTime, Now};
 use timers::{Alarm, Alarms};
 use token_state::{Name, ProfileState, Purpose, Waiter};
 
@@ -85,14 +85,14 @@ pub struct Core {
     chains: BTreeMap<ChainKey, Chain>,
     quotas: BTreeMap<QuotaKey, Quota>,
     /// What nobody has asked about so far, and when it was found.
-    ruins: Option<(Now, Ruins)>,
+    ruins: Option<(Now, UnreadableRecords)>,
     hosts: BTreeMap<Arc<str>, Host>,
     /// Questions that are not answered yet. How many there may be of each user, the shell says.
     waiters: HashMap<WaiterId, Waiter>,
     requests: HashMap<RequestId, Purpose>,
     in_flight: InFlight,
     writes: HashMap<WriteId, Written>,
-    marked: BTreeSet<TokenName>,
+    dirty: BTreeSet<TokenName>,
     alarms: Alarms,
     effects: VecDeque<Effect>,
     last_id: u64,
@@ -126,7 +126,7 @@ impl Core {
             requests: HashMap::new(),
             in_flight: InFlight::default(),
             writes: HashMap::new(),
-            marked: BTreeSet::new(),
+            dirty: BTreeSet::new(),
             alarms: Alarms::default(),
             effects: VecDeque::new(),
             last_id: 0,
@@ -140,7 +140,7 @@ impl Core {
 
     /// The store held this too, at `now`. Delivered before the first configuration: whoever these records belong to, then or
     /// after a reload, is not taken for somebody new.
-    pub fn found(&mut self, now: Now, ruins: Ruins) {
+    pub fn found(&mut self, now: Now, ruins: UnreadableRecords) {
         self.ruins = Some((now, ruins));
     }
 
@@ -170,7 +170,7 @@ impl Core {
 
     /// When to call [`Core::handle`] with [`Input::Tick`] at the latest.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<Boot> {
+    pub fn poll_timeout(&self) -> Option<BootTime> {
         self.alarms.first().into_iter().chain(self.next_slot()).min()
     }
 
@@ -187,22 +187,22 @@ impl Core {
                     if let Some(entry) = self.names.get_mut(&name) {
                         entry.alarm = None;
                     }
-                    self.mark(name);
+                    self.mark_dirty(name);
                 }
                 Alarm::Chain(key) => self.chain_alarm(now, &key),
                 Alarm::Listing(profile) => self.consider_listing(now, &profile),
                 Alarm::Waiter(waiter) => self.deadline(now, waiter),
-                Alarm::Clock => self.restamp(now),
+                Alarm::Clock => self.rebase(now),
             }
         }
         let mut considered = 0;
         loop {
-            while let Some(name) = self.marked.pop_first() {
+            while let Some(name) = self.dirty.pop_first() {
                 considered += 1;
                 debug_assert!(considered <= 1000 + 100 * self.names.len(), "{name} marks itself again and again");
-                self.consider(now, &name);
+                self.update(now, &name);
             }
-            if !self.dispatch(now) && self.marked.is_empty() {
+            if !self.dispatch(now) && self.dirty.is_empty() {
                 return;
             }
         }
@@ -231,20 +231,20 @@ impl Core {
 
     fn written(&mut self, now: Now, write: WriteId, result: Result<(), String>) {
         match self.writes.remove(&write) {
-            Some(Written::Mark(key, record)) => self.marked_in_flight(now, &key, *record, result),
+            Some(Written::Intent(key, record)) => self.intent_written(now, &key, *record, result),
             Some(Written::Candidate(key)) => self.candidate_written(now, &key, result),
             Some(Written::CandidateGone(key)) => self.candidate_gone(&key, result),
             Some(Written::QuotaOpen(quota, record, key)) => self.quota_opened(now, &quota, record, &key, result),
             Some(Written::QuotaClosed(quota)) => self.quota_closed(now, &quota, result),
             Some(Written::Kept(key)) => self.kept(now, &key, result),
-            Some(Written::Restamped(key, record)) => self.restamped(now, &key, *record, result),
+            Some(Written::Restamped(key, record)) => self.rebased(now, &key, *record, result),
             None => {}
         }
     }
 
     /// The name is to be considered before this input is done with.
-    fn mark(&mut self, name: TokenName) {
-        self.marked.insert(name);
+    fn mark_dirty(&mut self, name: TokenName) {
+        self.dirty.insert(name);
     }
 
     fn next_id(&mut self) -> u64 {
@@ -270,14 +270,14 @@ impl Core {
         self.effects.push_back(Effect::Notice(notice));
     }
 
-    fn boot_mark(&self, now: Now) -> Mark {
-        self.mark_at(now, now.boot)
+    fn durable_now(&self, now: Now) -> DurableTime {
+        self.durable_at(now, now.boot)
     }
 
     /// A moment of this boot, for a record.
-    fn mark_at(&self, now: Now, moment: Boot) -> Mark {
+    fn durable_at(&self, now: Now, moment: BootTime) -> DurableTime {
         let stamp = now.stamp(moment);
         let boot = i64::try_from(moment.0).unwrap_or(i64::MAX);
-        Mark { boot, wall: time::Wall(stamp.unix_ms), boot_id: self.boot_id }
+        DurableTime { boot, wall: time::UnixTime(stamp.unix_ms), boot_id: self.boot_id }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokend_proto::{Fingerprint, ProfileName, Secret};
 
-use super::time::Mark;
+use super::time::DurableTime;
 
 /// Whose chain: a profile bound to its gateway and client. A record is never used for another binding.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,7 +59,7 @@ pub struct ChainRecord {
     /// The newest access token whose life is known.
     pub access: Option<AccessRecord>,
     /// When the request that brought the refresh token was sent: its 14 days count from then.
-    pub rotated: Option<Mark>,
+    pub rotated: Option<DurableTime>,
     /// Fingerprint of the refresh token that was last imported and accepted.
     pub imported: Option<Fingerprint>,
     /// The refresh token was sent since, and the answer did not bring another one.
@@ -69,7 +69,7 @@ pub struct ChainRecord {
 impl ChainRecord {
     /// When the request that brought the access token was sent.
     #[must_use]
-    pub fn issued(&self) -> Option<Mark> {
+    pub fn issued(&self) -> Option<DurableTime> {
         self.access.as_ref()?.issued.or(self.rotated)
     }
 }
@@ -84,7 +84,7 @@ pub struct AccessRecord {
     /// Its whole life, from when the request was sent.
     pub life: Duration,
     /// When the request that brought it was sent; `None`: the one that brought the refresh token.
-    pub issued: Option<Mark>,
+    pub issued: Option<DurableTime>,
 }
 
 /// Where a chain stands.
@@ -98,19 +98,19 @@ pub enum ChainState {
     /// The refresh token may have been sent: only the provider can say whether it is spent.
     InFlight {
         /// Since when.
-        since: Mark,
+        since: DurableTime,
         /// Fingerprint of the refresh token.
         sent: Fingerprint,
     },
     /// The refresh token is dead; a login follows.
     AwaitingLogin {
         /// Since when it waits.
-        since: Mark,
+        since: DurableTime,
     },
     /// The refresh token is dead and there is no login.
     Lost {
         /// Since when.
-        since: Mark,
+        since: DurableTime,
         /// Why, as far as can be known.
         why: LostCause,
     },
@@ -136,7 +136,7 @@ pub struct CandidateRecord {
     /// The imported refresh token.
     pub refresh_token: Secret,
     /// When it was imported.
-    pub since: Mark,
+    pub since: DurableTime,
 }
 
 /// The logins of one client_id in the last 30 minutes.
@@ -150,7 +150,7 @@ pub struct QuotaRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoginAttempt {
     /// When it was begun.
-    pub at: Mark,
+    pub at: DurableTime,
     /// What became of it.
     pub outcome: LoginOutcome,
 }
@@ -177,7 +177,7 @@ pub struct RecordName(pub String);
 /// Records that are there and damaged beyond reading: they do not say any more whose they are. Their names do, of a key
 /// that is asked about.
 #[derive(Debug, Clone)]
-pub struct Ruins {
+pub struct UnreadableRecords {
     /// What is left of them.
     pub names: BTreeSet<RecordName>,
     /// The store's own way to name a record.

@@ -17,7 +17,7 @@ use super::record::{
 };
 use super::report::errors;
 use super::settings::{Kind, Profile, Settings};
-use super::time::{Boot, Now};
+use super::time::{BootTime, Now};
 use super::timers::Alarm;
 use super::token_state::{Fetch, Listing, Name, ProfileState};
 
@@ -37,12 +37,12 @@ impl Core {
         for Restored { key, revision, content } in restored {
             match (key, content) {
                 (RecordKey::Chain(key), content) => {
-                    let since = self.boot_mark(now);
-                    let mut restamp = false;
+                    let since = self.durable_now(now);
+                    let mut rebase = false;
                     let unreadable = ChainState::Lost { since, why: LostCause::RecordUnreadable };
                     let (record, reply_lost) = match content {
                         RestoredContent::Newest(Record::Chain(mut record)) => {
-                            restamp = clock_step::restore_chain(&mut record, now, self.boot_id);
+                            rebase = clock_step::restore_chain(&mut record, now, self.boot_id);
                             let in_flight = matches!(record.state, ChainState::InFlight { .. });
                             let refreshes = in_flight || record.state == ChainState::Settled;
                             // Nothing writes such a record; whatever did, there is no token to go on with.
@@ -69,8 +69,8 @@ impl Core {
                     chain.record = record;
                     chain.revision = revision;
                     chain.reply_lost = reply_lost;
-                    chain.restamp_at = restamp.then_some(now.boot);
-                    self.restamp_soon(restamp);
+                    chain.rebase_at = rebase.then_some(now.boot);
+                    self.rebase_soon(rebase);
                 }
                 (
                     RecordKey::Candidate(key),
@@ -78,7 +78,7 @@ impl Core {
                     | RestoredContent::Previous(Record::Candidate(mut record)),
                 ) => {
                     if record.since.is_of_earlier_boot(self.boot_id) {
-                        record.since = self.boot_mark(now); // a wrong clock must not make it older than it is
+                        record.since = self.durable_now(now); // a wrong clock must not make it older than it is
                     }
                     let chain = self.chains.entry(key).or_default();
                     chain.candidate = Some(Candidate::new(record, true));
@@ -90,13 +90,13 @@ impl Core {
                     self.notice(Severity::Error, &key.profile, message);
                 }
                 (RecordKey::Quota(key), RestoredContent::Newest(Record::Quota(mut record))) => {
-                    let restamp = clock_step::restore_quota(&mut record, now, self.boot_id);
-                    let restamp_at = restamp.then_some(now.boot);
-                    self.quotas.insert(key, Quota { record, revision, restamp_at, ..Quota::default() });
-                    self.restamp_soon(restamp);
+                    let rebase = clock_step::restore_quota(&mut record, now, self.boot_id);
+                    let rebase_at = rebase.then_some(now.boot);
+                    self.quotas.insert(key, Quota { record, revision, rebase_at, ..Quota::default() });
+                    self.rebase_soon(rebase);
                 }
                 (RecordKey::Quota(key), _) => {
-                    let record = QuotaRecord { attempts: vec![login::pessimistic(self.boot_mark(now))] };
+                    let record = QuotaRecord { attempts: vec![login::pessimistic(self.durable_now(now))] };
                     self.quotas.insert(key, Quota { record, revision, ..Quota::default() });
                 }
             }
@@ -206,7 +206,7 @@ impl Core {
                 self.login_not_sent(key);
             }
             Work::Queued(_) | Work::Secrets => chain.work = Work::Idle,
-            Work::Restamping(_) => chain.work = Work::Restamping(None),
+            Work::Rebasing(_) => chain.work = Work::Rebasing(None),
             _ => {}
         }
     }
@@ -220,7 +220,7 @@ impl Core {
         };
         state.profile = Arc::clone(profile);
         state.forget_secrets();
-        state.next_reading = Boot::default();
+        state.next_reading = BootTime::default();
         state.warned.clear();
         let Kind::Glp { tenants, .. } = &profile.kind else {
             self.give_profile(&name, profile, cause);
@@ -231,7 +231,7 @@ impl Core {
                 }
                 self.chain_trouble(&name, &key);
             }
-            return self.mark(name);
+            return self.mark_dirty(name);
         };
         match (tenants, &mut state.listing) {
             (Some(_), None) => state.listing = Some(Listing::default()),
@@ -248,7 +248,7 @@ impl Core {
         let listing_may_go_on = cause == Cause::Changed || self.parent_is_rejected(&profile.name);
         for name in names {
             self.give_profile(&name, profile, cause);
-            self.mark(name);
+            self.mark_dirty(name);
         }
         if listing_may_go_on {
             self.list_now(&profile.name);
@@ -278,7 +278,7 @@ impl Core {
             if let Some(entry) = self.names.get_mut(&name) {
                 entry.probe_now();
             }
-            self.mark(name);
+            self.mark_dirty(name);
         }
         self.list_now(profile);
         self.consider_listing(now, profile);
@@ -307,7 +307,7 @@ impl Core {
             self.link_chain(now, &name, &key);
         }
         self.give_back(now, profile);
-        self.mark(name);
+        self.mark_dirty(name);
         self.want_warm(now, profile);
     }
 

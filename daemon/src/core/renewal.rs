@@ -11,11 +11,11 @@ use super::classic::state::chain_key;
 use super::effect::Severity;
 use super::egress::queue::Job;
 use super::issued;
-use super::issued::{Issued, ReadMode};
+use super::issued::{AccessToken, ReadMode};
 use super::provider::{Answer, Failure, FailureKind, ProviderRequest, RequestId, SecretVersion, TokenResponse};
 use super::schedule;
 use super::settings::Profile;
-use super::time::{Boot, Now};
+use super::time::{BootTime, Now};
 use super::token_state::{Purpose, Reads, Secrets, Trouble, TroubleKind};
 
 /// Unreadable 401 and 403 answers in a row that are taken for a refusal.
@@ -35,7 +35,7 @@ impl Core {
                 self.enqueue(name, Activity::Queued);
             } else {
                 self.set_activity(name, Activity::Parent);
-                self.mark(TokenName::from(name.profile.clone()));
+                self.mark_dirty(TokenName::from(name.profile.clone()));
             }
         } else {
             match self.secrets(now, &name.profile) {
@@ -93,7 +93,7 @@ impl Core {
         now: Now,
         request: RequestId,
         name: &TokenName,
-        sent: Boot,
+        sent: BootTime,
         secret: Option<SecretVersion>,
         subject: Option<Fingerprint>,
         answer: Answer,
@@ -103,7 +103,7 @@ impl Core {
             return self.refused_meanwhile(now, name, subject, &answer); // of a profile that was changed since
         };
         entry.activity = Activity::Idle;
-        self.mark(name.clone());
+        self.mark_dirty(name.clone());
         match answer {
             Answer::Token(response) => {
                 self.warn_of_answer(&name.profile, &response.warnings);
@@ -128,7 +128,7 @@ impl Core {
         }
     }
 
-    fn token_received(&mut self, now: Now, name: &TokenName, secret: Option<SecretVersion>, token: Issued) {
+    fn token_received(&mut self, now: Now, name: &TokenName, secret: Option<SecretVersion>, token: AccessToken) {
         if token.expires <= now.boot {
             return self.failed_transiently(now, name, "the answer took longer than the token lives", None);
         }
@@ -157,7 +157,12 @@ impl Core {
     }
 
     /// A token response as a token with its times; the error says why it is of no use.
-    pub(super) fn issue(&mut self, name: &TokenName, sent: Boot, response: TokenResponse) -> Result<Issued, String> {
+    pub(super) fn issue(
+        &mut self,
+        name: &TokenName,
+        sent: BootTime,
+        response: TokenResponse,
+    ) -> Result<AccessToken, String> {
         let Some(entry) = self.names.get(name) else { return Err("the name is gone".to_owned()) };
         let profile: &Profile = &entry.profile;
         let documented = schedule::documented_life(&profile.kind, name.tenant.is_some());
@@ -166,7 +171,7 @@ impl Core {
             return Err(format!("the provider gave a token with expires_in {seconds}, too short to be of use"));
         };
         let refresh = schedule::refresh_at(&self.settings, profile, sent, life, self.random.roll());
-        Ok(Issued {
+        Ok(AccessToken {
             fingerprint: Fingerprint::of(&response.access_token),
             access_token: response.access_token,
             token_type: issued::token_type(&response.token_type),
@@ -177,7 +182,7 @@ impl Core {
     }
 
     /// A new token takes the place of the one before.
-    pub(super) fn adopt(&mut self, now: Now, name: &TokenName, token: Issued, mode: ReadMode) {
+    pub(super) fn adopt(&mut self, now: Now, name: &TokenName, token: AccessToken, mode: ReadMode) {
         let Some(entry) = self.names.get_mut(name) else { return };
         if entry.trouble.is_some() {
             self.notice(Severity::Info, name, "has a good token again");
@@ -194,7 +199,7 @@ impl Core {
         let held = !entry.is_classic();
         self.held_version += u64::from(held);
         self.publish(name);
-        self.mark(name.clone());
+        self.mark_dirty(name.clone());
         if name.tenant.is_none() {
             self.wake_children(now, name);
         }
@@ -215,7 +220,7 @@ impl Core {
                 match state.zip(secret).and_then(|(state, secret)| state.refused(secret, entry.secrets_refused)) {
                     Some(refused) => {
                         entry.secrets_refused = refused;
-                        self.mark(name.clone());
+                        self.mark_dirty(name.clone());
                     }
                     None => self.rejected(now, name, &failure.message),
                 }
@@ -258,7 +263,7 @@ impl Core {
         let first = entry.failures == 1;
         let severity = if first { Severity::Warning } else { Severity::Debug };
         self.notice(severity, name, format!("{message}; trying again in {} s", super::report::errors::seconds(wait)));
-        self.mark(name.clone());
+        self.mark_dirty(name.clone());
     }
 
     /// The provider refuses the credentials: peers are told at once, and it is asked again much later.
@@ -272,7 +277,7 @@ impl Core {
         entry.trouble = Some(Trouble::new(TroubleKind::Rejected, message));
         let message = format!("rejected: {message}; asked again in {} s", super::report::errors::seconds(wait));
         self.notice(Severity::Error, name, message);
-        self.mark(name.clone());
+        self.mark_dirty(name.clone());
         if name.tenant.is_none() {
             self.forget_secrets(name);
             self.reject_children(name);

@@ -103,7 +103,7 @@ impl Core {
             let before = self.names.get(&name).map(state);
             self.begin(now, &name);
             if self.names.get(&name).map(state) != before {
-                self.mark(name);
+                self.mark_dirty(name);
             }
         }
     }
@@ -126,7 +126,7 @@ impl Core {
             && let Some(entry) = self.names.get_mut(name)
             && !std::mem::replace(&mut entry.reads.seen, true)
         {
-            self.mark(name.clone());
+            self.mark_dirty(name.clone());
         }
         self.answer(id, outcome);
     }
@@ -226,8 +226,8 @@ impl Core {
         };
         entry.throttle = Throttle { next: now.boot + interval, interval };
         entry.forced = Some(fingerprint);
-        self.condemn(name, fingerprint);
-        self.mark(name.clone());
+        self.invalidate(name, fingerprint);
+        self.mark_dirty(name.clone());
         true
     }
 
@@ -245,23 +245,23 @@ impl Core {
             if let Some(chain) = self.chains.get_mut(&key) {
                 chain.rest_until = None;
             }
-            self.mark(name.clone());
+            self.mark_dirty(name.clone());
         }
     }
 
     /// The peer is gone.
     pub(super) fn forget(&mut self, id: WaiterId) {
         if let Some(waiter) = self.take_waiter(id) {
-            self.mark_left(&waiter);
+            self.waiter_left(&waiter);
         }
     }
 
     /// What a name does may depend on whether anybody waits for it.
-    fn mark_left(&mut self, waiter: &Waiter) {
+    fn waiter_left(&mut self, waiter: &Waiter) {
         if let Place::Name(name) = &waiter.place
             && self.names.get(name).is_some_and(|entry| entry.waiters.is_empty())
         {
-            self.mark(name.clone());
+            self.mark_dirty(name.clone());
         }
     }
 
@@ -284,6 +284,6 @@ impl Core {
             Place::Name(name) => self.serve(name, id, outcome),
             Place::Listing(_) => self.answer(id, outcome),
         }
-        self.mark_left(&waiter);
+        self.waiter_left(&waiter);
     }
 }

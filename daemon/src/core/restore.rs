@@ -14,16 +14,16 @@ use tokend_proto::{Fingerprint, TokenName};
 use super::Core;
 use super::effect::{Effect, Severity};
 use super::handoff::{Binding, Held, HeldListing, HeldName, HeldProfile};
-use super::issued::{Issued, ReadMode};
+use super::issued::{AccessToken, ReadMode};
 use super::schedule;
 use super::settings::{Kind, Profile};
-use super::time::{Boot, Now};
+use super::time::{BootTime, Now};
 use super::token_state::{Reads, Throttle};
 
 impl Core {
     /// What is to be handed on at this moment.
     #[must_use]
-    pub fn held(&self, now: Boot) -> Held {
+    pub fn held(&self, now: BootTime) -> Held {
         let profiles = self.profiles.values().filter_map(|state| {
             let binding = Binding::of(&state.profile)?;
             let parent = TokenName::from(state.profile.name.clone());
@@ -63,10 +63,10 @@ impl Core {
     }
 
     /// This token must not come back as good after a restart, however soon that is.
-    pub(super) fn condemn(&mut self, name: &TokenName, token: Fingerprint) {
+    pub(super) fn invalidate(&mut self, name: &TokenName, token: Fingerprint) {
         if self.names.get(name).is_some_and(|entry| !entry.is_classic()) {
             self.held_changed();
-            self.effects.push_back(Effect::Condemn(token));
+            self.effects.push_back(Effect::Invalidate(token));
         }
     }
 
@@ -122,12 +122,12 @@ impl Core {
         entry.mode = ReadMode::Serve;
         entry.reads = Reads { seen: true, ..Reads::default() };
         self.publish(&name);
-        self.mark(name);
+        self.mark_dirty(name);
     }
 }
 
 /// Whether a token can be what the daemon before this one was given: whatever a checksum does not find.
-fn is_credible(token: &Issued, now: Boot) -> bool {
+fn is_credible(token: &AccessToken, now: BootTime) -> bool {
     let lives = token.issued <= now && now < token.expires && token.life() <= schedule::MAX_LIFE;
     lives && token.refresh <= token.expires && !token.access_token.is_empty()
 }

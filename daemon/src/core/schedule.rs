@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::settings::{Kind, Profile, Settings};
-use super::time::Boot;
+use super::time::BootTime;
 
 /// A token that lives shorter is of no use to anybody: a provider's fault.
 pub(super) const MIN_LIFE: Duration = Duration::from_secs(2);
@@ -50,7 +50,13 @@ pub(super) fn documented_life(kind: &Kind, tenant: bool) -> Duration {
 }
 
 /// When a token is to be renewed; `roll` is from 0 to 1.
-pub(super) fn refresh_at(settings: &Settings, profile: &Profile, sent: Boot, life: Duration, roll: f64) -> Boot {
+pub(super) fn refresh_at(
+    settings: &Settings,
+    profile: &Profile,
+    sent: BootTime,
+    life: Duration,
+    roll: f64,
+) -> BootTime {
     let expiry = sent + life;
     match profile.kind {
         Kind::Classic { before, .. } => expiry - before.min(life / 3),
@@ -123,7 +129,7 @@ mod tests {
     fn renewal_is_spread_over_its_share_of_the_life_but_keeps_its_margin() {
         let settings = fixture::settings(&[fixture::central("campus")]);
         let profile = &settings.profiles.values().next().expect("one");
-        let at = |life: u64, roll| refresh_at(&settings, profile, Boot(0), secs(life), roll).0;
+        let at = |life: u64, roll| refresh_at(&settings, profile, BootTime(0), secs(life), roll).0;
         assert_eq!(at(7200, 0.0), 4_752_000);
         assert_eq!(at(7200, 1.0), 5_256_000);
         assert_eq!(at(180, 1.0), 120_000, "60 s before expiry, not at 73 %");
@@ -134,7 +140,7 @@ mod tests {
     fn classic_is_renewed_a_fixed_time_before_expiry() {
         let settings = fixture::settings(&[fixture::classic("legacy", false)]);
         let profile = &settings.profiles.values().next().expect("one");
-        let at = |life: u64| refresh_at(&settings, profile, Boot(0), secs(life), 0.5).0;
+        let at = |life: u64| refresh_at(&settings, profile, BootTime(0), secs(life), 0.5).0;
         assert_eq!(at(7200), 6_600_000);
         assert_eq!(at(6), 4_000);
     }

@@ -10,7 +10,7 @@ use super::effect::{Effect, Severity};
 use super::provider::SecretVersions;
 use super::record::ChainKey;
 use super::schedule;
-use super::time::{Boot, Now};
+use super::time::{BootTime, Now};
 use super::token_state::{READING_INTERVAL, Secrets, Trouble, TroubleKind};
 
 impl Core {
@@ -74,11 +74,11 @@ impl Core {
         }
         self.set_activity(&name, Activity::Idle);
         self.begin(now, &name);
-        self.mark(name);
+        self.mark_dirty(name);
     }
 
     /// A name that needs the secrets is looked at again when they are read again.
-    pub(super) fn wait_for_secrets(&mut self, name: &TokenName, at: Boot) {
+    pub(super) fn wait_for_secrets(&mut self, name: &TokenName, at: BootTime) {
         let unreadable = self.profiles.get(&name.profile).and_then(|state| state.unreadable.clone());
         let Some(entry) = self.names.get_mut(name) else { return };
         entry.activity = Activity::Idle;
@@ -88,17 +88,17 @@ impl Core {
             entry.secrets_refused = 0;
             entry.trouble = Some(Trouble::new(TroubleKind::Transient, message));
         }
-        self.mark(name.clone());
+        self.mark_dirty(name.clone());
     }
 
     /// An import that needs the secrets likewise. Its chain is not due for that: it is looked at by itself.
-    pub(super) fn candidate_waits_for_secrets(&mut self, name: &TokenName, key: &ChainKey, at: Boot) {
+    pub(super) fn candidate_waits_for_secrets(&mut self, name: &TokenName, key: &ChainKey, at: BootTime) {
         let unreadable = self.profiles.get(&name.profile).and_then(|state| state.unreadable.clone());
         if let Some(candidate) = self.chains.get_mut(key).and_then(|chain| chain.candidate.as_mut()) {
             candidate.retry_at = Some(at);
             candidate.trouble = unreadable.or_else(|| candidate.trouble.take());
         }
-        self.mark(name.clone());
+        self.mark_dirty(name.clone());
     }
 
     /// A secret that a request or a login needs is not among those that were read.

@@ -7,9 +7,9 @@ use tokend_proto::Stamp;
 
 /// A moment of this boot: CLOCK_BOOTTIME in milliseconds. It goes on in suspend and never steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
-pub struct Boot(pub u64);
+pub struct BootTime(pub u64);
 
-impl Boot {
+impl BootTime {
     /// Time from `earlier` to `self`; zero if it is the other way round.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -17,7 +17,7 @@ impl Boot {
     }
 }
 
-impl Add<Duration> for Boot {
+impl Add<Duration> for BootTime {
     type Output = Self;
 
     fn add(self, span: Duration) -> Self {
@@ -25,7 +25,7 @@ impl Add<Duration> for Boot {
     }
 }
 
-impl Sub<Duration> for Boot {
+impl Sub<Duration> for BootTime {
     type Output = Self;
 
     fn sub(self, span: Duration) -> Self {
@@ -35,9 +35,9 @@ impl Sub<Duration> for Boot {
 
 /// A moment of the wall clock: milliseconds since 1970. It steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
-pub struct Wall(pub i64);
+pub struct UnixTime(pub i64);
 
-/// Which boot a [`Boot`] belongs to: `/proc/sys/kernel/random/boot_id`.
+/// Which boot a [`BootTime`] belongs to: `/proc/sys/kernel/random/boot_id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct BootId(pub [u8; 16]);
 
@@ -45,15 +45,15 @@ pub struct BootId(pub [u8; 16]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Now {
     /// For every decision.
-    pub boot: Boot,
+    pub boot: BootTime,
     /// For people, and for records that outlive a boot.
-    pub wall: Wall,
+    pub wall: UnixTime,
 }
 
 impl Now {
     /// A moment of this boot on both clocks, as the wall clock stands now.
     #[must_use]
-    pub fn stamp(self, moment: Boot) -> Stamp {
+    pub fn stamp(self, moment: BootTime) -> Stamp {
         let ahead = i128::from(moment.0) - i128::from(self.boot.0);
         let unix_ms = i64::try_from(i128::from(self.wall.0) + ahead).unwrap_or(i64::MAX);
         Stamp { boot_ms: moment.0, unix_ms }
@@ -81,16 +81,16 @@ impl Now {
 
 /// A moment that is kept in a record: good across reboots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Mark {
+pub struct DurableTime {
     /// Milliseconds of boot time, good while the boot id is the same. Negative: before that boot.
     pub boot: i64,
     /// Good afterwards, as far as the wall clock is.
-    pub wall: Wall,
+    pub wall: UnixTime,
     /// Which boot.
     pub boot_id: BootId,
 }
 
-impl Mark {
+impl DurableTime {
     /// How long ago this was. In the same boot only boot time counts; afterwards the wall clock does, and a
     /// negative age counts as zero.
     #[must_use]
@@ -116,14 +116,14 @@ impl Mark {
 
     /// The same moment as a mark of this boot, by the wall clock as it stands now. One of another boot was before this
     /// one, whatever the wall clock says, and is taken for so much older (in milliseconds) than that says.
-    pub(super) fn restated(self, now: Now, boot_id: BootId, older: i64) -> Self {
+    pub(super) fn rebased(self, now: Now, boot_id: BootId, older: i64) -> Self {
         let age = if self.boot_id == boot_id {
             now.uptime().saturating_sub(self.boot)
         } else {
             let by_wall = now.wall.0.saturating_sub(self.wall.0).saturating_add(older);
             by_wall.max(now.uptime().saturating_add(1))
         };
-        Self { boot: now.uptime().saturating_sub(age), wall: Wall(now.wall.0.saturating_sub(age)), boot_id }
+        Self { boot: now.uptime().saturating_sub(age), wall: UnixTime(now.wall.0.saturating_sub(age)), boot_id }
     }
 }
 

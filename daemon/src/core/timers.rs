@@ -6,7 +6,7 @@ use tokend_proto::{ProfileName, TokenName};
 
 use super::id::WaiterId;
 use super::record::ChainKey;
-use super::time::Boot;
+use super::time::BootTime;
 
 /// Something that has to be looked at when its time comes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,14 +23,14 @@ pub(super) enum Alarm {
 /// One time per alarm, in order.
 #[derive(Debug, Default)]
 pub(super) struct Alarms {
-    order: BTreeSet<(Boot, Alarm)>,
+    order: BTreeSet<(BootTime, Alarm)>,
     /// Of all but names, which keep theirs themselves.
-    times: BTreeMap<Alarm, Boot>,
+    times: BTreeMap<Alarm, BootTime>,
 }
 
 impl Alarms {
     /// Of anything but a name.
-    pub(super) fn set(&mut self, alarm: Alarm, at: Option<Boot>) {
+    pub(super) fn set(&mut self, alarm: Alarm, at: Option<BootTime>) {
         debug_assert!(!matches!(alarm, Alarm::Name(_)), "names keep their times themselves");
         let before = match at {
             Some(at) => self.times.insert(alarm.clone(), at),
@@ -40,7 +40,7 @@ impl Alarms {
     }
 
     /// Of a name, whose time was `before`.
-    pub(super) fn change(&mut self, before: Option<Boot>, at: Option<Boot>, alarm: impl Fn() -> Alarm) {
+    pub(super) fn change(&mut self, before: Option<BootTime>, at: Option<BootTime>, alarm: impl Fn() -> Alarm) {
         if before == at {
             return;
         }
@@ -56,11 +56,11 @@ impl Alarms {
         self.order.len()
     }
 
-    pub(super) fn first(&self) -> Option<Boot> {
+    pub(super) fn first(&self) -> Option<BootTime> {
         self.order.first().map(|(at, _)| *at)
     }
 
-    pub(super) fn pop_due(&mut self, now: Boot) -> Option<Alarm> {
+    pub(super) fn pop_due(&mut self, now: BootTime) -> Option<Alarm> {
         if self.first()? > now {
             return None;
         }

@@ -10,10 +10,10 @@ use super::activity::Activity;
 use super::classic::state::chain_key;
 use super::effect::{Effect, Outcome};
 use super::id::WaiterId;
-use super::issued::{Issued, ReadMode};
+use super::issued::{AccessToken, ReadMode};
 use super::report::errors;
 use super::schedule;
-use super::time::{Boot, Now};
+use super::time::{BootTime, Now};
 use super::timers::Alarm;
 use super::token_state::{Name, Reads, TroubleKind, Waiter, Want};
 
@@ -22,7 +22,7 @@ const REMEMBERED_FAILURE: Duration = Duration::from_secs(60);
 const REMEMBERED_REFUSAL: Duration = Duration::from_secs(600);
 
 impl Core {
-    pub(super) fn consider(&mut self, now: Now, name: &TokenName) {
+    pub(super) fn update(&mut self, now: Now, name: &TokenName) {
         self.expire(now, name);
         self.answer_waiters(now, name);
         let Some(entry) = self.names.get(name) else { return };
@@ -144,14 +144,14 @@ impl Core {
     }
 
     /// When this name is to be looked at again.
-    pub(super) fn set_alarm(&mut self, name: &TokenName, at: Option<Boot>) {
+    pub(super) fn set_alarm(&mut self, name: &TokenName, at: Option<BootTime>) {
         if let Some(entry) = self.names.get_mut(name) {
             let before = std::mem::replace(&mut entry.alarm, at);
             self.alarms.change(before, at, || Alarm::Name(name.clone()));
         }
     }
 
-    fn wake(&self, now: Boot, entry: &Name) -> Option<Boot> {
+    fn wake(&self, now: BootTime, entry: &Name) -> Option<BootTime> {
         let token = entry.good(now);
         let mut times = vec![entry.hold_until, token.map(|token| token.expires)];
         if entry.activity == Activity::Idle && !self.stopping {
@@ -169,7 +169,7 @@ impl Core {
         }
     }
 
-    pub(super) fn last_read(&mut self, now: Now, name: &TokenName, at: Option<Boot>) {
+    pub(super) fn last_read(&mut self, now: Now, name: &TokenName, at: Option<BootTime>) {
         let Some(entry) = self.names.get_mut(name) else { return };
         entry.reads.asked = false;
         let Some(token) = &entry.token else { return };
@@ -178,7 +178,7 @@ impl Core {
         } else {
             entry.reads.unread_at = Some(now.boot);
         }
-        self.mark(name.clone());
+        self.mark_dirty(name.clone());
     }
 
     pub(super) fn set_mode(&mut self, name: &TokenName, mode: ReadMode) {
@@ -201,13 +201,13 @@ impl Core {
 
 /// Until when it is remembered of an on-demand tenant that its last request failed: were it forgotten as soon as it may
 /// be tried again, a peer that asks again and again would end its backoff each time.
-fn forgotten_at(entry: &Name) -> Option<Boot> {
+fn forgotten_at(entry: &Name) -> Option<BootTime> {
     let memory = if entry.is_permanent() { REMEMBERED_REFUSAL } else { REMEMBERED_FAILURE };
     entry.retry_at.map(|at| at + memory)
 }
 
 /// When a good token has to be looked at again: at its renewal, or to see whether anybody read it.
-fn next_look(entry: &Name, token: &Issued) -> Option<Boot> {
+fn next_look(entry: &Name, token: &AccessToken) -> Option<BootTime> {
     let last = token.expires - schedule::margin(token.life());
     match entry.reads {
         _ if entry.is_kept() => Some(token.refresh),
@@ -219,13 +219,13 @@ fn next_look(entry: &Name, token: &Issued) -> Option<Boot> {
 }
 
 /// Whether it is time to see if anybody read this on-demand tenant.
-fn may_be_let_go(entry: &Name, now: Boot) -> bool {
+fn may_be_let_go(entry: &Name, now: BootTime) -> bool {
     let idle = !entry.is_kept() && !entry.reads.asked && !entry.reads.seen && entry.retry_at.is_none();
     idle && entry.good(now).and_then(|token| next_look(entry, token)).is_some_and(|at| at <= now)
 }
 
 /// Whether another token has more life left, as this question wants.
-fn is_improvable(entry: &Name, token: &Issued, want: &Want, now: Boot) -> bool {
+fn is_improvable(entry: &Name, token: &AccessToken, want: &Want, now: BootTime) -> bool {
     match want {
         Want::Token { min_ttl, .. } => token.left(now) < *min_ttl && may_renew_early(entry, token, now),
         _ => false,
@@ -234,7 +234,7 @@ fn is_improvable(entry: &Name, token: &Issued, want: &Want, now: Boot) -> bool {
 
 /// Whether a peer's `min_ttl` is reason enough to renew: not for Classic, where it would kill the token that
 /// others use, and not while the token is as new as can be had.
-fn may_renew_early(entry: &Name, token: &Issued, now: Boot) -> bool {
+fn may_renew_early(entry: &Name, token: &AccessToken, now: BootTime) -> bool {
     !entry.is_classic() && now.since(token.issued) > token.life() / 4
 }
 
@@ -254,7 +254,7 @@ pub(super) fn outcome_for(
         Want::Listed(_) | Want::Watch => return None,
     };
     let idle = entry.activity == Activity::Idle;
-    let too_late = |at: Boot| idle && at > waiter.deadline;
+    let too_late = |at: BootTime| idle && at > waiter.deadline;
     let Some(token) = entry.good(now.boot) else {
         let parent_rests = parent.is_some_and(|parent| {
             parent.activity == Activity::Idle && parent.retry_at.is_some_and(|at| at > waiter.deadline)
@@ -296,7 +296,7 @@ pub(super) fn outcome_for(
 }
 
 /// A token that its peer does not want is still the current one.
-fn not_replaced(name: &TokenName, entry: &Name, parent: Option<&Name>, now: Boot) -> Outcome {
+fn not_replaced(name: &TokenName, entry: &Name, parent: Option<&Name>, now: BootTime) -> Outcome {
     let in_trouble = parent.unwrap_or(entry);
     match &in_trouble.trouble {
         Some(trouble) if trouble.kind == TroubleKind::Transient => {

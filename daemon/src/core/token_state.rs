@@ -11,12 +11,12 @@ use super::activity::Activity;
 use super::classic::state::{Credentials, Send, Sent};
 use super::id::Asker;
 use super::input::Question;
-use super::issued::{Issued, ReadMode};
+use super::issued::{AccessToken, ReadMode};
 use super::provider::{RequestId, SecretVersion, SecretVersions};
 use super::record::ChainKey;
 use super::settings::{Kind, Profile};
 use super::shares::Shares;
-use super::time::Boot;
+use super::time::BootTime;
 use super::waiting::{Prospect, Waiting};
 use super::watchers::Watch;
 
@@ -28,13 +28,13 @@ pub(super) struct Name {
     pub(super) warm: bool,
     /// The user whose place of [`ProfileState::on_demand`] it has, if it is not warm.
     pub(super) place_of: Option<u32>,
-    pub(super) token: Option<Arc<Issued>>,
+    pub(super) token: Option<Arc<AccessToken>>,
     pub(super) mode: ReadMode,
     /// The token was fetched because a peer rejected the one before.
     pub(super) token_was_forced: bool,
     pub(super) activity: Activity,
     /// Not before: set by a failure, cleared by a success.
-    pub(super) retry_at: Option<Boot>,
+    pub(super) retry_at: Option<BootTime>,
     pub(super) failures: u32,
     pub(super) unreadable: u32,
     pub(super) probes: u32,
@@ -48,11 +48,11 @@ pub(super) struct Name {
     /// The exchange was refused once and tried again with another parent token.
     pub(super) exchanged_again: bool,
     /// Reads wait until then for the refresh on the wire.
-    pub(super) hold_until: Option<Boot>,
+    pub(super) hold_until: Option<BootTime>,
     pub(super) reads: Reads,
     pub(super) watch: Watch,
     /// When it is looked at again: its time in [`super::timers::Alarms`].
-    pub(super) alarm: Option<Boot>,
+    pub(super) alarm: Option<BootTime>,
 }
 
 /// What is known of the reads of an on-demand tenant.
@@ -63,7 +63,7 @@ pub(super) struct Reads {
     /// The token cache was asked and has not answered.
     pub(super) asked: bool,
     /// Nobody had read it when the token cache was asked at this time.
-    pub(super) unread_at: Option<Boot>,
+    pub(super) unread_at: Option<BootTime>,
 }
 
 /// In a box, because most names have none.
@@ -116,7 +116,7 @@ impl TroubleKind {
 /// Of forced renewals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Throttle {
-    pub(super) next: Boot,
+    pub(super) next: BootTime,
     pub(super) interval: Duration,
 }
 
@@ -170,11 +170,11 @@ impl Name {
     }
 
     /// The current token, unless it has expired.
-    pub(super) fn good(&self, now: Boot) -> Option<&Arc<Issued>> {
+    pub(super) fn good(&self, now: BootTime) -> Option<&Arc<AccessToken>> {
         self.token.as_ref().filter(|token| now < token.expires)
     }
 
-    pub(super) fn left(&self, now: Boot) -> Option<Duration> {
+    pub(super) fn left(&self, now: BootTime) -> Option<Duration> {
         self.good(now).map(|token| token.left(now))
     }
 
@@ -223,12 +223,12 @@ pub(super) struct ProfileState {
     /// They may have changed since that reading began: another one follows.
     pub(super) reads_again: bool,
     /// When they were read last.
-    pub(super) read_at: Option<Boot>,
+    pub(super) read_at: Option<BootTime>,
     /// Why no client secret could be read then, and how often that has happened in a row.
     pub(super) unreadable: Option<String>,
     pub(super) failed_readings: u32,
     /// They are not read before that time.
-    pub(super) next_reading: Boot,
+    pub(super) next_reading: BootTime,
     /// What was said of odd answers of the provider.
     pub(super) warned: BTreeSet<&'static str>,
     /// The client secret that worked last.
@@ -246,7 +246,7 @@ pub(super) struct ProfileState {
     /// The workspace's token that an exchange was refused for.
     pub(super) distrusted: Option<Fingerprint>,
     /// When an exchange may have the workspace's token renewed again.
-    pub(super) next_distrust: Boot,
+    pub(super) next_distrust: BootTime,
 }
 
 impl ProfileState {
@@ -260,7 +260,7 @@ impl ProfileState {
             read_at: None,
             unreadable: None,
             failed_readings: 0,
-            next_reading: Boot::default(),
+            next_reading: BootTime::default(),
             warned: BTreeSet::new(),
             worked: None,
             refused_login: None,
@@ -269,7 +269,7 @@ impl ProfileState {
             await_parent: BTreeSet::new(),
             told_of_parent: (false, false),
             distrusted: None,
-            next_distrust: Boot::default(),
+            next_distrust: BootTime::default(),
         }
     }
 
@@ -289,8 +289,8 @@ impl ProfileState {
     }
 
     /// A person has perhaps corrected them: they are read again, but never twice in a moment.
-    pub(super) fn read_soon(&mut self, now: Boot) {
-        let next = self.read_at.map_or(Boot::default(), |at| at + READING_INTERVAL);
+    pub(super) fn read_soon(&mut self, now: BootTime) {
+        let next = self.read_at.map_or(BootTime::default(), |at| at + READING_INTERVAL);
         if self.secrets.is_none() || next <= now {
             self.forget_secrets();
             self.next_reading = next.min(self.next_reading);
@@ -330,7 +330,7 @@ pub(super) enum Secrets {
     /// They are being read.
     Reading,
     /// They are read again then, and not before.
-    ReadAt(Boot),
+    ReadAt(BootTime),
 }
 
 /// The tenants of a workspace.
@@ -340,14 +340,14 @@ pub(super) struct Listing {
     /// The same by their workspace names, in order.
     pub(super) by_name: Vec<(Arc<str>, WorkspaceId)>,
     /// When the whole list was last received.
-    pub(super) fetched: Option<Boot>,
+    pub(super) fetched: Option<BootTime>,
     pub(super) activity: Fetch,
     /// Pages received so far.
     pub(super) partial: BTreeMap<WorkspaceId, Arc<str>>,
     pub(super) received: u64,
     pub(super) pages: u32,
     pub(super) failures: u32,
-    pub(super) retry_at: Option<Boot>,
+    pub(super) retry_at: Option<BootTime>,
     pub(super) trouble: Option<String>,
     pub(super) waiters: Waiting,
     /// Somebody has a use for it: it is renewed every hour.
@@ -369,16 +369,16 @@ pub(super) enum Fetch {
 /// What a request was sent for.
 #[derive(Debug, Clone)]
 pub(super) enum Purpose {
-    Token { name: TokenName, sent: Boot, secret: Option<SecretVersion>, subject: Option<Fingerprint> },
+    Token { name: TokenName, sent: BootTime, secret: Option<SecretVersion>, subject: Option<Fingerprint> },
     Listing { profile: ProfileName, subject: Fingerprint },
-    Chain { key: ChainKey, send: Send, sent: Boot, host: Arc<str>, secret: SecretVersion, of: Sent },
+    Chain { key: ChainKey, send: Send, sent: BootTime, host: Arc<str>, secret: SecretVersion, of: Sent },
 }
 
 /// One question.
 #[derive(Debug, Clone)]
 pub(super) struct Waiter {
     pub(super) asker: Asker,
-    pub(super) deadline: Boot,
+    pub(super) deadline: BootTime,
     pub(super) place: Place,
     pub(super) want: Want,
 }

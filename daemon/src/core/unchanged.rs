@@ -9,10 +9,10 @@ use tokend_proto::{Secret, TokenName};
 
 use super::Core;
 use super::effect::Severity;
-use super::issued::Issued;
+use super::issued::AccessToken;
 use super::report::errors::{TOO_SHORT, seconds};
 use super::schedule;
-use super::time::{Boot, Now};
+use super::time::{BootTime, Now};
 use super::token_state::{Trouble, TroubleKind};
 
 /// Twice what a request may take: the same end, seen from two requests, may be so far apart.
@@ -28,7 +28,7 @@ impl Core {
     }
 
     /// `ends` is when it dies, as the provider says this time.
-    pub(super) fn same_token_again(&mut self, now: Now, name: &TokenName, ends: Option<Boot>) {
+    pub(super) fn same_token_again(&mut self, now: Now, name: &TokenName, ends: Option<BootTime>) {
         self.dies_sooner(now, name, ends);
         let distrusted = self.profiles.get(&name.profile).and_then(|state| state.distrusted);
         let Some(entry) = self.names.get_mut(name) else { return };
@@ -56,16 +56,16 @@ impl Core {
             }
             self.fail_children(now, name, if refused { SAME } else { TOO_SHORT });
         }
-        self.mark(name.clone());
+        self.mark_dirty(name.clone());
     }
 
     /// The provider says that the token dies much sooner than it said before.
-    pub(super) fn dies_sooner(&mut self, now: Now, name: &TokenName, ends: Option<Boot>) {
+    pub(super) fn dies_sooner(&mut self, now: Now, name: &TokenName, ends: Option<BootTime>) {
         let Some(entry) = self.names.get_mut(name) else { return };
         let (Some(token), Some(ends)) = (entry.good(now.boot), ends) else { return };
         let ends = ends.max(now.boot + schedule::MIN_LIFE);
         if ends + NOT_BY_DELAY < token.expires {
-            let sooner = Issued { expires: ends, refresh: token.refresh.min(ends), ..Issued::clone(token) };
+            let sooner = AccessToken { expires: ends, refresh: token.refresh.min(ends), ..AccessToken::clone(token) };
             entry.token = Some(Arc::new(sooner));
             let held = !entry.is_classic();
             self.held_version += u64::from(held);

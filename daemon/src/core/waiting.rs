@@ -8,7 +8,7 @@ use tokend_proto::Fingerprint;
 
 use super::activity::Activity;
 use super::id::WaiterId;
-use super::time::Boot;
+use super::time::BootTime;
 
 /// In a box, because hardly ever somebody waits.
 #[derive(Debug, Default)]
@@ -30,12 +30,12 @@ struct Crowd {
 pub(super) struct Prospect {
     pub(super) token: Option<Fingerprint>,
     pub(super) activity: Activity,
-    pub(super) retry_at: Option<Boot>,
+    pub(super) retry_at: Option<BootTime>,
     pub(super) is_permanent: bool,
     pub(super) forced: Option<Fingerprint>,
-    pub(super) hold_until: Option<Boot>,
+    pub(super) hold_until: Option<BootTime>,
     /// Whether the workspace in trouble is idle, and until when.
-    pub(super) parent: Option<(bool, Option<Boot>)>,
+    pub(super) parent: Option<(bool, Option<BootTime>)>,
 }
 
 impl Waiting {

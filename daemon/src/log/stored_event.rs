@@ -6,7 +6,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
 use super::late;
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::os::clock;
 
 /// Fields of an event, its message among them; of more the rest is left out.
@@ -17,7 +17,7 @@ const MAX_FIELDS: usize = 32;
 pub(super) struct StoredEvent {
     metadata: &'static Metadata<'static>,
     fields: Vec<(Field, String)>,
-    at: Boot,
+    at: BootTime,
 }
 
 impl StoredEvent {

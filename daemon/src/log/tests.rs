@@ -6,7 +6,7 @@ use std::sync::{Mutex, mpsc};
 use super::line::moves_the_cursor;
 use super::*;
 use crate::audit::{Audit, Kind, Outcome, Record};
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -261,6 +261,6 @@ fn nobody_waits_for_journald_and_each_event_arrives_with_its_fields() {
 
 #[test]
 fn a_line_that_was_written_late_says_how_long_ago_it_happened() {
-    assert_eq!(late::waited(Boot(1_000), Boot(10_999)), "");
-    assert_eq!(late::waited(Boot(1_000), Boot(63_500)), " (62 s ago)");
+    assert_eq!(late::waited(BootTime(1_000), BootTime(10_999)), "");
+    assert_eq!(late::waited(BootTime(1_000), BootTime(63_500)), " (62 s ago)");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::time::TimeValLike;
 use nix::time::{ClockId, clock_gettime};
 
-use crate::core::time::{Boot, BootId, Now, Wall};
+use crate::core::time::{BootId, BootTime, Now, UnixTime};
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 const TIME_NAMESPACE: &str = "/proc/self/timens_offsets";
@@ -29,12 +29,12 @@ impl Clock {
     /// The present on both clocks.
     #[must_use]
     pub fn now(&self) -> Now {
-        Now { boot: self.boot(), wall: Wall(milliseconds(ClockId::CLOCK_REALTIME)) }
+        Now { boot: self.boot(), wall: UnixTime(milliseconds(ClockId::CLOCK_REALTIME)) }
     }
 
-    /// Boot time alone, for the read path.
+    /// BootTime time alone, for the read path.
     #[must_use]
-    pub fn boot(&self) -> Boot {
+    pub fn boot(&self) -> BootTime {
         boot()
     }
 
@@ -45,10 +45,10 @@ impl Clock {
     }
 }
 
-/// Boot time, for who does not have to know which boot it is.
+/// BootTime time, for who does not have to know which boot it is.
 #[must_use]
-pub fn boot() -> Boot {
-    Boot(u64::try_from(milliseconds(ClockId::CLOCK_BOOTTIME)).unwrap_or(0))
+pub fn boot() -> BootTime {
+    BootTime(u64::try_from(milliseconds(ClockId::CLOCK_BOOTTIME)).unwrap_or(0))
 }
 
 /// CLOCK_MONOTONIC, in which a service manager counts (sd_notify(3), MONOTONIC_USEC). Not for deadlines: it stands still
@@ -113,9 +113,9 @@ mod tests {
     fn boot_time_does_not_go_back_and_both_clocks_are_read() {
         let clock = Clock::new();
         let (before, now) = (clock.boot(), clock.now());
-        assert!(Boot(0) < before && before <= now.boot && now.boot <= clock.boot());
+        assert!(BootTime(0) < before && before <= now.boot && now.boot <= clock.boot());
         // 2020; a machine without a battery-backed clock would be further off.
-        assert!(now.wall > Wall(1_577_836_800_000), "{now:?}");
+        assert!(now.wall > UnixTime(1_577_836_800_000), "{now:?}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 
 /// Fires at one moment of boot time.
 #[derive(Debug)]
@@ -30,11 +30,11 @@ impl BootTimer {
     ///
     /// # Errors
     /// timerfd_settime(2) names none that could happen.
-    pub fn set(&mut self, moment: Option<Boot>) -> io::Result<()> {
+    pub fn set(&mut self, moment: Option<BootTime>) -> io::Result<()> {
         let timer = &self.0.get_ref().0;
         match moment {
             // Zero would unset it.
-            Some(Boot(moment)) => {
+            Some(BootTime(moment)) => {
                 let moment = TimeSpec::from_duration(Duration::from_millis(moment.max(1)));
                 timer.set(Expiration::OneShot(moment), TimerSetTimeFlags::TFD_TIMER_ABSTIME)?;
             }
@@ -191,7 +191,7 @@ mod tests {
     #[tokio::test]
     async fn a_moment_that_has_passed_fires_at_once() {
         let mut timer = BootTimer::new().unwrap();
-        for moment in [Boot(0), Boot(1), Clock::new().boot()] {
+        for moment in [BootTime(0), BootTime(1), Clock::new().boot()] {
             timer.set(Some(moment)).unwrap();
             tokio::time::timeout(LIMIT, timer.expired()).await.unwrap().unwrap();
         }
@@ -202,10 +202,10 @@ mod tests {
         let clock = Clock::new();
         let mut timer = BootTimer::new().unwrap();
         // Passed, and never looked at before it is replaced.
-        timer.set(Some(Boot(1))).unwrap();
-        timer.set(Some(Boot(u64::MAX))).unwrap();
+        timer.set(Some(BootTime(1))).unwrap();
+        timer.set(Some(BootTime(u64::MAX))).unwrap();
         assert!(!is_ready(timer.expired()).await);
-        timer.set(Some(Boot(1))).unwrap();
+        timer.set(Some(BootTime(1))).unwrap();
         timer.set(None).unwrap();
         assert!(!is_ready(timer.expired()).await);
         timer.set(Some(clock.boot())).unwrap();

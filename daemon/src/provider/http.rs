@@ -24,7 +24,7 @@ use super::timing::Timing;
 use super::trust::{Trust, TrustGroup};
 use crate::core::provider::{Failure, FailureKind};
 use crate::core::settings::{Kind, Profile};
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::os::clock;
 use crate::os::process::KEPT_CONNECTIONS;
 
@@ -90,8 +90,8 @@ impl Http {
         self.timing
     }
 
-    /// Boot time, which goes on in suspend.
-    pub(super) fn boot(&self) -> Boot {
+    /// BootTime time, which goes on in suspend.
+    pub(super) fn boot(&self) -> BootTime {
         clock::boot()
     }
 

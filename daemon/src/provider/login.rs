@@ -18,7 +18,7 @@ use super::request::{self, Request};
 use super::token_response;
 use crate::core::provider::{Failure, FailureKind, PairResponse};
 use crate::core::settings::{Endpoint, Login, ParamStyle, Profile};
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 
 /// Longest cookie that is sent back, in bytes: what RFC 6265 section 6.1 asks clients to take.
 const MAX_COOKIE: usize = 4096;
@@ -50,7 +50,7 @@ pub(super) async fn token(
 }
 
 /// Before the next step. A machine that slept has let too much time pass: timers stop in suspend, boot time does not.
-async fn pause(http: &Http, next: RequestKind, began: Boot) -> Result<(), Failure> {
+async fn pause(http: &Http, next: RequestKind, began: BootTime) -> Result<(), Failure> {
     tokio::time::sleep(http.timing().login_pause).await;
     let passed = http.boot().since(began);
     if passed <= http.timing().login_steps {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustls::RootCertStore;
 use rustls_native_certs::CertificateResult;
 
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::os::detached::{self, Undone};
 
 /// How long the first reading is waited for.
@@ -47,9 +47,9 @@ struct State {
     problems: Vec<String>,
     /// It is to be read again when it is needed.
     doubted: bool,
-    tried: Option<Boot>,
+    tried: Option<BootTime>,
     /// When a reading was last waited for in vain.
-    failed: Option<Boot>,
+    failed: Option<BootTime>,
 }
 
 impl SystemStore {
@@ -76,7 +76,7 @@ impl SystemStore {
     }
 
     /// What is in it, as far as is known.
-    pub(super) async fn roots(self: &Arc<Self>, now: Boot) -> Result<Roots, Undone> {
+    pub(super) async fn roots(self: &Arc<Self>, now: BootTime) -> Result<Roots, Undone> {
         if let Some(known) = self.lock().known(now) {
             return known;
         }
@@ -124,8 +124,8 @@ impl SystemStore {
 
 impl State {
     /// `None` where it has to be read.
-    fn known(&self, now: Boot) -> Option<Result<Roots, Undone>> {
-        let passed = |since: Option<Boot>, time| since.is_none_or(|since| now.since(since) >= time);
+    fn known(&self, now: BootTime) -> Option<Result<Roots, Undone>> {
+        let passed = |since: Option<BootTime>, time| since.is_none_or(|since| now.since(since) >= time);
         match &self.roots {
             Some(_) if self.doubted && passed(self.tried, READ_AGAIN) => None,
             Some(roots) => Some(Ok(roots.clone())),
@@ -159,9 +159,9 @@ mod tests {
 
     use super::*;
 
-    const START: Boot = Boot(1_000_000_000_000);
+    const START: BootTime = BootTime(1_000_000_000_000);
 
-    fn after(seconds: u64) -> Boot {
+    fn after(seconds: u64) -> BootTime {
         START + Duration::from_secs(seconds)
     }
 

@@ -10,7 +10,7 @@ use tokend_proto::ProfileName;
 
 use super::system_store::{Roots, SystemStore};
 use crate::config::CaFile;
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::os::detached::Undone;
 
 /// TLS sessions kept for a short handshake with a server that is spoken to again. rustls reserves the room for all of
@@ -64,7 +64,7 @@ impl Trust {
 
     /// The system's authorities, for [`Trust::tls`]. Where they cannot be had, a group with authorities of its own has
     /// those.
-    pub(super) async fn roots(&self, group: TrustGroup, now: Boot) -> Result<Roots, Undone> {
+    pub(super) async fn roots(&self, group: TrustGroup, now: BootTime) -> Result<Roots, Undone> {
         match self.system.roots(now).await {
             Err(_) if self.all[group.0].extra.is_some() => {
                 Ok(Roots { store: Arc::new(RootCertStore::empty()), number: 0 })

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokend_proto::{Fingerprint, ProfileName, Secret};
 use tokio::task::JoinSet;
 
-use super::{SecretProblem, SecretSource, Surroundings};
+use super::{SecretError, SecretSource, Surroundings};
 use crate::core::provider::{SecretVersion, SecretVersions};
 
 /// Texts kept of one profile at most. Only those of its newest reading and of the one before are: a request may still
@@ -90,7 +90,7 @@ impl SecretCache {
     }
 
     /// Reads the client's secrets and the password at the same time; their results are in this order.
-    async fn read_all(&self, sources: &ProfileSecrets) -> Vec<Result<Secret, SecretProblem>> {
+    async fn read_all(&self, sources: &ProfileSecrets) -> Vec<Result<Secret, SecretError>> {
         let mut readings = JoinSet::new();
         for (place, source) in sources.client.iter().chain(&sources.password).enumerate() {
             let (source, surroundings) = (source.clone(), Arc::clone(&self.surroundings));

@@ -17,7 +17,7 @@ use tokend_proto::Secret;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::error::{MAX_SECRET, SecretProblem};
+use super::error::{MAX_SECRET, SecretError};
 use super::said::{Said, Saying};
 use super::session::{self, pidfd};
 use super::text::secret_from;
@@ -38,8 +38,8 @@ pub(super) struct Program {
 
 impl Program {
     /// Starts it. This may hang.
-    pub(super) fn start(self) -> Result<Child, SecretProblem> {
-        let not_started = |error: io::Error| SecretProblem::NotStarted { why: error.kind().to_string() };
+    pub(super) fn start(self) -> Result<Child, SecretError> {
+        let not_started = |error: io::Error| SecretError::NotStarted { why: error.kind().to_string() };
         self.touch();
         let mut command = Command::new(&self.path);
         command
@@ -93,18 +93,18 @@ impl Child {
     }
 
     /// Takes what it prints until it ends. Nobody waits for other processes that still hold the pipes then.
-    pub(super) fn attend(mut self, deadline: Instant, limit: Duration) -> Result<Secret, SecretProblem> {
-        let failed = |error: io::Error| SecretProblem::Io { why: error.kind().to_string() };
+    pub(super) fn attend(mut self, deadline: Instant, limit: Duration) -> Result<Secret, SecretError> {
+        let failed = |error: io::Error| SecretError::Io { why: error.kind().to_string() };
         let ended = pidfd(self.number()).map_err(failed)?;
         let mut pipes = Pipes::of(&mut *self.child).map_err(failed)?;
         while !pipes.wait(&ended, deadline).map_err(failed)? {
             if deadline <= Instant::now() {
                 session::kill(self.number());
-                return Err(SecretProblem::TimedOut { limit, said: pipes.said() });
+                return Err(SecretError::TimedOut { limit, said: pipes.said() });
             }
             pipes.take().map_err(failed)?;
             if pipes.length > MAX_SECRET {
-                return Err(SecretProblem::TooLong);
+                return Err(SecretError::TooLong);
             }
         }
         self.leader.kill();
@@ -112,10 +112,10 @@ impl Child {
         let status = self.reap().map_err(failed)?;
         match status.success() {
             true => secret_from(pipes.printed()).map_err(|problem| match problem {
-                SecretProblem::Empty => SecretProblem::NothingPrinted { said: pipes.said() },
+                SecretError::Empty => SecretError::NothingPrinted { said: pipes.said() },
                 other => other,
             }),
-            false => Err(SecretProblem::CommandFailed { how: status.to_string(), said: pipes.said() }),
+            false => Err(SecretError::CommandFailed { how: status.to_string(), said: pipes.said() }),
         }
     }
 

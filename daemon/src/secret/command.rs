@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
 
 use super::child::Program;
-use super::error::SecretProblem;
+use super::error::SecretError;
 use super::said::Said;
 use super::surroundings::Surroundings;
 use crate::os::detached::{Threads, Undone};
@@ -57,14 +57,14 @@ pub(super) async fn run(
     program: &Path,
     arguments: &[String],
     surroundings: &Surroundings,
-) -> Result<Secret, SecretProblem> {
+) -> Result<Secret, SecretError> {
     let variables = VARIABLES.iter().filter_map(|name| Some((*name, surroundings.variable(name)?)));
     let (path, arguments, variables) = (program.to_owned(), arguments.to_vec(), variables.collect());
     PLACES.run(TIME_OUT, Program { path, arguments, variables }).await
 }
 
 impl Places {
-    async fn run(&self, limit: Duration, program: Program) -> Result<Secret, SecretProblem> {
+    async fn run(&self, limit: Duration, program: Program) -> Result<Secret, SecretError> {
         let begins = place(&self.begin).await;
         let mut running = pin!(run_now(limit, program));
         tokio::select! {
@@ -86,20 +86,20 @@ async fn place(places: &Semaphore) -> SemaphorePermit<'_> {
     places.acquire().await.expect("the semaphore is never closed")
 }
 
-async fn run_now(limit: Duration, program: Program) -> Result<Secret, SecretProblem> {
+async fn run_now(limit: Duration, program: Program) -> Result<Secret, SecretError> {
     let deadline = Instant::now() + limit;
     let path = program.path.to_string_lossy().into_owned();
     let child = STARTING.within(&path, limit, move || program.start()).await.map_err(|undone| match undone {
-        Undone::Hangs(limit) => SecretProblem::Hangs { limit },
-        Undone::Crowded | Undone::Failed => SecretProblem::NotTried { why: undone.to_string() },
+        Undone::Hangs(limit) => SecretError::Hangs { limit },
+        Undone::Crowded | Undone::Failed => SecretError::NotTried { why: undone.to_string() },
     })??;
     // A reading that is given up ends the command, wherever it is.
     let ender = child.ender();
     let key = ender.number();
     let attending = ATTENDING.within(&key, limit + DYING, move || child.attend(deadline, limit));
     attending.await.unwrap_or_else(|undone| match undone {
-        Undone::Hangs(_) => Err(SecretProblem::TimedOut { limit, said: Said::default() }),
-        Undone::Crowded | Undone::Failed => Err(SecretProblem::NotTried { why: undone.to_string() }),
+        Undone::Hangs(_) => Err(SecretError::TimedOut { limit, said: Said::default() }),
+        Undone::Crowded | Undone::Failed => Err(SecretError::NotTried { why: undone.to_string() }),
     })
 }
 
@@ -115,7 +115,7 @@ mod tests {
         Surroundings::new(variables.map(|(name, value)| (name.into(), value.into())), 0, 0)
     }
 
-    async fn shell(limit: Duration, script: &str) -> Result<Secret, SecretProblem> {
+    async fn shell(limit: Duration, script: &str) -> Result<Secret, SecretError> {
         let arguments = ["-c".to_owned(), script.to_owned()];
         let variables = vec![("PATH", "/usr/bin:/bin".into())];
         run_now(limit, Program { path: "/bin/sh".into(), arguments: arguments.to_vec(), variables }).await
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(shell(LONG, "pwd; cat; echo end").await, Ok(Secret::from("/\nend")));
     }
 
-    fn message(result: Result<Secret, SecretProblem>) -> String {
+    fn message(result: Result<Secret, SecretError>) -> String {
         result.expect_err("it fails").to_string()
     }
 
@@ -178,12 +178,12 @@ mod tests {
     #[tokio::test]
     async fn a_command_that_closes_its_output_first_still_ends_by_itself() {
         let result = shell(LONG, "echo hunter2; exec >&-; for i in 1 2 3 4 5; do /bin/true; done; exit 4").await;
-        assert!(matches!(result, Err(SecretProblem::CommandFailed { how, .. }) if how == "exit status: 4"));
+        assert!(matches!(result, Err(SecretError::CommandFailed { how, .. }) if how == "exit status: 4"));
     }
 
     #[tokio::test]
     async fn a_command_that_prints_without_end_is_stopped() {
-        assert_eq!(shell(LONG, "while :; do echo hunter2hunter2hunter2; done").await, Err(SecretProblem::TooLong));
+        assert_eq!(shell(LONG, "while :; do echo hunter2hunter2hunter2; done").await, Err(SecretError::TooLong));
     }
 
     #[tokio::test]
@@ -192,7 +192,7 @@ mod tests {
         let pids = folder.path().join("pid");
         let limit = Duration::from_secs(2);
         let script = format!("sleep 1000 & echo $! > {}; wait", pids.display());
-        assert_eq!(shell(limit, &script).await, Err(SecretProblem::TimedOut { limit, said: Said::default() }));
+        assert_eq!(shell(limit, &script).await, Err(SecretError::TimedOut { limit, said: Said::default() }));
         wait_until_gone(&std::fs::read_to_string(pids).expect("the child's id"));
     }
 
@@ -239,7 +239,7 @@ mod tests {
         let pids = folder.path().join("pid");
         let limit = Duration::from_secs(2);
         let script = format!("set -m; sleep 1000 & echo $! > {}; wait", pids.display());
-        assert!(matches!(shell(limit, &script).await, Err(SecretProblem::TimedOut { .. })));
+        assert!(matches!(shell(limit, &script).await, Err(SecretError::TimedOut { .. })));
         wait_until_gone(&std::fs::read_to_string(pids).expect("the child's id"));
     }
 
@@ -280,7 +280,7 @@ mod tests {
         let hangs = STARTING.begin("/bin/true", move || released.recv().is_ok()).expect("begun");
         let limit = Duration::from_millis(10);
         let program = Program { path: "/bin/true".into(), arguments: Vec::new(), variables: Vec::new() };
-        assert_eq!(run_now(limit, program).await, Err(SecretProblem::Hangs { limit }));
+        assert_eq!(run_now(limit, program).await, Err(SecretError::Hangs { limit }));
         assert_eq!(shell(LONG, "echo hunter2").await, Ok(Secret::from("hunter2")));
         release.send(()).expect("it waits for this");
         assert!(hangs.await.expect("released"));

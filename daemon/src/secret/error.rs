@@ -10,7 +10,7 @@ pub const MAX_SECRET: usize = 64 * 1024;
 
 /// Why a secret could not be read, and what is expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SecretProblem {
+pub enum SecretError {
     /// Nothing but newlines.
     #[error("there is nothing in it; it has to hold the secret alone")]
     Empty,

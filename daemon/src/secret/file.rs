@@ -9,7 +9,7 @@ use nix::libc::{ELOOP, O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK};
 use tokend_proto::Secret;
 use zeroize::Zeroizing;
 
-use super::error::{MAX_SECRET, SecretProblem};
+use super::error::{MAX_SECRET, SecretError};
 use super::text::secret_from;
 
 /// What is asked of a file's owner and mode.
@@ -29,30 +29,30 @@ pub(super) enum Rules {
 }
 
 /// Reads a secret file. The checks are made on the open descriptor, so that the file checked is the file read.
-pub(super) fn read(path: &Path, rules: Rules) -> Result<Secret, SecretProblem> {
+pub(super) fn read(path: &Path, rules: Rules) -> Result<Secret, SecretError> {
     // Without O_NONBLOCK opening a pipe would wait for its other end.
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
         .open(path)
         .map_err(|error| cannot_open(&error, path, rules))?;
-    let metadata = file.metadata().map_err(|error| SecretProblem::Io { why: error.kind().to_string() })?;
+    let metadata = file.metadata().map_err(|error| SecretError::Io { why: error.kind().to_string() })?;
     check(&Facts::of(&metadata), path, rules)?;
     secret_from(read_capped(file, metadata.len())?)
 }
 
-fn cannot_open(error: &io::Error, path: &Path, rules: Rules) -> SecretProblem {
+fn cannot_open(error: &io::Error, path: &Path, rules: Rules) -> SecretError {
     match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => SecretProblem::NoFile { path: path.to_owned() },
+        ErrorKind::NotFound | ErrorKind::NotADirectory => SecretError::NoFile { path: path.to_owned() },
         ErrorKind::PermissionDenied => {
             let uid = match rules {
                 Rules::Strict { uid, .. } => uid,
                 Rules::Credential => nix::unistd::geteuid().as_raw(),
             };
-            SecretProblem::Unreadable { path: path.to_owned(), uid }
+            SecretError::Unreadable { path: path.to_owned(), uid }
         }
-        _ if error.raw_os_error() == Some(ELOOP) => SecretProblem::SymbolicLink,
-        kind => SecretProblem::Io { why: kind.to_string() },
+        _ if error.raw_os_error() == Some(ELOOP) => SecretError::SymbolicLink,
+        kind => SecretError::Io { why: kind.to_string() },
     }
 }
 
@@ -75,31 +75,31 @@ impl Facts {
     }
 }
 
-fn check(facts: &Facts, path: &Path, rules: Rules) -> Result<(), SecretProblem> {
+fn check(facts: &Facts, path: &Path, rules: Rules) -> Result<(), SecretError> {
     let &Facts { regular, owner, group, mode } = facts;
     let path = || path.to_owned();
     if !regular {
-        return Err(SecretProblem::NotAFile);
+        return Err(SecretError::NotAFile);
     }
     if mode & 0o007 != 0 {
-        return Err(SecretProblem::OpenToOthers { path: path(), mode });
+        return Err(SecretError::OpenToOthers { path: path(), mode });
     }
     let Rules::Strict { uid, gid } = rules else { return Ok(()) };
     if owner != 0 && owner != uid {
-        return Err(SecretProblem::Owner { path: path(), owner });
+        return Err(SecretError::Owner { path: path(), owner });
     }
     if mode & 0o070 != 0 && group != gid {
-        return Err(SecretProblem::OpenToGroup { path: path(), mode, group, ours: gid });
+        return Err(SecretError::OpenToGroup { path: path(), mode, group, ours: gid });
     }
     if mode & 0o020 != 0 {
-        return Err(SecretProblem::GroupMayWrite { path: path(), mode });
+        return Err(SecretError::GroupMayWrite { path: path(), mode });
     }
     Ok(())
 }
 
 /// At most one byte more than is accepted. A buffer is not moved while it fills: no unwiped copy is left behind. As a
 /// rule the first is as large as the file, and what is wiped is not a thousand times the secret.
-fn read_capped(mut file: File, length: u64) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
+fn read_capped(mut file: File, length: u64) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let length = usize::try_from(length).unwrap_or(MAX_SECRET).clamp(SHORTEST_BUFFER, MAX_SECRET) + 1;
     let bytes = read_up_to(&mut file, length, &[])?;
     // It has grown meanwhile, or is of a file system that does not know how long a file is.
@@ -111,11 +111,11 @@ fn read_capped(mut file: File, length: u64) -> Result<Zeroizing<Vec<u8>>, Secret
 const SHORTEST_BUFFER: usize = 64;
 
 /// What was `read` and what follows, this many bytes in all at most.
-fn read_up_to(file: &mut File, most: usize, read: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
+fn read_up_to(file: &mut File, most: usize, read: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
     bytes.extend_from_slice(read);
     let rest = u64::try_from(most - read.len()).expect("64 KiB fit");
-    file.take(rest).read_to_end(&mut bytes).map_err(|error| SecretProblem::Io { why: error.kind().to_string() })?;
+    file.take(rest).read_to_end(&mut bytes).map_err(|error| SecretError::Io { why: error.kind().to_string() })?;
     Ok(bytes)
 }
 
@@ -199,7 +199,7 @@ mod tests {
         chmod(&path, 0o600);
         assert_eq!(read(&path, rules_of_this_user()), Ok(Secret::from("hunter2")));
         chmod(&path, 0o644);
-        assert_eq!(read(&path, rules_of_this_user()), Err(SecretProblem::OpenToOthers { path, mode: 0o644 }));
+        assert_eq!(read(&path, rules_of_this_user()), Err(SecretError::OpenToOthers { path, mode: 0o644 }));
     }
 
     #[test]
@@ -213,11 +213,11 @@ mod tests {
         let pipe = folder.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).expect("a pipe");
         let rules = rules_of_this_user();
-        assert_eq!(read(&link, rules), Err(SecretProblem::SymbolicLink));
-        assert_eq!(read(&pipe, rules), Err(SecretProblem::NotAFile));
-        assert_eq!(read(folder.path(), rules), Err(SecretProblem::NotAFile));
+        assert_eq!(read(&link, rules), Err(SecretError::SymbolicLink));
+        assert_eq!(read(&pipe, rules), Err(SecretError::NotAFile));
+        assert_eq!(read(folder.path(), rules), Err(SecretError::NotAFile));
         let missing = folder.path().join("missing");
-        assert_eq!(read(&missing, rules), Err(SecretProblem::NoFile { path: missing }));
+        assert_eq!(read(&missing, rules), Err(SecretError::NoFile { path: missing }));
     }
 
     #[test]
@@ -227,6 +227,6 @@ mod tests {
         let file = std::fs::File::create(&path).expect("created");
         file.set_len(1 << 40).expect("a sparse terabyte");
         chmod(&path, 0o600);
-        assert_eq!(read(&path, rules_of_this_user()), Err(SecretProblem::TooLong));
+        assert_eq!(read(&path, rules_of_this_user()), Err(SecretError::TooLong));
     }
 }

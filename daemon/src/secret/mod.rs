@@ -1,6 +1,6 @@
 //! Where secrets come from: systemd credentials, files, environment variables and commands.
 //!
-//! A secret's text is held in [`Secret`] from the first byte read and is in no error: a [`SecretProblem`] knows the
+//! A secret's text is held in [`Secret`] from the first byte read and is in no error: a [`SecretError`] knows the
 //! source, never what was in it. What is configured is decided in `crate::config`; when a secret is read again, and
 //! which of several is tried, in the core.
 
@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 pub use cache::{ProfileSecrets, SecretCache};
 pub use command::{MAX_COMMANDS_AT_ONCE, MAX_SLOW_COMMANDS, TIME_OUT};
-pub use error::{MAX_SECRET, SecretProblem};
+pub use error::{MAX_SECRET, SecretError};
 pub use said::Said;
 pub use surroundings::Surroundings;
 
@@ -85,7 +85,7 @@ impl SecretSource {
     /// Reads the secret, unless a command has to be run for it: then `None`. A file is read where the call is made, and
     /// may hang there.
     #[must_use]
-    pub fn read_without_running(&self, surroundings: &Surroundings) -> Option<Result<Secret, SecretProblem>> {
+    pub fn read_without_running(&self, surroundings: &Surroundings) -> Option<Result<Secret, SecretError>> {
         match self.way(surroundings) {
             Way::Known(result) => Some(result),
             Way::File(file) => Some(file.read()),
@@ -97,8 +97,8 @@ impl SecretSource {
     ///
     /// # Errors
     ///
-    /// A [`SecretProblem`] that names what is wrong and what is expected.
-    pub async fn read(&self, surroundings: &Surroundings) -> Result<Secret, SecretProblem> {
+    /// A [`SecretError`] that names what is wrong and what is expected.
+    pub async fn read(&self, surroundings: &Surroundings) -> Result<Secret, SecretError> {
         match self.way(surroundings) {
             Way::Known(result) => result,
             Way::File(file) => file.read_within(FILE_TIME_OUT).await,
@@ -113,7 +113,7 @@ impl SecretSource {
                     let path = Path::new(&folder).join(name);
                     Way::File(SecretFile { path, rules: file::Rules::Credential, credential: Some(name.clone()) })
                 }
-                None => Way::Known(Err(SecretProblem::NoCredentials { name: name.clone() })),
+                None => Way::Known(Err(SecretError::NoCredentials { name: name.clone() })),
             },
             Self::File { path } => {
                 let rules = file::Rules::Strict { uid: surroundings.uid(), gid: surroundings.gid() };
@@ -128,7 +128,7 @@ impl SecretSource {
 /// How a secret is read.
 enum Way<'a> {
     /// It has been.
-    Known(Result<Secret, SecretProblem>),
+    Known(Result<Secret, SecretError>),
     File(SecretFile),
     Command {
         program: &'a Path,
@@ -145,20 +145,20 @@ struct SecretFile {
 }
 
 impl SecretFile {
-    fn read(self) -> Result<Secret, SecretProblem> {
+    fn read(self) -> Result<Secret, SecretError> {
         file::read(&self.path, self.rules).map_err(|problem| match (problem, self.credential) {
-            (SecretProblem::NoFile { .. }, Some(name)) => SecretProblem::NoCredential { name },
+            (SecretError::NoFile { .. }, Some(name)) => SecretError::NoCredential { name },
             (other, _) => other,
         })
     }
 
     /// On a thread of its own; those who read the same file read it one after the other.
-    async fn read_within(self, limit: Duration) -> Result<Secret, SecretProblem> {
+    async fn read_within(self, limit: Duration) -> Result<Secret, SecretError> {
         let key = self.path.to_string_lossy().into_owned();
         READING.within(&key, limit, move || self.read()).await.unwrap_or_else(|undone| {
             Err(match undone {
-                Undone::Hangs(limit) => SecretProblem::Hangs { limit },
-                Undone::Crowded | Undone::Failed => SecretProblem::NotTried { why: undone.to_string() },
+                Undone::Hangs(limit) => SecretError::Hangs { limit },
+                Undone::Crowded | Undone::Failed => SecretError::NotTried { why: undone.to_string() },
             })
         })
     }
@@ -168,10 +168,10 @@ fn credentials(surroundings: &Surroundings) -> Option<OsString> {
     surroundings.variable(CREDENTIALS_DIRECTORY).filter(|folder| !folder.is_empty())
 }
 
-fn read_variable(variable: &str, surroundings: &Surroundings) -> Result<Secret, SecretProblem> {
+fn read_variable(variable: &str, surroundings: &Surroundings) -> Result<Secret, SecretError> {
     use std::os::unix::ffi::OsStringExt;
     let text =
-        surroundings.variable(variable).ok_or_else(|| SecretProblem::NoVariable { variable: variable.to_owned() })?;
+        surroundings.variable(variable).ok_or_else(|| SecretError::NoVariable { variable: variable.to_owned() })?;
     secret_from(Zeroizing::new(text.into_vec()))
 }
 
@@ -187,7 +187,7 @@ mod tests {
             source.read_without_running(&surroundings).expect("nothing to run")
         };
         assert_eq!(read("A"), Ok(Secret::from("hunter2")));
-        assert_eq!(read("EMPTY"), Err(SecretProblem::Empty));
+        assert_eq!(read("EMPTY"), Err(SecretError::Empty));
         assert_eq!(
             read("B").expect_err("not set").to_string(),
             "the variable is not set in the daemon's environment; set it (in a unit: EnvironmentFile=), or name another \
@@ -216,11 +216,11 @@ mod tests {
         let moment = Duration::from_millis(10);
         let read = || secret_file(&hung).read_within(moment);
         for _ in 0..3 {
-            assert_eq!(read().await, Err(SecretProblem::Hangs { limit: moment }));
+            assert_eq!(read().await, Err(SecretError::Hangs { limit: moment }));
         }
         assert_eq!(good.read(&surroundings).await, Ok(Secret::from("hunter2")));
         assert_eq!(
-            SecretProblem::Hangs { limit: FILE_TIME_OUT }.to_string(),
+            SecretError::Hangs { limit: FILE_TIME_OUT }.to_string(),
             "it did not answer within 10 s; its file system hangs, or one on the way to it"
         );
         release.send(()).expect("it waits for this");
@@ -240,7 +240,7 @@ mod tests {
             source.read_without_running(surroundings).expect("nothing to run")
         };
         assert_eq!(read("campus", &surroundings), Ok(Secret::from("hunter2")));
-        assert_eq!(read("other", &surroundings), Err(SecretProblem::NoCredential { name: "other".to_owned() }));
+        assert_eq!(read("other", &surroundings), Err(SecretError::NoCredential { name: "other".to_owned() }));
         assert_eq!(
             read("campus", &Surroundings::default()).expect_err("no folder").to_string(),
             "$CREDENTIALS_DIRECTORY is not set; credentials exist only in a systemd unit, with \

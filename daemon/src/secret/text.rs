@@ -3,23 +3,23 @@
 use tokend_proto::Secret;
 use zeroize::Zeroizing;
 
-use super::error::{MAX_SECRET, SecretProblem};
+use super::error::{MAX_SECRET, SecretError};
 
 /// The secret in what was read: UTF-8, without its trailing newlines, and not empty.
-pub(super) fn secret_from(mut bytes: Zeroizing<Vec<u8>>) -> Result<Secret, SecretProblem> {
+pub(super) fn secret_from(mut bytes: Zeroizing<Vec<u8>>) -> Result<Secret, SecretError> {
     if bytes.len() > MAX_SECRET {
-        return Err(SecretProblem::TooLong);
+        return Err(SecretError::TooLong);
     }
     while matches!(bytes.last(), Some(b'\n' | b'\r')) {
         bytes.pop();
     }
     if bytes.is_empty() {
-        return Err(SecretProblem::Empty);
+        return Err(SecretError::Empty);
     }
     // On failure the bytes are handed back inside the error: they are wiped before it is dropped.
     String::from_utf8(std::mem::take(&mut *bytes)).map(Secret::new).map_err(|error| {
         drop(Zeroizing::new(error.into_bytes()));
-        SecretProblem::NotUtf8
+        SecretError::NotUtf8
     })
 }
 
@@ -27,7 +27,7 @@ pub(super) fn secret_from(mut bytes: Zeroizing<Vec<u8>>) -> Result<Secret, Secre
 mod tests {
     use super::*;
 
-    fn text(bytes: &[u8]) -> Result<String, SecretProblem> {
+    fn text(bytes: &[u8]) -> Result<String, SecretError> {
         secret_from(Zeroizing::new(bytes.to_vec())).map(|secret| secret.expose().to_owned())
     }
 
@@ -46,10 +46,10 @@ mod tests {
 
     #[test]
     fn what_is_no_secret_is_refused() {
-        assert_eq!(text(b""), Err(SecretProblem::Empty));
-        assert_eq!(text(b"\n\r\n"), Err(SecretProblem::Empty));
-        assert_eq!(text(b"abc\xff"), Err(SecretProblem::NotUtf8));
-        assert_eq!(text(&vec![b'x'; MAX_SECRET + 1]), Err(SecretProblem::TooLong));
+        assert_eq!(text(b""), Err(SecretError::Empty));
+        assert_eq!(text(b"\n\r\n"), Err(SecretError::Empty));
+        assert_eq!(text(b"abc\xff"), Err(SecretError::NotUtf8));
+        assert_eq!(text(&vec![b'x'; MAX_SECRET + 1]), Err(SecretError::TooLong));
         assert_eq!(text(&vec![b'x'; MAX_SECRET]).expect("fits").len(), MAX_SECRET);
     }
 }

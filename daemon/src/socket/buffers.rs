@@ -10,7 +10,7 @@ use tokend_proto::limits::MAX_FRAME;
 use tokend_proto::{Fingerprint, LENGTH_PREFIX};
 use zeroize::Zeroizing;
 
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::token_cache::{Held, Slot};
 
 /// Bytes taken by one read: some 180 pipelined requests.
@@ -111,7 +111,13 @@ impl Output {
     }
 
     /// Appends the reply to a read, as [`Slot::serve`] does.
-    pub(super) fn serve(&mut self, slot: &Slot, now: Boot, min_ttl: Duration, request_id: u64) -> Option<Fingerprint> {
+    pub(super) fn serve(
+        &mut self,
+        slot: &Slot,
+        now: BootTime,
+        min_ttl: Duration,
+        request_id: u64,
+    ) -> Option<Fingerprint> {
         debug_assert!(!self.is_enough());
         slot.serve(now, min_ttl, request_id, &mut self.held, &mut self.bytes)
     }

@@ -28,7 +28,7 @@ use super::session::Session;
 use super::shared::Shared;
 use super::stream::Stream;
 use crate::access::policy::PeerIdentity;
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 
 /// How often one turn reads and writes before the other connections get theirs.
 const ROUNDS: usize = 2;
@@ -49,11 +49,11 @@ pub(super) struct Connection {
     /// Nothing more is read; it ends when the peer has taken the replies.
     closing: bool,
     /// When something was last asked or answered.
-    active: Boot,
+    active: BootTime,
     /// Since when `input` has waited for the rest of a frame.
-    frame_since: Option<Boot>,
+    frame_since: Option<BootTime>,
     /// Since when the peer has not taken all of `unsent`.
-    stalled_since: Boot,
+    stalled_since: BootTime,
     /// For whatever takes too long.
     alarm: Alarm,
     registered: bool,
@@ -129,7 +129,7 @@ impl Connection {
     }
 
     /// Reads once and handles the whole frames.
-    fn receive(&mut self, cx: &mut Context<'_>, now: Boot, buffers: &mut Buffers) -> Received {
+    fn receive(&mut self, cx: &mut Context<'_>, now: BootTime, buffers: &mut Buffers) -> Received {
         if !self.input.is_empty() && self.take_kept(now, &mut buffers.output) > 0 {
             return Received::Something;
         }
@@ -153,7 +153,7 @@ impl Connection {
     }
 
     /// Handles the whole frames of what was kept; says how many bytes those were.
-    fn take_kept(&mut self, now: Boot, out: &mut Output) -> usize {
+    fn take_kept(&mut self, now: BootTime, out: &mut Output) -> usize {
         let mut kept = mem::take(&mut self.input);
         let used = self.take_frames(now, &kept, out);
         if used == kept.len() {
@@ -167,7 +167,7 @@ impl Connection {
     }
 
     /// Keeps the beginning of a frame. `fresh`: it is another frame than before.
-    fn keep(&mut self, now: Boot, fresh: bool, rest: &[u8]) {
+    fn keep(&mut self, now: BootTime, fresh: bool, rest: &[u8]) {
         if !rest.is_empty() {
             buffers::append(&mut self.input, rest);
         }
@@ -179,7 +179,7 @@ impl Connection {
     }
 
     /// Handles whole frames as long as there is room for replies; says how many bytes those were.
-    fn take_frames(&mut self, now: Boot, bytes: &[u8], out: &mut Output) -> usize {
+    fn take_frames(&mut self, now: BootTime, bytes: &[u8], out: &mut Output) -> usize {
         let mut used = 0;
         while !self.closing && !out.is_enough() {
             let Some(prefix) = bytes[used..].first_chunk::<LENGTH_PREFIX>() else { break };
@@ -198,7 +198,7 @@ impl Connection {
         used
     }
 
-    fn take_frame(&mut self, now: Boot, frame: &[u8], out: &mut Output) {
+    fn take_frame(&mut self, now: BootTime, frame: &[u8], out: &mut Output) {
         let (header, value) = match Header::split(frame) {
             Ok(split) => split,
             Err(why) => return self.refuse_and_close(0, errors::frame(why), out),
@@ -225,7 +225,7 @@ impl Connection {
     }
 
     /// Writes the replies of this round at once, and keeps what the peer does not take.
-    fn send(&mut self, cx: &mut Context<'_>, now: Boot, out: &mut Output) -> std::io::Result<()> {
+    fn send(&mut self, cx: &mut Context<'_>, now: BootTime, out: &mut Output) -> std::io::Result<()> {
         if out.bytes().is_empty() {
             return Ok(());
         }
@@ -243,7 +243,7 @@ impl Connection {
     }
 
     /// Writes what was kept.
-    fn flush(&mut self, cx: &mut Context<'_>, now: Boot) -> Poll<std::io::Result<()>> {
+    fn flush(&mut self, cx: &mut Context<'_>, now: BootTime) -> Poll<std::io::Result<()>> {
         while self.sent < self.unsent.len() {
             match self.session.stream().poll_write(cx, &self.unsent[self.sent..]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
@@ -262,7 +262,7 @@ impl Connection {
     }
 
     /// Ends what took too long, else sets the alarm.
-    fn rest(&mut self, cx: &mut Context<'_>, now: Boot, out: &mut Output) -> Rest {
+    fn rest(&mut self, cx: &mut Context<'_>, now: BootTime, out: &mut Output) -> Rest {
         let shared = self.session.shared();
         let limits = &shared.context.limits;
         let stalled = !self.unsent.is_empty();

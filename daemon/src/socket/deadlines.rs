@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::Clock;
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::os::timer::BootTimer;
 
 /// All moments, and the timer.
@@ -28,11 +28,11 @@ struct Queue {
     moments: BTreeMap<Key, Waker>,
     next: NonZeroU64,
     /// What the timer is set to, until it has gone off. Nobody is to be woken before.
-    set: Option<Boot>,
+    set: Option<BootTime>,
 }
 
 /// A moment, and a number that tells apart who has the same one.
-type Key = (Boot, NonZeroU64);
+type Key = (BootTime, NonZeroU64);
 
 /// One task's alarm. Dropping it takes it back.
 pub(super) struct Alarm {
@@ -62,7 +62,7 @@ impl Alarms {
         }
     }
 
-    fn set_timer(&self, queue: &mut Queue, now: Boot) {
+    fn set_timer(&self, queue: &mut Queue, now: BootTime) {
         let Some(&(first, _)) = queue.moments.keys().next() else { return };
         if queue.set.is_some_and(|set| set <= first) {
             return;
@@ -86,7 +86,7 @@ impl Alarm {
 
     /// Has the task woken at `moment` at the latest. An alarm that would go off before is left as it is: a deadline
     /// that moves on, as with every request, costs nothing until then.
-    pub(super) fn set(&mut self, waker: &Waker, now: Boot, moment: Boot) {
+    pub(super) fn set(&mut self, waker: &Waker, now: BootTime, moment: BootTime) {
         if self.key.is_some_and(|(set, _)| now < set && set <= moment) {
             return;
         }

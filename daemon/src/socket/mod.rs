@@ -34,7 +34,7 @@ use tokend_proto::limits;
 
 use crate::access::current::Rules;
 use crate::audit::Audit;
-use crate::core::time::{Boot, Now};
+use crate::core::time::{BootTime, Now};
 use crate::token_cache::TokenCache;
 
 pub use listener::{Admitted, Door, ListenError, Listener};
@@ -51,14 +51,14 @@ pub const RESERVED_CONNECTIONS: usize = 64;
 
 /// Where the socket's thread reads the time. [`crate::os::clock`] has the real one.
 pub trait Clock: Send + Sync {
-    /// Boot time alone: read once for each wake-up of a connection.
-    fn boot(&self) -> Boot;
+    /// BootTime time alone: read once for each wake-up of a connection.
+    fn boot(&self) -> BootTime;
     /// Both clocks.
     fn now(&self) -> Now;
 }
 
 impl Clock for crate::os::clock::Clock {
-    fn boot(&self) -> Boot {
+    fn boot(&self) -> BootTime {
         Self::boot(self)
     }
 

@@ -22,7 +22,7 @@ use crate::core::effect::Outcome;
 use crate::core::id::{Asker, WaiterId};
 use crate::core::input::Question;
 use crate::core::query::{Query, View};
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::token_cache::Slot;
 
 /// What is done with an answer.
@@ -33,7 +33,7 @@ pub(in crate::socket) struct Pending {
     /// What the audit record says of it.
     pub(in crate::socket) subject: Subject,
     /// When it is given up on this side, and what its peer gets then.
-    pub(in crate::socket) overdue: Option<(Boot, ErrorReply)>,
+    pub(in crate::socket) overdue: Option<(BootTime, ErrorReply)>,
     pub(in crate::socket) answered: Answered,
 }
 
@@ -106,7 +106,7 @@ impl Session {
     }
 
     /// When [`Session::give_up_overdue`] has something to do.
-    pub(super) fn deadline(&self) -> Option<Boot> {
+    pub(super) fn deadline(&self) -> Option<BootTime> {
         self.open.as_ref()?.deadline()
     }
 
@@ -133,7 +133,7 @@ impl Session {
     }
 
     /// Answers questions about workspace names that the core took too long for.
-    pub(super) fn give_up_overdue(&mut self, now: Boot, out: &mut Output) {
+    pub(super) fn give_up_overdue(&mut self, now: BootTime, out: &mut Output) {
         while !out.is_enough()
             && let Some((waiter, question)) = self.open.as_mut().and_then(|open| open.take_overdue(now))
         {

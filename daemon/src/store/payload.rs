@@ -12,7 +12,7 @@ use crate::core::record::{
     AccessRecord, CandidateRecord, ChainKey, ChainRecord, ChainState, LoginAttempt, LoginOutcome, LostCause, QuotaKey,
     QuotaRecord, Record, RecordKey,
 };
-use crate::core::time::{BootId, Mark, Wall};
+use crate::core::time::{BootId, DurableTime, UnixTime};
 
 /// Holds the token of a record until it is stored. When it grows, what it was before is wiped.
 pub(super) struct Buffer {
@@ -284,16 +284,16 @@ impl From<StateShape> for ChainState {
     }
 }
 
-impl From<Mark> for MarkShape {
-    fn from(mark: Mark) -> Self {
+impl From<DurableTime> for MarkShape {
+    fn from(mark: DurableTime) -> Self {
         // A moment before the boot wraps: of a daemon that knows of none, it is in the future, and of no age.
         Self { boot_ms: mark.boot.cast_unsigned(), unix_ms: mark.wall.0, boot_id: mark.boot_id.0 }
     }
 }
 
-impl From<MarkShape> for Mark {
+impl From<MarkShape> for DurableTime {
     fn from(shape: MarkShape) -> Self {
-        Self { boot: shape.boot_ms.cast_signed(), wall: Wall(shape.unix_ms), boot_id: BootId(shape.boot_id) }
+        Self { boot: shape.boot_ms.cast_signed(), wall: UnixTime(shape.unix_ms), boot_id: BootId(shape.boot_id) }
     }
 }
 

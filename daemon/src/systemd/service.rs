@@ -15,7 +15,7 @@ use super::fd_store::TokenKeeper;
 use super::notify::{Message, Notifier};
 use crate::core::Core;
 use crate::core::handoff::Held;
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 
 /// How long an end may take whose rotation is on the wire: the request's 30 s, what makes it durable, and the 10 s that
 /// peers get.
@@ -46,7 +46,7 @@ impl Service {
     }
 
     /// The socket is served and the configuration is valid.
-    pub fn ready(&mut self, core: &Core, now: Boot) {
+    pub fn ready(&mut self, core: &Core, now: BootTime) {
         self.shown = self.status(core, now);
         self.notifier.send(Message::Ready(&self.shown));
     }
@@ -59,7 +59,7 @@ impl Service {
     }
 
     /// Tells and keeps what is due.
-    pub(crate) fn work(&mut self, core: &Core, now: Boot) {
+    pub(crate) fn work(&mut self, core: &Core, now: BootTime) {
         self.tokens.work(core, now);
         if !self.stopping && self.debounce.take(now) {
             let status = self.status(core, now);
@@ -70,12 +70,12 @@ impl Service {
     }
 
     /// When there is something to do next.
-    pub(crate) fn due(&self) -> Option<Boot> {
+    pub(crate) fn due(&self) -> Option<BootTime> {
         self.tokens.due().into_iter().chain(self.debounce.due().filter(|_| !self.stopping)).min()
     }
 
-    pub(crate) fn condemn(&mut self, token: Fingerprint) {
-        self.tokens.condemn(token);
+    pub(crate) fn invalidate(&mut self, token: Fingerprint) {
+        self.tokens.invalidate(token);
     }
 
     pub(crate) fn reload_begins(&mut self) {
@@ -84,7 +84,7 @@ impl Service {
     }
 
     /// `refused` says why the configuration before is still in force.
-    pub(crate) fn reload_ended(&mut self, core: &Core, now: Boot, refused: Option<&str>) {
+    pub(crate) fn reload_ended(&mut self, core: &Core, now: BootTime, refused: Option<&str>) {
         self.reloading = self.reloading.saturating_sub(1);
         self.reload = Some(match refused {
             None => "the configuration was reloaded".to_owned(),
@@ -108,12 +108,12 @@ impl Service {
     }
 
     /// The last words.
-    pub(crate) fn ended(&mut self, core: &Core, now: Boot) {
+    pub(crate) fn ended(&mut self, core: &Core, now: BootTime) {
         self.tokens.finish(core, now);
         self.notifier.finish();
     }
 
-    fn status(&self, core: &Core, now: Boot) -> String {
+    fn status(&self, core: &Core, now: BootTime) -> String {
         line(&core.summary(now).to_string(), self.reload.as_deref())
     }
 }
@@ -131,7 +131,7 @@ mod tests {
 
     use super::*;
     use crate::core::input::Input;
-    use crate::core::time::{BootId, Now, Wall};
+    use crate::core::time::{BootId, Now, UnixTime};
 
     #[test]
     fn a_status_is_sent_when_it_changed_and_once_a_second_at_most() {
@@ -144,7 +144,7 @@ mod tests {
             let length = manager.recv(&mut buffer).ok()?;
             Some(String::from_utf8(buffer[..length].to_vec()).unwrap())
         };
-        let now = Now { boot: Boot(1_000), wall: Wall(0) };
+        let now = Now { boot: BootTime(1_000), wall: UnixTime(0) };
         let mut core = Core::new(now, BootId::default(), 1, Vec::new());
         let (mut service, held) = Service::new(Notifier::to(path.as_os_str()).unwrap(), Vec::new());
         assert_eq!(held, None);
@@ -154,25 +154,25 @@ mod tests {
 
         core.handle(now, Input::Tick);
         service.changed();
-        service.work(&core, Boot(2_000));
+        service.work(&core, BootTime(2_000));
         assert_eq!(heard(), None, "it is as it was");
         service.reload_begins();
         assert!(heard().unwrap().starts_with("RELOADING=1\nMONOTONIC_USEC="));
-        service.reload_ended(&core, Boot(2_100), Some("line 3: no\nline 4: no"));
+        service.reload_ended(&core, BootTime(2_100), Some("line 3: no\nline 4: no"));
         let refused = "no names are configured; the new configuration was refused and the one before is in force";
         assert_eq!(heard().unwrap(), format!("READY=1\nSTATUS={refused}: line 3: no\n"));
         service.reload = None;
         service.changed();
-        assert_eq!(service.due(), Some(Boot(3_000)), "a second after the last look");
-        service.work(&core, Boot(2_999));
+        assert_eq!(service.due(), Some(BootTime(3_000)), "a second after the last look");
+        service.work(&core, BootTime(2_999));
         assert_eq!(heard(), None);
-        service.work(&core, Boot(3_000));
+        service.work(&core, BootTime(3_000));
         assert_eq!(heard().as_deref(), Some("STATUS=no names are configured\n"));
 
         service.stopping(&core);
         assert_eq!(heard().as_deref(), Some("STOPPING=1\nSTATUS=stopping\n"));
         service.changed();
-        service.work(&core, Boot(9_000));
+        service.work(&core, BootTime(9_000));
         assert_eq!(heard(), None, "those were the last words");
     }
 
@@ -186,13 +186,13 @@ mod tests {
         let (mut service, _) = Service::new(Notifier::to(path.as_os_str()).unwrap(), Vec::new());
         service.reload_begins();
         service.reload_begins();
-        service.reload_ended(&core, Boot(1), Some("no"));
+        service.reload_ended(&core, BootTime(1), Some("no"));
         let mut buffer = [0; 4096];
         for _ in 0..2 {
             manager.recv(&mut buffer).unwrap();
         }
         assert!(manager.recv(&mut buffer).is_err(), "one is still under way");
-        service.reload_ended(&core, Boot(2), None);
+        service.reload_ended(&core, BootTime(2), None);
         let length = manager.recv(&mut buffer).unwrap();
         let heard = String::from_utf8_lossy(&buffer[..length]).into_owned();
         assert_eq!(heard, "READY=1\nSTATUS=no names are configured; the configuration was reloaded\n");

@@ -9,8 +9,8 @@ use arc_swap::ArcSwapOption;
 use tokend_proto::{Fingerprint, Flags, Reply, codec};
 use zeroize::Zeroizing;
 
-use crate::core::issued::{Issued, ReadMode};
-use crate::core::time::{Boot, Now};
+use crate::core::issued::{AccessToken, ReadMode};
+use crate::core::time::{BootTime, Now};
 
 /// A name, its current token, and when that was last read.
 #[derive(Debug)]
@@ -20,14 +20,14 @@ pub struct Slot {
     posted: ArcSwapOption<CachedReply>,
     /// Of what is posted, and 0 for nothing. Follows it at once.
     number: AtomicU64,
-    /// Boot time in milliseconds; 0 for never, which no process lives to see as a moment.
+    /// BootTime time in milliseconds; 0 for never, which no process lives to see as a moment.
     last_read: AtomicU64,
 }
 
 /// The token that a watcher was told last.
 #[derive(Debug)]
 pub struct Delivered {
-    token: Arc<Issued>,
+    token: Arc<AccessToken>,
     renewing: bool,
 }
 
@@ -57,7 +57,7 @@ impl Held {
 pub(super) struct CachedReply {
     /// Unique in this process, and not 0.
     number: u64,
-    token: Arc<Issued>,
+    token: Arc<AccessToken>,
     mode: ReadMode,
     /// A whole frame with request id 0 and no flags, and not a byte more.
     frame: Zeroizing<Box<[u8]>>,
@@ -81,7 +81,7 @@ impl Slot {
     #[must_use]
     pub fn serve(
         &self,
-        now: Boot,
+        now: BootTime,
         min_ttl: Duration,
         request_id: u64,
         held: &mut Held,
@@ -113,7 +113,7 @@ impl Slot {
     /// Appends the reply for a token that the core has answered with, if that is the one that is up here: one
     /// encoding then serves all who waited for it.
     #[must_use]
-    pub fn copy_of(&self, token: &Arc<Issued>, request_id: u64, flags: Flags, out: &mut Vec<u8>) -> bool {
+    pub fn copy_of(&self, token: &Arc<AccessToken>, request_id: u64, flags: Flags, out: &mut Vec<u8>) -> bool {
         match self.posted.load().as_deref() {
             Some(posted) if Arc::ptr_eq(&posted.token, token) => {
                 posted.append_to(out, request_id, flags);
@@ -126,7 +126,13 @@ impl Slot {
     /// Appends the newest token for a watcher, and notes the read, if that is another one than it was told last, or the
     /// same in another mode. One that is being replaced carries a flag, for a client that keeps it.
     #[must_use]
-    pub fn tell(&self, now: Boot, told: Option<&Delivered>, request_id: u64, out: &mut Vec<u8>) -> Option<Delivered> {
+    pub fn tell(
+        &self,
+        now: BootTime,
+        told: Option<&Delivered>,
+        request_id: u64,
+        out: &mut Vec<u8>,
+    ) -> Option<Delivered> {
         let posted = self.posted.load();
         let posted = posted.as_deref().filter(|posted| now < posted.token.expires)?;
         let renewing = posted.mode != ReadMode::Serve;
@@ -138,10 +144,10 @@ impl Slot {
         Some(Delivered { token: Arc::clone(&posted.token), renewing })
     }
 
-    pub(super) fn last_read(&self) -> Option<Boot> {
+    pub(super) fn last_read(&self) -> Option<BootTime> {
         match self.last_read.load(Ordering::Relaxed) {
             0 => None,
-            at => Some(Boot(at)),
+            at => Some(BootTime(at)),
         }
     }
 
@@ -152,7 +158,7 @@ impl Slot {
         self.number.store(number, Ordering::Release);
     }
 
-    pub(super) fn restamp(&self, now: Now) {
+    pub(super) fn rebase(&self, now: Now) {
         if let Some(old) = self.posted.load_full() {
             self.post(CachedReply::encode(&old.token, old.mode, now).map(Arc::new));
         }
@@ -161,7 +167,7 @@ impl Slot {
 
 impl CachedReply {
     /// `None` if the token does not fit into a frame.
-    pub(super) fn encode(token: &Arc<Issued>, mode: ReadMode, now: Now) -> Option<Self> {
+    pub(super) fn encode(token: &Arc<AccessToken>, mode: ReadMode, now: Now) -> Option<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let frame = codec::encode_reply(0, Flags::NONE, &Reply::Token(token.to_wire(now))).ok()?;
         debug_assert_eq!(frame.len(), frame.capacity(), "room that is left over would stay for as long as the token");

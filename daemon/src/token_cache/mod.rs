@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use tokend_proto::{HealthReport, ProfileName, TokenName, WorkspaceId};
 
-use crate::core::issued::{Issued, ReadMode};
-use crate::core::time::{Boot, Now};
+use crate::core::issued::{AccessToken, ReadMode};
+use crate::core::time::{BootTime, Now};
 
 use entry::CachedReply;
 pub use entry::{Delivered, Held, Slot};
@@ -49,7 +49,7 @@ impl TokenCache {
     ///
     /// A token that does not fit into a frame cannot be read from here: it leaves its name without one, and
     /// reads of it go to the core.
-    pub fn publish(&self, name: &TokenName, token: &Arc<Issued>, mode: ReadMode, now: Now) {
+    pub fn publish(&self, name: &TokenName, token: &Arc<AccessToken>, mode: ReadMode, now: Now) {
         let _writing = self.lock();
         let text = name.to_string();
         let posted = CachedReply::encode(token, mode, now).map(Arc::new);
@@ -91,14 +91,14 @@ impl TokenCache {
 
     /// When a name's token was last read from here; `None` if it never was since the name came up.
     #[must_use]
-    pub fn last_read(&self, name: &TokenName) -> Option<Boot> {
+    pub fn last_read(&self, name: &TokenName) -> Option<BootTime> {
         self.slot(&name.to_string())?.last_read()
     }
 
     /// Encodes everything again after the wall clock was stepped: what a reply says in wall-clock time follows.
-    pub fn restamp(&self, now: Now) {
+    pub fn rebase(&self, now: Now) {
         let _writing = self.lock();
-        self.names.for_each(|slot| slot.restamp(now));
+        self.names.for_each(|slot| slot.rebase(now));
     }
 
     /// The slot of a name in its canonical spelling.

@@ -3,19 +3,19 @@ use std::time::Duration;
 use tokend_proto::{Fingerprint, Flags, Header, LENGTH_PREFIX, Reply, Secret, Token, codec};
 
 use super::*;
-use crate::core::time::Wall;
+use crate::core::time::UnixTime;
 
-const NOW: Now = Now { boot: Boot(100_000), wall: Wall(1_700_000_000_000) };
+const NOW: Now = Now { boot: BootTime(100_000), wall: UnixTime(1_700_000_000_000) };
 
-fn issued(text: &str, life_ms: u64) -> Arc<Issued> {
+fn issued(text: &str, life_ms: u64) -> Arc<AccessToken> {
     let access_token = Secret::from(text);
-    Arc::new(Issued {
+    Arc::new(AccessToken {
         fingerprint: Fingerprint::of(&access_token),
         access_token,
         token_type: "Bearer".into(),
         issued: NOW.boot,
-        expires: Boot(NOW.boot.0 + life_ms),
-        refresh: Boot(NOW.boot.0 + life_ms / 2),
+        expires: BootTime(NOW.boot.0 + life_ms),
+        refresh: BootTime(NOW.boot.0 + life_ms / 2),
     })
 }
 
@@ -23,7 +23,7 @@ fn name(text: &str) -> TokenName {
     text.parse::<tokend_proto::TokenRef>().unwrap().canonical().unwrap()
 }
 
-fn read(token_cache: &TokenCache, text: &str, at: Boot, min_ttl: Duration) -> Option<(Header, Token)> {
+fn read(token_cache: &TokenCache, text: &str, at: BootTime, min_ttl: Duration) -> Option<(Header, Token)> {
     let mut out = Vec::new();
     token_cache.slot(text)?.serve(at, min_ttl, 77, &mut Held::default(), &mut out).map(|fingerprint| {
         let (header, value) = Header::split(&out[LENGTH_PREFIX..]).unwrap();
@@ -51,14 +51,14 @@ fn a_published_token_is_read_under_the_request_id() {
 fn an_expired_token_is_never_served() {
     let token_cache = TokenCache::new();
     token_cache.publish(&name("campus"), &issued("t", 1_000), ReadMode::Serve, NOW);
-    let last = Boot(NOW.boot.0 + 999);
+    let last = BootTime(NOW.boot.0 + 999);
     assert!(read(&token_cache, "campus", last, Duration::from_millis(1)).is_some());
     assert!(read(&token_cache, "campus", last, Duration::from_millis(2)).is_none(), "less life than asked for");
     assert!(
-        read(&token_cache, "campus", Boot(NOW.boot.0 + 1_000), Duration::ZERO).is_none(),
+        read(&token_cache, "campus", BootTime(NOW.boot.0 + 1_000), Duration::ZERO).is_none(),
         "expired to the millisecond"
     );
-    assert!(read(&token_cache, "campus", Boot(NOW.boot.0 + 9_000), Duration::ZERO).is_none());
+    assert!(read(&token_cache, "campus", BootTime(NOW.boot.0 + 9_000), Duration::ZERO).is_none());
 }
 
 #[test]
@@ -91,9 +91,9 @@ fn only_reads_that_were_served_are_noted() {
     assert_eq!(token_cache.last_read(&campus), None);
     assert!(read(&token_cache, "campus", NOW.boot, Duration::from_secs(3_600)).is_none());
     assert_eq!(token_cache.last_read(&campus), None);
-    assert!(read(&token_cache, "campus", Boot(NOW.boot.0 + 5), Duration::ZERO).is_some());
+    assert!(read(&token_cache, "campus", BootTime(NOW.boot.0 + 5), Duration::ZERO).is_some());
     token_cache.publish(&campus, &issued("u", 60_000), ReadMode::Serve, NOW);
-    assert_eq!(token_cache.last_read(&campus), Some(Boot(NOW.boot.0 + 5)), "a new token keeps it");
+    assert_eq!(token_cache.last_read(&campus), Some(BootTime(NOW.boot.0 + 5)), "a new token keeps it");
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn a_step_of_the_wall_clock_changes_what_people_are_told_and_nothing_else() {
     let token_cache = TokenCache::new();
     let token = issued("t", 60_000);
     token_cache.publish(&name("campus"), &token, ReadMode::ServeRenewing, NOW);
-    let stepped = Now { wall: Wall(NOW.wall.0 + 3_600_000), ..NOW };
-    token_cache.restamp(stepped);
+    let stepped = Now { wall: UnixTime(NOW.wall.0 + 3_600_000), ..NOW };
+    token_cache.rebase(stepped);
     let (header, read) = read(&token_cache, "campus", NOW.boot, Duration::ZERO).unwrap();
     assert_eq!(read, token.to_wire(stepped));
     assert_eq!(read.expires_at.unix_ms, NOW.wall.0 + 3_660_000);

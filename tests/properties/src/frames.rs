@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokend::access::current::Rules;
 use tokend::access::policy::Access;
 use tokend::audit::Audit;
-use tokend::core::issued::{Issued, ReadMode};
+use tokend::core::issued::{AccessToken, ReadMode};
 use tokend::os::clock::Clock;
 use tokend::socket::{self, Admitted, CORE_QUEUE, Context, Limits, Listener, SocketThread};
 use tokend::token_cache::TokenCache;
@@ -217,10 +217,10 @@ impl Daemon {
     }
 }
 
-fn token(now: tokend::core::time::Boot) -> Arc<Issued> {
+fn token(now: tokend::core::time::BootTime) -> Arc<AccessToken> {
     let access_token = Secret::from("s3cret");
     let day = Duration::from_secs(24 * 60 * 60);
-    Arc::new(Issued {
+    Arc::new(AccessToken {
         fingerprint: Fingerprint::of(&access_token),
         access_token,
         token_type: "Bearer".into(),

@@ -14,7 +14,7 @@ use tokend::core::input::Input;
 use tokend::core::provider::{Answer, Failure, FailureKind, SecretVersion, SecretVersions};
 use tokend::core::record::{ChainKey, Record, RecordKey, Restored, RestoredContent};
 use tokend::core::settings::{Endpoint, Fraction, Kind, Login, ParamStyle, Profile, Settings};
-use tokend::core::time::{Boot, BootId, Now, Wall};
+use tokend::core::time::{BootId, BootTime, Now, UnixTime};
 use tokend::store::StateKey;
 use tokend::store::envelope::{DecodeError, Decoded, decode, encode};
 use tokend_proto::Secret;
@@ -138,7 +138,7 @@ fn starts_a_core(decoded: Decoded) {
 
     let Decoded { key, revision, record } = decoded;
     let settings = settings(&key);
-    let mut now = Now { boot: Boot(3_600_000), wall: Wall(1_700_000_000_000) };
+    let mut now = Now { boot: BootTime(3_600_000), wall: UnixTime(1_700_000_000_000) };
     let restored = Restored { key, revision, content: RestoredContent::Newest(record) };
     let mut core = Core::new(now, BootId([7; 16]), 1, vec![restored]);
     core.handle(now, Input::Configure(settings));
@@ -154,7 +154,7 @@ fn starts_a_core(decoded: Decoded) {
         let Some(due) = core.poll_timeout() else { return };
         let passed = due.since(now.boot);
         now.boot = due.max(now.boot);
-        now.wall = Wall(now.wall.0.saturating_add(i64::try_from(passed.as_millis()).unwrap_or(i64::MAX)));
+        now.wall = UnixTime(now.wall.0.saturating_add(i64::try_from(passed.as_millis()).unwrap_or(i64::MAX)));
         core.handle(now, Input::Tick);
     }
 }

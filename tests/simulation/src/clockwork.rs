@@ -19,7 +19,7 @@ pub(super) struct Clockwork {
     /// There was a step that the records have perhaps not followed so far.
     pending: bool,
     /// The records have surely been written in this boot: in the same one they need no wall clock.
-    restated: bool,
+    rebased: bool,
     /// Since then nothing has kept them from it.
     able_since: Time,
 }
@@ -30,7 +30,7 @@ impl Simulation {
         self.journal.note(self.at, Entry::Machine(format!("steps its wall clock by {by} ms")));
         self.records_may_have_followed();
         self.machine.step_wall(by);
-        if self.daemon.is_none() && (self.phase.is_off() || !self.clockwork.restated) {
+        if self.daemon.is_none() && (self.phase.is_off() || !self.clockwork.rebased) {
             self.records_are_misdated();
         } else {
             self.clockwork.pending = true;
@@ -51,13 +51,13 @@ impl Simulation {
         let able = self.daemon.is_some() && !disk_is_bad && self.machine.asleep(self.at).is_none();
         if able && self.at - self.clockwork.able_since >= LONGEST_RESTAMP {
             self.clockwork.pending = false;
-            self.clockwork.restated = true;
+            self.clockwork.rebased = true;
         }
         self.clockwork.able_since = self.at;
     }
 
     pub(super) fn clock_at_start(&mut self, reboot: bool) {
-        self.clockwork.restated &= !reboot;
+        self.clockwork.rebased &= !reboot;
         self.clockwork.able_since = self.at;
     }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokend::access::policy::Access;
 use tokend::core::Core;
 use tokend::core::id::WaiterId;
-use tokend::core::issued::{Issued, ReadMode};
+use tokend::core::issued::{AccessToken, ReadMode};
 use tokend::core::provider::{Grant, ProviderRequest, SecretVersion, SecretVersions};
 use tokend::core::settings::{Kind, Profile};
-use tokend::core::time::Boot;
+use tokend::core::time::BootTime;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use super::access;
@@ -19,9 +19,9 @@ use super::world::{Configuration, Vault};
 
 /// A name on the board.
 pub(super) struct Slot {
-    pub(super) token: Arc<Issued>,
+    pub(super) token: Arc<AccessToken>,
     pub(super) mode: ReadMode,
-    pub(super) last_read: Option<Boot>,
+    pub(super) last_read: Option<BootTime>,
 }
 
 /// A question that is open.
@@ -32,7 +32,7 @@ pub(super) struct Open {
     /// The profile of whose tenants it is.
     pub(super) tenants_of: Option<ProfileName>,
     pub(super) min_ttl: Duration,
-    pub(super) deadline: Boot,
+    pub(super) deadline: BootTime,
     pub(super) kind: OpenKind,
     /// The current token, if it is to be replaced.
     pub(super) unwanted: Option<Fingerprint>,
@@ -56,7 +56,7 @@ pub(super) struct Daemon {
     pub(super) applied: Configuration,
     pub(super) access: Access,
     pub(super) open: BTreeMap<WaiterId, Open>,
-    pub(super) deadlines: BTreeSet<(Boot, WaiterId)>,
+    pub(super) deadlines: BTreeSet<(BootTime, WaiterId)>,
     /// Texts of secrets by version, as the shell keeps them.
     versions: BTreeMap<SecretVersion, String>,
     by_text: BTreeMap<(ProfileName, String), SecretVersion>,
@@ -64,7 +64,7 @@ pub(super) struct Daemon {
     /// Wake-ups in a row without time passing.
     pub(super) restless: u32,
     /// When the core wants to be woken.
-    pub(super) wake: Option<Boot>,
+    pub(super) wake: Option<BootTime>,
 }
 
 impl Daemon {
@@ -96,7 +96,7 @@ impl Daemon {
     }
 
     /// Whether a Classic token is on the board that is still good then.
-    pub(super) fn serves_classic(&self, name: &TokenName, then: Boot) -> bool {
+    pub(super) fn serves_classic(&self, name: &TokenName, then: BootTime) -> bool {
         let classic = |profile: &Arc<Profile>| matches!(profile.kind, Kind::Classic { .. });
         self.applied.profiles.get(&name.profile).is_some_and(classic)
             && self.board.get(name).is_some_and(|slot| slot.token.expires > then)

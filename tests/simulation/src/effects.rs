@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokend::core::effect::{Effect, Outcome};
 use tokend::core::id::{WaiterId, WriteId};
 use tokend::core::input::Input;
-use tokend::core::issued::{Issued, ReadMode};
+use tokend::core::issued::{AccessToken, ReadMode};
 use tokend::core::provider::RequestId;
 use tokend::core::record::{ChainKey, ChainState, LoginOutcome, Record, RecordKey};
 use tokend::core::settings::{Kind, Profile};
-use tokend::core::time::Boot;
+use tokend::core::time::BootTime;
 use tokend_proto::{ErrorCode, Flags, TokenName};
 
 use super::Kept;
@@ -76,7 +76,7 @@ impl Simulation {
                 self.invariants.withdrawn(&name);
                 self.journal.note(self.at, Entry::Withdrawn(name));
             }
-            Effect::Directory { .. } | Effect::Condemn(_) | Effect::Health { .. } => {}
+            Effect::Directory { .. } | Effect::Invalidate(_) | Effect::Health { .. } => {}
             Effect::AskLastRead(name) => self.after(1, Event::LastRead(life, name)),
             Effect::Answer { waiter, outcome } => self.answered(waiter, outcome),
             Effect::Notice(notice) => {
@@ -90,7 +90,7 @@ impl Simulation {
         }
     }
 
-    fn publish(&mut self, name: TokenName, token: Arc<Issued>, mode: ReadMode) {
+    fn publish(&mut self, name: TokenName, token: Arc<AccessToken>, mode: ReadMode) {
         let Some(daemon) = &mut self.daemon else { return };
         let before = daemon.board.remove(&name);
         match daemon.applied.profiles.get(&name.profile) {
@@ -159,7 +159,7 @@ impl Simulation {
     }
 
     /// A peer gets a token, from the board or from the core.
-    pub(super) fn give(&mut self, uid: u32, name: &TokenName, token: &Issued, flags: Flags, min_ttl: Duration) {
+    pub(super) fn give(&mut self, uid: u32, name: &TokenName, token: &AccessToken, flags: Flags, min_ttl: Duration) {
         self.is_given(uid, name);
         if !flags.contains(Flags::RENEWING) && self.is_being_spent(name) {
             self.invariants.fail(
@@ -256,7 +256,7 @@ impl Simulation {
 
     pub(super) fn every_waiter_is_answered_in_time(&mut self) {
         let Some(daemon) = &self.daemon else { return };
-        let now: Boot = self.machine.boot(self.at);
+        let now: BootTime = self.machine.boot(self.at);
         let is_due = daemon.wake.is_some_and(|at| at <= now);
         if is_due || self.machine.asleep(self.at).is_some() {
             return; // it has not been woken yet, or cannot be

@@ -3,7 +3,7 @@
 //! `Time` is the true time in milliseconds, which nobody in the simulation can read but the provider: the daemon
 //! sees a boot clock that begins at 0 with each boot and a wall clock that is stepped.
 
-use tokend::core::time::{Boot, BootId, Now, Wall};
+use tokend::core::time::{BootId, BootTime, Now, UnixTime};
 
 /// True time in milliseconds.
 pub(super) type Time = u64;
@@ -38,15 +38,15 @@ impl Machine {
 
     pub(super) fn now(&self, at: Time) -> Now {
         let wall = i64::try_from(at).expect("before the year 292 million") + self.wall_offset;
-        Now { boot: self.boot(at), wall: Wall(wall) }
+        Now { boot: self.boot(at), wall: UnixTime(wall) }
     }
 
-    pub(super) fn boot(&self, at: Time) -> Boot {
-        Boot(at.saturating_sub(self.booted))
+    pub(super) fn boot(&self, at: Time) -> BootTime {
+        BootTime(at.saturating_sub(self.booted))
     }
 
     /// The true time of a moment of this boot.
-    pub(super) fn time_of(&self, boot: Boot) -> Time {
+    pub(super) fn time_of(&self, boot: BootTime) -> Time {
         self.booted.saturating_add(boot.0)
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokend::access::policy::{Access, PeerIdentity};
 use tokend::core::id::{Asker, WaiterId};
 use tokend::core::input::{Input, Question};
-use tokend::core::issued::{Issued, ReadMode};
+use tokend::core::issued::{AccessToken, ReadMode};
 use tokend::core::query::{Query, View};
 use tokend::core::report::page::{Page, Part, Reader};
 use tokend::core::settings::Kind;
@@ -44,7 +44,7 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    pub(super) fn got(&mut self, name: &TokenName, token: &Issued) {
+    pub(super) fn got(&mut self, name: &TokenName, token: &AccessToken) {
         let tokens = self.remembered.entry(name.clone()).or_default();
         if tokens.back() != Some(&token.fingerprint) {
             tokens.push_back(token.fingerprint);

@@ -10,12 +10,12 @@ use crate::core::Core;
 use crate::core::activity::Activity;
 use crate::core::effect::Severity;
 use crate::core::egress::queue::Job;
-use crate::core::issued::{Issued, ReadMode};
+use crate::core::issued::{AccessToken, ReadMode};
 use crate::core::provider::{Grant, ProviderRequest, RequestId};
 use crate::core::record::{ChainKey, ChainState, LostCause};
 use crate::core::schedule;
 use crate::core::settings::Kind;
-use crate::core::time::{Boot, Now};
+use crate::core::time::{BootTime, Now};
 use crate::core::timers::Alarm;
 use crate::core::token_state::{Purpose, Secrets, Trouble, TroubleKind};
 
@@ -68,7 +68,7 @@ impl Core {
     }
 
     /// When an imported refresh token is to be tried again, and until when the chain is left alone.
-    pub(in crate::core) fn chain_times(&self, key: &ChainKey) -> [Option<Boot>; 2] {
+    pub(in crate::core) fn chain_times(&self, key: &ChainKey) -> [Option<BootTime>; 2] {
         let Some(chain) = self.chains.get(key) else { return [None; 2] };
         [chain.candidate.as_ref().and_then(|candidate| candidate.retry_at), chain.rest_until]
     }
@@ -93,14 +93,14 @@ impl Core {
         self.set_activity(name, Activity::Chain);
         let Some(chain) = self.chains.get(key) else { return };
         let state = chain.record.state.clone();
-        if (trial || state != ChainState::Settled) && self.restamps_first(now, key) {
+        if (trial || state != ChainState::Settled) && self.rebases_first(now, key) {
             return; // what marks it in flight has new times anyway
         }
         if trial {
             self.begin_candidate(key);
         } else {
             match state {
-                ChainState::Settled => self.mark_in_flight(now, key),
+                ChainState::Settled => self.write_intent(now, key),
                 ChainState::InFlight { .. } => self.queue_chain(key, Send::Refresh),
                 ChainState::AwaitingLogin { .. } | ChainState::Empty | ChainState::Lost { .. } => {
                     self.begin_login(now, name, key);
@@ -113,14 +113,14 @@ impl Core {
     pub(in crate::core) fn rest(&mut self, key: &ChainKey) {
         if let Some(chain) = self.chains.get_mut(key) {
             chain.work = Work::Idle;
-            let is_due = chain.restamp_at.is_some();
-            self.restamp_soon(is_due);
+            let is_due = chain.rebase_at.is_some();
+            self.rebase_soon(is_due);
         }
         if let Some(name) = self.name_of(key) {
             if self.names.get(&name).is_some_and(|entry| entry.activity == Activity::Chain) {
                 self.set_activity(&name, Activity::Idle);
             }
-            self.mark(name);
+            self.mark_dirty(name);
         }
     }
 
@@ -130,8 +130,8 @@ impl Core {
         };
         if let Some(chain) = self.chains.get_mut(key) {
             chain.work = Work::Queued(send);
-            let is_due = chain.restamp_at.is_some();
-            self.restamp_soon(is_due);
+            let is_due = chain.rebase_at.is_some();
+            self.rebase_soon(is_due);
         }
         self.push_job(&host, Job::Chain(key.clone()));
     }
@@ -210,7 +210,7 @@ impl Core {
         if entry.good(now.boot).is_some() {
             entry.hold_until = Some(now.boot + HOLD);
             self.set_mode(&name, ReadMode::Ask);
-            self.mark(name);
+            self.mark_dirty(name);
         }
     }
 
@@ -299,7 +299,7 @@ impl Core {
             _ if on_trial => entry.retry_at = next_trial,
             _ => entry.retry_at = entry.retry_at.or(rest_until),
         }
-        self.mark(name.clone());
+        self.mark_dirty(name.clone());
     }
 
     /// Something of a chain is due: a write to be tried again, or a warning.
@@ -343,7 +343,7 @@ fn refresh(secret: crate::core::provider::SecretVersion, refresh_token: tokend_p
 }
 
 /// When the next warning of a chain's end is due.
-fn next_warning(boot_id: crate::core::time::BootId, now: Now, chain: &Chain) -> Option<Boot> {
+fn next_warning(boot_id: crate::core::time::BootId, now: Now, chain: &Chain) -> Option<BootTime> {
     let rotated = chain.record.rotated.filter(|_| chain.record.refresh_token.is_some())?;
     let threshold = WARNINGS.get(chain.warned)?;
     let left = CHAIN_LIFE.saturating_sub(rotated.age(now, boot_id));
@@ -355,13 +355,13 @@ pub(in crate::core) fn restored_token(
     boot_id: crate::core::time::BootId,
     now: Now,
     chain: &Chain,
-) -> Option<(Issued, bool)> {
+) -> Option<(AccessToken, bool)> {
     let access = chain.record.access.as_ref()?;
     let issued = chain.record.issued()?;
     let same_boot = !issued.is_of_earlier_boot(boot_id);
     let age = issued.age(now, boot_id);
     let left = access.life.checked_sub(age).filter(|left| !left.is_zero())?;
-    let token = Issued {
+    let token = AccessToken {
         access_token: access.token.clone(),
         token_type: crate::core::issued::token_type(&access.token_type),
         fingerprint: tokend_proto::Fingerprint::of(&access.token),

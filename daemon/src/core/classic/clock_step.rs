@@ -12,7 +12,7 @@ use crate::core::activity::Activity;
 use crate::core::effect::Severity;
 use crate::core::egress::queue::Job;
 use crate::core::record::{ChainKey, ChainRecord, ChainState, LostCause, QuotaKey, QuotaRecord, Record, RecordKey};
-use crate::core::time::{BootId, Mark, Now};
+use crate::core::time::{BootId, DurableTime, Now};
 use crate::core::timers::Alarm;
 
 /// A step of the wall clock that is no drift, in milliseconds.
@@ -36,21 +36,21 @@ impl Core {
             return;
         }
         self.wall_ahead = ahead;
-        self.quotas.values_mut().for_each(|quota| quota.restamp_at = Some(now.boot));
-        self.chains.values_mut().for_each(|chain| chain.restamp_at = Some(now.boot));
+        self.quotas.values_mut().for_each(|quota| quota.rebase_at = Some(now.boot));
+        self.chains.values_mut().for_each(|chain| chain.rebase_at = Some(now.boot));
         self.alarms.set(Alarm::Clock, Some(now.boot));
     }
 
     /// Something was begun that a record's new times had to wait for, and has ended.
-    pub(in crate::core) fn restamp_soon(&mut self, is_due: bool) {
+    pub(in crate::core) fn rebase_soon(&mut self, is_due: bool) {
         if is_due {
-            self.alarms.set(Alarm::Clock, Some(crate::core::time::Boot::default()));
+            self.alarms.set(Alarm::Clock, Some(crate::core::time::BootTime::default()));
         }
     }
 
     /// Writes what is due to be written with new times.
-    pub(in crate::core) fn restamp(&mut self, now: Now) {
-        let due = |chain: &Chain| chain.restamp_at.is_some_and(|at| at <= now.boot);
+    pub(in crate::core) fn rebase(&mut self, now: Now) {
+        let due = |chain: &Chain| chain.rebase_at.is_some_and(|at| at <= now.boot);
         let chains: Vec<ChainKey> = self.chains.iter().filter(|(_, c)| due(c)).map(|(key, _)| key.clone()).collect();
         for key in &chains {
             let chain = &self.chains[key];
@@ -60,34 +60,34 @@ impl Core {
                 self.rest(key);
             }
         }
-        let due = |quota: &Quota| !quota.writing && quota.restamp_at.is_some_and(|at| at <= now.boot);
+        let due = |quota: &Quota| !quota.writing && quota.rebase_at.is_some_and(|at| at <= now.boot);
         let quotas: Vec<QuotaKey> = self.quotas.iter().filter(|(_, q)| due(q)).map(|(key, _)| key.clone()).collect();
         for key in quotas {
-            self.restamp_quota(now, &key);
+            self.rebase_quota(now, &key);
         }
         let reserved = self.reserved_for_logins();
         for key in chains {
-            self.restamp_chain(now, &key, &reserved);
+            self.rebase_chain(now, &key, &reserved);
         }
-        let of_quotas = self.quotas.values().map(|quota| quota.restamp_at);
-        let later = of_quotas.chain(self.chains.values().map(|chain| chain.restamp_at)).flatten();
+        let of_quotas = self.quotas.values().map(|quota| quota.rebase_at);
+        let later = of_quotas.chain(self.chains.values().map(|chain| chain.rebase_at)).flatten();
         self.alarms.set(Alarm::Clock, later.filter(|at| *at > now.boot).min());
     }
 
     /// An idle chain is about to begin something. Whether its record is written with new times first.
-    pub(in crate::core) fn restamps_first(&mut self, now: Now, key: &ChainKey) -> bool {
-        let due = self.chains.get(key).is_some_and(|chain| chain.restamp_at.is_some_and(|at| at <= now.boot));
+    pub(in crate::core) fn rebases_first(&mut self, now: Now, key: &ChainKey) -> bool {
+        let due = self.chains.get(key).is_some_and(|chain| chain.rebase_at.is_some_and(|at| at <= now.boot));
         due && {
             let reserved = self.reserved_for_logins();
-            self.restamp_chain(now, key, &reserved)
+            self.rebase_chain(now, key, &reserved)
         }
     }
 
-    fn restamp_quota(&mut self, now: Now, key: &QuotaKey) {
+    fn rebase_quota(&mut self, now: Now, key: &QuotaKey) {
         let boot_id = self.boot_id;
         let Some(quota) = self.quotas.get_mut(key) else { return };
-        quota.restamp_at = None;
-        restate_quota(&mut quota.record, now, boot_id);
+        quota.rebase_at = None;
+        rebase_attempts(&mut quota.record, now, boot_id);
         if quota.record.attempts.iter().any(|attempt| !attempt.is_over(now, boot_id)) {
             self.write_quota(key);
         }
@@ -95,11 +95,11 @@ impl Core {
 
     /// Whether the record is being written now. What is on the wire or about to become durable is left alone: the record
     /// is due until that has ended.
-    fn restamp_chain(&mut self, now: Now, key: &ChainKey, reserved: &BTreeSet<QuotaKey>) -> bool {
+    fn rebase_chain(&mut self, now: Now, key: &ChainKey, reserved: &BTreeSet<QuotaKey>) -> bool {
         let boot_id = self.boot_id;
         let Some(chain) = self.chains.get_mut(key) else { return false };
         if !matters(chain) {
-            chain.restamp_at = None;
+            chain.rebase_at = None;
             return false;
         }
         let queued = match chain.work {
@@ -108,12 +108,12 @@ impl Core {
             _ => return false,
         };
         if reserved.contains(&quota_key(key)) {
-            chain.restamp_at = Some(now.boot + LOOK_AGAIN);
+            chain.rebase_at = Some(now.boot + LOOK_AGAIN);
             return false;
         }
-        chain.work = Work::Restamping(queued);
+        chain.work = Work::Rebasing(queued);
         let mut record = chain.record.clone();
-        restate_chain(&mut record, now, boot_id);
+        rebase_record(&mut record, now, boot_id);
         let (revision, purpose) = (chain.revision, Written::Restamped(key.clone(), Box::new(record.clone())));
         self.remove_job(&Job::Chain(key.clone()));
         self.write(RecordKey::Chain(key.clone()), revision, Some(Record::Chain(record)), purpose);
@@ -123,7 +123,7 @@ impl Core {
         true
     }
 
-    pub(in crate::core) fn restamped(
+    pub(in crate::core) fn rebased(
         &mut self,
         now: Now,
         key: &ChainKey,
@@ -131,11 +131,11 @@ impl Core {
         result: Result<(), String>,
     ) {
         let Some(chain) = self.chains.get_mut(key) else { return };
-        let Work::Restamping(queued) = chain.work else { return };
+        let Work::Rebasing(queued) = chain.work else { return };
         match result {
             Ok(()) => chain.is_written(record, self.wall_ahead),
             Err(problem) => {
-                chain.restamp_at = Some(now.boot + AGAIN);
+                chain.rebase_at = Some(now.boot + AGAIN);
                 let message = format!("its times could not be recorded anew after a step of the clock: {problem}");
                 self.notice(Severity::Warning, &key.profile, message);
             }
@@ -154,10 +154,10 @@ impl Core {
     }
 
     /// A quota that could not be written.
-    pub(in crate::core) fn restamp_quota_later(&mut self, now: Now, key: &QuotaKey) {
+    pub(in crate::core) fn rebase_quota_later(&mut self, now: Now, key: &QuotaKey) {
         if let Some(quota) = self.quotas.get_mut(key) {
-            quota.restamp_at = Some(now.boot + AGAIN);
-            self.restamp_soon(true);
+            quota.rebase_at = Some(now.boot + AGAIN);
+            self.rebase_soon(true);
         }
     }
 }
@@ -165,9 +165,9 @@ impl Core {
 impl Chain {
     /// Its record is durable, with times by a wall clock that was so far ahead of boot time, or stepped since.
     pub(in crate::core) fn is_written(&mut self, record: ChainRecord, wall_ahead: i128) {
-        let is_current = |mark: Mark| (mark.wall_ahead() - wall_ahead).abs() < i128::from(STEP);
+        let is_current = |mark: DurableTime| (mark.wall_ahead() - wall_ahead).abs() < i128::from(STEP);
         if times(&record).into_iter().flatten().all(is_current) {
-            self.restamp_at = None;
+            self.rebase_at = None;
         }
         self.record = record;
         self.revision.0 += 1;
@@ -187,8 +187,9 @@ pub(in crate::core) fn restore_chain(record: &mut ChainRecord, now: Now, boot_id
         record.access = None; // the wall clock is not to be trusted: how old the token is cannot be said
     }
     let before = record.clone();
-    restate_chain(record, now, boot_id);
-    let differ = |(one, other): (Option<Mark>, Option<Mark>)| one.zip(other).is_some_and(|(a, b)| differs(a, b));
+    rebase_record(record, now, boot_id);
+    let differ =
+        |(one, other): (Option<DurableTime>, Option<DurableTime>)| one.zip(other).is_some_and(|(a, b)| differs(a, b));
     times(&before).into_iter().zip(times(record)).any(differ)
 }
 
@@ -197,42 +198,42 @@ pub(in crate::core) fn restore_previous(record: &mut ChainRecord, now: Now, boot
     if record.issued().is_some_and(|issued| issued.boot_id != boot_id) {
         record.access = None;
     }
-    restate_chain(record, now, boot_id);
+    rebase_record(record, now, boot_id);
 }
 
 /// Takes over a quota's record as read. Whether it is to be written with other times than it was.
 pub(in crate::core) fn restore_quota(record: &mut QuotaRecord, now: Now, boot_id: BootId) -> bool {
     let before = record.clone();
-    restate_quota(record, now, boot_id);
+    rebase_attempts(record, now, boot_id);
     before.attempts.iter().zip(&record.attempts).any(|(before, after)| differs(before.at, after.at))
 }
 
 /// A chain's record with the times that it would have if it were made now: a token is rather taken for too old.
-pub(in crate::core) fn restate_chain(record: &mut ChainRecord, now: Now, boot_id: BootId) {
-    let restate = |mark: &mut Mark| *mark = mark.restated(now, boot_id, UNNOTICED);
-    record.rotated.iter_mut().for_each(restate);
-    record.access.iter_mut().flat_map(|access| &mut access.issued).for_each(restate);
+pub(in crate::core) fn rebase_record(record: &mut ChainRecord, now: Now, boot_id: BootId) {
+    let rebase = |time: &mut DurableTime| *time = time.rebased(now, boot_id, UNNOTICED);
+    record.rotated.iter_mut().for_each(rebase);
+    record.access.iter_mut().flat_map(|access| &mut access.issued).for_each(rebase);
     match &mut record.state {
         ChainState::InFlight { since, .. } | ChainState::AwaitingLogin { since } | ChainState::Lost { since, .. } => {
-            restate(since);
+            rebase(since);
         }
         ChainState::Empty | ChainState::Settled => {}
     }
 }
 
 /// The like of a quota: a login is rather taken for too young.
-fn restate_quota(record: &mut QuotaRecord, now: Now, boot_id: BootId) {
+fn rebase_attempts(record: &mut QuotaRecord, now: Now, boot_id: BootId) {
     for attempt in &mut record.attempts {
-        attempt.at = attempt.at.restated(now, boot_id, -UNNOTICED);
+        attempt.at = attempt.at.rebased(now, boot_id, -UNNOTICED);
     }
 }
 
 /// All times that a chain's record holds.
-fn times(record: &ChainRecord) -> [Option<Mark>; 3] {
+fn times(record: &ChainRecord) -> [Option<DurableTime>; 3] {
     [record.rotated, record.access.as_ref().and_then(|access| access.issued), since(&record.state)]
 }
 
-fn since(state: &ChainState) -> Option<Mark> {
+fn since(state: &ChainState) -> Option<DurableTime> {
     match state {
         ChainState::InFlight { since, .. } | ChainState::AwaitingLogin { since } | ChainState::Lost { since, .. } => {
             Some(*since)
@@ -241,6 +242,6 @@ fn since(state: &ChainState) -> Option<Mark> {
     }
 }
 
-fn differs(one: Mark, other: Mark) -> bool {
+fn differs(one: DurableTime, other: DurableTime) -> bool {
     one.boot_id != other.boot_id || one.wall.0.abs_diff(other.wall.0) >= STEP.unsigned_abs()
 }

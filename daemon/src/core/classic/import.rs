@@ -25,7 +25,7 @@ impl Core {
             return self.answer(id, errors::error(ErrorCode::InvalidArgument, message, None));
         };
         let fingerprint = Fingerprint::of(&refresh_token);
-        let since = self.boot_mark(now);
+        let since = self.durable_now(now);
         let Some(chain) = self.chains.get_mut(&key) else { return };
         let current = chain.record.refresh_token.as_ref().map(Fingerprint::of);
         if chain.record.imported == Some(fingerprint) || current == Some(fingerprint) {
@@ -37,7 +37,7 @@ impl Core {
             let trying = chain.candidate.is_some()
                 && matches!(
                     chain.work,
-                    Work::Marking(Send::Candidate) | Work::Sent(Send::Candidate) | Work::Keeping(_)
+                    Work::WritingIntent(Send::Candidate) | Work::Sent(Send::Candidate) | Work::Keeping(_)
                 );
             if trying {
                 let message =
@@ -47,7 +47,7 @@ impl Core {
             let record = CandidateRecord { refresh_token, since };
             let replaced = chain.candidate.replace(Candidate::new(record, false));
             let queued = matches!(chain.work, Work::Queued(Send::Candidate));
-            if queued || matches!(chain.work, Work::Restamping(Some(Send::Candidate))) {
+            if queued || matches!(chain.work, Work::Rebasing(Some(Send::Candidate))) {
                 self.forget_queued(&key); // this one has to become durable first
             }
             if queued {
@@ -84,7 +84,7 @@ impl Core {
         let purpose = Written::Candidate(key.clone());
         self.write(RecordKey::Candidate(key.clone()), revision, Some(record), purpose);
         if let Some(chain) = self.chains.get_mut(key) {
-            chain.work = Work::Marking(Send::Candidate);
+            chain.work = Work::WritingIntent(Send::Candidate);
         }
     }
 
@@ -251,7 +251,7 @@ impl Core {
             }
         }
         if let Some(name) = self.name_of(key) {
-            self.mark(name); // another import may have waited for this
+            self.mark_dirty(name); // another import may have waited for this
         }
     }
 

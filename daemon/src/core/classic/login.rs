@@ -11,7 +11,7 @@ use crate::core::activity::Activity;
 use crate::core::effect::Severity;
 use crate::core::provider::{Failure, FailureKind, SecretVersion};
 use crate::core::record::{ChainKey, ChainState, LoginAttempt, LoginOutcome, QuotaKey, QuotaRecord, Record, RecordKey};
-use crate::core::time::{Boot, BootId, Mark, Now};
+use crate::core::time::{BootId, BootTime, DurableTime, Now};
 use crate::core::token_state::{Trouble, TroubleKind};
 
 /// One new token and [`MAX_ATTEMPTS`] attempts per client_id in this time (the provider's documentation),
@@ -75,12 +75,12 @@ impl Core {
         LoginQuota { attempts_left: MAX_ATTEMPTS.saturating_sub(live) as u32, next_at }
     }
 
-    fn await_login(&mut self, name: &TokenName, at: Boot, message: String) {
+    fn await_login(&mut self, name: &TokenName, at: BootTime, message: String) {
         if let Some(entry) = self.names.get_mut(name) {
             entry.trouble = Some(Trouble::new(TroubleKind::AwaitingLogin, message));
             entry.retry_at = Some(at);
         }
-        self.mark(name.clone());
+        self.mark_dirty(name.clone());
     }
 
     /// Whether another profile of the same client has waited longer for the one login that there is.
@@ -115,7 +115,7 @@ impl Core {
 
     /// Before the first step, that there may be a login is made durable.
     fn open_quota(&mut self, now: Now, name: &TokenName, key: &ChainKey) {
-        let attempt = LoginAttempt { at: self.boot_mark(now), outcome: LoginOutcome::Open };
+        let attempt = LoginAttempt { at: self.durable_now(now), outcome: LoginOutcome::Open };
         let boot_id = self.boot_id;
         let Some(quota) = self.quotas.get_mut(&quota_key(key)) else { return };
         let mut record = quota.record.clone();
@@ -127,7 +127,7 @@ impl Core {
         let purpose = Written::QuotaOpen(quota_key(key), record.clone(), key.clone());
         self.write(RecordKey::Quota(quota_key(key)), revision, Some(Record::Quota(record)), purpose);
         if let Some(chain) = self.chains.get_mut(key) {
-            chain.work = Work::Marking(Send::Login);
+            chain.work = Work::WritingIntent(Send::Login);
         }
         self.set_activity(name, Activity::Chain);
         self.notice(Severity::Info, name, "logging in for a new chain");
@@ -143,7 +143,7 @@ impl Core {
     ) {
         let Some(state) = self.quotas.get_mut(quota) else { return };
         state.writing = false;
-        let is_due = state.restamp_at.is_some();
+        let is_due = state.rebase_at.is_some();
         match result {
             Ok(()) => {
                 state.record = record;
@@ -162,7 +162,7 @@ impl Core {
                 }
             }
         }
-        self.restamp_soon(is_due);
+        self.rebase_soon(is_due);
     }
 
     /// Whether the recorded begin of a login is still near enough to the truth.
@@ -181,7 +181,7 @@ impl Core {
 
     /// A login has ended: how, and when, is recorded.
     pub(in crate::core) fn login_ended(&mut self, now: Now, key: &ChainKey, outcome: LoginOutcome) {
-        let at = self.boot_mark(now);
+        let at = self.durable_now(now);
         let Some(quota) = self.quotas.get_mut(&quota_key(key)) else { return };
         quota.busy = None;
         if let Some(last) = quota.record.attempts.last_mut() {
@@ -207,16 +207,16 @@ impl Core {
     pub(in crate::core) fn quota_closed(&mut self, now: Now, key: &QuotaKey, result: Result<(), String>) {
         let Some(quota) = self.quotas.get_mut(key) else { return };
         quota.writing = false;
-        let is_due = quota.restamp_at.is_some();
+        let is_due = quota.rebase_at.is_some();
         match result {
             // On disk the attempt stays open, which counts for more: nothing is lost but time, if the clock is right.
             Err(problem) => {
                 self.notice(Severity::Warning, &key.client_id, format!("login quota not stored: {problem}"));
-                self.restamp_quota_later(now, key);
+                self.rebase_quota_later(now, key);
             }
             Ok(()) => {
                 quota.revision.0 += 1;
-                self.restamp_soon(is_due);
+                self.rebase_soon(is_due);
             }
         }
         if self.quotas.get(key).is_some_and(|quota| quota.rewrite) {
@@ -233,7 +233,7 @@ impl Core {
                 && entry.trouble.as_ref().is_some_and(|t| t.kind == TroubleKind::AwaitingLogin)
             {
                 entry.retry_at = None;
-                self.mark(name);
+                self.mark_dirty(name);
             }
         }
     }
@@ -260,7 +260,7 @@ impl Core {
                 if state.credentials().as_ref() == Some(refused) {
                     self.rejected(now, &name, &failure.message);
                 } else {
-                    self.mark(name); // it may have been replaced since
+                    self.mark_dirty(name); // it may have been replaced since
                 }
             }
             _ => self.client_failed(now, &name, Some(secret), failure),
@@ -269,7 +269,7 @@ impl Core {
 }
 
 /// When the next login is allowed; `None` if it is now.
-fn next_login(quota: &Quota, now: Now, boot_id: BootId) -> Option<Boot> {
+fn next_login(quota: &Quota, now: Now, boot_id: BootId) -> Option<BootTime> {
     let live: Vec<&LoginAttempt> = quota.record.attempts.iter().filter(|a| !a.is_over(now, boot_id)).collect();
     let end = |attempt: &LoginAttempt| now.boot + attempt.span().saturating_sub(attempt.at.age(now, boot_id));
     let of_token = live.iter().filter(|a| a.outcome != LoginOutcome::Failed).map(|a| end(a)).max();
@@ -291,6 +291,6 @@ impl LoginAttempt {
 }
 
 /// What is assumed of a quota whose record cannot be read: that a token was generated just now.
-pub(in crate::core) fn pessimistic(at: Mark) -> LoginAttempt {
+pub(in crate::core) fn pessimistic(at: DurableTime) -> LoginAttempt {
     LoginAttempt { at, outcome: LoginOutcome::Open }
 }

@@ -20,7 +20,7 @@ use crate::core::record::{AccessRecord, ChainKey, ChainRecord, ChainState, Login
 use crate::core::report::errors::seconds;
 use crate::core::schedule;
 use crate::core::schedule::CLASSIC_LIFE;
-use crate::core::time::{Boot, Now};
+use crate::core::time::{BootTime, Now};
 use crate::core::token_state::{Trouble, TroubleKind};
 use crate::core::unchanged::NOT_BY_DELAY;
 
@@ -35,7 +35,7 @@ const LOGIN_WITHOUT_CHAIN: &str = "the login brought no refresh token that can b
 #[derive(Debug, Clone, Copy)]
 pub(in crate::core) struct Asked<'a> {
     pub(in crate::core) send: Send,
-    pub(in crate::core) sent: Boot,
+    pub(in crate::core) sent: BootTime,
     pub(in crate::core) of: &'a Sent,
 }
 
@@ -89,7 +89,7 @@ impl Core {
 
     /// The access token of an answer. One that the provider says is of no use any more is the newest that there is, all
     /// the same.
-    fn fresh(&mut self, name: &TokenName, sent: Boot, access: &TokenResponse) -> Option<Fresh> {
+    fn fresh(&mut self, name: &TokenName, sent: BootTime, access: &TokenResponse) -> Option<Fresh> {
         let life = self.classic_life(name, access);
         let doubt = life.is_none().then(|| {
             format!("the provider gave an access token with expires_in {}", access.expires_in.unwrap_or_default())
@@ -122,7 +122,7 @@ impl Core {
         refresh_token: Secret,
         goes_on: bool,
     ) -> ChainRecord {
-        let at = self.mark_at(now, asked.sent);
+        let at = self.durable_at(now, asked.sent);
         let before = self.chains.get(key).map(|chain| chain.record.clone()).unwrap_or_default();
         let rotated = before.rotated.filter(|_| goes_on && asked.send == Send::Refresh).unwrap_or(at);
         let imported = match (asked.send, asked.of) {
@@ -267,6 +267,6 @@ impl Core {
         entry.retry_at = Some(now.boot + wait);
         entry.trouble = Some(Trouble::new(TroubleKind::Transient, message));
         self.notice(Severity::Warning, &name, format!("{message}; trying again in {} s", seconds(wait)));
-        self.mark(name);
+        self.mark_dirty(name);
     }
 }

@@ -12,26 +12,26 @@ use crate::core::effect::Severity;
 use crate::core::provider::{Answer, Failure, FailureKind, SecretVersion};
 use crate::core::record::{ChainKey, ChainRecord, ChainState, LostCause, Record, RecordKey};
 use crate::core::schedule;
-use crate::core::time::{Boot, Now};
+use crate::core::time::{BootTime, Now};
 use crate::core::token_state::{Trouble, TroubleKind};
 
 impl Core {
     /// Before the refresh token is sent, that it may be spent is made durable.
-    pub(in crate::core) fn mark_in_flight(&mut self, now: Now, key: &ChainKey) {
-        let since = self.boot_mark(now);
+    pub(in crate::core) fn write_intent(&mut self, now: Now, key: &ChainKey) {
+        let since = self.durable_now(now);
         let Some(chain) = self.chains.get(key) else { return };
         let Some(refresh_token) = &chain.record.refresh_token else { return self.rest(key) };
         let state = ChainState::InFlight { since, sent: Fingerprint::of(refresh_token) };
         let mut record = ChainRecord { state, ..chain.record.clone() };
-        clock_step::restate_chain(&mut record, now, self.boot_id);
-        let (revision, purpose) = (chain.revision, Written::Mark(key.clone(), Box::new(record.clone())));
+        clock_step::rebase_record(&mut record, now, self.boot_id);
+        let (revision, purpose) = (chain.revision, Written::Intent(key.clone(), Box::new(record.clone())));
         self.write(RecordKey::Chain(key.clone()), revision, Some(Record::Chain(record)), purpose);
         if let Some(chain) = self.chains.get_mut(key) {
-            chain.work = Work::Marking(Send::Refresh);
+            chain.work = Work::WritingIntent(Send::Refresh);
         }
     }
 
-    pub(in crate::core) fn marked_in_flight(
+    pub(in crate::core) fn intent_written(
         &mut self,
         now: Now,
         key: &ChainKey,
@@ -60,7 +60,7 @@ impl Core {
         now: Now,
         key: &ChainKey,
         send: Send,
-        sent: Boot,
+        sent: BootTime,
         secret: SecretVersion,
         of: &Sent,
         answer: Answer,
@@ -111,7 +111,7 @@ impl Core {
         if keep.write.is_some() || keep.retry_at.is_none_or(|at| at > now.boot) {
             return;
         }
-        clock_step::restate_chain(&mut keep.record, now, boot_id);
+        clock_step::rebase_record(&mut keep.record, now, boot_id);
         let (record, revision) = (Record::Chain(keep.record.clone()), chain.revision);
         let write = self.write(RecordKey::Chain(key.clone()), revision, Some(record), Written::Kept(key.clone()));
         if let Some(chain) = self.chains.get_mut(key)
@@ -207,7 +207,7 @@ impl Core {
 
     /// The provider surely refuses the refresh token.
     fn refused(&mut self, now: Now, key: &ChainKey) {
-        let since = self.boot_mark(now);
+        let since = self.durable_now(now);
         let login = self.has_login(key);
         let boot_id = self.boot_id;
         let Some(chain) = self.chains.get(key) else { return };
@@ -230,7 +230,7 @@ impl Core {
             if !login {
                 entry.trouble = Some(Trouble::new(TroubleKind::ChainLost, lost_because(why)));
             }
-            self.mark(name);
+            self.mark_dirty(name);
         }
         self.keep(now, key, record, None, None);
     }

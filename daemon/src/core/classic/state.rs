@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokend_proto::{Fingerprint, Secret};
 
 use crate::core::id::WriteId;
-use crate::core::issued::Issued;
+use crate::core::issued::AccessToken;
 use crate::core::provider::SecretVersion;
 use crate::core::record::{CandidateRecord, ChainKey, ChainRecord, ChainState, QuotaKey, QuotaRecord, Revision};
 use crate::core::settings::{Kind, Login, Profile};
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 
 /// A refresh token dies so long after the refresh that brought it (the provider's documentation).
 pub(in crate::core) const CHAIN_LIFE: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -37,9 +37,9 @@ pub(in crate::core) struct Chain {
     /// Refreshes in a row that brought less than a pair that can be used.
     pub(in crate::core) incomplete: u32,
     /// After such a refresh it is left alone until then, whatever else happens.
-    pub(in crate::core) rest_until: Option<Boot>,
+    pub(in crate::core) rest_until: Option<BootTime>,
     /// Its record is to be written with times that hold after a reboot, not before then.
-    pub(in crate::core) restamp_at: Option<Boot>,
+    pub(in crate::core) rebase_at: Option<BootTime>,
 }
 
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(in crate::core) struct Candidate {
     pub(in crate::core) record: CandidateRecord,
     pub(in crate::core) fingerprint: Fingerprint,
     pub(in crate::core) durable: bool,
-    pub(in crate::core) retry_at: Option<Boot>,
+    pub(in crate::core) retry_at: Option<BootTime>,
     pub(in crate::core) failures: u32,
     pub(in crate::core) secrets_refused: usize,
     /// How often the provider has refused the client, with every secret that there is.
@@ -61,10 +61,10 @@ pub(in crate::core) enum Work {
     Idle,
     Secrets,
     /// What is about to be sent is being made durable.
-    Marking(Send),
+    WritingIntent(Send),
     Queued(Send),
     /// Its record is being written with other times. What had been queued goes on afterwards.
-    Restamping(Option<Send>),
+    Rebasing(Option<Send>),
     Sent(Send),
     /// What came back is being made durable.
     Keeping(Box<Keep>),
@@ -82,7 +82,7 @@ pub(in crate::core) enum Send {
 pub(in crate::core) struct Keep {
     pub(in crate::core) record: ChainRecord,
     pub(in crate::core) write: Option<WriteId>,
-    pub(in crate::core) retry_at: Option<Boot>,
+    pub(in crate::core) retry_at: Option<BootTime>,
     pub(in crate::core) token: Option<Fresh>,
     /// It came from a candidate with this fingerprint.
     pub(in crate::core) imported: Option<Fingerprint>,
@@ -91,7 +91,7 @@ pub(in crate::core) struct Keep {
 /// The access token of an answer that is being made durable, or need not be.
 #[derive(Debug)]
 pub(in crate::core) struct Fresh {
-    pub(in crate::core) token: Issued,
+    pub(in crate::core) token: AccessToken,
     /// Why it may live shorter than it says: it is served with a flag, and another one follows soon.
     pub(in crate::core) doubt: Option<String>,
 }
@@ -107,7 +107,7 @@ pub(in crate::core) struct Quota {
     /// The outcome is to be written once the write before has ended.
     pub(in crate::core) rewrite: bool,
     /// As of a chain.
-    pub(in crate::core) restamp_at: Option<Boot>,
+    pub(in crate::core) rebase_at: Option<BootTime>,
 }
 
 /// What a chain's request spends.
@@ -128,7 +128,7 @@ pub(in crate::core) struct Credentials {
 #[derive(Debug, Clone)]
 pub(in crate::core) enum Written {
     /// The chain's record, before a refresh.
-    Mark(ChainKey, Box<ChainRecord>),
+    Intent(ChainKey, Box<ChainRecord>),
     /// The candidate, before its refresh.
     Candidate(ChainKey),
     /// The candidate is gone.
@@ -187,7 +187,7 @@ impl Candidate {
     }
 
     /// Whether it may be tried now.
-    pub(in crate::core) fn is_due(&self, now: Boot) -> bool {
+    pub(in crate::core) fn is_due(&self, now: BootTime) -> bool {
         self.retry_at.is_none_or(|at| at <= now)
     }
 

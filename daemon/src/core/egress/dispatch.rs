@@ -15,7 +15,7 @@ use crate::core::egress::host::Host;
 use crate::core::egress::queue::Job;
 use crate::core::schedule;
 use crate::core::settings::Profile;
-use crate::core::time::{Boot, Now};
+use crate::core::time::{BootTime, Now};
 use crate::core::token_state::{Fetch, Name};
 use crate::core::waiting::Waiting;
 
@@ -33,7 +33,7 @@ impl Core {
         let host = self.hosts.entry(host.clone()).or_insert_with(|| Host {
             limiter: Limiter::new(rate),
             queue: Queue::default(),
-            not_before: Boot::default(),
+            not_before: BootTime::default(),
             paused: BTreeMap::new(),
         });
         match tenant {
@@ -121,7 +121,7 @@ impl Core {
             host.queue.clear();
             return None;
         }
-        host.not_before = Boot::default();
+        host.not_before = BootTime::default();
         host.limiter.wait(now.boot, host.queue.len());
         let has_room = self.in_flight.has_room(name);
         if host.queue.is_empty() || !has_room || host.limiter.ready_at().is_none_or(|at| at > now.boot) {
@@ -159,7 +159,7 @@ impl Core {
                         entry.activity = Activity::Idle;
                         entry.secrets_refused = 0;
                     }
-                    self.mark(name.clone());
+                    self.mark_dirty(name.clone());
                 }
                 request
             }
@@ -175,7 +175,7 @@ impl Core {
     }
 
     /// When the first queued job may be sent.
-    pub(in crate::core) fn next_slot(&self) -> Option<Boot> {
+    pub(in crate::core) fn next_slot(&self) -> Option<BootTime> {
         if self.stopping {
             return None;
         }
@@ -212,7 +212,7 @@ impl Core {
             Job::Listing(profile) => {
                 let listing = self.profiles.get(profile).and_then(|state| state.listing.as_ref());
                 let needed_by = listing.and_then(|listing| neediest(host, &listing.waiters));
-                return Claim { needed_by, expires: Boot(u64::MAX), arrival };
+                return Claim { needed_by, expires: BootTime(u64::MAX), arrival };
             }
             Job::Chain(key) => TokenName::from(key.profile.clone()),
         };
@@ -259,6 +259,6 @@ fn neediest(host: &Host, waiting: &Waiting) -> Option<u32> {
 }
 
 /// When a name's token expires: at once, if it has none.
-fn expires(entry: Option<&Name>) -> Boot {
-    entry.and_then(|entry| entry.token.as_ref()).map_or(Boot::default(), |token| token.expires)
+fn expires(entry: Option<&Name>) -> BootTime {
+    entry.and_then(|entry| entry.token.as_ref()).map_or(BootTime::default(), |token| token.expires)
 }

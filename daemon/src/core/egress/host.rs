@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::limiter::Limiter;
 use super::queue::Queue;
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 
 /// One host of a provider.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(in crate::core) struct Host {
     pub(in crate::core) limiter: Limiter,
     pub(in crate::core) queue: Queue,
     /// Nobody waits for anything in the queue, and it has time until then.
-    pub(in crate::core) not_before: Boot,
+    pub(in crate::core) not_before: BootTime,
     /// Clients that were answered 429, and until when they are left alone.
-    pub(in crate::core) paused: BTreeMap<String, Boot>,
+    pub(in crate::core) paused: BTreeMap<String, BootTime>,
 }

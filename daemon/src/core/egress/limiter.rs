@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 
 /// The rate is counted in any window of this length.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -26,12 +26,12 @@ const MAX_USERS: usize = 256;
 pub(in crate::core) struct Limiter {
     rate: usize,
     /// The last sends, oldest first; at most `rate` of them.
-    sent: VecDeque<Boot>,
+    sent: VecDeque<BootTime>,
     slots: u64,
     /// Very many requests wait.
     behind: bool,
     /// When the next one is due if they are sent evenly.
-    even: Boot,
+    even: BootTime,
     /// Logins on the wire. Their steps are a second apart or more, so each takes one send of every window.
     logins: usize,
     turns: BTreeMap<u32, u64>,
@@ -43,7 +43,7 @@ pub(in crate::core) struct Claim {
     /// The user with the best claim among the peers that wait for it; `None` if it is background work.
     pub(in crate::core) needed_by: Option<u32>,
     /// When its token expires; background work goes by this.
-    pub(in crate::core) expires: Boot,
+    pub(in crate::core) expires: BootTime,
     /// In the order of arrival.
     pub(in crate::core) arrival: u64,
 }
@@ -55,7 +55,7 @@ impl Limiter {
             sent: VecDeque::new(),
             slots: 0,
             behind: false,
-            even: Boot::default(),
+            even: BootTime::default(),
             logins: 0,
             turns: BTreeMap::new(),
         };
@@ -68,13 +68,13 @@ impl Limiter {
     }
 
     /// When the next request may be sent; `None`: not before a login has ended.
-    pub(in crate::core) fn ready_at(&self) -> Option<Boot> {
+    pub(in crate::core) fn ready_at(&self) -> Option<BootTime> {
         let capacity = self.rate.saturating_sub(self.logins);
         if capacity == 0 {
             return None;
         }
         match self.sent.len().checked_sub(capacity) {
-            None => Some(Boot::default()),
+            None => Some(BootTime::default()),
             Some(index) => Some(self.sent[index] + WINDOW),
         }
     }
@@ -82,14 +82,14 @@ impl Limiter {
     /// When work that nobody waits for may be sent: in small batches while there is very much of it. Else there would be a
     /// burst in each second, on connections of its own, with all of its answers in memory at once, and a peer that needs
     /// something would find the whole next second taken.
-    pub(in crate::core) fn background_at(&self, now: Boot) -> Option<Boot> {
+    pub(in crate::core) fn background_at(&self, now: BootTime) -> Option<BootTime> {
         let ready = self.ready_at()?;
         let waits = self.behind && now < self.even;
         Some(if waits { ready.max(self.even + BATCH) } else { ready })
     }
 
     /// So many requests wait. Once there are very many, they count as that until the last of them was sent.
-    pub(in crate::core) fn wait(&mut self, now: Boot, requests: usize) {
+    pub(in crate::core) fn wait(&mut self, now: BootTime, requests: usize) {
         let many = requests > self.rate.saturating_mul(MANY_SECONDS);
         if many && !self.behind {
             self.even = now;
@@ -98,7 +98,7 @@ impl Limiter {
     }
 
     /// A request is being sent.
-    pub(in crate::core) fn take(&mut self, now: Boot, needed_by: Option<u32>) {
+    pub(in crate::core) fn take(&mut self, now: BootTime, needed_by: Option<u32>) {
         self.slots += 1;
         self.count(now);
         // By what was due and not by what was done, so that a thread that is woken late sends no less.
@@ -113,7 +113,7 @@ impl Limiter {
         }
     }
 
-    fn count(&mut self, now: Boot) {
+    fn count(&mut self, now: BootTime) {
         self.sent.push_back(now);
         while self.sent.len() > self.rate {
             self.sent.pop_front();
@@ -125,7 +125,7 @@ impl Limiter {
     }
 
     /// Its last step may have been sent a moment ago: it goes on counting for a second.
-    pub(in crate::core) fn login_ended(&mut self, now: Boot) {
+    pub(in crate::core) fn login_ended(&mut self, now: BootTime) {
         self.logins = self.logins.saturating_sub(1);
         self.count(now);
     }
@@ -161,17 +161,17 @@ mod tests {
     }
 
     fn needed(uid: u32, arrival: u64) -> Claim {
-        Claim { needed_by: Some(uid), expires: Boot(u64::MAX), arrival }
+        Claim { needed_by: Some(uid), expires: BootTime(u64::MAX), arrival }
     }
 
     fn background(expires: u64) -> Claim {
-        Claim { needed_by: None, expires: Boot(expires), arrival: 0 }
+        Claim { needed_by: None, expires: BootTime(expires), arrival: 0 }
     }
 
     #[test]
     fn no_window_of_a_second_holds_more_than_the_rate() {
         let mut limiter = limiter(5);
-        let mut now = Boot(0);
+        let mut now = BootTime(0);
         let mut sent = Vec::new();
         while sent.len() < 50 {
             if limiter.ready_at().is_some_and(|at| at <= now) {
@@ -191,7 +191,7 @@ mod tests {
     fn very_much_background_work_goes_in_small_batches_and_no_slower() {
         let mut limiter = limiter(50);
         let mut sent = Vec::new();
-        let (start, mut now) = (10_000, Boot(10_000));
+        let (start, mut now) = (10_000, BootTime(10_000));
         limiter.wait(now, 501);
         while sent.len() < 500 {
             if limiter.background_at(now).is_some_and(|at| at <= now) {
@@ -223,8 +223,8 @@ mod tests {
         let mut limiter = limiter(1);
         limiter.login_began();
         assert_eq!(limiter.ready_at(), None);
-        limiter.login_ended(Boot(5_000));
-        assert_eq!(limiter.ready_at(), Some(Boot(6_000)), "its last step may have been sent just now");
+        limiter.login_ended(BootTime(5_000));
+        assert_eq!(limiter.ready_at(), Some(BootTime(6_000)), "its last step may have been sent just now");
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         let mut order = Vec::new();
         for _ in 0..6 {
             order.push(limiter.choose(&claims).expect("one"));
-            limiter.take(Boot(0), Some(1));
+            limiter.take(BootTime(0), Some(1));
         }
         assert_eq!(order, [0, 0, 3, 0, 0, 3]);
         assert_eq!(limiter.choose(&claims[2..]), Some(1), "nobody waits: background work takes any slot");
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn a_user_who_asks_much_does_not_hold_up_one_who_asks_little() {
         let mut limiter = limiter(100);
-        limiter.take(Boot(0), Some(1));
+        limiter.take(BootTime(0), Some(1));
         let claims = [needed(1, 1), needed(1, 2), needed(2, 3)];
         assert_eq!(limiter.choose(&claims), Some(2));
     }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokend_proto::{ProfileName, TokenName, WorkspaceId};
 
 use crate::core::record::ChainKey;
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 
 /// What waits for a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ struct Lane {
     /// Its own token, the list of its tenants, its chain: with their arrival.
     own: Vec<(u64, Job)>,
     tenants: BTreeMap<WorkspaceId, (u64, Turn)>,
-    background: BTreeSet<(Boot, u64, WorkspaceId)>,
+    background: BTreeSet<(BootTime, u64, WorkspaceId)>,
     needed: BTreeMap<u32, BTreeSet<(u64, WorkspaceId)>>,
 }
 
@@ -39,7 +39,7 @@ struct Lane {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::core) enum Turn {
     /// When its token expires.
-    Background(Boot),
+    Background(BootTime),
     /// The users who wait for it; there is one at least.
     Needed(BTreeSet<u32>),
 }

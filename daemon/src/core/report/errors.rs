@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokend_proto::{ErrorCode, ErrorReply, Millis, TokenName};
 
 use crate::core::effect::Outcome;
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::core::token_state::{Name, TroubleKind};
 
 pub(in crate::core) const TOO_SHORT: &str =
@@ -25,7 +25,7 @@ pub(in crate::core) fn throttled(name: &TokenName, wait: Duration) -> Outcome {
 }
 
 /// Why there is no token under this name. `parent` is the workspace whose token it waits for in vain.
-pub(in crate::core) fn no_token(name: &TokenName, entry: &Name, parent: Option<&Name>, now: Boot) -> Outcome {
+pub(in crate::core) fn no_token(name: &TokenName, entry: &Name, parent: Option<&Name>, now: BootTime) -> Outcome {
     if let Some(parent) = parent {
         let message = parent.trouble.as_ref().map_or(TOO_SHORT, |trouble| &trouble.message);
         return no_token_yet(name, &of_workspace(message), parent.retry_at.map(|at| at.since(now)));

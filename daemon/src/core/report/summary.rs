@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::core::Core;
 use crate::core::activity::Activity;
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::core::token_state::{Name, Trouble};
 
 /// Names in trouble that are told with their reason.
@@ -30,7 +30,7 @@ pub struct Summary {
 impl Core {
     /// How all names are doing at this moment.
     #[must_use]
-    pub fn summary(&self, now: Boot) -> Summary {
+    pub fn summary(&self, now: BootTime) -> Summary {
         let mut summary = Summary::default();
         for (name, entry) in &self.names {
             match of(entry, now) {
@@ -54,7 +54,7 @@ enum Doing<'a> {
     InTrouble(&'a Trouble),
 }
 
-fn of(entry: &Name, now: Boot) -> Doing<'_> {
+fn of(entry: &Name, now: BootTime) -> Doing<'_> {
     match &entry.trouble {
         Some(trouble) => Doing::InTrouble(trouble),
         None if entry.activity == Activity::Idle && entry.good(now).is_some() => Doing::Good,

@@ -26,7 +26,7 @@ impl Core {
         waiter.place = Place::Name(name.clone());
         self.alarms.set(Alarm::Waiter(id), None);
         entry.watch.begin(id);
-        self.mark(name);
+        self.mark_dirty(name);
     }
 
     /// The watcher is gone.
@@ -40,7 +40,7 @@ impl Core {
         match other.map(|id| self.waiters.get(&id)) {
             Some(Some(other)) => self.hand_place_on(name, uid, other.asker.uid),
             Some(None) => {}
-            None => self.mark(name.clone()),
+            None => self.mark_dirty(name.clone()),
         }
     }
 

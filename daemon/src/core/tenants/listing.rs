@@ -16,7 +16,7 @@ use crate::core::report::errors;
 use crate::core::report::page::{Page, Part, part};
 use crate::core::schedule;
 use crate::core::settings::{Kind, Profile};
-use crate::core::time::{Boot, Now};
+use crate::core::time::{BootTime, Now};
 use crate::core::timers::Alarm;
 use crate::core::token_state::{Fetch, Listing, Name, Place, Purpose, Waiter, Want};
 
@@ -121,7 +121,7 @@ impl Core {
             self.push_job(&host, Job::Listing(profile.clone()));
         } else {
             listing.activity = Fetch::Parent;
-            self.mark(TokenName::from(profile.clone()));
+            self.mark_dirty(TokenName::from(profile.clone()));
         }
     }
 
@@ -253,7 +253,7 @@ impl Core {
     pub(in crate::core) fn listing_given_back(
         &mut self,
         profile: &ProfileName,
-        fetched: Boot,
+        fetched: BootTime,
         tenants: Vec<(WorkspaceId, Arc<str>)>,
     ) {
         let Some(listing) = self.listing_mut(profile) else { return };
@@ -298,11 +298,11 @@ impl Core {
                 entry.warm = warm;
             }
             self.count_on_demand(&name, !warm);
-            self.mark(name);
+            self.mark_dirty(name);
         }
         self.add_tenants(&owner, ids.iter().copied(), true);
         for id in ids {
-            self.mark(TokenName { profile: profile.clone(), tenant: Some(id) });
+            self.mark_dirty(TokenName { profile: profile.clone(), tenant: Some(id) });
         }
         for problem in problems {
             self.notice(Severity::Warning, profile, problem);
@@ -350,7 +350,7 @@ impl Core {
     }
 
     /// The workspace's token is of no use for now: the list is looked at again when the next one may be there.
-    pub(in crate::core) fn listing_put_off(&mut self, now: Now, profile: &ProfileName, message: &str, at: Boot) {
+    pub(in crate::core) fn listing_put_off(&mut self, now: Now, profile: &ProfileName, message: &str, at: BootTime) {
         let Some(listing) = self.listing_mut(profile).filter(|listing| listing.activity == Fetch::Parent) else {
             return;
         };

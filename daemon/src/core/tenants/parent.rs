@@ -8,10 +8,10 @@ use tokend_proto::{Fingerprint, ProfileName, TokenName, WorkspaceId};
 use crate::core::Core;
 use crate::core::activity::Activity;
 use crate::core::egress::queue::Job;
-use crate::core::issued::Issued;
+use crate::core::issued::AccessToken;
 use crate::core::provider::{Answer, Failure, FailureKind};
 use crate::core::schedule;
-use crate::core::time::{Boot, Now};
+use crate::core::time::{BootTime, Now};
 use crate::core::token_state::{Fetch, Name, Trouble, TroubleKind};
 
 /// At most one renewal of a workspace's token in this time because exchanges were refused for it.
@@ -54,8 +54,8 @@ impl Core {
         }
         state.next_distrust = now.boot + DISTRUST_INTERVAL;
         state.distrusted = Some(subject);
-        self.condemn(&parent, subject);
-        self.mark(parent);
+        self.invalidate(&parent, subject);
+        self.mark_dirty(parent);
         true
     }
 
@@ -77,7 +77,7 @@ impl Core {
     }
 
     /// The workspace's token, if it can be exchanged.
-    pub(in crate::core) fn good_parent(&self, now: Now, profile: &ProfileName) -> Option<&Arc<Issued>> {
+    pub(in crate::core) fn good_parent(&self, now: Now, profile: &ProfileName) -> Option<&Arc<AccessToken>> {
         let state = self.profiles.get(profile)?;
         let token = self.names.get(&TokenName::from(profile.clone()))?.good(now.boot)?;
         let enough = token.left(now.boot) >= schedule::parent_margin(token.life());
@@ -89,7 +89,7 @@ impl Core {
     }
 
     /// The parent's token, to list the tenants with.
-    pub(in crate::core) fn parent_token(&self, now: Now, profile: &ProfileName) -> Option<Arc<Issued>> {
+    pub(in crate::core) fn parent_token(&self, now: Now, profile: &ProfileName) -> Option<Arc<AccessToken>> {
         self.good_parent(now, profile).cloned()
     }
 
@@ -130,7 +130,7 @@ impl Core {
                 entry.retry_at = entry.retry_at.filter(|at| *at > now.boot);
             }
             self.begin(now, &child);
-            self.mark(child);
+            self.mark_dirty(child);
         }
         self.parent_renewed(now, &parent.profile);
     }
@@ -157,13 +157,13 @@ impl Core {
     }
 
     /// A tenant that waited for its workspace's token does so no more: it is looked at again later.
-    pub(in crate::core) fn put_off_child(&mut self, child: &TokenName, message: &str, at: Boot) {
+    pub(in crate::core) fn put_off_child(&mut self, child: &TokenName, message: &str, at: BootTime) {
         self.set_activity(child, Activity::Idle);
         let Some(entry) = self.names.get_mut(child) else { return };
         entry.failures = entry.failures.max(1);
         entry.retry_at = Some(at);
         entry.trouble = Some(Trouble::new(TroubleKind::Transient, message));
-        self.mark(child.clone());
+        self.mark_dirty(child.clone());
     }
 
     pub(in crate::core) fn parent_rejected(&mut self, child: &TokenName) {
@@ -176,6 +176,6 @@ impl Core {
         ));
         // Looked at again after the parent's probe; until then nothing is sent.
         entry.retry_at = retry_at.map(|at| at + Duration::from_secs(1));
-        self.mark(child.clone());
+        self.mark_dirty(child.clone());
     }
 }

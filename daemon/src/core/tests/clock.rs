@@ -3,7 +3,7 @@
 use super::chains::imported;
 use super::*;
 use crate::core::record::{ChainRecord, ChainState, QuotaRecord};
-use crate::core::time::Mark;
+use crate::core::time::DurableTime;
 
 const PROFILE: &str = "legacy";
 const HOUR: i64 = 3_600_000;
@@ -50,7 +50,7 @@ fn logins(rig: &Rig) -> usize {
 }
 
 /// By how much a mark is off, by the wall clock as it stands now; 0 if it is of this boot and right.
-fn off_by(rig: &Rig, mark: Mark) -> i64 {
+fn off_by(rig: &Rig, mark: DurableTime) -> i64 {
     assert_eq!(mark.boot_id, rig.core.boot_id, "by another boot's time");
     let ahead = rig.now.wall.0 - rig.now.boot.0.cast_signed();
     mark.wall.0 - mark.boot - ahead
@@ -262,7 +262,7 @@ fn a_token_before_a_damaged_record_is_not_served_in_another_boot() {
     for reboot in [false, true] {
         let Rig { disk, now, core, .. } = imported(false);
         let boot_id = if reboot { another(core.boot_id) } else { core.boot_id };
-        let now = if reboot { Now { boot: Boot(5_000), ..now } } else { now };
+        let now = if reboot { Now { boot: BootTime(5_000), ..now } } else { now };
         let rig = Rig::restored(&profiles(false), disk, RestoredContent::Previous, now, boot_id);
         assert_eq!(rig.token_cache(PROFILE).is_some(), !reboot);
         assert_eq!(refresh_token_of(&rig.sent[0]), "refresh-1");
@@ -272,16 +272,16 @@ fn a_token_before_a_damaged_record_is_not_served_in_another_boot() {
 #[test]
 fn a_moment_of_another_boot_was_before_this_one_whatever_the_clock_says() {
     let (old, new) = (BootId([1; 16]), BootId([2; 16]));
-    let mark = Mark { boot: 50_000, wall: Wall(1_000_000), boot_id: old };
-    let now = |wall| Now { boot: Boot(20_000), wall: Wall(wall) };
+    let mark = DurableTime { boot: 50_000, wall: UnixTime(1_000_000), boot_id: old };
+    let now = |wall| Now { boot: BootTime(20_000), wall: UnixTime(wall) };
     for (wall, older, age) in [(1_100_000, 2_000, 102_000), (1_100_000, -2_000, 98_000), (0, 2_000, 20_001)] {
-        let restated = mark.restated(now(wall), new, older);
-        assert_eq!(restated.age(now(wall), new), Duration::from_millis(age));
-        assert!(restated.is_of_earlier_boot(new));
-        let later = Now { boot: Boot(30_000), wall: Wall(5) };
-        assert_eq!(restated.age(later, new), Duration::from_millis(age + 10_000), "the clock is not asked again");
-        let again = restated.restated(later, new, older);
-        assert_eq!((again.boot, again.age(later, new)), (restated.boot, restated.age(later, new)));
+        let rebased = mark.rebased(now(wall), new, older);
+        assert_eq!(rebased.age(now(wall), new), Duration::from_millis(age));
+        assert!(rebased.is_of_earlier_boot(new));
+        let later = Now { boot: BootTime(30_000), wall: UnixTime(5) };
+        assert_eq!(rebased.age(later, new), Duration::from_millis(age + 10_000), "the clock is not asked again");
+        let again = rebased.rebased(later, new, older);
+        assert_eq!((again.boot, again.age(later, new)), (rebased.boot, rebased.age(later, new)));
         assert_eq!(again.wall_ahead(), later.wall_ahead());
     }
 }

@@ -59,11 +59,11 @@ fn one_who_comes_or_goes_is_looked_at_alone() {
     let name = token_name(PROFILE);
     let question = Question::Get { name: name.clone(), min_ttl: secs(0), wait: secs(600) };
     let waiter = rig.ask_alone(question);
-    assert!(rig.is_waiting(waiter) && rig.core.marked.is_empty());
+    assert!(rig.is_waiting(waiter) && rig.core.dirty.is_empty());
     rig.core.forget(waiter);
-    assert!(rig.core.marked.is_empty());
+    assert!(rig.core.dirty.is_empty());
     let hasty = rig.ask_alone(Question::Get { name, min_ttl: secs(0), wait: secs(0) });
-    assert!(rig.core.marked.is_empty());
+    assert!(rig.core.dirty.is_empty());
     rig.handle(Input::Tick);
     assert_eq!(rig.code(hasty), ErrorCode::Unavailable);
     assert_eq!(rig.core.sizes().waiting, 1_000);

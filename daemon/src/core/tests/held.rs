@@ -49,7 +49,7 @@ fn start_with(held: Held, at: Now, profiles: &[Profile]) -> Rig {
 }
 
 fn restarted(rig: &Rig, down: Duration, profiles: &[Profile]) -> Rig {
-    let wall = Wall(rig.now.wall.0 + i64::try_from(down.as_millis()).expect("short"));
+    let wall = UnixTime(rig.now.wall.0 + i64::try_from(down.as_millis()).expect("short"));
     let at = Now { boot: rig.now.boot + down, wall };
     start_with(rig.core.held(rig.now.boot), at, profiles)
 }
@@ -103,8 +103,8 @@ fn only_what_is_still_good_comes_back() {
     assert!(after.requests() > 0, "it begins from the beginning");
 
     for spoil in [
-        (|token: &mut Issued| token.issued = Boot(u64::MAX)) as fn(&mut Issued),
-        |token| token.expires = Boot(u64::MAX),
+        (|token: &mut AccessToken| token.issued = BootTime(u64::MAX)) as fn(&mut AccessToken),
+        |token| token.expires = BootTime(u64::MAX),
         |token| token.refresh = token.expires + secs(1),
         |token| token.access_token = Secret::from(""),
     ] {

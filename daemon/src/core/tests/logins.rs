@@ -3,7 +3,7 @@
 use super::*;
 use crate::core::record::{ChainRecord, ChainState, LoginOutcome, QuotaRecord};
 use crate::core::settings::Kind;
-use crate::core::time::Mark;
+use crate::core::time::DurableTime;
 
 const PROFILE: &str = "legacy";
 
@@ -148,7 +148,8 @@ fn a_restart_begins_no_login_but_for_an_empty_chain_or_after_a_refusal() {
         }
         rig
     };
-    const SINCE: Mark = Mark { boot: START.boot.0.cast_signed(), wall: START.wall, boot_id: BootId([1; 16]) };
+    const SINCE: DurableTime =
+        DurableTime { boot: START.boot.0.cast_signed(), wall: START.wall, boot_id: BootId([1; 16]) };
     let in_flight: fn(&mut ChainRecord) = |chain| {
         let sent = chain.refresh_token.as_ref().map(tokend_proto::Fingerprint::of).expect("it was granted");
         chain.state = ChainState::InFlight { since: SINCE, sent };

@@ -33,7 +33,7 @@ use super::classic::state::Work;
 use super::effect::{Effect, Notice, Outcome};
 use super::id::{Asker, WaiterId, WriteId};
 use super::input::{Input, Question};
-use super::issued::{Issued, ReadMode};
+use super::issued::{AccessToken, ReadMode};
 use super::provider::{
     Answer, Failure, FailureKind, Grant, PairResponse, ProviderRequest, RefreshToken, RequestId, SecretVersion,
     SecretVersions, TokenResponse,
@@ -41,12 +41,12 @@ use super::provider::{
 use super::record::{Record, RecordKey, Restored, RestoredContent, Revision};
 use super::report::page::{Page, Reader};
 use super::settings::{Profile, Settings};
-use super::time::{Boot, BootId, Now, Wall};
+use super::time::{BootId, BootTime, Now, UnixTime};
 use super::{Core, fixture};
 use crate::access::policy::{Access, PeerIdentity};
 
 /// When the tests begin: the machine has been up for a while.
-const START: Now = Now { boot: Boot(1_000_000), wall: Wall(1_790_000_000_000) };
+const START: Now = Now { boot: BootTime(1_000_000), wall: UnixTime(1_790_000_000_000) };
 
 type PendingWrite = (WriteId, RecordKey, Revision, Option<Box<Record>>);
 
@@ -57,8 +57,8 @@ struct Rig {
     /// Requests that were sent and not answered.
     sent: Vec<ProviderRequest>,
     /// All requests ever sent, with their times.
-    log: Vec<(Boot, ProviderRequest)>,
-    token_cache: BTreeMap<String, (Arc<Issued>, ReadMode)>,
+    log: Vec<(BootTime, ProviderRequest)>,
+    token_cache: BTreeMap<String, (Arc<AccessToken>, ReadMode)>,
     outcomes: BTreeMap<WaiterId, Outcome>,
     disk: BTreeMap<RecordKey, (Revision, Record)>,
     /// Writes fail with this.
@@ -137,9 +137,12 @@ impl Rig {
 
     /// The daemon is killed and started again `down` later, in the same boot or in another.
     fn restart(self, profiles: &[Profile], down: Duration, reboot: bool) -> Self {
-        let wall = Wall(self.now.wall.0 + i64::try_from(down.as_millis()).expect("short"));
-        let (boot, boot_id) =
-            if reboot { (Boot(5_000), another(self.core.boot_id)) } else { (self.now.boot + down, self.core.boot_id) };
+        let wall = UnixTime(self.now.wall.0 + i64::try_from(down.as_millis()).expect("short"));
+        let (boot, boot_id) = if reboot {
+            (BootTime(5_000), another(self.core.boot_id))
+        } else {
+            (self.now.boot + down, self.core.boot_id)
+        };
         let mut rig = Self::with_disk(profiles, self.disk, Now { boot, wall }, boot_id);
         rig.tokens = self.tokens + 1000;
         rig
@@ -202,7 +205,7 @@ impl Rig {
                 assert!(before.is_none(), "{waiter:?} was answered twice");
             }
             Effect::Notice(notice) => self.notices.push(notice),
-            Effect::Condemn(token) => self.condemned.push(token),
+            Effect::Invalidate(token) => self.condemned.push(token),
             Effect::Health { report, .. } => self.told.push(report),
             Effect::Directory { .. } => {}
         }
@@ -246,9 +249,9 @@ impl Rig {
         self.handle(Input::Tick);
     }
 
-    fn set_time(&mut self, boot: Boot) {
+    fn set_time(&mut self, boot: BootTime) {
         let ahead = i64::try_from(boot.since(self.now.boot).as_millis()).expect("short");
-        self.now = Now { boot, wall: Wall(self.now.wall.0 + ahead) };
+        self.now = Now { boot, wall: UnixTime(self.now.wall.0 + ahead) };
     }
 
     /// Answers the oldest request that is open.

@@ -119,7 +119,7 @@ fn the_next_slot_is_for_whatever_a_look_at_all_that_waits_would_choose() {
             happen(&mut rig, &mut dice, &mut open);
             // Whatever is due just before the next slot has been seen to, so that nothing but the slot is left.
             let Some(at) = rig.core.next_slot() else { continue };
-            let before = Boot(at.0.saturating_sub(1)).max(rig.now.boot);
+            let before = BootTime(at.0.saturating_sub(1)).max(rig.now.boot);
             if before == rig.now.boot && at <= before {
                 continue; // it was used just now
             }

@@ -1,7 +1,7 @@
 //! Records that are destroyed, so that not even their key can be read: what was there is lost, not never begun.
 
 use super::*;
-use crate::core::record::{ChainKey, LoginOutcome, QuotaKey, RecordName, Ruins};
+use crate::core::record::{ChainKey, LoginOutcome, QuotaKey, RecordName, UnreadableRecords};
 
 const PROFILE: &str = "legacy";
 
@@ -23,7 +23,7 @@ fn quota(profile: &Profile) -> RecordKey {
 fn started_with(ruins: &[RecordKey]) -> Rig {
     let mut rig = Rig::new(&[]);
     let name_of = |key: &RecordKey| RecordName(format!("{key:?}"));
-    rig.core.found(rig.now, Ruins { names: ruins.iter().map(name_of).collect(), name_of });
+    rig.core.found(rig.now, UnreadableRecords { names: ruins.iter().map(name_of).collect(), name_of });
     rig
 }
 

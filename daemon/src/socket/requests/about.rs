@@ -10,7 +10,7 @@ use super::name::{self, Asked};
 use crate::audit::Kind;
 use crate::core::effect::Outcome;
 use crate::core::input::Question;
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::socket::errors;
 use crate::socket::message::Answer;
 use crate::socket::session::{Pending, Session};
@@ -24,7 +24,7 @@ pub(super) trait AboutName: Copy + Send + 'static {
     const AUDIT: Kind;
 
     /// Until when the name may be looked for.
-    fn until(self, now: Boot) -> Boot {
+    fn until(self, now: BootTime) -> BootTime {
         now + RESOLVE_TIME
     }
 

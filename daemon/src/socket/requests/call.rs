@@ -1,13 +1,13 @@
 //! A request while it is served.
 
 use crate::audit::Kind;
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::socket::buffers::Output;
 
 /// What is needed to reply to it.
 pub(in crate::socket) struct Call<'o> {
     /// When this was begun.
-    pub(in crate::socket) now: Boot,
+    pub(in crate::socket) now: BootTime,
     /// As the peer numbers it.
     pub(in crate::socket) request_id: u64,
     /// Where the reply goes.

@@ -11,8 +11,8 @@ use super::name;
 use crate::audit::Kind;
 use crate::core::effect::Outcome;
 use crate::core::input::Question;
-use crate::core::issued::Issued;
-use crate::core::time::Boot;
+use crate::core::issued::AccessToken;
+use crate::core::time::BootTime;
 use crate::socket::errors;
 use crate::socket::session::{Pending, Session};
 
@@ -24,13 +24,13 @@ const LOOK_UP_TIME: Duration = Duration::from_millis(250);
 #[derive(Clone, Copy)]
 pub(super) struct Get {
     min_ttl: Duration,
-    until: Boot,
+    until: BootTime,
 }
 
 impl AboutName for Get {
     const AUDIT: Kind = Kind::of_peer("get");
 
-    fn until(self, now: Boot) -> Boot {
+    fn until(self, now: BootTime) -> BootTime {
         self.until.max(now + LOOK_UP_TIME)
     }
 
@@ -116,7 +116,7 @@ impl Session {
         call: &mut Call<'_>,
         name: &TokenName,
         min_ttl: Duration,
-        token: &Arc<Issued>,
+        token: &Arc<AccessToken>,
         flags: Flags,
     ) -> Result<String, ErrorReply> {
         let text = name.to_string();

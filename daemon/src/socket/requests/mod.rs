@@ -39,11 +39,17 @@ use super::buffers::Output;
 use super::errors;
 use super::message::Answer;
 use super::session::{Answered, Session};
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 
 impl Session {
     /// Handles one request; adds at most one frame.
-    pub(in crate::socket) fn request(&mut self, now: Boot, request_id: u64, request: Request<'_>, out: &mut Output) {
+    pub(in crate::socket) fn request(
+        &mut self,
+        now: BootTime,
+        request_id: u64,
+        request: Request<'_>,
+        out: &mut Output,
+    ) {
         if !matches!(request, Request::Get { .. } | Request::Ping) {
             out.charge();
         }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::call::Subject;
 use super::subscription::Watching;
 use crate::core::id::WaiterId;
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::socket::admission::Permit;
 use crate::socket::message::Answer;
 
@@ -30,7 +30,7 @@ pub(in crate::socket) struct Open<T> {
     /// What the audit record says of it.
     pub(in crate::socket) subject: Subject,
     /// When it is given up on this side, and what its peer gets then.
-    pub(in crate::socket) overdue: Option<(Boot, ErrorReply)>,
+    pub(in crate::socket) overdue: Option<(BootTime, ErrorReply)>,
     /// The questions that wait hold these; watches have their own.
     pub(in crate::socket) permit: Option<Permit>,
     /// What is done with the answer.
@@ -72,12 +72,12 @@ impl<T> OpenQuestions<T> {
     }
 
     /// When the first of the questions has to be given up on this side.
-    pub(in crate::socket) fn deadline(&self) -> Option<Boot> {
+    pub(in crate::socket) fn deadline(&self) -> Option<BootTime> {
         self.questions.values().filter_map(|open| open.overdue.as_ref()).map(|(until, _)| *until).min()
     }
 
     /// Takes a question that has to be given up by now.
-    pub(in crate::socket) fn take_overdue(&mut self, now: Boot) -> Option<(WaiterId, Open<T>)> {
+    pub(in crate::socket) fn take_overdue(&mut self, now: BootTime) -> Option<(WaiterId, Open<T>)> {
         let overdue = |open: &Open<T>| open.overdue.as_ref().is_some_and(|(until, _)| *until <= now);
         let waiter = *self.questions.iter().find(|(_, open)| overdue(open))?.0;
         Some((waiter, self.questions.remove(&waiter)?))

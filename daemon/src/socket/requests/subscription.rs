@@ -7,7 +7,7 @@ use tokend_proto::{Fingerprint, TokenName};
 
 use crate::access::policy::Access;
 use crate::core::id::WaiterId;
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 use crate::socket::admission::Permit;
 use crate::socket::buffers::Output;
 use crate::token_cache::{Delivered, Report, Subscription, TokenCache};
@@ -57,7 +57,7 @@ impl Watching {
     pub(in crate::socket) fn tell(
         &mut self,
         token_cache: &TokenCache,
-        now: Boot,
+        now: BootTime,
         waker: &Waker,
         out: &mut Output,
     ) -> News {

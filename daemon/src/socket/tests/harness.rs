@@ -22,9 +22,9 @@ use crate::access::unit::{NoUnit, PeerUnit};
 use crate::audit::{Audit, Records};
 use crate::core::id::WaiterId;
 use crate::core::input::Question;
-use crate::core::issued::{Issued, ReadMode};
+use crate::core::issued::{AccessToken, ReadMode};
 use crate::core::query::Query;
-use crate::core::time::{Boot, Now, Wall};
+use crate::core::time::{BootTime, Now, UnixTime};
 use crate::socket::{Clock, Context, Limits, Listener, Message, Messages, ReplyTo, SocketThread};
 use crate::token_cache::TokenCache;
 
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The daemon's own user, as far as these tests go: all peers in fact have one user, perhaps root.
 pub(super) const DAEMON_UID: u32 = 990;
 
-/// Boot time, as far ahead as a test has put it.
+/// BootTime time, as far ahead as a test has put it.
 #[derive(Default)]
 pub(super) struct TestClock {
     ahead: AtomicU64,
@@ -47,13 +47,13 @@ impl TestClock {
 }
 
 impl Clock for TestClock {
-    fn boot(&self) -> Boot {
+    fn boot(&self) -> BootTime {
         let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).unwrap();
-        Boot(Duration::from(now).as_millis() as u64 + self.ahead.load(Ordering::Relaxed))
+        BootTime(Duration::from(now).as_millis() as u64 + self.ahead.load(Ordering::Relaxed))
     }
 
     fn now(&self) -> Now {
-        Now { boot: self.boot(), wall: Wall(1_700_000_000_000) }
+        Now { boot: self.boot(), wall: UnixTime(1_700_000_000_000) }
     }
 }
 
@@ -167,16 +167,16 @@ impl Daemon {
         self.access.store(Access::new(rules, DAEMON_UID));
     }
 
-    pub(super) fn publish(&self, name: &str, text: &str, life: Duration) -> Arc<Issued> {
+    pub(super) fn publish(&self, name: &str, text: &str, life: Duration) -> Arc<AccessToken> {
         let token = self.issue(text, life);
         self.token_cache.publish(&token_name(name), &token, ReadMode::Serve, self.clock.now());
         token
     }
 
-    pub(super) fn issue(&self, text: &str, life: Duration) -> Arc<Issued> {
+    pub(super) fn issue(&self, text: &str, life: Duration) -> Arc<AccessToken> {
         let now = self.clock.boot();
         let access_token = Secret::from(text);
-        Arc::new(Issued {
+        Arc::new(AccessToken {
             fingerprint: Fingerprint::of(&access_token),
             access_token,
             token_type: "Bearer".into(),

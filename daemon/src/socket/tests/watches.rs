@@ -10,7 +10,7 @@ use crate::core::effect::Outcome;
 use crate::core::id::WaiterId;
 use crate::core::input::Question;
 use crate::core::issued::ReadMode;
-use crate::core::time::{Now, Wall};
+use crate::core::time::{Now, UnixTime};
 use crate::socket::ReplyTo;
 use crate::socket::{Limits, Message};
 
@@ -143,7 +143,7 @@ fn a_step_of_the_wall_clock_is_nothing_new() {
     peer.send(1, &watch("campus"));
     peer.fresh_token(1);
     let now = daemon_now(&daemon);
-    daemon.token_cache.restamp(Now { wall: Wall(now.wall.0 + 3_600_000), ..now });
+    daemon.token_cache.rebase(Now { wall: UnixTime(now.wall.0 + 3_600_000), ..now });
     daemon.report("campus", Health::Good);
     assert_eq!(peer.health(1), Health::Good, "no token comes before it");
 }

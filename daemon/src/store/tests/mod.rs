@@ -18,7 +18,7 @@ use tokend_proto::{Fingerprint, Secret};
 use super::file::Shelf;
 use super::{Loaded, StateKey, StoreError};
 use crate::core::record::*;
-use crate::core::time::{BootId, Mark, Wall};
+use crate::core::time::{BootId, DurableTime, UnixTime};
 
 type Rule = Box<dyn FnMut(&str, &str) -> io::Result<()> + Send>;
 
@@ -54,8 +54,8 @@ impl Fault {
     }
 }
 
-fn mark(boot: i64) -> Mark {
-    Mark { boot, wall: Wall(-1_700_000_000_000), boot_id: BootId([7; 16]) }
+fn mark(boot: i64) -> DurableTime {
+    DurableTime { boot, wall: UnixTime(-1_700_000_000_000), boot_id: BootId([7; 16]) }
 }
 
 fn chain_key() -> ChainKey {

@@ -152,7 +152,7 @@ fn a_pair_of_an_import_is_there_once_its_bytes_are_fsynced_also_after_a_rewrite_
         let before = |shelf: &mut Shelf| {
             (import().before)(shelf);
             fail_at(shelf, failing);
-            let _ = shelf.write(&key(), Revision(2), Some(&settled("restated")));
+            let _ = shelf.write(&key(), Revision(2), Some(&settled("rebased")));
             shelf.folder.fault.clear();
         };
         let folder = tempfile::tempdir().unwrap();

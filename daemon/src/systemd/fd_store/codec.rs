@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 
 use crate::core::handoff::{Binding, Held, HeldKind, HeldListing, HeldName, HeldProfile};
 use crate::core::issued;
-use crate::core::issued::Issued;
-use crate::core::time::{Boot, BootId};
+use crate::core::issued::AccessToken;
+use crate::core::time::{BootId, BootTime};
 
 /// The only version known. Another one is dropped: its tokens are fetched again.
 const VERSION: u16 = 1;
@@ -142,7 +142,7 @@ impl Writer<'_> {
         }
     }
 
-    fn moment(&mut self, moment: Boot) {
+    fn moment(&mut self, moment: BootTime) {
         self.bytes(&moment.0.to_be_bytes());
     }
 
@@ -220,7 +220,7 @@ impl<'a> Reader<'a> {
         let fingerprint = Fingerprint::of(&access_token);
         Some(HeldName {
             tenant,
-            token: Arc::new(Issued { access_token, token_type, fingerprint, issued, expires, refresh }),
+            token: Arc::new(AccessToken { access_token, token_type, fingerprint, issued, expires, refresh }),
             was_forced: flags & WAS_FORCED != 0,
             rejected: flags & REJECTED != 0,
             distrusted: flags & DISTRUSTED != 0,
@@ -247,8 +247,8 @@ impl<'a> Reader<'a> {
         self.array().map(WorkspaceId::from_bytes)
     }
 
-    fn moment(&mut self) -> Option<Boot> {
-        self.array().map(|bytes| Boot(u64::from_be_bytes(bytes)))
+    fn moment(&mut self) -> Option<BootTime> {
+        self.array().map(|bytes| BootTime(u64::from_be_bytes(bytes)))
     }
 
     fn optional(&mut self) -> Option<Option<String>> {

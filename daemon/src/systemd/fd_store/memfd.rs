@@ -158,7 +158,7 @@ impl TokenFile {
     }
 
     /// This token is bad, if it is in here. Whether there was room to say so.
-    pub(super) fn condemn(&mut self, token: Fingerprint) -> io::Result<bool> {
+    pub(super) fn invalidate(&mut self, token: Fingerprint) -> io::Result<bool> {
         let Some(slot) = self.newest else { return Ok(true) };
         if self.marks >= MAX_MARKS {
             return Ok(false);

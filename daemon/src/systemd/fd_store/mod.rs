@@ -15,7 +15,7 @@ use super::debounce::Debounce;
 use super::notify::Notifier;
 use crate::core::Core;
 use crate::core::handoff::Held;
-use crate::core::time::Boot;
+use crate::core::time::BootTime;
 
 /// What is written in a second of changes, in bytes. The whole of it is written each time: with ten thousand names every
 /// 16 s, so that this costs less than their renewals. A daemon that ends writes it at once; one that is killed leaves
@@ -61,9 +61,9 @@ impl TokenKeeper {
     }
 
     /// This token must not come back as good.
-    pub fn condemn(&mut self, token: Fingerprint) {
+    pub fn invalidate(&mut self, token: Fingerprint) {
         let Some(file) = &mut self.file else { return };
-        match file.condemn(token) {
+        match file.invalidate(token) {
             Ok(true) => {}
             // Written at once: it is as good as never that so many tokens are rejected within a second.
             Ok(false) => self.debounce = Debounce::default(),
@@ -72,7 +72,7 @@ impl TokenKeeper {
     }
 
     /// Looks whether anything changed, and writes it if it is time.
-    pub fn work(&mut self, core: &Core, now: Boot) {
+    pub fn work(&mut self, core: &Core, now: BootTime) {
         if self.file.is_none() && !self.notifier.is_there() {
             return;
         }
@@ -86,7 +86,7 @@ impl TokenKeeper {
     }
 
     /// Writes what has changed and was not written yet, however soon that is after the last time.
-    pub fn finish(&mut self, core: &Core, now: Boot) {
+    pub fn finish(&mut self, core: &Core, now: BootTime) {
         self.work(core, now);
         if self.debounce.due().is_some() {
             self.write(core, now);
@@ -95,11 +95,11 @@ impl TokenKeeper {
 
     /// When to look again.
     #[must_use]
-    pub fn due(&self) -> Option<Boot> {
+    pub fn due(&self) -> Option<BootTime> {
         self.debounce.due()
     }
 
-    fn write(&mut self, core: &Core, now: Boot) {
+    fn write(&mut self, core: &Core, now: BootTime) {
         if let Err(error) = self.try_to_write(&core.held(now)) {
             tracing::error!("short-lived tokens could not be kept for the next start: {error}");
         }

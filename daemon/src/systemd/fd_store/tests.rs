@@ -9,8 +9,8 @@ use tokend_proto::{Secret, WorkspaceId};
 use super::super::codec;
 use super::*;
 use crate::core::handoff::{Binding, Held, HeldKind, HeldListing, HeldName, HeldProfile};
-use crate::core::issued::Issued;
-use crate::core::time::{Boot, BootId};
+use crate::core::issued::AccessToken;
+use crate::core::time::{BootId, BootTime};
 
 /// SplitMix64: values that differ, the same in each run.
 struct Dice(u64);
@@ -39,18 +39,18 @@ impl Dice {
         let access_token = Secret::new(self.text(40));
         HeldName {
             tenant: tenant.then(|| self.id()),
-            token: Arc::new(Issued {
+            token: Arc::new(AccessToken {
                 fingerprint: Fingerprint::of(&access_token),
                 access_token,
                 token_type: self.text(8).into(),
-                issued: Boot(self.next()),
-                expires: Boot(self.next()),
-                refresh: Boot(self.next()),
+                issued: BootTime(self.next()),
+                expires: BootTime(self.next()),
+                refresh: BootTime(self.next()),
             }),
             was_forced: self.below(2) == 0,
             rejected: self.below(2) == 0,
             distrusted: self.below(2) == 0,
-            throttled_until: Boot(self.next()),
+            throttled_until: BootTime(self.next()),
             throttle: Duration::from_millis(self.next()),
         }
     }
@@ -69,14 +69,14 @@ impl Dice {
             let profile = format!("p{index}").parse().unwrap();
             let binding = Binding { profile, kind, endpoint: self.text(30), client_id: self.text(30) };
             let listing = (self.below(2) == 0).then(|| HeldListing {
-                fetched: Boot(self.next()),
+                fetched: BootTime(self.next()),
                 tenants: (0..self.below(4)).map(|_| (self.id(), Arc::from(self.text(20)))).collect(),
             });
             let names = (0..self.below(5)).map(|index| self.name(index > 0)).collect();
-            HeldProfile { binding, next_distrust: Boot(self.next()), listing, names }
+            HeldProfile { binding, next_distrust: BootTime(self.next()), listing, names }
         });
         let profiles = profiles.collect();
-        Held { boot_id: BootId(self.id().to_bytes()), at: Boot(self.next()), profiles }
+        Held { boot_id: BootId(self.id().to_bytes()), at: BootTime(self.next()), profiles }
     }
 }
 
@@ -130,9 +130,9 @@ fn very_many_names_come_in_pieces_none_of_which_is_large() {
     }
     held.profiles[0].names = (0..3_000).map(|_| dice.name(true)).collect();
     let token = Secret::new("t".repeat(100 * 1024));
-    let large = Issued { access_token: token, ..Issued::clone(&held.profiles[0].names[7].token) };
+    let large = AccessToken { access_token: token, ..AccessToken::clone(&held.profiles[0].names[7].token) };
     let fingerprint = Fingerprint::of(&large.access_token);
-    held.profiles[0].names[7].token = Arc::new(Issued { fingerprint, ..large });
+    held.profiles[0].names[7].token = Arc::new(AccessToken { fingerprint, ..large });
     let pieces = pieces(&held);
     let lengths: Vec<usize> = pieces.iter().map(Vec::len).collect();
     assert!(lengths.len() > 3 && lengths.iter().all(|length| *length <= 100 * 1024), "{lengths:?}");
@@ -297,26 +297,26 @@ fn what_was_replaced_is_overwritten() {
 fn tokens_that_became_bad_are_known_at_once_and_forgotten_with_the_content() {
     let mut file = TokenFile::new().unwrap();
     let condemned = |file: &TokenFile| TokenFile::adopt(handed_on(file)).unwrap().1.condemned;
-    assert!(file.condemn(fingerprint(1)).unwrap(), "nothing is in here yet");
+    assert!(file.invalidate(fingerprint(1)).unwrap(), "nothing is in here yet");
     put(&mut file, b"one").unwrap();
-    file.condemn(fingerprint(2)).unwrap();
-    file.condemn(fingerprint(3)).unwrap();
+    file.invalidate(fingerprint(2)).unwrap();
+    file.invalidate(fingerprint(3)).unwrap();
     assert_eq!(condemned(&file), BTreeSet::from([2, 3].map(fingerprint)));
     put(&mut file, b"two").unwrap();
     assert_eq!(condemned(&file).len(), 2, "the content before still holds them");
     let (mut next, _) = TokenFile::adopt(handed_on(&file)).unwrap();
-    next.condemn(fingerprint(4)).unwrap();
+    next.invalidate(fingerprint(4)).unwrap();
     let (mut next, found) = TokenFile::adopt(handed_on(&next)).unwrap();
     assert_eq!(found.condemned, BTreeSet::from([2, 3, 4].map(fingerprint)));
-    next.condemn(fingerprint(0)).unwrap();
+    next.invalidate(fingerprint(0)).unwrap();
     assert_eq!(condemned(&next).len(), 4, "the next daemon overwrites none of them");
     put(&mut next, b"three").unwrap();
     put(&mut next, b"four").unwrap();
     assert_eq!(condemned(&next).len(), 0);
     for number in 0..MAX_MARKS {
-        assert!(next.condemn(fingerprint(u8::try_from(number % 251).unwrap())).unwrap());
+        assert!(next.invalidate(fingerprint(u8::try_from(number % 251).unwrap())).unwrap());
     }
-    assert!(!next.condemn(fingerprint(1)).unwrap(), "then the whole has to be written");
+    assert!(!next.invalidate(fingerprint(1)).unwrap(), "then the whole has to be written");
     assert_eq!(contents(&next), [&b"four"[..], b"three"], "marks do not touch the content");
 }
 
@@ -333,7 +333,7 @@ fn ten_thousand_tokens_of_the_usual_length_fit() {
     let mut name = dice.name(true);
     Arc::make_mut(&mut name.token).access_token = Secret::new("t".repeat(1536));
     let names = vec![name; 10_000];
-    held.profiles = vec![HeldProfile { binding, next_distrust: Boot(0), listing: None, names }];
+    held.profiles = vec![HeldProfile { binding, next_distrust: BootTime(0), listing: None, names }];
     let mut file = TokenFile::new().unwrap();
     for _ in 0..3 {
         put(&mut file, &encoded(&held)).unwrap();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokend::core::provider::{FailureKind, Grant, PairResponse, ProviderRequest, RefreshToken, SecretVersion};
 use tokend::core::record::ChainKey;
-use tokend::core::time::Boot;
+use tokend::core::time::BootTime;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use super::Invariants;
@@ -79,7 +79,7 @@ impl Purpose {
 /// What has failed, and how long it rests.
 #[derive(Debug, Clone, Default)]
 struct Failed {
-    last: Boot,
+    last: BootTime,
     /// For the moment, in a row, and the step that follows.
     failures: u32,
     step: Duration,
@@ -96,7 +96,7 @@ struct Failed {
 pub(super) struct Attempts {
     failed: BTreeMap<Purpose, Failed>,
     /// Clients that a host wants to be left alone by.
-    paused: BTreeMap<(Arc<str>, String), Boot>,
+    paused: BTreeMap<(Arc<str>, String), BootTime>,
     /// Logins with a password that was refused, by the profile's generation.
     passwords: BTreeSet<(ProfileName, u64, SecretVersion)>,
     /// Refresh tokens that were refused, as the daemon knows.
@@ -131,7 +131,7 @@ impl Invariants {
     }
 
     /// A request is sent: is it time?
-    pub(super) fn is_time(&mut self, request: &ProviderRequest, trial: bool, now: Boot) {
+    pub(super) fn is_time(&mut self, request: &ProviderRequest, trial: bool, now: BootTime) {
         let purpose = self.purpose(request, trial);
         // The pages of a list are as many as it has.
         if !matches!(request.grant, Grant::ListTenants { offset: 1.., .. }) {
@@ -176,7 +176,7 @@ impl Invariants {
     }
 
     /// A request that mattered has failed.
-    pub(crate) fn has_failed(&mut self, request: &ProviderRequest, trial: bool, seen: Seen, now: Boot) {
+    pub(crate) fn has_failed(&mut self, request: &ProviderRequest, trial: bool, seen: Seen, now: BootTime) {
         let purpose = self.purpose(request, trial);
         let generation = self.generation(&request.profile.name);
         let asked = seen.asked.unwrap_or_default().min(LONGEST_WISH);
@@ -257,7 +257,7 @@ impl Invariants {
         request: &ProviderRequest,
         expires_in: Option<i64>,
         same: Option<Duration>,
-        now: Boot,
+        now: BootTime,
     ) {
         self.succeeded(request, false);
         if expires_in.is_some_and(|seconds| seconds < SHORT) {
@@ -278,13 +278,19 @@ impl Invariants {
     }
 
     /// A renewal has brought the token that was there before: that is none.
-    pub(crate) fn same_token(&mut self, request: &ProviderRequest, left: Duration, now: Boot) {
+    pub(crate) fn same_token(&mut self, request: &ProviderRequest, left: Duration, now: BootTime) {
         let purpose = self.purpose(request, false);
         self.rests(purpose, now, UNCHANGED.min(left), "same-token");
     }
 
     /// What a refresh or a login brought is not all that there should be: the next one is minutes away.
-    pub(crate) fn incomplete_pair(&mut self, request: &ProviderRequest, trial: bool, pair: &PairResponse, now: Boot) {
+    pub(crate) fn incomplete_pair(
+        &mut self,
+        request: &ProviderRequest,
+        trial: bool,
+        pair: &PairResponse,
+        now: BootTime,
+    ) {
         let useful = |seconds: Option<i64>| seconds.is_none_or(|seconds| seconds >= 2);
         let complete = pair.access.as_ref().is_some_and(|access| useful(access.expires_in));
         let purpose = self.purpose(request, trial && pair.refresh_token == RefreshToken::Unreadable);
@@ -293,7 +299,7 @@ impl Invariants {
         }
     }
 
-    fn rests(&mut self, purpose: Purpose, now: Boot, rest: Duration, rule: &'static str) {
+    fn rests(&mut self, purpose: Purpose, now: BootTime, rest: Duration, rule: &'static str) {
         let rests = vec![(rest, rule)];
         self.attempts.failed.insert(purpose, Failed { last: now, rests, ..Failed::default() });
         *self.judged.entry(rule).or_default() += 1;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use tokend::core::time::Boot;
+use tokend::core::time::BootTime;
 use tokend_proto::ProfileName;
 
 use super::Invariants;
@@ -26,9 +26,9 @@ const NOTICES: usize = 1500;
 /// Of this life of the daemon.
 #[derive(Default)]
 pub(super) struct Hourly {
-    requests: BTreeMap<Purpose, VecDeque<Boot>>,
-    readings: BTreeMap<ProfileName, VecDeque<Boot>>,
-    notices: BTreeMap<String, VecDeque<Boot>>,
+    requests: BTreeMap<Purpose, VecDeque<BootTime>>,
+    readings: BTreeMap<ProfileName, VecDeque<BootTime>>,
+    notices: BTreeMap<String, VecDeque<BootTime>>,
     broken: Option<(&'static str, String)>,
     /// The most of each in an hour, over all lives.
     pub(super) most: BTreeMap<&'static str, u64>,
@@ -39,7 +39,7 @@ impl Hourly {
         *self = Self { most: std::mem::take(&mut self.most), ..Self::default() };
     }
 
-    pub(super) fn request(&mut self, purpose: &Purpose, now: Boot) {
+    pub(super) fn request(&mut self, purpose: &Purpose, now: BootTime) {
         let times = self.requests.entry(purpose.clone()).or_default();
         let count = counted(times, now);
         self.judge("requests-an-hour", count, REQUESTS, || format!("{purpose:?}"));
@@ -52,12 +52,12 @@ impl Hourly {
         }
     }
 
-    pub(super) fn reading(&mut self, profile: &ProfileName, now: Boot) {
+    pub(super) fn reading(&mut self, profile: &ProfileName, now: BootTime) {
         let count = counted(self.readings.entry(profile.clone()).or_default(), now);
         self.judge("readings-an-hour", count, READINGS, || profile.to_string());
     }
 
-    pub(super) fn notice(&mut self, subject: &str, now: Boot) {
+    pub(super) fn notice(&mut self, subject: &str, now: BootTime) {
         let count = match self.notices.get_mut(subject) {
             Some(times) => counted(times, now),
             None => counted(self.notices.entry(subject.to_owned()).or_default(), now),
@@ -74,7 +74,7 @@ impl Hourly {
     }
 }
 
-fn counted(times: &mut VecDeque<Boot>, now: Boot) -> usize {
+fn counted(times: &mut VecDeque<BootTime>, now: BootTime) -> usize {
     times.push_back(now);
     while times.front().is_some_and(|first| now.since(*first) >= HOUR) {
         times.pop_front();
@@ -84,7 +84,7 @@ fn counted(times: &mut VecDeque<Boot>, now: Boot) -> usize {
 
 impl Invariants {
     /// The core has said something to the operator.
-    pub(crate) fn notice(&mut self, subject: &str, now: Boot) {
+    pub(crate) fn notice(&mut self, subject: &str, now: BootTime) {
         self.hourly.notice(subject, now);
     }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use tokend::core::handoff::{Held, HeldName};
 use tokend::core::provider::RequestId;
 use tokend::core::record::ChainKey;
-use tokend::core::time::Boot;
+use tokend::core::time::BootTime;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use super::machine::Time;
@@ -39,9 +39,9 @@ pub(super) struct Invariants {
     // Of this life of the daemon.
     flying: BTreeMap<Key, RequestId>,
     /// Requests of the last second, steps of logins included, by host.
-    steps: BTreeMap<Arc<str>, VecDeque<Boot>>,
+    steps: BTreeMap<Arc<str>, VecDeque<BootTime>>,
     /// A higher rate than the present one was in force until then.
-    rate_before: Option<(usize, Boot)>,
+    rate_before: Option<(usize, BootTime)>,
     /// Times that a profile was replaced.
     generations: BTreeMap<ProfileName, u64>,
     /// Names whose current token somebody wants replaced.

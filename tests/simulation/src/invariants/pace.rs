@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tokend::core::issued::Issued;
+use tokend::core::issued::AccessToken;
 use tokend::core::provider::{Grant, ProviderRequest};
-use tokend::core::time::Boot;
+use tokend::core::time::BootTime;
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use super::Invariants;
@@ -24,19 +24,19 @@ const DISTRUST: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct Pace {
     /// Complaints that were not turned down, and when each was first made.
-    complaints: BTreeMap<TokenName, (Fingerprint, Boot)>,
+    complaints: BTreeMap<TokenName, (Fingerprint, BootTime)>,
     forced: BTreeMap<TokenName, Forced>,
     /// Workspace tokens that must not be used again.
     banned: BTreeMap<ProfileName, Banned>,
     /// When an exchange was last refused, by workspace.
-    last_refused: BTreeMap<ProfileName, Boot>,
+    last_refused: BTreeMap<ProfileName, BootTime>,
     /// Tenants whose last exchange was refused.
     refused_once: BTreeSet<TokenName>,
 }
 
 #[derive(Clone, Copy)]
 struct Forced {
-    next: Boot,
+    next: BootTime,
     interval: Duration,
     /// The renewal that was forced has not brought its token.
     under_way: bool,
@@ -48,7 +48,7 @@ struct Forced {
 struct Banned {
     token: Fingerprint,
     /// Since when its renewal is due.
-    due: Option<Boot>,
+    due: Option<BootTime>,
 }
 
 impl Pace {
@@ -61,7 +61,7 @@ impl Pace {
 
 impl Invariants {
     /// A peer or an operator wants this very token replaced, and was not turned down.
-    pub(crate) fn complained_at(&mut self, name: &TokenName, token: Fingerprint, now: Boot) {
+    pub(crate) fn complained_at(&mut self, name: &TokenName, token: Fingerprint, now: BootTime) {
         let complaint = self.pace.complaints.entry(name.clone()).or_insert((token, now));
         if complaint.0 != token {
             *complaint = (token, now);
@@ -78,7 +78,7 @@ impl Invariants {
     }
 
     /// A renewal is sent for no other reason than a complaint: is it time?
-    pub(super) fn is_forced(&mut self, name: &TokenName, token: Fingerprint, classic: bool, now: Boot) {
+    pub(super) fn is_forced(&mut self, name: &TokenName, token: Fingerprint, classic: bool, now: BootTime) {
         let at = self.pace.complaints.get(name).filter(|(of, _)| *of == token).map_or(now, |(_, at)| *at);
         let first = if classic { FORCED_CLASSIC } else { FORCED };
         let before = self.pace.forced.get(name).copied();
@@ -117,7 +117,7 @@ impl Invariants {
 
     /// An exchange or a listing was refused for this token, which is or is not the workspace's current one. The second
     /// refusal in a row of one tenant says nothing of the token.
-    pub(crate) fn distrust(&mut self, request: &ProviderRequest, token: Fingerprint, current: bool, now: Boot) {
+    pub(crate) fn distrust(&mut self, request: &ProviderRequest, token: Fingerprint, current: bool, now: BootTime) {
         self.distrusted.insert(token);
         let exchange = matches!(request.grant, Grant::Exchange { .. });
         let again = exchange && !self.pace.refused_once.insert(name_of(request));
@@ -130,7 +130,7 @@ impl Invariants {
     }
 
     /// A request that uses a workspace's token, or renews it.
-    pub(crate) fn uses_parent(&mut self, request: &ProviderRequest, parent: Option<&Issued>, now: Boot) {
+    pub(crate) fn uses_parent(&mut self, request: &ProviderRequest, parent: Option<&AccessToken>, now: BootTime) {
         let profile = &request.profile.name;
         let subject = match &request.grant {
             Grant::Exchange { subject, .. } => Fingerprint::of(subject),
@@ -163,7 +163,7 @@ impl Invariants {
     }
 
     /// In calm weather: a workspace's token that was refused is renewed soon, for the peers that wait for it.
-    pub(crate) fn parents_were_renewed(&mut self, now: Boot) {
+    pub(crate) fn parents_were_renewed(&mut self, now: BootTime) {
         let late = |banned: &Banned| banned.due.is_some_and(|due| now.since(due).as_millis() as u64 > 60 * SECOND);
         if let Some((profile, _)) = self.pace.banned.iter().find(|(_, banned)| late(banned)) {
             let what = format!("{profile}: its token was refused for an exchange and is not renewed");

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend::core::issued::Issued;
+use tokend::core::issued::AccessToken;
 use tokend::core::provider::{Grant, ProviderRequest};
 use tokend::core::record::{ChainKey, ChainState, LoginOutcome, QuotaKey, Record, RecordKey};
 use tokend::core::settings::{Kind, Profile};
-use tokend::core::time::Boot;
+use tokend::core::time::BootTime;
 use tokend_proto::{ProfileName, TokenName};
 
 use super::Invariants;
@@ -67,7 +67,14 @@ impl Invariants {
     }
 
     /// The core sends something.
-    pub(crate) fn sends(&mut self, request: &ProviderRequest, disk: &Disk, provider: &Provider, now: Boot, at: Time) {
+    pub(crate) fn sends(
+        &mut self,
+        request: &ProviderRequest,
+        disk: &Disk,
+        provider: &Provider,
+        now: BootTime,
+        at: Time,
+    ) {
         let key = self.key(request);
         self.is_time(request, is_trial(request, disk), now);
         self.secrets.sent(request);
@@ -90,10 +97,10 @@ impl Invariants {
     pub(crate) fn renewal_has_reason(
         &mut self,
         name: &TokenName,
-        current: Option<&Issued>,
+        current: Option<&AccessToken>,
         parent_of_waiting: bool,
         wanted: impl FnOnce() -> Duration,
-        now: Boot,
+        now: BootTime,
     ) {
         let Some(token) = current.filter(|token| token.expires > now) else { return };
         if self.renewing.get(name) == Some(&token.fingerprint) {
@@ -123,7 +130,7 @@ impl Invariants {
     }
 
     /// A refresh of a Classic token that is good must have a reason, too; what is not known of the one before is one.
-    pub(crate) fn rotation_has_reason(&mut self, name: &TokenName, current: Option<&Issued>, now: Boot) {
+    pub(crate) fn rotation_has_reason(&mut self, name: &TokenName, current: Option<&AccessToken>, now: BootTime) {
         let Some(token) = current.filter(|token| token.expires > now) else { return };
         if self.renewing.get(name) == Some(&token.fingerprint) {
             return;
@@ -153,13 +160,13 @@ impl Invariants {
     }
 
     /// Another rate is in force.
-    pub(crate) fn rate_was(&mut self, rate: usize, now: Boot) {
+    pub(crate) fn rate_was(&mut self, rate: usize, now: BootTime) {
         let before = self.rate_before.filter(|(_, until)| *until > now).map_or(0, |(rate, _)| rate);
         self.rate_before = Some((rate.max(before), now + Duration::from_secs(1)));
     }
 
     /// One HTTP request goes out.
-    pub(crate) fn step(&mut self, host: &Arc<str>, rate: usize, now: Boot) {
+    pub(crate) fn step(&mut self, host: &Arc<str>, rate: usize, now: BootTime) {
         let rate = self.rate_before.filter(|(_, until)| *until > now).map_or(rate, |(before, _)| rate.max(before));
         let sent = self.steps.entry(host.clone()).or_default();
         sent.push_back(now);

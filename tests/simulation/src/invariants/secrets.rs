@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokend::core::provider::{ProviderRequest, RequestId, SecretVersion, SecretVersions};
-use tokend::core::time::Boot;
+use tokend::core::time::BootTime;
 use tokend_proto::ProfileName;
 
 use super::Invariants;
@@ -23,7 +23,7 @@ struct Reading {
     under_way: bool,
     /// Somebody wanted another one meanwhile.
     again: bool,
-    ended: Option<Boot>,
+    ended: Option<BootTime>,
     /// In a row.
     failures: u32,
     known: Vec<SecretVersion>,
@@ -74,7 +74,7 @@ impl Secrets {
 
 impl Invariants {
     /// The core wants the secrets of a profile read.
-    pub(crate) fn reads_secrets(&mut self, profile: &ProfileName, now: Boot) {
+    pub(crate) fn reads_secrets(&mut self, profile: &ProfileName, now: BootTime) {
         self.hourly.reading(profile, now);
         let reading = self.secrets.readings.entry(profile.clone()).or_default();
         reading.under_way = true;
@@ -91,7 +91,7 @@ impl Invariants {
     }
 
     /// What the reading brought.
-    pub(crate) fn secrets_are_read(&mut self, profile: &ProfileName, versions: &SecretVersions, now: Boot) {
+    pub(crate) fn secrets_are_read(&mut self, profile: &ProfileName, versions: &SecretVersions, now: BootTime) {
         let reading = self.secrets.readings.entry(profile.clone()).or_default();
         reading.under_way = false;
         reading.ended = Some(now);

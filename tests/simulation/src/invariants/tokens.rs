@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokend::core::issued::Issued;
+use tokend::core::issued::AccessToken;
 use tokend::core::provider::TokenResponse;
 use tokend::core::settings::{Kind, Profile};
 use tokend_proto::{Fingerprint, Flags, TokenName};
@@ -86,7 +86,7 @@ impl Invariants {
         &mut self,
         profile: Option<&Profile>,
         name: &TokenName,
-        token: &Issued,
+        token: &AccessToken,
         flags: Flags,
         min_ttl: Duration,
         provider: &Provider,
@@ -131,7 +131,7 @@ impl Invariants {
     }
 
     /// A token is put on the board, for the first time in this life of the daemon.
-    pub(crate) fn published(&mut self, profile: &Profile, name: &TokenName, token: &Issued, disk: &Disk) {
+    pub(crate) fn published(&mut self, profile: &Profile, name: &TokenName, token: &AccessToken, disk: &Disk) {
         self.renewed(name);
         if self.complained.get(name).is_some_and(|complaint| *complaint != token.fingerprint) {
             self.complained.remove(name);
@@ -153,7 +153,7 @@ impl Invariants {
     }
 
     /// A new token's times, to see that renewals are spread.
-    pub(crate) fn scheduled(&mut self, profile: &Profile, token: &Issued) {
+    pub(crate) fn scheduled(&mut self, profile: &Profile, token: &AccessToken) {
         // Short lives are renewed by their margin, without jitter.
         if matches!(profile.kind, Kind::Classic { .. }) || token.life() < Duration::from_secs(600) {
             return;
