@@ -103,7 +103,7 @@ impl<S: Store + 'static> Driver<S> {
             audit: Arc::clone(&context.audit),
             store: Arc::new(store),
             provider: Arc::new(Provider::for_config(config)),
-            secrets: Arc::new(SecretCache::new(Arc::clone(reloader.surroundings()))),
+            secrets: Arc::new(SecretCache::new(Arc::clone(reloader.process_env()))),
             profiles: config.profiles.clone(),
             reloader,
             accounts,

@@ -12,7 +12,7 @@ use crate::config::{Account, Config, ConfigError, Environment, LookedUp, Place};
 use crate::core::time::BootTime;
 use crate::error;
 use crate::os::process;
-use crate::secret::Surroundings;
+use crate::secret::ProcessEnv;
 use crate::socket::ReloadReplyTo;
 
 /// Peers that wait for one reading. The daemon tells more than this to come again.
@@ -49,8 +49,8 @@ impl Reloader {
     }
 
     /// The daemon's environment, which a reload does not change.
-    pub(crate) fn surroundings(&self) -> &Arc<Surroundings> {
-        &self.environment.surroundings
+    pub(crate) fn process_env(&self) -> &Arc<ProcessEnv> {
+        &self.environment.process_env
     }
 
     /// Somebody asks for the file to be read. Returns whether a reading begins now; else one will when the one under way
@@ -203,7 +203,7 @@ mod tests {
         let write = |text: &str| std::fs::write(&path, text).unwrap();
         let ((asked, is_asked), (answer, may_answer)) = (threads::channel(), threads::channel());
         let environment = Environment {
-            surroundings: Arc::new(Surroundings::new([("X".into(), "hunter2".into())], 1, 1)),
+            process_env: Arc::new(ProcessEnv::new([("X".into(), "hunter2".into())], 1, 1)),
             accounts: Arc::new(Held { asked: Mutex::new(asked), answer: Mutex::new(may_answer) }),
             unit_lookup: || UnitLookup::Works,
         };

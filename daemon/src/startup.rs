@@ -241,7 +241,7 @@ fn waiting_door(config: &Config, listener: &Listener) -> Option<(Account, Door)>
 
 async fn state_key(source: &SecretSource, environment: &Environment) -> Result<StateKey, StartupError> {
     let wrong = |error: &dyn std::error::Error| StartupError::StateKey(error::chain(error));
-    let text = source.read(&environment.surroundings).await.map_err(|error| wrong(&error))?;
+    let text = source.read(&environment.process_env).await.map_err(|error| wrong(&error))?;
     StateKey::parse(&text).map_err(|error| wrong(&error))
 }
 

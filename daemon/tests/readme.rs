@@ -14,7 +14,7 @@ use tokend::access::cgroup::UnitLookup;
 use tokend::config::{Config, Environment};
 use tokend::core::settings::Kind;
 use tokend::os::accounts::Accounts;
-use tokend::secret::Surroundings;
+use tokend::secret::ProcessEnv;
 
 const README: &str = include_str!("../../README.md");
 
@@ -74,7 +74,7 @@ fn environment(folder: &Path) -> Environment {
         [("LEGACY_SECRET".into(), "hunter2".into()), ("CREDENTIALS_DIRECTORY".into(), credentials.into())];
     let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
     Environment {
-        surroundings: Arc::new(Surroundings::new(variables, uid, gid)),
+        process_env: Arc::new(ProcessEnv::new(variables, uid, gid)),
         accounts: Arc::new(Everybody),
         unit_lookup: || UnitLookup::Works,
     }

@@ -6,10 +6,10 @@ use tokend_proto::ProfileName;
 
 use super::accounts::{Account, Numbers};
 use super::context::Context;
-use super::findings::{Findings, Found, Place};
+use super::diagnostics::{Diagnostics, Place, Spanned};
 use super::keys;
 use super::profile::kind::Parsed;
-use super::raw::{Raw, Section};
+use super::value::{Section, Value};
 use crate::access::policy::{Access, Pattern, Rule};
 use crate::access::unit::UnitRule;
 use crate::core::settings::Kind;
@@ -27,8 +27,8 @@ pub(crate) struct AccessRules {
 struct NamedRule {
     /// Without users and groups.
     rule: Rule,
-    users: Vec<Found<Who>>,
-    groups: Vec<Found<Who>>,
+    users: Vec<Spanned<Who>>,
+    groups: Vec<Spanned<Who>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl AccessRules {
 
     /// The rules in force. A name without a number matches nobody.
     pub(crate) fn with(&self, numbers: &Numbers) -> Access {
-        let number = |who: &Found<Who>| match &who.value {
+        let number = |who: &Spanned<Who>| match &who.value {
             Who::Number(number) => Some(*number),
             Who::Named(account) => numbers.of(account),
         };
@@ -68,7 +68,7 @@ impl AccessRules {
 
     /// Whether both say the same, wherever it stands.
     pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
-        let values = |who: &[Found<Who>]| who.iter().map(|found| found.value.clone()).collect::<Vec<_>>();
+        let values = |who: &[Spanned<Who>]| who.iter().map(|found| found.value.clone()).collect::<Vec<_>>();
         let says = |named: &NamedRule| (named.rule.clone(), values(&named.users), values(&named.groups));
         self.daemon_uid == other.daemon_uid && self.rules.iter().map(says).eq(other.rules.iter().map(says))
     }
@@ -83,19 +83,19 @@ impl AccessRules {
 }
 
 /// All rules. `profiles` is what their patterns are held against.
-pub(super) fn parse(rules: Vec<Raw<'_>>, profiles: &Profiles, context: &Context<'_>) -> AccessRules {
+pub(super) fn parse(rules: Vec<Value<'_>>, profiles: &Profiles, context: &Context<'_>) -> AccessRules {
     let mut parsed = Vec::new();
     for raw in rules {
         match raw.into_section(&keys::ACCESS) {
             Ok(section) => parsed.push(rule(section, profiles, context)),
-            Err(raw) => context.findings.error(&raw.place, "is not a table; expected a section [[access]]"),
+            Err(raw) => context.diagnostics.error(&raw.place, "is not a table; expected a section [[access]]"),
         }
     }
-    AccessRules { rules: parsed, daemon_uid: context.environment.surroundings.uid() }
+    AccessRules { rules: parsed, daemon_uid: context.environment.process_env.uid() }
 }
 
 fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) -> NamedRule {
-    let findings = context.findings;
+    let diagnostics = context.diagnostics;
     let place = section.place.clone();
     let listed = section.texts("profiles");
     if listed.is_empty() {
@@ -103,7 +103,7 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
         let problem = format!("is missing or empty; expected {}", section.expected("profiles"));
         section.miss(&["profiles"], place, problem);
     }
-    let patterns = listed.iter().filter_map(|found| pattern(found, profiles, findings)).collect();
+    let patterns = listed.iter().filter_map(|found| pattern(found, profiles, diagnostics)).collect();
 
     let users = accounts("users", &mut section);
     let groups = accounts("groups", &mut section);
@@ -112,7 +112,7 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
     if !units.is_empty()
         && let Some(problem) = (context.environment.unit_lookup)().problem()
     {
-        findings.warn(&units_place, format!("match nobody: {problem}"));
+        diagnostics.warn(&units_place, format!("match nobody: {problem}"));
     }
     if users.is_empty() && groups.is_empty() && units.is_empty() {
         let problem = "is for nobody; expected at least one of users, groups and units with somebody in it";
@@ -122,22 +122,22 @@ fn rule(mut section: Section<'_>, profiles: &Profiles, context: &Context<'_>) ->
     section.finish();
 
     let those =
-        |found: Vec<Found<String>>, account| found.into_iter().filter_map(move |one| who(one, account, findings));
+        |found: Vec<Spanned<String>>, account| found.into_iter().filter_map(move |one| who(one, account, diagnostics));
     let rule = Rule {
         profiles: patterns,
-        units: units.iter().filter_map(|found| unit(found, findings)).collect(),
+        units: units.iter().filter_map(|found| unit(found, diagnostics)).collect(),
         admin,
         ..Rule::default()
     };
     NamedRule { rule, users: those(users, Account::User).collect(), groups: those(groups, Account::Group).collect() }
 }
 
-fn pattern(found: &Found<String>, profiles: &Profiles, findings: &Findings) -> Option<Pattern> {
+fn pattern(found: &Spanned<String>, profiles: &Profiles, diagnostics: &Diagnostics) -> Option<Pattern> {
     let text = &found.value;
     let pattern: Pattern = match text.parse() {
         Ok(pattern) => pattern,
         Err(why) => {
-            findings.error(&found.place, format!("{text:?} {why}"));
+            diagnostics.error(&found.place, format!("{text:?} {why}"));
             return None;
         }
     };
@@ -148,37 +148,37 @@ fn pattern(found: &Found<String>, profiles: &Profiles, findings: &Findings) -> O
     };
     let mut matching = profiles.iter().filter(|(name, _)| pattern.matches_profile(name)).peekable();
     if matching.peek().is_none() {
-        findings.warn(&found.place, format!("{text:?} stands for no profile of this file"));
+        diagnostics.warn(&found.place, format!("{text:?} stands for no profile of this file"));
     } else if pattern.is_of_tenants() && !matching.any(|(_, parsed)| may_have_tenants(parsed)) {
         let advice = "only a glp profile with a section [profiles.NAME.tenants] has them";
-        findings.warn(&found.place, format!("{text:?} stands for tenants, and its profile has none; {advice}"));
+        diagnostics.warn(&found.place, format!("{text:?} stands for tenants, and its profile has none; {advice}"));
     }
     Some(pattern)
 }
 
-fn accounts(key: &'static str, section: &mut Section<'_>) -> Vec<Found<String>> {
-    section.list(key).into_iter().filter_map(Raw::text_or_number).collect()
+fn accounts(key: &'static str, section: &mut Section<'_>) -> Vec<Spanned<String>> {
+    section.list(key).into_iter().filter_map(Value::text_or_number).collect()
 }
 
 /// A number as it is given, or a name that is to be looked up.
-fn who(found: Found<String>, account: fn(String) -> Account, findings: &Findings) -> Option<Found<Who>> {
-    let Found { value, place } = found;
+fn who(found: Spanned<String>, account: fn(String) -> Account, diagnostics: &Diagnostics) -> Option<Spanned<Who>> {
+    let Spanned { value, place } = found;
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number {
-        return Some(Found { value: Who::Named(account(value)), place });
+        return Some(Spanned { value: Who::Named(account(value)), place });
     }
     // The last number means "no user" to the kernel (chown(2)).
     match value.parse().ok().filter(|number| *number != u32::MAX) {
-        Some(number) => Some(Found { value: Who::Number(number), place }),
+        Some(number) => Some(Spanned { value: Who::Number(number), place }),
         None => {
             let problem = format!("{value} is out of range; expected a name, or a number below 4294967295");
-            findings.error(&place, problem);
+            diagnostics.error(&place, problem);
             None
         }
     }
 }
 
-fn unit(found: &Found<String>, findings: &Findings) -> Option<UnitRule> {
-    let Found { value, place } = found;
-    value.parse().map_err(|why| findings.error(place, format!("{value:?} {why}"))).ok()
+fn unit(found: &Spanned<String>, diagnostics: &Diagnostics) -> Option<UnitRule> {
+    let Spanned { value, place } = found;
+    value.parse().map_err(|why| diagnostics.error(place, format!("{value:?} {why}"))).ok()
 }

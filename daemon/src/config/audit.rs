@@ -1,6 +1,6 @@
 //! `[audit]`: what is recorded about peers.
 
-use super::raw::Section;
+use super::value::Section;
 
 /// What is recorded. Refused requests and what admins do are, whatever this says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use crate::access::cgroup::{self, UnitLookup};
 use crate::os::accounts::{Accounts, SystemAccounts};
-use crate::secret::Surroundings;
+use crate::secret::ProcessEnv;
 
 /// What validation depends on besides the file.
 #[derive(Clone)]
 pub struct Environment {
     /// Environment variables, and who the daemon runs as.
-    pub surroundings: Arc<Surroundings>,
+    pub process_env: Arc<ProcessEnv>,
     /// Users and groups.
     pub accounts: Arc<dyn Accounts>,
     /// Whether the units of peers can be known. Asked only where a rule names a unit.
@@ -24,7 +24,7 @@ impl Environment {
     #[must_use]
     pub fn of_this_process() -> Self {
         Self {
-            surroundings: Arc::new(Surroundings::of_this_process()),
+            process_env: Arc::new(ProcessEnv::of_this_process()),
             accounts: Arc::new(SystemAccounts),
             unit_lookup: cgroup::unit_lookup,
         }
@@ -33,6 +33,6 @@ impl Environment {
 
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Environment").field("surroundings", &self.surroundings).finish_non_exhaustive()
+        f.debug_struct("Environment").field("process_env", &self.process_env).finish_non_exhaustive()
     }
 }

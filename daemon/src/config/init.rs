@@ -49,7 +49,7 @@ pub enum InitError {
 /// When the file is there already, or cannot be written.
 pub fn write(path: &Path, kinds: &[ProfileKind], environment: &Environment) -> Result<String, InitError> {
     let failed = |doing| move |source| InitError::System { path: path.to_owned(), doing, source };
-    let is_root = environment.surroundings.uid() == 0;
+    let is_root = environment.process_env.uid() == 0;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().ok_or_else(|| InitError::NoFolder(path.to_owned()))?;
     let folder = fs::canonicalize(folder).map_err(failed("written, because its folder is not there"))?;

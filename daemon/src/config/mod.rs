@@ -1,7 +1,7 @@
 //! The configuration file: TOML as typed by a person → a validated [`Config`].
 //!
-//! `raw` reads keys and types and knows where each stands; the file of each subject makes values of them that cannot
-//! be wrong; `validate` puts them together. All findings are collected, each with file, line and key; only a syntax
+//! `value` reads keys and types and knows where each stands; the file of each subject makes values of them that cannot
+//! be wrong; `validate` puts them together. All diagnostics are collected, each with file, line and key; only a syntax
 //! error stops at once. Nothing typed where a secret belongs is ever repeated in a finding.
 //!
 //! `keys` says in words what every key means; the configuration that is installed (`template`), `tokend init` and the
@@ -16,28 +16,28 @@ mod accounts;
 mod audit;
 mod changes;
 mod context;
+mod diagnostics;
 mod duration;
 mod environment;
-mod findings;
+mod host_check;
 pub mod init;
 pub mod keys;
-mod machine;
 mod outside;
 mod profile;
 mod purpose;
-mod raw;
 mod server;
 mod suggest;
 pub mod template;
 mod validate;
 mod validated;
+mod value;
 
 use std::path::Path;
 
 pub use audit::AuditSettings;
+pub use diagnostics::ConfigError;
+pub(crate) use diagnostics::Place;
 pub use environment::Environment;
-pub use findings::ConfigError;
-pub(crate) use findings::Place;
 pub use profile::ca_file::CaFile;
 pub use profile::kind::ProfileExtras;
 pub use server::{Server, SocketGroup, USUAL_GROUP};

@@ -5,18 +5,18 @@
 
 use std::path::Path;
 
+use super::diagnostics::{Diagnostics, Spanned};
 use super::environment::Environment;
-use super::findings::{Findings, Found};
 use super::profile::ca_file::CaFile;
 use super::purpose::Purpose;
 use crate::os::detached::Undone;
 use crate::os::looks::Looks;
-use crate::secret::{CREDENTIALS_DIRECTORY, SecretError, SecretSource, Surroundings};
+use crate::secret::{CREDENTIALS_DIRECTORY, ProcessEnv, SecretError, SecretSource};
 
 /// What was named so far.
 #[derive(Debug, Default)]
 pub(super) struct Named {
-    choices: Vec<Vec<Found<Thing>>>,
+    choices: Vec<Vec<Spanned<Thing>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -36,32 +36,32 @@ enum Seen {
 
 impl Named {
     /// Sources of a secret of which one is enough.
-    pub(super) fn secret(&mut self, sources: Vec<Found<SecretSource>>) {
+    pub(super) fn secret(&mut self, sources: Vec<Spanned<SecretSource>>) {
         self.choices.push(sources.into_iter().map(|source| source.map(Thing::Secret)).collect());
     }
 
-    pub(super) fn state_key(&mut self, source: Found<SecretSource>) {
+    pub(super) fn state_key(&mut self, source: Spanned<SecretSource>) {
         self.choices.push(vec![source.map(Thing::StateKey)]);
     }
 
-    pub(super) fn ca_file(&mut self, file: Found<CaFile>) {
+    pub(super) fn ca_file(&mut self, file: Spanned<CaFile>) {
         self.choices.push(vec![file.map(Thing::CaFile)]);
     }
 
     /// Looks at all of it and says what is wrong; returns how many credentials are out of reach.
-    pub(super) fn look(self, findings: &Findings, environment: &Environment, purpose: Purpose) -> usize {
+    pub(super) fn look(self, diagnostics: &Diagnostics, environment: &Environment, purpose: Purpose) -> usize {
         let mut looks = Looks::new();
         for found in self.choices.iter().flatten() {
-            let (thing, surroundings) = (found.value.clone(), environment.surroundings.clone());
+            let (thing, process_env) = (found.value.clone(), environment.process_env.clone());
             let is_check = purpose.is_check();
-            looks.add(&thing.lane(), move || thing.look(&surroundings, is_check));
+            looks.add(&thing.lane(), move || thing.look(&process_env, is_check));
         }
         let mut seen = looks.wait(purpose.patience()).into_iter();
         let mut out_of_reach = 0;
         for choice in self.choices {
             let seen: Vec<_> = seen.by_ref().take(choice.len()).collect();
             let enough = seen.iter().any(|seen| !matches!(seen, Ok(Seen::Bad(_)) | Err(_)));
-            for (Found { value: thing, place }, seen) in choice.into_iter().zip(seen) {
+            for (Spanned { value: thing, place }, seen) in choice.into_iter().zip(seen) {
                 let (problem, was_seen) = match seen {
                     Ok(Seen::Good) => continue,
                     Ok(Seen::OutOfReach) => {
@@ -72,9 +72,9 @@ impl Named {
                     Err(undone) => (thing.unseen(undone), false),
                 };
                 if !enough && thing.is_needed_for(purpose, was_seen) {
-                    findings.error(&place, problem);
+                    diagnostics.error(&place, problem);
                 } else {
-                    findings.warn_of_the_moment(&place, problem);
+                    diagnostics.warn_of_the_moment(&place, problem);
                 }
             }
         }
@@ -94,7 +94,7 @@ impl Thing {
     }
 
     /// May hang.
-    fn look(&self, surroundings: &Surroundings, is_check: bool) -> Seen {
+    fn look(&self, process_env: &ProcessEnv, is_check: bool) -> Seen {
         const KEY: &str = "it is no key; expected 64 hex digits, such as `openssl rand -hex 32` prints";
         let (source, is_key) = match self {
             Self::Secret(source) => (source, false),
@@ -103,16 +103,16 @@ impl Thing {
         };
         if is_check
             && matches!(source, SecretSource::Credential { .. })
-            && surroundings.variable(CREDENTIALS_DIRECTORY).is_none()
+            && process_env.variable(CREDENTIALS_DIRECTORY).is_none()
         {
             return Seen::OutOfReach;
         }
-        let problem = match source.read_without_running(surroundings) {
+        let problem = match source.read_without_running(process_env) {
             None => return Seen::Good, // no command is run
             Some(Ok(text)) if is_key && !is_hex_key(text.expose()) => KEY.to_owned(),
             Some(Ok(_)) => return Seen::Good,
             Some(Err(problem @ (SecretError::Owner { .. } | SecretError::OpenToGroup { .. })))
-                if is_check && surroundings.uid() == 0 =>
+                if is_check && process_env.uid() == 0 =>
             {
                 return Seen::Odd(format!("{source}: {problem}; right only if tokend runs as that user or group"));
             }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::accounts::Account;
 use super::context::Context;
-use super::findings::{Findings, Found, Place};
-use super::raw::Section;
+use super::diagnostics::{Diagnostics, Place, Spanned};
+use super::value::Section;
 
 /// The socket and the state folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,18 +78,18 @@ const MAX_SOCKET_PATH: usize = 107;
 
 /// `None` if anything is wrong.
 pub(super) fn parse(mut section: Section<'_>, context: &Context<'_>) -> Option<Server> {
-    let findings = context.findings;
-    let socket = section.text("socket").and_then(|found| socket(&found, findings));
+    let diagnostics = context.diagnostics;
+    let socket = section.text("socket").and_then(|found| socket(&found, diagnostics));
     let state_dir = match section.has("state_dir") {
-        true => section.text("state_dir").and_then(|found| absolute(&found, findings)),
+        true => section.text("state_dir").and_then(|found| absolute(&found, diagnostics)),
         false => Some(state_directory(context).unwrap_or_else(|| STATE_DIR.into())),
     };
     let group = match section.take("group") {
         Some(raw) => raw.text_or_number().map(group),
         None => Some(SocketGroup::Usual),
     };
-    let max_connections = count(&mut section, "max_connections", findings);
-    let max_connections_per_uid = count(&mut section, "max_connections_per_uid", findings);
+    let max_connections = count(&mut section, "max_connections", diagnostics);
+    let max_connections_per_uid = count(&mut section, "max_connections_per_uid", diagnostics);
     section.finish();
     Some(Server {
         socket: socket?,
@@ -100,10 +100,10 @@ pub(super) fn parse(mut section: Section<'_>, context: &Context<'_>) -> Option<S
     })
 }
 
-fn count(section: &mut Section<'_>, key: &'static str, findings: &Findings) -> Option<u32> {
-    let Found { value, place } = section.whole_number(key)?;
+fn count(section: &mut Section<'_>, key: &'static str, diagnostics: &Diagnostics) -> Option<u32> {
+    let Spanned { value, place } = section.whole_number(key)?;
     if value == 0 {
-        findings.error(&place, format!("is zero, which lets nobody in; expected {}", section.expected(key)));
+        diagnostics.error(&place, format!("is zero, which lets nobody in; expected {}", section.expected(key)));
         return None;
     }
     Some(value)
@@ -111,23 +111,23 @@ fn count(section: &mut Section<'_>, key: &'static str, findings: &Findings) -> O
 
 /// systemd names all folders of `StateDirectory=`, with colons between them (systemd.exec(5)).
 fn state_directory(context: &Context<'_>) -> Option<PathBuf> {
-    let folders = context.environment.surroundings.variable(STATE_DIRECTORY)?;
+    let folders = context.environment.process_env.variable(STATE_DIRECTORY)?;
     folders.to_str()?.split(':').next().map(PathBuf::from).filter(|folder| folder.is_absolute())
 }
 
-fn socket(found: &Found<String>, findings: &Findings) -> Option<PathBuf> {
+fn socket(found: &Spanned<String>, diagnostics: &Diagnostics) -> Option<PathBuf> {
     if found.value.len() > MAX_SOCKET_PATH {
         let expected = format!("at most {MAX_SOCKET_PATH}");
-        findings.error(&found.place, format!("is a path of {} bytes; expected {expected}", found.value.len()));
+        diagnostics.error(&found.place, format!("is a path of {} bytes; expected {expected}", found.value.len()));
         return None;
     }
-    absolute(found, findings)
+    absolute(found, diagnostics)
 }
 
-fn absolute(found: &Found<String>, findings: &Findings) -> Option<PathBuf> {
+fn absolute(found: &Spanned<String>, diagnostics: &Diagnostics) -> Option<PathBuf> {
     let path = Path::new(&found.value);
     if !path.is_absolute() || found.value.contains('\0') {
-        findings.error(
+        diagnostics.error(
             &found.place,
             format!("{:?} is not an absolute path; expected one that starts with '/'", found.value),
         );
@@ -136,7 +136,7 @@ fn absolute(found: &Found<String>, findings: &Findings) -> Option<PathBuf> {
     Some(path.to_owned())
 }
 
-fn group(found: Found<String>) -> SocketGroup {
+fn group(found: Spanned<String>) -> SocketGroup {
     let number = found.value.parse().ok();
     let account = Account::Group(found.value.clone());
     match number.or_else(|| account.everywhere()) {

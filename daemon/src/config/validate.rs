@@ -13,11 +13,11 @@ use zeroize::Zeroizing;
 
 use super::accounts::Numbers;
 use super::context::Context;
-use super::findings::{ConfigError, Findings, Place};
+use super::diagnostics::{ConfigError, Diagnostics, Place};
 use super::profile::{glp, refresh, secret};
 use super::purpose::Purpose;
-use super::raw::Section;
-use super::{Config, Environment, Report, access, audit, keys, machine, profile, raw, server};
+use super::value::Section;
+use super::{Config, Environment, Report, access, audit, host_check, keys, profile, server, value};
 use crate::core::settings::Settings;
 use crate::os::{clock, detached};
 use crate::secret::SecretSource;
@@ -82,14 +82,14 @@ pub(super) fn validate(
     purpose: Purpose,
     before: &Numbers,
 ) -> Result<Config, Report> {
-    let findings = Findings::of(path, text);
-    let context = Context { findings: &findings, environment, purpose, named: RefCell::default() };
-    let mut config = raw::document(text, &findings).and_then(|root| whole(root.with(&keys::ROOT), &context));
-    let is_refused = config.is_none() || findings.has_errors();
+    let diagnostics = Diagnostics::of(path, text);
+    let context = Context { diagnostics: &diagnostics, environment, purpose, named: RefCell::default() };
+    let mut config = value::document(text, &diagnostics).and_then(|root| whole(root.with(&keys::ROOT), &context));
+    let is_refused = config.is_none() || diagnostics.has_errors();
     if purpose.is_check() || !is_refused {
         look_outside(&context, config.as_mut(), before);
     }
-    match (config, findings.into_parts()) {
+    match (config, diagnostics.into_parts()) {
         (Some(config), (errors, warnings, lasting)) if errors.is_empty() => {
             Ok(Config { warnings, notes: lasting, ..config })
         }
@@ -102,35 +102,35 @@ pub(super) fn validate(
 
 /// Everything that may hang, or be otherwise a moment later.
 fn look_outside(context: &Context<'_>, config: Option<&mut Config>, before: &Numbers) {
-    let findings = context.findings;
+    let diagnostics = context.diagnostics;
     if context.purpose != Purpose::Start {
-        let not_read = context.named.take().look(findings, context.environment, context.purpose);
+        let not_read = context.named.take().look(diagnostics, context.environment, context.purpose);
         if not_read > 0 {
             let problem =
                 format!("credentials were not looked at ({not_read}): $CREDENTIALS_DIRECTORY is set only in the unit");
-            findings.warn(&Place::default(), problem);
+            diagnostics.warn(&Place::default(), problem);
         }
     }
     let Some(config) = config else { return };
     if context.purpose.is_check() {
-        machine::look(config, context);
+        host_check::check(config, context);
     }
     let patience = context.purpose.patience();
     let wanted = config.rules.names().into_iter().chain(config.server.named_group()).collect();
     config.numbers = Numbers::find(wanted, before, &context.environment.accounts, patience, clock::boot());
     for (place, problem) in config.problems_of_accounts() {
-        findings.warn_of_the_moment(&place, problem);
+        diagnostics.warn_of_the_moment(&place, problem);
     }
 }
 
 fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
-    let findings = context.findings;
+    let diagnostics = context.diagnostics;
     let server = root.section("server", &keys::SERVER);
     let state = root.section("state", &keys::STATE);
     let places = server::Places::of(&server, &state);
     let server = server::parse(server, context);
-    let (max_requests_per_second, rate_place) = refresh::rate(root.section("providers", &keys::PROVIDERS), findings);
-    let (refresh_at, jitter) = refresh::times(root.section("refresh", &keys::REFRESH), findings);
+    let (max_requests_per_second, rate_place) = refresh::rate(root.section("providers", &keys::PROVIDERS), diagnostics);
+    let (refresh_at, jitter) = refresh::times(root.section("refresh", &keys::REFRESH), diagnostics);
     let state_key = state_key(state, context);
     let audit = audit::parse(root.section("audit", &keys::AUDIT));
     let had_profiles = root.has("profiles");
@@ -143,9 +143,9 @@ fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
     if is_empty {
         let problem = "there are none, so there is nothing to do; expected a section [profiles.NAME] for each set of client \
                        credentials (`tokend init` writes one)";
-        findings.warn(&profiles_place, problem);
+        diagnostics.warn(&profiles_place, problem);
     }
-    glp::check_rate(&profiles, max_requests_per_second, refresh_at, &rate_place, findings);
+    glp::check_rate(&profiles, max_requests_per_second, refresh_at, &rate_place, diagnostics);
     let rules = access::parse(rules, &profiles, context);
 
     let (mut of_core, mut extras) = (BTreeMap::new(), BTreeMap::new());
@@ -167,7 +167,7 @@ fn whole(mut root: Section<'_>, context: &Context<'_>) -> Option<Config> {
         state_key,
         warnings: Vec::new(),
         notes: Vec::new(),
-        file: findings.file().to_owned(),
+        file: diagnostics.file().to_owned(),
     })
 }
 

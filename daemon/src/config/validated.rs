@@ -9,7 +9,7 @@ use tokend_proto::ProfileName;
 use super::access::AccessRules;
 use super::accounts::Numbers;
 use super::audit::AuditSettings;
-use super::findings::{ConfigError, Place};
+use super::diagnostics::{ConfigError, Place};
 use super::profile::kind::ProfileExtras;
 use super::server::{Places, Server};
 use crate::access::policy::Access;

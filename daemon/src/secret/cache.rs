@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokend_proto::{Fingerprint, ProfileName, Secret};
 use tokio::task::JoinSet;
 
-use super::{SecretError, SecretSource, Surroundings};
+use super::{ProcessEnv, SecretError, SecretSource};
 use crate::core::provider::{SecretVersion, SecretVersions};
 
 /// Texts kept of one profile at most. Only those of its newest reading and of the one before are: a request may still
@@ -29,7 +29,7 @@ pub struct ProfileSecrets {
 
 /// All secrets that were read. Shared by reference; no lock is held while a source is read.
 pub struct SecretCache {
-    surroundings: Arc<Surroundings>,
+    process_env: Arc<ProcessEnv>,
     known: Mutex<Known>,
 }
 
@@ -59,8 +59,8 @@ impl fmt::Debug for SecretCache {
 impl SecretCache {
     /// Nothing is read yet.
     #[must_use]
-    pub fn new(surroundings: Arc<Surroundings>) -> Self {
-        Self { surroundings, known: Mutex::default() }
+    pub fn new(process_env: Arc<ProcessEnv>) -> Self {
+        Self { process_env, known: Mutex::default() }
     }
 
     /// Reads all sources of a profile at the same time, and says which versions of its secrets there are now.
@@ -93,8 +93,8 @@ impl SecretCache {
     async fn read_all(&self, sources: &ProfileSecrets) -> Vec<Result<Secret, SecretError>> {
         let mut readings = JoinSet::new();
         for (place, source) in sources.client.iter().chain(&sources.password).enumerate() {
-            let (source, surroundings) = (source.clone(), Arc::clone(&self.surroundings));
-            readings.spawn(async move { (place, source.read(&surroundings).await) });
+            let (source, process_env) = (source.clone(), Arc::clone(&self.process_env));
+            readings.spawn(async move { (place, source.read(&process_env).await) });
         }
         let mut results: Vec<_> = readings.join_all().await;
         results.sort_by_key(|(place, _)| *place);
@@ -164,7 +164,7 @@ mod tests {
     fn cache() -> SecretCache {
         let variables = [("OLD".into(), "hunter1".into()), ("NEW".into(), "hunter2".into())];
         let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
-        SecretCache::new(Arc::new(Surroundings::new(variables, uid, gid)))
+        SecretCache::new(Arc::new(ProcessEnv::new(variables, uid, gid)))
     }
 
     fn env(variable: &str) -> SecretSource {

@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep};
 
 use super::child::Program;
 use super::error::SecretError;
+use super::process_env::ProcessEnv;
 use super::said::Said;
-use super::surroundings::Surroundings;
 use crate::os::detached::{Threads, Undone};
 
 /// How long a command may take, from its start to its end.
@@ -53,12 +53,8 @@ static PLACES: Places =
     Places { begin: Semaphore::const_new(MAX_COMMANDS_AT_ONCE), go_on: Semaphore::const_new(MAX_SLOW_COMMANDS) };
 
 /// Runs the program and takes what it prints.
-pub(super) async fn run(
-    program: &Path,
-    arguments: &[String],
-    surroundings: &Surroundings,
-) -> Result<Secret, SecretError> {
-    let variables = VARIABLES.iter().filter_map(|name| Some((*name, surroundings.variable(name)?)));
+pub(super) async fn run(program: &Path, arguments: &[String], process_env: &ProcessEnv) -> Result<Secret, SecretError> {
+    let variables = VARIABLES.iter().filter_map(|name| Some((*name, process_env.variable(name)?)));
     let (path, arguments, variables) = (program.to_owned(), arguments.to_vec(), variables.collect());
     PLACES.run(TIME_OUT, Program { path, arguments, variables }).await
 }
@@ -110,9 +106,9 @@ mod tests {
 
     use super::*;
 
-    fn surroundings() -> Surroundings {
+    fn process_env() -> ProcessEnv {
         let variables = [("PATH", "/usr/bin:/bin"), ("HOME", "/root"), ("LEGACY_SECRET", "hunter2")];
-        Surroundings::new(variables.map(|(name, value)| (name.into(), value.into())), 0, 0)
+        ProcessEnv::new(variables.map(|(name, value)| (name.into(), value.into())), 0, 0)
     }
 
     async fn shell(limit: Duration, script: &str) -> Result<Secret, SecretError> {
@@ -140,13 +136,13 @@ mod tests {
     async fn what_a_command_prints_is_the_secret() {
         assert_eq!(shell(LONG, "echo hunter2; echo noise >&2").await, Ok(Secret::from("hunter2")));
         let argument = ["hunter $HOME * 2".to_owned()];
-        let printed = run(Path::new("/bin/echo"), &argument, &surroundings()).await;
+        let printed = run(Path::new("/bin/echo"), &argument, &process_env()).await;
         assert_eq!(printed, Ok(Secret::from("hunter $HOME * 2")), "no shell looks at the arguments");
     }
 
     #[tokio::test]
     async fn a_command_gets_path_home_and_lang_alone_and_no_input() {
-        let printed = run(Path::new("/usr/bin/env"), &[], &surroundings()).await.expect("env prints");
+        let printed = run(Path::new("/usr/bin/env"), &[], &process_env()).await.expect("env prints");
         assert_eq!(printed.expose(), "HOME=/root\nPATH=/usr/bin:/bin");
         assert_eq!(shell(LONG, "pwd; cat; echo end").await, Ok(Secret::from("/\nend")));
     }
@@ -166,7 +162,7 @@ mod tests {
             "it ended with signal: 15 (SIGTERM); it has to print the secret and end with status 0"
         );
         assert_eq!(
-            message(run(Path::new("/no/such/program"), &[], &surroundings()).await),
+            message(run(Path::new("/no/such/program"), &[], &process_env()).await),
             "it cannot be started: entity not found; name an executable file by its absolute path"
         );
         assert_eq!(

@@ -9,9 +9,9 @@ mod child;
 mod command;
 mod error;
 mod file;
+mod process_env;
 mod said;
 mod session;
-mod surroundings;
 mod text;
 
 use std::ffi::OsString;
@@ -25,8 +25,8 @@ use zeroize::Zeroizing;
 pub use cache::{ProfileSecrets, SecretCache};
 pub use command::{MAX_COMMANDS_AT_ONCE, MAX_SLOW_COMMANDS, TIME_OUT};
 pub use error::{MAX_SECRET, SecretError};
+pub use process_env::ProcessEnv;
 pub use said::Said;
-pub use surroundings::Surroundings;
 
 use crate::os::detached::{Threads, Undone};
 use text::secret_from;
@@ -85,8 +85,8 @@ impl SecretSource {
     /// Reads the secret, unless a command has to be run for it: then `None`. A file is read where the call is made, and
     /// may hang there.
     #[must_use]
-    pub fn read_without_running(&self, surroundings: &Surroundings) -> Option<Result<Secret, SecretError>> {
-        match self.way(surroundings) {
+    pub fn read_without_running(&self, process_env: &ProcessEnv) -> Option<Result<Secret, SecretError>> {
+        match self.way(process_env) {
             Way::Known(result) => Some(result),
             Way::File(file) => Some(file.read()),
             Way::Command { .. } => None,
@@ -98,17 +98,17 @@ impl SecretSource {
     /// # Errors
     ///
     /// A [`SecretError`] that names what is wrong and what is expected.
-    pub async fn read(&self, surroundings: &Surroundings) -> Result<Secret, SecretError> {
-        match self.way(surroundings) {
+    pub async fn read(&self, process_env: &ProcessEnv) -> Result<Secret, SecretError> {
+        match self.way(process_env) {
             Way::Known(result) => result,
             Way::File(file) => file.read_within(FILE_TIME_OUT).await,
-            Way::Command { program, arguments } => command::run(program, arguments, surroundings).await,
+            Way::Command { program, arguments } => command::run(program, arguments, process_env).await,
         }
     }
 
-    fn way(&self, surroundings: &Surroundings) -> Way<'_> {
+    fn way(&self, process_env: &ProcessEnv) -> Way<'_> {
         match self {
-            Self::Credential { name } => match credentials(surroundings) {
+            Self::Credential { name } => match credentials(process_env) {
                 Some(folder) => {
                     let path = Path::new(&folder).join(name);
                     Way::File(SecretFile { path, rules: file::Rules::Credential, credential: Some(name.clone()) })
@@ -116,10 +116,10 @@ impl SecretSource {
                 None => Way::Known(Err(SecretError::NoCredentials { name: name.clone() })),
             },
             Self::File { path } => {
-                let rules = file::Rules::Strict { uid: surroundings.uid(), gid: surroundings.gid() };
+                let rules = file::Rules::Strict { uid: process_env.uid(), gid: process_env.gid() };
                 Way::File(SecretFile { path: path.clone(), rules, credential: None })
             }
-            Self::Env { variable } => Way::Known(read_variable(variable, surroundings)),
+            Self::Env { variable } => Way::Known(read_variable(variable, process_env)),
             Self::Command { program, arguments } => Way::Command { program, arguments },
         }
     }
@@ -164,14 +164,14 @@ impl SecretFile {
     }
 }
 
-fn credentials(surroundings: &Surroundings) -> Option<OsString> {
-    surroundings.variable(CREDENTIALS_DIRECTORY).filter(|folder| !folder.is_empty())
+fn credentials(process_env: &ProcessEnv) -> Option<OsString> {
+    process_env.variable(CREDENTIALS_DIRECTORY).filter(|folder| !folder.is_empty())
 }
 
-fn read_variable(variable: &str, surroundings: &Surroundings) -> Result<Secret, SecretError> {
+fn read_variable(variable: &str, process_env: &ProcessEnv) -> Result<Secret, SecretError> {
     use std::os::unix::ffi::OsStringExt;
     let text =
-        surroundings.variable(variable).ok_or_else(|| SecretError::NoVariable { variable: variable.to_owned() })?;
+        process_env.variable(variable).ok_or_else(|| SecretError::NoVariable { variable: variable.to_owned() })?;
     secret_from(Zeroizing::new(text.into_vec()))
 }
 
@@ -181,10 +181,10 @@ mod tests {
 
     #[test]
     fn a_variable_is_read_from_the_environment_given() {
-        let surroundings = Surroundings::new([("A".into(), "hunter2\n".into()), ("EMPTY".into(), "".into())], 990, 991);
+        let process_env = ProcessEnv::new([("A".into(), "hunter2\n".into()), ("EMPTY".into(), "".into())], 990, 991);
         let read = |variable: &str| {
             let source = SecretSource::Env { variable: variable.to_owned() };
-            source.read_without_running(&surroundings).expect("nothing to run")
+            source.read_without_running(&process_env).expect("nothing to run")
         };
         assert_eq!(read("A"), Ok(Secret::from("hunter2")));
         assert_eq!(read("EMPTY"), Err(SecretError::Empty));
@@ -198,7 +198,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_hangs_is_given_up_and_keeps_nobody_else_waiting() {
         let folder = tempfile::tempdir().expect("a folder");
-        let surroundings = Surroundings::of_this_process();
+        let process_env = ProcessEnv::of_this_process();
         let file = |name: &str| {
             let path = folder.path().join(name);
             std::fs::write(&path, "hunter2").expect("written");
@@ -206,7 +206,7 @@ mod tests {
             SecretSource::File { path }
         };
         let (hung, good) = (file("hung"), file("good"));
-        let secret_file = |source: &SecretSource| match source.way(&surroundings) {
+        let secret_file = |source: &SecretSource| match source.way(&process_env) {
             Way::File(file) => file,
             _ => unreachable!("it is a file"),
         };
@@ -218,14 +218,14 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(read().await, Err(SecretError::Hangs { limit: moment }));
         }
-        assert_eq!(good.read(&surroundings).await, Ok(Secret::from("hunter2")));
+        assert_eq!(good.read(&process_env).await, Ok(Secret::from("hunter2")));
         assert_eq!(
             SecretError::Hangs { limit: FILE_TIME_OUT }.to_string(),
             "it did not answer within 10 s; its file system hangs, or one on the way to it"
         );
         release.send(()).expect("it waits for this");
         assert!(hangs.await.expect("released"));
-        let both = tokio::join!(hung.read(&surroundings), hung.read(&surroundings));
+        let both = tokio::join!(hung.read(&process_env), hung.read(&process_env));
         assert_eq!(both, (Ok(Secret::from("hunter2")), Ok(Secret::from("hunter2"))));
     }
 
@@ -234,15 +234,15 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("campus"), "hunter2\n").expect("written");
         file::chmod(&folder.path().join("campus"), 0o440);
-        let surroundings = Surroundings::new([(CREDENTIALS_DIRECTORY.into(), folder.path().into())], 990, 991);
-        let read = |name: &str, surroundings: &Surroundings| {
+        let process_env = ProcessEnv::new([(CREDENTIALS_DIRECTORY.into(), folder.path().into())], 990, 991);
+        let read = |name: &str, process_env: &ProcessEnv| {
             let source = SecretSource::Credential { name: name.to_owned() };
-            source.read_without_running(surroundings).expect("nothing to run")
+            source.read_without_running(process_env).expect("nothing to run")
         };
-        assert_eq!(read("campus", &surroundings), Ok(Secret::from("hunter2")));
-        assert_eq!(read("other", &surroundings), Err(SecretError::NoCredential { name: "other".to_owned() }));
+        assert_eq!(read("campus", &process_env), Ok(Secret::from("hunter2")));
+        assert_eq!(read("other", &process_env), Err(SecretError::NoCredential { name: "other".to_owned() }));
         assert_eq!(
-            read("campus", &Surroundings::default()).expect_err("no folder").to_string(),
+            read("campus", &ProcessEnv::default()).expect_err("no folder").to_string(),
             "$CREDENTIALS_DIRECTORY is not set; credentials exist only in a systemd unit, with \
              LoadCredential=campus:PATH or SetCredential=; elsewhere use file, env or command"
         );

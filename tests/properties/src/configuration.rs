@@ -13,7 +13,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use tokend::access::cgroup::UnitLookup;
 use tokend::config::{Config, ConfigError, Environment, check, check_start};
 use tokend::os::accounts::Accounts;
-use tokend::secret::Surroundings;
+use tokend::secret::ProcessEnv;
 use toml::{Table, Value};
 
 /// The secret that every variable and no text holds.
@@ -29,7 +29,7 @@ static ENVIRONMENT: LazyLock<Environment> = LazyLock::new(|| {
     let variables = ["LEGACY_SECRET", "CAMPUS_SECRET"].map(|name| (name.into(), OsString::from(SECRET)));
     let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
     Environment {
-        surroundings: Arc::new(Surroundings::new(variables, uid, gid)),
+        process_env: Arc::new(ProcessEnv::new(variables, uid, gid)),
         accounts: Arc::new(SomeAccounts),
         unit_lookup: || UnitLookup::Works,
     }

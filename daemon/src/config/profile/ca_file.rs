@@ -9,7 +9,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::config::findings::{Findings, Found};
+use crate::config::diagnostics::{Diagnostics, Spanned};
 use crate::os::detached;
 
 /// Longest file accepted, in bytes: a system's whole store is a quarter of it.
@@ -69,13 +69,13 @@ impl CaFile {
 }
 
 /// The file that is meant. It is not looked at here.
-pub(in crate::config) fn named(found: Found<String>, findings: &Findings) -> Option<Found<CaFile>> {
-    let Found { value: path, place } = found;
+pub(in crate::config) fn named(found: Spanned<String>, diagnostics: &Diagnostics) -> Option<Spanned<CaFile>> {
+    let Spanned { value: path, place } = found;
     if !Path::new(&path).is_absolute() || path.contains('\0') {
-        findings.error(&place, format!("is not an absolute path; expected {EXPECTED}"));
+        diagnostics.error(&place, format!("is not an absolute path; expected {EXPECTED}"));
         return None;
     }
-    Some(Found { value: CaFile { path: path.into() }, place })
+    Some(Spanned { value: CaFile { path: path.into() }, place })
 }
 
 fn load(path: &Path) -> Result<Vec<u8>, String> {

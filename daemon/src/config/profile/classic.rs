@@ -11,11 +11,11 @@ use super::endpoint::Role;
 use super::kind::{OfKind, word};
 use super::secret;
 use crate::config::context::Context;
+use crate::config::diagnostics::{Diagnostics, Spanned};
 use crate::config::duration;
-use crate::config::findings::{Findings, Found};
 use crate::config::keys;
-use crate::config::raw::{Section, listed};
 use crate::config::suggest::closest;
+use crate::config::value::{Section, listed};
 use crate::core::settings::{Endpoint, Kind, Login, ParamStyle};
 use crate::secret::SecretSource;
 
@@ -28,10 +28,10 @@ pub(in crate::config) fn parse(
     allow_plain_http: bool,
     context: &Context<'_>,
 ) -> OfKind {
-    let findings = context.findings;
-    let gateway = gateway(name, section, allow_plain_http, findings);
-    let before = section.text("before").and_then(|found| before(&found, findings));
-    let param_style = section.text("param_style").and_then(|found| param_style(&found, findings));
+    let diagnostics = context.diagnostics;
+    let gateway = gateway(name, section, allow_plain_http, diagnostics);
+    let before = section.text("before").and_then(|found| before(&found, diagnostics));
+    let param_style = section.text("param_style").and_then(|found| param_style(&found, diagnostics));
     let (login, password) =
         section.table("login", &keys::LOGIN).and_then(|section| parse_login(section, context)).unzip();
     let kind = match (gateway, before, param_style) {
@@ -45,7 +45,7 @@ fn gateway(
     name: &ProfileName,
     section: &mut Section<'_>,
     allow_plain_http: bool,
-    findings: &Findings,
+    diagnostics: &Diagnostics,
 ) -> Option<Endpoint> {
     let place = section.place_of("cluster");
     let both = section.has("cluster") && section.has("base_url");
@@ -53,7 +53,7 @@ fn gateway(
     let cluster = section.text("cluster");
     let base_url = section.text("base_url");
     if both {
-        findings.error(&place, "stands beside base_url; expected one of the two");
+        diagnostics.error(&place, "stands beside base_url; expected one of the two");
         return None;
     }
     if neither {
@@ -62,13 +62,13 @@ fn gateway(
         return None;
     }
     match (cluster, base_url) {
-        (Some(cluster), _) => of_cluster(&cluster, findings),
-        (_, Some(base_url)) => endpoint::typed(&base_url, Role::Base, name, allow_plain_http, findings),
+        (Some(cluster), _) => of_cluster(&cluster, diagnostics),
+        (_, Some(base_url)) => endpoint::typed(&base_url, Role::Base, name, allow_plain_http, diagnostics),
         _ => None,
     }
 }
 
-fn of_cluster(found: &Found<String>, findings: &Findings) -> Option<Endpoint> {
+fn of_cluster(found: &Spanned<String>, diagnostics: &Diagnostics) -> Option<Endpoint> {
     let cluster = &found.value;
     let problem = match cluster::gateway(cluster) {
         Ok(url) => return Some(endpoint::known(&url)),
@@ -85,11 +85,11 @@ fn of_cluster(found: &Found<String>, findings: &Findings) -> Option<Endpoint> {
             )
         }
     };
-    findings.error(&found.place, problem);
+    diagnostics.error(&found.place, problem);
     None
 }
 
-fn before(found: &Found<String>, findings: &Findings) -> Option<Duration> {
+fn before(found: &Spanned<String>, diagnostics: &Diagnostics) -> Option<Duration> {
     let text = &found.value;
     let problem = match duration::parse(text) {
         None => format!("{text:?} is no span of time; expected {}", duration::EXPECTED),
@@ -102,11 +102,11 @@ fn before(found: &Found<String>, findings: &Findings) -> Option<Duration> {
         ),
         Some(span) => return Some(span),
     };
-    findings.error(&found.place, problem);
+    diagnostics.error(&found.place, problem);
     None
 }
 
-fn param_style(found: &Found<String>, findings: &Findings) -> Option<ParamStyle> {
+fn param_style(found: &Spanned<String>, diagnostics: &Diagnostics) -> Option<ParamStyle> {
     match found.value.as_str() {
         "form" => Some(ParamStyle::Form),
         "query" => Some(ParamStyle::Query),
@@ -115,17 +115,18 @@ fn param_style(found: &Found<String>, findings: &Findings) -> Option<ParamStyle>
             let problem = format!(
                 "there is no style {other:?}; expected \"form\", or \"query\" or \"json\" for a gateway that insists"
             );
-            findings.error(&found.place, problem);
+            diagnostics.error(&found.place, problem);
             None
         }
     }
 }
 
 fn parse_login(mut section: Section<'_>, context: &Context<'_>) -> Option<(Login, SecretSource)> {
-    let findings = context.findings;
-    let username = section.needed_text("username").and_then(|found| word(found, "the user's name", findings));
-    let customer_id =
-        section.needed_text("customer_id").and_then(|found| word(found, "the Central account's customer id", findings));
+    let diagnostics = context.diagnostics;
+    let username = section.needed_text("username").and_then(|found| word(found, "the user's name", diagnostics));
+    let customer_id = section
+        .needed_text("customer_id")
+        .and_then(|found| word(found, "the Central account's customer id", diagnostics));
     let password = section
         .need("password", secret::EXPECTED)
         .and_then(|()| section.take("password"))

@@ -3,7 +3,7 @@
 use tokend_proto::ProfileName;
 use url::{Host, Url};
 
-use crate::config::findings::{Findings, Found};
+use crate::config::diagnostics::{Diagnostics, Spanned};
 use crate::core::settings::Endpoint;
 
 /// What a key that holds an address is for.
@@ -21,19 +21,19 @@ pub(in crate::config) fn known(url: &str) -> Endpoint {
     endpoint(&url).expect("the addresses in this program have a host and a port")
 }
 
-/// An address that was typed. The URL is not repeated in findings: a password may stand in it.
+/// An address that was typed. The URL is not repeated in diagnostics: a password may stand in it.
 pub(in crate::config) fn typed(
-    found: &Found<String>,
+    found: &Spanned<String>,
     role: Role,
     profile: &ProfileName,
     allow_plain_http: bool,
-    findings: &Findings,
+    diagnostics: &Diagnostics,
 ) -> Option<Endpoint> {
     let problem = match parse(&found.value, role, profile, allow_plain_http) {
         Ok(endpoint) => return Some(endpoint),
         Err(problem) => problem,
     };
-    findings.error(&found.place, problem);
+    diagnostics.error(&found.place, problem);
     None
 }
 

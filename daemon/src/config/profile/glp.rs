@@ -9,9 +9,9 @@ use tokend_proto::{ProfileName, TenantRef, WorkspaceId};
 use super::endpoint;
 use super::endpoint::Role;
 use super::kind::{OfKind, Parsed};
-use crate::config::findings::{Findings, Found, Place};
+use crate::config::diagnostics::{Diagnostics, Place, Spanned};
 use crate::config::keys;
-use crate::config::raw::Section;
+use crate::config::value::Section;
 use crate::core::settings::{Fraction, Kind, Tenants};
 
 /// Life of a tenant's token in seconds, as the provider documents it.
@@ -21,13 +21,14 @@ pub(in crate::config) fn parse(
     name: &ProfileName,
     section: &mut Section<'_>,
     allow_plain_http: bool,
-    findings: &Findings,
+    diagnostics: &Diagnostics,
 ) -> OfKind {
-    let workspace = section.needed_text("workspace_id").and_then(|found| workspace_id(&found, findings));
+    let workspace = section.needed_text("workspace_id").and_then(|found| workspace_id(&found, diagnostics));
     let base_url = section
         .text("base_url")
-        .and_then(|found| endpoint::typed(&found, Role::Base, name, allow_plain_http, findings));
-    let tenants = section.table("tenants", &keys::TENANTS).map(|section| parse_tenants(section, workspace, findings));
+        .and_then(|found| endpoint::typed(&found, Role::Base, name, allow_plain_http, diagnostics));
+    let tenants =
+        section.table("tenants", &keys::TENANTS).map(|section| parse_tenants(section, workspace, diagnostics));
     let kind = match (base_url, workspace) {
         (Some(base_url), Some(workspace)) => Some(Kind::Glp { base_url, workspace, tenants }),
         _ => None,
@@ -35,35 +36,35 @@ pub(in crate::config) fn parse(
     OfKind { kind, password: None }
 }
 
-fn workspace_id(found: &Found<String>, findings: &Findings) -> Option<WorkspaceId> {
+fn workspace_id(found: &Spanned<String>, diagnostics: &Diagnostics) -> Option<WorkspaceId> {
     let parsed = found.value.parse();
     if parsed.is_err() {
         let problem = format!("{:?} is no workspace id; expected 32 hex digits, with or without hyphens", found.value);
-        findings.error(&found.place, problem);
+        diagnostics.error(&found.place, problem);
     } else if found.value.bytes().all(|byte| matches!(byte, b'0' | b'-')) {
-        findings.warn(&found.place, "is what `tokend init` wrote; expected the id of your workspace");
+        diagnostics.warn(&found.place, "is what `tokend init` wrote; expected the id of your workspace");
     }
     parsed.ok()
 }
 
-fn parse_tenants(mut section: Section<'_>, workspace: Option<WorkspaceId>, findings: &Findings) -> Tenants {
+fn parse_tenants(mut section: Section<'_>, workspace: Option<WorkspaceId>, diagnostics: &Diagnostics) -> Tenants {
     let mut warm: Vec<TenantRef> = Vec::new();
     let mut known = HashSet::new();
     for found in section.texts("warm") {
         let Ok(tenant) = found.value.parse::<TenantRef>() else {
-            findings.error(
+            diagnostics.error(
                 &found.place,
                 "holds a name that is empty or longer than 256 bytes; expected a workspace id or name",
             );
             continue;
         };
         if matches!((&tenant, workspace), (TenantRef::Id(id), Some(own)) if *id == own) {
-            findings.error(
+            diagnostics.error(
                 &found.place,
                 format!("{:?} is the profile's own workspace, not a tenant of it; remove it", found.value),
             );
         } else if !known.insert(tenant.clone()) {
-            findings.warn(&found.place, format!("{:?} stands in it twice; once is enough", found.value));
+            diagnostics.warn(&found.place, format!("{:?} stands in it twice; once is enough", found.value));
         } else {
             warm.push(tenant);
         }
@@ -80,7 +81,7 @@ pub(in crate::config) fn check_rate(
     rate: NonZeroU32,
     at: Fraction,
     place: &Place,
-    findings: &Findings,
+    diagnostics: &Diagnostics,
 ) {
     let mut by_host: BTreeMap<&Arc<str>, u32> = BTreeMap::new();
     for (profile, _) in profiles.values().flatten() {
@@ -94,7 +95,7 @@ pub(in crate::config) fn check_rate(
     for (host, warm) in by_host {
         let (warm, rate) = (f64::from(warm), f64::from(rate.get()));
         if warm / rate > round {
-            findings.warn(
+            diagnostics.warn(
                 place,
                 format!(
                     "the {warm} warm tenants at {host} cannot be renewed in time: at {rate} requests a second that takes \

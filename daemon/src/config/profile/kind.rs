@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ca_file::CaFile;
-use crate::config::findings::{Findings, Found};
+use crate::config::diagnostics::{Diagnostics, Spanned};
 use crate::core::settings::{Kind, Profile};
 use crate::secret::{ProfileSecrets, SecretSource};
 
@@ -26,10 +26,10 @@ pub(in crate::config) struct OfKind {
 }
 
 /// Text that identifies something: not empty, nothing invisible in it.
-pub(super) fn word(found: Found<String>, what: &str, findings: &Findings) -> Option<String> {
-    let Found { value, place } = found;
+pub(super) fn word(found: Spanned<String>, what: &str, diagnostics: &Diagnostics) -> Option<String> {
+    let Spanned { value, place } = found;
     if value.is_empty() || value.trim() != value || value.chars().any(char::is_control) {
-        findings
+        diagnostics
             .error(&place, format!("is empty, or has blanks around it or control characters in it; expected {what}"));
         return None;
     }

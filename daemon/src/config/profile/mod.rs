@@ -18,10 +18,10 @@ use tokend_proto::ProfileName;
 use self::endpoint::Role;
 use self::kind::{OfKind, Parsed, ProfileExtras, word};
 use super::context::Context;
-use super::findings::{Findings, Found};
+use super::diagnostics::{Diagnostics, Spanned};
 use super::keys::{self, PLACEHOLDER_CLIENT_ID, ProfileKind};
-use super::raw::{Section, Shape, listed};
 use super::suggest::closest;
+use super::value::{Section, Shape, listed};
 use crate::core::settings::{ClientCredentials, Kind, Profile};
 use crate::secret::ProfileSecrets;
 
@@ -33,7 +33,7 @@ pub(super) fn all(section: Option<Section<'_>>, context: &Context<'_>) -> BTreeM
         let name = match key.parse::<ProfileName>() {
             Ok(name) => name,
             Err(why) => {
-                context.findings.error(&place, format!("is no profile's name; {why}"));
+                context.diagnostics.error(&place, format!("is no profile's name; {why}"));
                 continue;
             }
         };
@@ -42,23 +42,23 @@ pub(super) fn all(section: Option<Section<'_>>, context: &Context<'_>) -> BTreeM
                 let parsed = one(&name, section.with(&keys::PROFILE), context);
                 profiles.insert(name, parsed);
             }
-            _ => context.findings.error(&place, format!("is not a table; expected a section [profiles.{name}]")),
+            _ => context.diagnostics.error(&place, format!("is not a table; expected a section [profiles.{name}]")),
         }
     }
     profiles
 }
 
 fn one(name: &ProfileName, mut section: Section<'_>, context: &Context<'_>) -> Option<Parsed> {
-    let findings = context.findings;
-    let kind = section.needed_text("kind").and_then(|found| known_kind(&found, findings));
-    let client_id = section.needed_text("client_id").and_then(|found| client_id_of(found, findings));
+    let diagnostics = context.diagnostics;
+    let kind = section.needed_text("kind").and_then(|found| known_kind(&found, diagnostics));
+    let client_id = section.needed_text("client_id").and_then(|found| client_id_of(found, diagnostics));
     let client = match section.need("client_secret", secret::EXPECTED).and_then(|()| section.take("client_secret")) {
         Some(raw) => secret::sources(raw, context),
         None => Vec::new(),
     };
     let allow_plain_http = section.boolean("allow_plain_http").unwrap_or_default();
     let had_ca_file = section.has("ca_file");
-    let ca_file = section.text("ca_file").and_then(|found| ca_file::named(found, findings));
+    let ca_file = section.text("ca_file").and_then(|found| ca_file::named(found, diagnostics));
     if let Some(file) = &ca_file {
         context.named.borrow_mut().ca_file(file.clone());
     }
@@ -68,10 +68,10 @@ fn one(name: &ProfileName, mut section: Section<'_>, context: &Context<'_>) -> O
         section.allow(kind.about().keys);
     }
     let own = match kind {
-        Some(ProfileKind::Central) => central(name, &mut section, allow_plain_http, findings),
-        Some(ProfileKind::Glp) => glp::parse(name, &mut section, allow_plain_http, findings),
+        Some(ProfileKind::Central) => central(name, &mut section, allow_plain_http, diagnostics),
+        Some(ProfileKind::Glp) => glp::parse(name, &mut section, allow_plain_http, diagnostics),
         Some(ProfileKind::Classic) => classic::parse(name, &mut section, allow_plain_http, context),
-        Some(ProfileKind::Oauth2) => oauth2::parse(name, &mut section, allow_plain_http, findings),
+        Some(ProfileKind::Oauth2) => oauth2::parse(name, &mut section, allow_plain_http, diagnostics),
         None => OfKind { kind: None, password: None },
     };
     section.finish_explaining(|key| explain(key, kind));
@@ -84,20 +84,21 @@ fn one(name: &ProfileName, mut section: Section<'_>, context: &Context<'_>) -> O
     Some((Arc::new(Profile { name: name.clone(), client_id, kind }), ProfileExtras { secrets, ca_file }))
 }
 
-fn client_id_of(found: Found<String>, findings: &Findings) -> Option<String> {
+fn client_id_of(found: Spanned<String>, diagnostics: &Diagnostics) -> Option<String> {
     if found.value == PLACEHOLDER_CLIENT_ID {
-        findings.warn(&found.place, "is what `tokend init` wrote; expected the client's id, as the provider shows it");
+        diagnostics
+            .warn(&found.place, "is what `tokend init` wrote; expected the client's id, as the provider shows it");
     }
-    word(found, "the client's id", findings)
+    word(found, "the client's id", diagnostics)
 }
 
-fn known_kind(found: &Found<String>, findings: &Findings) -> Option<ProfileKind> {
+fn known_kind(found: &Spanned<String>, diagnostics: &Diagnostics) -> Option<ProfileKind> {
     let kind = ProfileKind::ALL.into_iter().find(|kind| kind.about().word == found.value);
     if kind.is_none() {
         let words: Vec<_> = ProfileKind::ALL.iter().map(|kind| format!("{:?}", kind.about().word)).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let problem = format!("there is no kind {:?}; expected one of {}", found.value, listed(&words));
-        findings.error(&found.place, problem);
+        diagnostics.error(&found.place, problem);
     }
     kind
 }
@@ -120,10 +121,10 @@ fn explain(key: &str, kind: Option<ProfileKind>) -> Option<String> {
     }
 }
 
-fn central(name: &ProfileName, section: &mut Section<'_>, allow_plain_http: bool, findings: &Findings) -> OfKind {
+fn central(name: &ProfileName, section: &mut Section<'_>, allow_plain_http: bool, diagnostics: &Diagnostics) -> OfKind {
     let token_endpoint = section
         .text("token_endpoint")
-        .and_then(|found| endpoint::typed(&found, Role::TokenEndpoint, name, allow_plain_http, findings));
+        .and_then(|found| endpoint::typed(&found, Role::TokenEndpoint, name, allow_plain_http, diagnostics));
     let kind = token_endpoint.map(ClientCredentials::central).map(Kind::ClientCredentials);
     OfKind { kind, password: None }
 }

@@ -8,9 +8,9 @@ use tokend_proto::ProfileName;
 use super::endpoint;
 use super::endpoint::Role;
 use super::kind::{OfKind, word};
+use crate::config::diagnostics::{Diagnostics, Spanned};
 use crate::config::duration;
-use crate::config::findings::{Findings, Found};
-use crate::config::raw::Section;
+use crate::config::value::Section;
 use crate::core::settings::{ClientAuth, ClientCredentials, Kind};
 
 /// From what can be renewed in time, to what tokend takes any token to live at most.
@@ -20,15 +20,15 @@ pub(in crate::config) fn parse(
     name: &ProfileName,
     section: &mut Section<'_>,
     allow_plain_http: bool,
-    findings: &Findings,
+    diagnostics: &Diagnostics,
 ) -> OfKind {
     let token_endpoint = section
         .needed_text("token_endpoint")
-        .and_then(|found| endpoint::typed(&found, Role::TokenEndpoint, name, allow_plain_http, findings));
-    let auth = section.text("auth").and_then(|found| auth(&found, findings));
-    let life = section.text("life").and_then(|found| life(&found, findings));
-    let scope = optional("scope", section, findings);
-    let audience = optional("audience", section, findings);
+        .and_then(|found| endpoint::typed(&found, Role::TokenEndpoint, name, allow_plain_http, diagnostics));
+    let auth = section.text("auth").and_then(|found| auth(&found, diagnostics));
+    let life = section.text("life").and_then(|found| life(&found, diagnostics));
+    let scope = optional("scope", section, diagnostics);
+    let audience = optional("audience", section, diagnostics);
     let kind = match (token_endpoint, auth, life, scope, audience) {
         (Some(token_endpoint), Some(auth), Some(life), Some(scope), Some(audience)) => {
             let word = "oauth2";
@@ -40,14 +40,14 @@ pub(in crate::config) fn parse(
 }
 
 /// `None` if it is there and is no text that identifies something.
-fn optional(key: &'static str, section: &mut Section<'_>, findings: &Findings) -> Option<Option<String>> {
+fn optional(key: &'static str, section: &mut Section<'_>, diagnostics: &Diagnostics) -> Option<Option<String>> {
     match section.text(key) {
-        Some(found) => word(found, &section.expected(key), findings).map(Some),
+        Some(found) => word(found, &section.expected(key), diagnostics).map(Some),
         None => Some(None),
     }
 }
 
-fn auth(found: &Found<String>, findings: &Findings) -> Option<ClientAuth> {
+fn auth(found: &Spanned<String>, diagnostics: &Diagnostics) -> Option<ClientAuth> {
     match found.value.as_str() {
         "form" => Some(ClientAuth::Form),
         "basic" => Some(ClientAuth::Basic),
@@ -55,13 +55,13 @@ fn auth(found: &Found<String>, findings: &Findings) -> Option<ClientAuth> {
         other => {
             let problem =
                 format!("there is no way {other:?} to authenticate; expected \"form\", \"basic\" or \"json\"");
-            findings.error(&found.place, problem);
+            diagnostics.error(&found.place, problem);
             None
         }
     }
 }
 
-fn life(found: &Found<String>, findings: &Findings) -> Option<Duration> {
+fn life(found: &Spanned<String>, diagnostics: &Diagnostics) -> Option<Duration> {
     let text = &found.value;
     let (least, most) = LIVES;
     let problem = match duration::parse(text) {
@@ -72,6 +72,6 @@ fn life(found: &Found<String>, findings: &Findings) -> Option<Duration> {
         }
         Some(span) => return Some(span),
     };
-    findings.error(&found.place, problem);
+    diagnostics.error(&found.place, problem);
     None
 }

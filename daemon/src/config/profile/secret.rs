@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 
 use crate::config::context::Context;
-use crate::config::findings::{Findings, Found, Place};
+use crate::config::diagnostics::{Diagnostics, Place, Spanned};
 use crate::config::keys;
-use crate::config::raw::{Raw, Section, Shape};
+use crate::config::value::{Section, Shape, Value};
 use crate::secret::SecretSource;
 
 /// Longest list of sources of one secret: a roll-over needs two.
@@ -18,19 +18,19 @@ pub(in crate::config) const EXPECTED: &str = "{ credential = \"NAME\" }, { file 
                                 { command = [\"/PROGRAM\", …] }";
 
 /// One source or a list of them, in the order in which they are tried. Nothing if anything is wrong with them.
-pub(in crate::config) fn sources(raw: Raw<'_>, context: &Context<'_>) -> Vec<SecretSource> {
+pub(in crate::config) fn sources(raw: Value<'_>, context: &Context<'_>) -> Vec<SecretSource> {
     let place = raw.place.clone();
     let items = match raw.into_shape() {
         Shape::List(items) => items.into_iter().map(|item| (item.place.clone(), item.into_shape())).collect(),
         shape => vec![(place.clone(), shape)],
     };
     if items.is_empty() || items.len() > MAX_SOURCES {
-        context.findings.error(&place, format!("is a list of {}; expected 1 to {MAX_SOURCES}", items.len()));
+        context.diagnostics.error(&place, format!("is a list of {}; expected 1 to {MAX_SOURCES}", items.len()));
         return Vec::new();
     }
     let expected = items.len();
     let sources: Vec<_> =
-        items.into_iter().filter_map(|(place, shape)| source(place, shape, context.findings)).collect();
+        items.into_iter().filter_map(|(place, shape)| source(place, shape, context.diagnostics)).collect();
     if sources.len() != expected {
         return Vec::new();
     }
@@ -40,32 +40,32 @@ pub(in crate::config) fn sources(raw: Raw<'_>, context: &Context<'_>) -> Vec<Sec
 }
 
 /// One source.
-pub(in crate::config) fn single(raw: Raw<'_>, context: &Context<'_>) -> Option<Found<SecretSource>> {
+pub(in crate::config) fn single(raw: Value<'_>, context: &Context<'_>) -> Option<Spanned<SecretSource>> {
     let place = raw.place.clone();
     let shape = raw.into_shape();
     if let Shape::List(_) = shape {
-        context.findings.error(&place, format!("is a list; expected one of {EXPECTED}"));
+        context.diagnostics.error(&place, format!("is a list; expected one of {EXPECTED}"));
         return None;
     }
-    source(place, shape, context.findings)
+    source(place, shape, context.diagnostics)
 }
 
-fn source(place: Place, shape: Shape<'_>, findings: &Findings) -> Option<Found<SecretSource>> {
+fn source(place: Place, shape: Shape<'_>, diagnostics: &Diagnostics) -> Option<Spanned<SecretSource>> {
     match shape {
-        Shape::Table(section) => from_table(section.with(&keys::SECRET), findings),
+        Shape::Table(section) => from_table(section.with(&keys::SECRET), diagnostics),
         Shape::Text(_) => {
             let advice = "a secret never stands in the configuration itself";
-            findings.error(&place, format!("is a bare string, and {advice}; expected {EXPECTED}"));
+            diagnostics.error(&place, format!("is a bare string, and {advice}; expected {EXPECTED}"));
             None
         }
         Shape::List(_) | Shape::Other => {
-            findings.error(&place, format!("names no source of a secret; expected {EXPECTED}"));
+            diagnostics.error(&place, format!("names no source of a secret; expected {EXPECTED}"));
             None
         }
     }
 }
 
-fn from_table(mut section: Section<'_>, findings: &Findings) -> Option<Found<SecretSource>> {
+fn from_table(mut section: Section<'_>, diagnostics: &Diagnostics) -> Option<Spanned<SecretSource>> {
     let place = section.place.clone();
     let named = keys::SECRET.keys.iter().filter(|key| section.has(key.name)).count();
     let credential = section.text("credential").map(credential);
@@ -75,16 +75,16 @@ fn from_table(mut section: Section<'_>, findings: &Findings) -> Option<Found<Sec
     let unknown = section.finish_without_naming();
     if named != 1 {
         if named > 1 || unknown == 0 {
-            findings.error(&place, format!("names {named} sources; expected one of {EXPECTED}"));
+            diagnostics.error(&place, format!("names {named} sources; expected one of {EXPECTED}"));
         }
         return None;
     }
     // A wrong type has been recorded where it was found.
     match credential.or(file).or(env).or(command)?? {
-        Ok(value) if unknown == 0 => Some(Found { value, place }),
+        Ok(value) if unknown == 0 => Some(Spanned { value, place }),
         Ok(_) => None,
         Err((place, problem)) => {
-            findings.error(&place, problem);
+            diagnostics.error(&place, problem);
             None
         }
     }
@@ -93,7 +93,7 @@ fn from_table(mut section: Section<'_>, findings: &Findings) -> Option<Found<Sec
 /// `None`: what is wrong has been recorded.
 type Parsed = Option<Result<SecretSource, (Place, String)>>;
 
-fn credential(Found { value: name, place }: Found<String>) -> Parsed {
+fn credential(Spanned { value: name, place }: Spanned<String>) -> Parsed {
     let is_name = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']) && name.len() <= 255;
     let expected = "the name that LoadCredential= gives it, without a slash";
     Some(if is_name {
@@ -103,7 +103,7 @@ fn credential(Found { value: name, place }: Found<String>) -> Parsed {
     })
 }
 
-fn file(Found { value, place }: Found<String>) -> Parsed {
+fn file(Spanned { value, place }: Spanned<String>) -> Parsed {
     let path = PathBuf::from(value);
     Some(if path.is_absolute() && !path.as_os_str().as_encoded_bytes().contains(&0) {
         Ok(SecretSource::File { path })
@@ -112,7 +112,7 @@ fn file(Found { value, place }: Found<String>) -> Parsed {
     })
 }
 
-fn env(Found { value: variable, place }: Found<String>) -> Parsed {
+fn env(Spanned { value: variable, place }: Spanned<String>) -> Parsed {
     // Whatever is not a name may be the secret itself.
     let is_name = variable.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && variable.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');

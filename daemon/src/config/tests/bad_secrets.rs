@@ -179,9 +179,9 @@ fn a_state_key_is_64_hex_digits() {
 #[test]
 fn outside_of_the_unit_check_says_which_credentials_it_did_not_read() {
     let machine = Machine::new();
-    let outside = Surroundings::new([], machine.environment.surroundings.uid(), machine.environment.surroundings.gid());
+    let outside = ProcessEnv::new([], machine.environment.process_env.uid(), machine.environment.process_env.gid());
     let environment =
-        Environment { surroundings: Arc::new(outside), accounts: Arc::new(Directory), ..machine.environment.clone() };
+        Environment { process_env: Arc::new(outside), accounts: Arc::new(Directory), ..machine.environment.clone() };
     machine.file("tokend.toml", &with("{ credential = 'campus' }"), 0o644);
     let path = machine.folder.path().join("tokend.toml");
 
@@ -204,9 +204,9 @@ fn to_root_a_secret_file_of_a_services_user_is_not_an_error() {
     if nix::unistd::geteuid().is_root() {
         nix::unistd::chown(&secret, Some(4242.into()), None).expect("root may");
     }
-    let as_root = Surroundings::new([], 0, machine.environment.surroundings.gid());
+    let as_root = ProcessEnv::new([], 0, machine.environment.process_env.gid());
     let environment =
-        Environment { surroundings: Arc::new(as_root), accounts: Arc::new(Directory), ..machine.environment.clone() };
+        Environment { process_env: Arc::new(as_root), accounts: Arc::new(Directory), ..machine.environment.clone() };
     let path = machine.folder.path().join("tokend.toml");
 
     let report = check(&path, &environment);

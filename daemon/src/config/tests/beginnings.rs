@@ -23,7 +23,7 @@ impl Accounts for Packaged {
 }
 
 fn as_root(accounts: Arc<dyn Accounts>) -> Environment {
-    Environment { surroundings: Arc::new(Surroundings::new([], 0, 0)), accounts, unit_lookup: || UnitLookup::Works }
+    Environment { process_env: Arc::new(ProcessEnv::new([], 0, 0)), accounts, unit_lookup: || UnitLookup::Works }
 }
 
 fn mode(path: &Path) -> u32 {
@@ -90,8 +90,8 @@ fn what_is_left_to_do_is_said_for_each_kind() {
 fn a_user_keeps_secrets_in_files_beside_the_configuration() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("tokend.toml");
-    let surroundings = Arc::new(Surroundings::new([], 1001, 1001));
-    let environment = Environment { surroundings, accounts: Arc::new(Packaged), unit_lookup: || UnitLookup::Works };
+    let process_env = Arc::new(ProcessEnv::new([], 1001, 1001));
+    let environment = Environment { process_env, accounts: Arc::new(Packaged), unit_lookup: || UnitLookup::Works };
     let advice = write(&path, &[Central], &environment).expect("written");
     assert_eq!(mode(&path), 0o600);
     let secret = fs::canonicalize(folder.path()).expect("it is there").join("campus.secret");

@@ -24,7 +24,7 @@ use super::validate::validate;
 use super::*;
 use crate::access::cgroup::UnitLookup;
 use crate::os::accounts::Accounts;
-use crate::secret::{SecretSource, Surroundings};
+use crate::secret::{ProcessEnv, SecretSource};
 
 /// A machine with some users, an environment, and a folder for secret files.
 struct Machine {
@@ -65,7 +65,7 @@ impl Machine {
         all.push(("CREDENTIALS_DIRECTORY".into(), credentials.into()));
         let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
         let environment = Environment {
-            surroundings: Arc::new(Surroundings::new(all, uid, gid)),
+            process_env: Arc::new(ProcessEnv::new(all, uid, gid)),
             accounts: Arc::new(Directory),
             unit_lookup: || UnitLookup::Works,
         };

@@ -1,4 +1,4 @@
-//! A socket's thread with its surroundings, and a peer that speaks to it.
+//! A socket's thread with its process_env, and a peer that speaks to it.
 
 use std::cell::OnceCell;
 use std::io::{self, Read, Write};

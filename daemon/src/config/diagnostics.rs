@@ -41,19 +41,19 @@ pub(crate) struct Place {
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Found<T> {
+pub(super) struct Spanned<T> {
     pub(super) value: T,
     pub(super) place: Place,
 }
 
-impl<T> Found<T> {
-    pub(super) fn map<U>(self, make: impl FnOnce(T) -> U) -> Found<U> {
-        Found { value: make(self.value), place: self.place }
+impl<T> Spanned<T> {
+    pub(super) fn map<U>(self, make: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned { value: make(self.value), place: self.place }
     }
 }
 
 /// All that was found so far.
-pub(super) struct Findings {
+pub(super) struct Diagnostics {
     file: PathBuf,
     line_starts: Vec<usize>,
     errors: RefCell<Vec<ConfigError>>,
@@ -67,7 +67,7 @@ struct Warning {
     lasts: bool,
 }
 
-impl Findings {
+impl Diagnostics {
     pub(super) fn of(file: &Path, text: &str) -> Self {
         let after_newline = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let line_starts = std::iter::once(0).chain(after_newline).collect();
@@ -91,7 +91,7 @@ impl Findings {
         self.warnings.borrow_mut().push(Warning { finding: self.finding(place, problem.into()), lasts: true });
     }
 
-    /// As [`Findings::warn`], of what may change without the file.
+    /// As [`Diagnostics::warn`], of what may change without the file.
     pub(super) fn warn_of_the_moment(&self, place: &Place, problem: impl Into<String>) {
         self.warnings.borrow_mut().push(Warning { finding: self.finding(place, problem.into()), lasts: false });
     }

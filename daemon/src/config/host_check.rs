@@ -12,7 +12,7 @@ use nix::unistd::{AccessFlags, access};
 
 use super::Config;
 use super::context::Context;
-use super::findings::Place;
+use super::diagnostics::Place;
 use super::server::{Places, Server};
 use crate::os::{detached, process};
 
@@ -20,13 +20,13 @@ use crate::os::{detached, process};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Looks at everything that `[server]` names.
-pub(super) fn look(config: &Config, context: &Context<'_>) {
+pub(super) fn check(config: &Config, context: &Context<'_>) {
     let Config { server, places, .. } = config;
-    let findings = context.findings;
+    let diagnostics = context.diagnostics;
     if let Err(problem) = process::descriptor_limit(config.needs()) {
-        findings.warn(&places.max_connections, format!("{problem}; the unit's limit may differ"));
+        diagnostics.warn(&places.max_connections, format!("{problem}; the unit's limit may differ"));
     }
-    let uid = context.environment.surroundings.uid();
+    let uid = context.environment.process_env.uid();
     let (looked_at, at) = (server.clone(), places.clone());
     let seen = detached::wait_within("looking at this machine", PATIENCE, move || {
         let mut seen = Seen::default();
@@ -35,13 +35,13 @@ pub(super) fn look(config: &Config, context: &Context<'_>) {
     });
     match seen {
         Ok(Seen { errors, warnings }) => {
-            errors.into_iter().for_each(|(place, problem)| findings.error(&place, problem));
-            warnings.into_iter().for_each(|(place, problem)| findings.warn(&place, problem));
+            errors.into_iter().for_each(|(place, problem)| diagnostics.error(&place, problem));
+            warnings.into_iter().for_each(|(place, problem)| diagnostics.warn(&place, problem));
         }
         Err(undone) => {
             let folder = server.state_dir.display();
             let advice = "see whether its file system, and that of the socket, answers";
-            findings.error(&places.state_dir, format!("{folder} cannot be looked at: {undone}; {advice}"));
+            diagnostics.error(&places.state_dir, format!("{folder} cannot be looked at: {undone}; {advice}"));
         }
     }
 }
@@ -72,43 +72,43 @@ impl Seen {
     }
 }
 
-fn state_dir(path: &Path, place: &Place, uid: u32, findings: &mut Seen) {
+fn state_dir(path: &Path, place: &Place, uid: u32, diagnostics: &mut Seen) {
     let shown = path.display();
     let Ok(metadata) = fs::metadata(path) else {
         let parent = path.parent().unwrap_or(path);
         if !parent.is_dir() {
             let expected = "expected a folder that can be made or is there";
-            findings.error(place, format!("{shown} is not there, nor is the folder it would be in; {expected}"));
+            diagnostics.error(place, format!("{shown} is not there, nor is the folder it would be in; {expected}"));
         } else if let Err(errno) = access(parent, AccessFlags::W_OK | AccessFlags::X_OK) {
             let expected = "expected a folder of the daemon's user, with mode 0700";
-            findings.error(place, format!("{shown} is not there and cannot be made: {}; {expected}", errno.desc()));
+            diagnostics.error(place, format!("{shown} is not there and cannot be made: {}; {expected}", errno.desc()));
         }
         return;
     };
     if !metadata.is_dir() {
-        findings.error(place, format!("{shown} is not a folder; expected the path of one"));
+        diagnostics.error(place, format!("{shown} is not a folder; expected the path of one"));
     } else if metadata.mode() & 0o022 != 0 {
         let mode = metadata.mode() & 0o7777;
-        findings.error(place, format!("{shown} can be written by others (mode {mode:04o}); `chmod 0700` it"));
+        diagnostics.error(place, format!("{shown} can be written by others (mode {mode:04o}); `chmod 0700` it"));
     } else if uid == 0 {
         // The daemon's user is somebody else, who has to own it.
     } else if metadata.uid() != uid && metadata.uid() != 0 {
         let owner = metadata.uid();
-        findings.warn(place, format!("{shown} belongs to uid {owner}; right only if tokend runs as that user"));
+        diagnostics.warn(place, format!("{shown} belongs to uid {owner}; right only if tokend runs as that user"));
     } else if let Err(errno) = access(path, AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK) {
         let expected = "expected a folder of the daemon's user, with mode 0700";
-        findings.error(place, format!("{shown} cannot be used: {}; {expected}", errno.desc()));
+        diagnostics.error(place, format!("{shown} cannot be used: {}; {expected}", errno.desc()));
     }
 }
 
-fn socket(path: &Path, place: &Place, findings: &mut Seen) {
+fn socket(path: &Path, place: &Place, diagnostics: &mut Seen) {
     let folder = path.parent().unwrap_or(path);
     if !folder.is_dir() {
         let advice = "right only if systemd hands over the socket, or makes the folder";
-        findings.warn(place, format!("the folder {} is not there; {advice}", folder.display()));
+        diagnostics.warn(place, format!("the folder {} is not there; {advice}", folder.display()));
     } else if fs::symlink_metadata(path).is_ok_and(|metadata| !is_socket(&metadata)) {
         let expected = "expected a path at which nothing is, or a socket";
-        findings.error(place, format!("{} is there and is no socket; {expected}", path.display()));
+        diagnostics.error(place, format!("{} is there and is no socket; {expected}", path.display()));
     }
 }
 

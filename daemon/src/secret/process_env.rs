@@ -6,14 +6,14 @@ use std::fmt;
 
 /// What reading a secret depends on: the daemon's environment and who it runs as.
 #[derive(Clone, Default)]
-pub struct Surroundings {
+pub struct ProcessEnv {
     /// `None` stands for those of this process, which never change: a copy would be one more of the secrets in them.
     variables: Option<BTreeMap<OsString, OsString>>,
     uid: u32,
     gid: u32,
 }
 
-impl Surroundings {
+impl ProcessEnv {
     /// Of this process.
     #[must_use]
     pub fn of_this_process() -> Self {
@@ -47,11 +47,11 @@ impl Surroundings {
     }
 }
 
-impl fmt::Debug for Surroundings {
+impl fmt::Debug for ProcessEnv {
     /// Without the variables' values: some of them are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Option<Vec<_>> = self.variables.as_ref().map(|variables| variables.keys().collect());
-        f.debug_struct("Surroundings")
+        f.debug_struct("ProcessEnv")
             .field("variables", &names.unwrap_or_default())
             .field("uid", &self.uid)
             .field("gid", &self.gid)
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn debug_of_the_surroundings_shows_no_values() {
-        let surroundings = Surroundings::new([("LEGACY_SECRET".into(), "hunter2".into())], 990, 991);
-        assert_eq!(format!("{surroundings:?}"), r#"Surroundings { variables: ["LEGACY_SECRET"], uid: 990, gid: 991 }"#);
+        let process_env = ProcessEnv::new([("LEGACY_SECRET".into(), "hunter2".into())], 990, 991);
+        assert_eq!(format!("{process_env:?}"), r#"ProcessEnv { variables: ["LEGACY_SECRET"], uid: 990, gid: 991 }"#);
     }
 }

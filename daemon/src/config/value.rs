@@ -1,54 +1,53 @@
 //! Keys and their types, as they stand in the file.
 //!
-//! A [`Section`] hands out each key once; what is left over at its end is unknown. Values are shown in findings only
+//! A [`Section`] hands out each key once; what is left over at its end is unknown. Values are shown in diagnostics only
 //! by whoever knows that they are not secrets: here only types are named.
 
 use std::collections::BTreeMap;
 
-use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::findings::{Findings, Found, Place};
+use super::diagnostics::{Diagnostics, Place, Spanned};
 use super::keys::{Key, Table, Unsaid};
 use super::suggest::closest;
 
 /// Parses the whole file. After a syntax error there is nothing more to say: `None`.
-pub(super) fn document<'c>(text: &'c str, findings: &'c Findings) -> Option<Section<'c>> {
+pub(super) fn document<'c>(text: &'c str, diagnostics: &'c Diagnostics) -> Option<Section<'c>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let Some(first) = errors.first() else {
         let place = Place::default();
-        return Some(Section::new(table.into_inner(), place, findings));
+        return Some(Section::new(table.into_inner(), place, diagnostics));
     };
-    let line = first.span().map(|span| findings.line_of(span.start));
+    let line = first.span().map(|span| diagnostics.line_of(span.start));
     // The parser's message says what it expected; only its `Display` would repeat the line, with what stands in it.
-    findings.error(&Place { line, key: None }, format!("is not TOML: {}; see https://toml.io", first.message()));
+    diagnostics.error(&Place { line, key: None }, format!("is not TOML: {}; see https://toml.io", first.message()));
     None
 }
 
 /// A value and where it stands.
-pub(super) struct Raw<'c> {
+pub(super) struct Value<'c> {
     value: DeValue<'c>,
     pub(super) place: Place,
     /// What is known of its key, if that is not a name that a person has chosen.
     row: Option<&'static Key>,
-    findings: &'c Findings,
+    diagnostics: &'c Diagnostics,
 }
 
-/// What a [`Raw`] turned out to be.
+/// What a [`Value`] turned out to be.
 pub(super) enum Shape<'c> {
     Text(String),
     Table(Section<'c>),
-    List(Vec<Raw<'c>>),
+    List(Vec<Value<'c>>),
     Other,
 }
 
-impl<'c> Raw<'c> {
+impl<'c> Value<'c> {
     pub(super) fn into_shape(self) -> Shape<'c> {
-        let Self { value, place, row, findings } = self;
+        let Self { value, place, row, diagnostics } = self;
         match value {
             DeValue::String(text) => Shape::Text(text.into_owned()),
-            DeValue::Table(table) => Shape::Table(Section::new(table, place, findings)),
-            DeValue::Array(array) => Shape::List(elements(array, &place, row, findings)),
+            DeValue::Table(table) => Shape::Table(Section::new(table, place, diagnostics)),
+            DeValue::Array(array) => Shape::List(elements(array, &place, row, diagnostics)),
             _ => Shape::Other,
         }
     }
@@ -56,7 +55,7 @@ impl<'c> Raw<'c> {
     /// A table with these keys, or what else it is.
     pub(super) fn into_section(self, table: &'static Table) -> Result<Section<'c>, Self> {
         match self.value {
-            DeValue::Table(inner) => Ok(Section::new(inner, self.place, self.findings).with(table)),
+            DeValue::Table(inner) => Ok(Section::new(inner, self.place, self.diagnostics).with(table)),
             _ => Err(self),
         }
     }
@@ -73,32 +72,37 @@ impl<'c> Raw<'c> {
             DeValue::Array(_) => "is a list",
             DeValue::Table(_) => "is a table",
         };
-        self.findings.error(&self.place, format!("{found}; expected {expected}"));
+        self.diagnostics.error(&self.place, format!("{found}; expected {expected}"));
         None
     }
 
-    fn text(self) -> Option<Found<String>> {
+    fn text(self) -> Option<Spanned<String>> {
         match self.value {
-            DeValue::String(text) => Some(Found { value: text.into_owned(), place: self.place }),
+            DeValue::String(text) => Some(Spanned { value: text.into_owned(), place: self.place }),
             _ => self.mistyped(),
         }
     }
 
     /// Text, or a number that is meant as text: users and groups can be given as numbers.
-    pub(super) fn text_or_number(self) -> Option<Found<String>> {
+    pub(super) fn text_or_number(self) -> Option<Spanned<String>> {
         match &self.value {
             DeValue::Integer(number) if number.radix() == 10 => {
-                Some(Found { value: number.as_str().to_owned(), place: self.place })
+                Some(Spanned { value: number.as_str().to_owned(), place: self.place })
             }
             _ => self.text(),
         }
     }
 }
 
-fn elements<'c>(array: DeArray<'c>, place: &Place, row: Option<&'static Key>, findings: &'c Findings) -> Vec<Raw<'c>> {
-    let element = |element: Spanned<DeValue<'c>>| {
-        let line = Some(findings.line_of(element.span().start));
-        Raw { place: Place { line, key: place.key.clone() }, value: element.into_inner(), row, findings }
+fn elements<'c>(
+    array: DeArray<'c>,
+    place: &Place,
+    row: Option<&'static Key>,
+    diagnostics: &'c Diagnostics,
+) -> Vec<Value<'c>> {
+    let element = |element: toml::Spanned<DeValue<'c>>| {
+        let line = Some(diagnostics.line_of(element.span().start));
+        Value { place: Place { line, key: place.key.clone() }, value: element.into_inner(), row, diagnostics }
     };
     array.into_iter().map(element).collect()
 }
@@ -106,11 +110,11 @@ fn elements<'c>(array: DeArray<'c>, place: &Place, row: Option<&'static Key>, fi
 /// A table, of which keys are taken.
 pub(super) struct Section<'c> {
     pub(super) place: Place,
-    entries: BTreeMap<String, Raw<'c>>,
+    entries: BTreeMap<String, Value<'c>>,
     /// What is known of its keys.
     rows: Vec<&'static Key>,
     missing: Vec<Missing>,
-    findings: &'c Findings,
+    diagnostics: &'c Diagnostics,
 }
 
 /// A key that has to be there and is not; which is said once all is known, as it may have been mistyped.
@@ -122,18 +126,18 @@ struct Missing {
 }
 
 impl<'c> Section<'c> {
-    fn new(table: DeTable<'c>, place: Place, findings: &'c Findings) -> Self {
-        let entry = |(key, value): (Spanned<_>, Spanned<DeValue<'c>>)| {
-            let line = Some(findings.line_of(key.span().start));
+    fn new(table: DeTable<'c>, place: Place, diagnostics: &'c Diagnostics) -> Self {
+        let entry = |(key, value): (toml::Spanned<_>, toml::Spanned<DeValue<'c>>)| {
+            let line = Some(diagnostics.line_of(key.span().start));
             let key: std::borrow::Cow<'_, str> = key.into_inner();
             let full = full_key(place.key.as_deref(), &key);
             (
                 key.into_owned(),
-                Raw { value: value.into_inner(), place: Place { line, key: Some(full) }, row: None, findings },
+                Value { value: value.into_inner(), place: Place { line, key: Some(full) }, row: None, diagnostics },
             )
         };
         let entries = table.into_iter().map(entry).collect();
-        Self { entries, place, rows: Vec::new(), missing: Vec::new(), findings }
+        Self { entries, place, rows: Vec::new(), missing: Vec::new(), diagnostics }
     }
 
     /// The keys of this table may stand here.
@@ -184,22 +188,22 @@ impl<'c> Section<'c> {
     }
 
     /// A key, or its default where that is a value.
-    pub(super) fn take(&mut self, key: &'static str) -> Option<Raw<'c>> {
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Value<'c>> {
         self.entries.remove(key).or_else(|| {
             let row = self.row(key);
             (row.default == Unsaid::Example).then(|| {
                 let value = DeValue::parse(row.example).expect("a default is TOML").into_inner();
-                Raw { value, place: self.said_at(key), row: Some(row), findings: self.findings }
+                Value { value, place: self.said_at(key), row: Some(row), diagnostics: self.diagnostics }
             })
         })
     }
 
-    pub(super) fn text(&mut self, key: &'static str) -> Option<Found<String>> {
+    pub(super) fn text(&mut self, key: &'static str) -> Option<Spanned<String>> {
         self.take(key)?.text()
     }
 
     /// Text that has to be there.
-    pub(super) fn needed_text(&mut self, key: &'static str) -> Option<Found<String>> {
+    pub(super) fn needed_text(&mut self, key: &'static str) -> Option<Spanned<String>> {
         let expected = self.expected(key);
         self.need(key, &expected)?;
         self.text(key)
@@ -220,20 +224,20 @@ impl<'c> Section<'c> {
         self.missing.push(Missing { keys: keys.to_vec(), place, problem: problem.into() });
     }
 
-    pub(super) fn whole_number(&mut self, key: &'static str) -> Option<Found<u32>> {
+    pub(super) fn whole_number(&mut self, key: &'static str) -> Option<Spanned<u32>> {
         let raw = self.take(key)?;
         let number = match &raw.value {
             DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
             _ => return raw.mistyped(),
         };
         let Some(value) = number else {
-            self.findings.error(&raw.place, format!("is out of range; expected {}", self.expected(key)));
+            self.diagnostics.error(&raw.place, format!("is out of range; expected {}", self.expected(key)));
             return None;
         };
-        Some(Found { value, place: raw.place })
+        Some(Spanned { value, place: raw.place })
     }
 
-    pub(super) fn number(&mut self, key: &'static str) -> Option<Found<f64>> {
+    pub(super) fn number(&mut self, key: &'static str) -> Option<Spanned<f64>> {
         let raw = self.take(key)?;
         let number = match &raw.value {
             DeValue::Float(number) => number.as_str().parse().ok(),
@@ -241,7 +245,7 @@ impl<'c> Section<'c> {
             _ => None,
         };
         match number {
-            Some(value) => Some(Found { value, place: raw.place }),
+            Some(value) => Some(Spanned { value, place: raw.place }),
             None => raw.mistyped(),
         }
     }
@@ -258,7 +262,7 @@ impl<'c> Section<'c> {
     pub(super) fn table(&mut self, key: &'static str, table: &'static Table) -> Option<Section<'c>> {
         let raw = self.take(key)?;
         match raw.value {
-            DeValue::Table(inner) => Some(Section::new(inner, raw.place, self.findings).with(table)),
+            DeValue::Table(inner) => Some(Section::new(inner, raw.place, self.diagnostics).with(table)),
             _ => raw.mistyped(),
         }
     }
@@ -266,34 +270,34 @@ impl<'c> Section<'c> {
     /// As [`Section::table`]; one that is not there has nothing in it.
     pub(super) fn section(&mut self, key: &'static str, table: &'static Table) -> Section<'c> {
         let place = self.said_at(key);
-        self.table(key, table).unwrap_or_else(|| Section::new(DeTable::new(), place, self.findings).with(table))
+        self.table(key, table).unwrap_or_else(|| Section::new(DeTable::new(), place, self.diagnostics).with(table))
     }
 
     /// A table whose keys are names.
     pub(super) fn named(&mut self, key: &'static str) -> Option<Section<'c>> {
         let raw = self.take(key)?;
         match raw.value {
-            DeValue::Table(inner) => Some(Section::new(inner, raw.place, self.findings)),
+            DeValue::Table(inner) => Some(Section::new(inner, raw.place, self.diagnostics)),
             _ => raw.mistyped(),
         }
     }
 
     /// The elements of a list; none if the key is missing.
-    pub(super) fn list(&mut self, key: &'static str) -> Vec<Raw<'c>> {
+    pub(super) fn list(&mut self, key: &'static str) -> Vec<Value<'c>> {
         let Some(raw) = self.take(key) else { return Vec::new() };
         match raw.value {
-            DeValue::Array(array) => elements(array, &raw.place, raw.row, self.findings),
+            DeValue::Array(array) => elements(array, &raw.place, raw.row, self.diagnostics),
             _ => raw.mistyped().unwrap_or_default(),
         }
     }
 
     /// A list of texts; none if the key is missing.
-    pub(super) fn texts(&mut self, key: &'static str) -> Vec<Found<String>> {
-        self.list(key).into_iter().filter_map(Raw::text).collect()
+    pub(super) fn texts(&mut self, key: &'static str) -> Vec<Spanned<String>> {
+        self.list(key).into_iter().filter_map(Value::text).collect()
     }
 
     /// All entries, for a table whose keys are names.
-    pub(super) fn into_entries(self) -> impl Iterator<Item = (String, Raw<'c>)> {
+    pub(super) fn into_entries(self) -> impl Iterator<Item = (String, Value<'c>)> {
         self.entries.into_iter()
     }
 
@@ -317,10 +321,10 @@ impl<'c> Section<'c> {
                 }
                 None => format!("is not a key of tokend; expected one of {}", listed(&self.names())),
             });
-            self.findings.error(&raw.place, problem);
+            self.diagnostics.error(&raw.place, problem);
         }
         for missing in self.missing.iter().filter(|missing| !missing.keys.iter().any(|key| mistyped.contains(key))) {
-            self.findings.error(&missing.place, missing.problem.as_str());
+            self.diagnostics.error(&missing.place, missing.problem.as_str());
         }
     }
 
@@ -331,7 +335,7 @@ impl<'c> Section<'c> {
                 Some(meant) => format!("holds a key that is unknown; did you mean {meant}?"),
                 None => format!("holds a key that is unknown; expected one of {}", listed(&self.names())),
             };
-            self.findings.error(&self.place, problem);
+            self.diagnostics.error(&self.place, problem);
         }
         debug_assert!(self.missing.is_empty(), "this table's keys are alternatives");
         self.entries.len()
