@@ -63,7 +63,7 @@ pub enum StartupError {
 
 /// Runs the daemon until a signal ends it.
 ///
-/// It listens as soon as nothing can forbid it any more: the configuration is good, the state folder is ours. Whoever
+/// It listens as soon as nothing can forbid it any more: the configuration is good, the state folder is ours. A peer that
 /// connects then waits in the kernel's queue until what is known of the tokens has been read.
 ///
 /// # Errors
@@ -206,7 +206,7 @@ async fn serve(begun: Begun, mut signals: Signals, audit: Arc<Audit>) -> Result<
     let watchdog = Watchdog::from_environment(&notifier);
     let (service, held) = Service::new(notifier, token_files);
     let mut core = Core::new(clock.now(), clock.boot_id(), seed, loaded.records);
-    core.found(clock.now(), UnreadableRecords { names: loaded.ruins, name_of: FileStore::name_of });
+    core.register_unreadable(clock.now(), UnreadableRecords { names: loaded.unreadable, name_of: FileStore::name_of });
     let door = waiting_door(&config, &listener);
     let socket_path = server.socket.clone();
     let accounts = AccountWatch::new(Arc::clone(&environment.accounts), door);

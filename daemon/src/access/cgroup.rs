@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_ended_is_nobody_whoever_has_its_number_now() {
+    fn a_process_that_has_ended_is_nobody_whatever_has_its_number_now() {
         let (mut child, stream) = connected();
         let pid = i32::try_from(child.id()).unwrap();
         child.kill().unwrap();

@@ -1,6 +1,6 @@
 //! The systemd unit that a process runs in, as its control groups tell it, and which units a rule is for.
 //!
-//! A process can choose what its cgroup is called only below the unit that it was put in: whoever is delegated a
+//! A process can choose what its cgroup is called only below the unit that it was put in: a user that is delegated a
 //! part of the tree (a user's manager, a service with `Delegate=`, a container) names what is inside it. So the
 //! unit is the first component from the root that is not a slice, and what follows is never looked at.
 //!

@@ -1,7 +1,7 @@
 //! Keys and their types, as they stand in the file.
 //!
 //! A [`Section`] hands out each key once; what is left over at its end is unknown. Values are shown in diagnostics only
-//! by whoever knows that they are not secrets: here only types are named.
+//! only where it is known that they are no secrets: here only types are named.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the core is told.
+//! What the shell tells the core.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Every decision, sans I/O: no tokio, no sockets, no clock, no randomness of its own.
 //!
 //! [`Core`] is one state machine for all names, because what matters crosses them: a tenant's parent, the
-//! login quota of a client_id, a provider's rate limit. It is told what happened ([`Core::handle`]), says
+//! login quota of a client_id, a provider's rate limit. The shell tells it what happened ([`Core::handle`]); it says
 //! what is to be done ([`Core::poll_effect`]) and when to be woken ([`Core::poll_timeout`]). Time comes in
 //! with each call; a wake-up too many does nothing.
 //!
@@ -85,7 +85,7 @@ pub struct Core {
     chains: BTreeMap<ChainKey, Chain>,
     quotas: BTreeMap<QuotaKey, Quota>,
     /// What nobody has asked about so far, and when it was found.
-    ruins: Option<(Now, UnreadableRecords)>,
+    unreadable: Option<(Now, UnreadableRecords)>,
     hosts: BTreeMap<Arc<str>, Host>,
     /// Questions that are not answered yet. How many there may be of each user, the shell says.
     waiters: HashMap<WaiterId, Waiter>,
@@ -120,7 +120,7 @@ impl Core {
             names: BTreeMap::new(),
             chains: BTreeMap::new(),
             quotas: BTreeMap::new(),
-            ruins: None,
+            unreadable: None,
             hosts: BTreeMap::new(),
             waiters: HashMap::new(),
             requests: HashMap::new(),
@@ -138,10 +138,10 @@ impl Core {
         core
     }
 
-    /// The store held this too, at `now`. Delivered before the first configuration: whoever these records belong to, then or
-    /// after a reload, is not taken for somebody new.
-    pub fn found(&mut self, now: Now, ruins: UnreadableRecords) {
-        self.ruins = Some((now, ruins));
+    /// Registers unreadable records that the store found at `now`. To be called before the first configuration, so that no
+    /// chain with such a record is taken for a new one, then or after a reload.
+    pub fn register_unreadable(&mut self, now: Now, records: UnreadableRecords) {
+        self.unreadable = Some((now, records));
     }
 
     /// Something happened.

@@ -76,7 +76,7 @@ pub enum Grant {
     },
 }
 
-/// No step of a login is begun later than this after its first, by boot time: whoever sends it gives it up then, before
+/// No step of a login is begun later than this after its first, by boot time: the shell gives it up then, before
 /// anything was minted. Two steps may take their 30 seconds each. The machine may have slept between steps, and the
 /// quota counts from the first one if the end never becomes known.
 pub const LOGIN_STEPS: Duration = Duration::from_secs(75);

@@ -113,12 +113,12 @@ impl Core {
 
     /// A chain is about to be used for the first time: whether there was a record of it that can no longer be read.
     fn restore_ruins(&mut self, key: &ChainKey) {
-        let Some((at, ruins)) = &mut self.ruins else { return };
+        let Some((at, unreadable)) = &mut self.unreadable else { return };
         let of_it =
             [RecordKey::Chain(key.clone()), RecordKey::Candidate(key.clone()), RecordKey::Quota(state::quota_key(key))];
         let mut found = Vec::new();
         for key in of_it {
-            if ruins.names.remove(&(ruins.name_of)(&key)) {
+            if unreadable.names.remove(&(unreadable.name_of)(&key)) {
                 found.push(Restored { key, revision: Revision::default(), content: RestoredContent::Unreadable });
             }
         }
@@ -153,7 +153,7 @@ impl Core {
         self.handed_on.clear();
     }
 
-    /// Its waiters are told, its tokens forgotten; a rotation of its chain finishes, and its record stays.
+    /// Its waiters are answered, its tokens forgotten; a rotation of its chain finishes, and its record stays.
     fn drop_profile(&mut self, profile: &ProfileName, replaced: bool) {
         let names = self.names_of(profile);
         let what = if replaced { "was replaced in" } else { "was removed from" };

@@ -266,7 +266,7 @@ impl Core {
         self.mark_dirty(name.clone());
     }
 
-    /// The provider refuses the credentials: peers are told at once, and it is asked again much later.
+    /// The provider refuses the credentials: peers hear of it at once, and it is asked again much later.
     pub(super) fn rejected(&mut self, now: Now, name: &TokenName, message: &str) {
         let roll = self.random.roll();
         let Some(entry) = self.names.get_mut(name) else { return };

@@ -1,4 +1,4 @@
-//! What the core is told about the configuration. Already validated: see `crate::config`.
+//! What the core knows of the configuration. Already validated: see `crate::config`.
 
 use std::collections::BTreeMap;
 use std::fmt;

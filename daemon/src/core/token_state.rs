@@ -217,7 +217,7 @@ impl Name {
 #[derive(Debug)]
 pub(super) struct ProfileState {
     pub(super) profile: Arc<Profile>,
-    /// `None` until they were read, and again when they have to be read anew.
+    /// `None` until they were read, and again when they have to be read again.
     pub(super) secrets: Option<SecretVersions>,
     pub(super) reading: bool,
     /// They may have changed since that reading began: another one follows.
@@ -305,7 +305,7 @@ impl ProfileState {
     }
 
     /// The provider refuses this secret, which was sent after `refused` others: how many are refused now, `None` if all
-    /// are. If the secrets were forgotten or read anew since it was sent, that says nothing about those that there are now.
+    /// are. If the secrets were forgotten or read again since it was sent, that says nothing about those that there are now.
     pub(super) fn refused(&self, secret: SecretVersion, refused: usize) -> Option<usize> {
         if self.secret(refused) != Some(secret) {
             return Some(0);

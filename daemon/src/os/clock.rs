@@ -32,7 +32,7 @@ impl Clock {
         Now { boot: self.boot(), wall: UnixTime(milliseconds(ClockId::CLOCK_REALTIME)) }
     }
 
-    /// BootTime time alone, for the read path.
+    /// Boot time alone, for the read path.
     #[must_use]
     pub fn boot(&self) -> BootTime {
         boot()
@@ -45,7 +45,7 @@ impl Clock {
     }
 }
 
-/// BootTime time, for who does not have to know which boot it is.
+/// Boot time, for who does not have to know which boot it is.
 #[must_use]
 pub fn boot() -> BootTime {
     BootTime(u64::try_from(milliseconds(ClockId::CLOCK_BOOTTIME)).unwrap_or(0))

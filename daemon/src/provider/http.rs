@@ -90,7 +90,7 @@ impl Http {
         self.timing
     }
 
-    /// BootTime time, which goes on in suspend.
+    /// Boot time, which goes on in suspend.
     pub(super) fn boot(&self) -> BootTime {
         clock::boot()
     }

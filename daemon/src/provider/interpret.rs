@@ -1,6 +1,6 @@
 //! What an answer means, without the network: the same code that reads the real ones, for a shell that has none.
 //!
-//! A simulation brings status, headers and body from wherever it likes and is told what the daemon would be.
+//! A simulation brings status, headers and body from wherever it likes and gets what the daemon would get.
 
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};

@@ -2,7 +2,7 @@
 //!
 //! One timer for all of them, set to the first. tokio's own timers would have the thread read the clock twice, and the
 //! kernel set a time-out, whenever it waits for its peers. This one is only touched when somebody has to be woken
-//! before it goes off; one that goes off for nobody, because whoever set it has gone, is set to the next moment then.
+//! before it goes off; one that goes off for nobody, because the task that set it has gone, is set to the next moment then.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -47,7 +47,7 @@ impl Alarms {
         Ok(Self { clock, timer: BootTimer::new()?, queue: Mutex::new(queue) })
     }
 
-    /// Wakes whoever has to be. Never ends; one task runs it.
+    /// Wakes the tasks that are due. Never ends; one task runs it.
     pub(super) async fn ring(&self) {
         // The runtime is going down when this fails, and nobody waits any more.
         while self.timer.expired().await.is_ok() {

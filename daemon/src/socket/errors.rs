@@ -1,4 +1,4 @@
-//! What peers are told when they do not get what they asked for: every refusal that is made on this side of
+//! What peers read when they do not get what they asked for: every refusal that is made on this side of
 //! the core, with its code.
 
 use std::time::Duration;

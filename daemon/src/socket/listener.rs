@@ -1,7 +1,7 @@
 //! Where peers connect: a socket handed over by systemd, or one of our own.
 //!
 //! An own socket is bound under a temporary name, gets its mode and group, begins to listen, and only then is
-//! linked to its path: nobody can connect to it before it is as it should be, and whoever finds something at the
+//! linked to its path: nobody can connect to it before it is as it should be, and a peer that finds something at the
 //! path finds a socket that is listening or one that is dead. link(2) does not replace what is there, so that
 //! of two daemons that start at once one gets the path and the other one an error.
 

@@ -51,7 +51,7 @@ pub const RESERVED_CONNECTIONS: usize = 64;
 
 /// Where the socket's thread reads the time. [`crate::os::clock`] has the real one.
 pub trait Clock: Send + Sync {
-    /// BootTime time alone: read once for each wake-up of a connection.
+    /// Boot time alone: read once for each wake-up of a connection.
     fn boot(&self) -> BootTime;
     /// Both clocks.
     fn now(&self) -> Now;

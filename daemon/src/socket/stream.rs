@@ -18,7 +18,7 @@ use tokio::io::unix::AsyncFd;
 
 /// A stream that is polled.
 pub(super) struct Stream {
-    /// `None` once it could not be registered anew: it is closed then.
+    /// `None` once it could not be registered again: it is closed then.
     registered: Option<AsyncFd<UnixStream>>,
     /// For writing too: from the first time on that the peer does not keep up.
     both: bool,
@@ -48,7 +48,7 @@ impl Stream {
         loop {
             let mut announced = ready!(stream.poll_read_ready(cx))?;
             let read = receive(stream, room);
-            // epoll(7): a read that does not fill its room has drained the stream. What comes then is announced anew.
+            // epoll(7): a read that does not fill its room has drained the stream. What comes then is announced again.
             let drained = read.as_ref().is_none_or(|read| read.as_ref().is_ok_and(|&length| length < room.len()));
             if drained {
                 announced.clear_ready();

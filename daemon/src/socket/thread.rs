@@ -87,7 +87,7 @@ impl SocketThread {
                 let alarms = Arc::clone(&serving.alarms);
                 tokio::spawn(async move { alarms.ring().await });
                 accept_until(&socket, &serving, identify, stopped.clone()).await;
-                // The path goes first: who comes now is told at once that nobody is here.
+                // The path goes first: a peer that comes now hears at once that nobody is here.
                 drop(own_path);
                 drop(socket);
                 drain(&serving, stopped).await;

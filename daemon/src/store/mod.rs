@@ -60,7 +60,7 @@ pub struct Loaded {
     /// In the order of their keys.
     pub records: Vec<Restored>,
     /// Of records that are there and do not even say any more whose they are. Their revision counts as 0.
-    pub ruins: BTreeSet<RecordName>,
+    pub unreadable: BTreeSet<RecordName>,
     /// For the operator: what was damaged or left out, and why.
     pub problems: Vec<String>,
 }

@@ -20,7 +20,7 @@ pub struct Slot {
     posted: ArcSwapOption<CachedReply>,
     /// Of what is posted, and 0 for nothing. Follows it at once.
     number: AtomicU64,
-    /// BootTime time in milliseconds; 0 for never, which no process lives to see as a moment.
+    /// Boot time in milliseconds; 0 for never, which no process lives to see as a moment.
     last_read: AtomicU64,
 }
 

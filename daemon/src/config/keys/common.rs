@@ -132,7 +132,7 @@ pub const STATE: Table = Table {
 /// `[[access]]`.
 pub const ACCESS: Table = Table {
     header: "[[access]]",
-    doc: "Who may read what; the section may stand any number of times. Without any, whoever may open the socket may read \
+    doc: "Who may read what; the section may stand any number of times. Without any, a process that may open the socket may read \
           everything. With rules, what none of them allows is denied. A rule is for a process when any of its `users`, \
           `groups` or `units` is; one of the three has to be there. Root and the daemon's own user may do everything.",
     keys: &[

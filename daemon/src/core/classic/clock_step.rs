@@ -55,7 +55,7 @@ impl Core {
         for key in &chains {
             let chain = &self.chains[key];
             if matches!(chain.work, Work::Queued(Send::Login)) && matters(chain) {
-                // It begins anew afterwards, with space of its own.
+                // It begins again afterwards, with space of its own.
                 self.forget_queued(key);
                 self.rest(key);
             }
@@ -136,7 +136,7 @@ impl Core {
             Ok(()) => chain.is_written(record, self.wall_ahead),
             Err(problem) => {
                 chain.rebase_at = Some(now.boot + AGAIN);
-                let message = format!("its times could not be recorded anew after a step of the clock: {problem}");
+                let message = format!("its times could not be recorded again after a step of the clock: {problem}");
                 self.notice(Severity::Warning, &key.profile, message);
             }
         }

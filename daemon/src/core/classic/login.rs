@@ -23,7 +23,7 @@ const MAX_ATTEMPTS: usize = 3;
 /// its last step, and the 30 s of that.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(120);
 
-/// An attempt that waited longer for its turn is recorded anew: the window is counted from its begin, should its end
+/// An attempt that waited longer for its turn is recorded again: the window is counted from its begin, should its end
 /// never be known.
 const LONGEST_QUEUE: Duration = Duration::from_secs(10);
 

@@ -2,7 +2,7 @@
 //!
 //! There may be ten thousand tenants among it, so they stand in the order in which they are due, and a slot costs the
 //! same however many they are. Of what is a profile's own there are three jobs at most, and what they deserve hangs on
-//! the tenants that wait for them: they are looked at anew each time.
+//! the tenants that wait for them: they are looked at again each time.
 //!
 //! Not here: who gets the slot ([`super::limiter`]), and when a turn changes (`dispatch`).
 

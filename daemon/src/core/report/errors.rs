@@ -1,4 +1,4 @@
-//! What peers are told when there is no token for them.
+//! What peers read when there is no token for them.
 
 use std::time::Duration;
 

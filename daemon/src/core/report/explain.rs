@@ -134,7 +134,7 @@ fn at_work(work: &Work) -> &'static str {
         Work::WritingIntent(Send::Candidate) => "records an import, before it is tried",
         Work::WritingIntent(Send::Login) => "records that a login is about to be made, before it is",
         Work::Queued(_) => "waits for its turn with the provider",
-        Work::Rebasing(_) => "records its times anew, because the wall clock was stepped",
+        Work::Rebasing(_) => "records its times again, because the wall clock was stepped",
         Work::Sent(Send::Refresh) => "is being refreshed: the request is on its way",
         Work::Sent(Send::Candidate) => "is being tried after an import: the request is on its way",
         Work::Sent(Send::Login) => "is being begun by a login, which is on its way",

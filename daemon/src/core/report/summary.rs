@@ -7,10 +7,10 @@ use crate::core::activity::Activity;
 use crate::core::time::BootTime;
 use crate::core::token_state::{Name, Trouble};
 
-/// Names in trouble that are told with their reason.
+/// Names in trouble that are shown with their reason.
 const TOLD: usize = 2;
 
-/// Characters of a reason that are told: what is on the line stays readable.
+/// Characters of a reason that are shown: what is on the line stays readable.
 const REASON: usize = 120;
 
 /// How many names there are and how they are doing. Shown as, for example, `12 names: 10 good, 1 renewing, 1 in

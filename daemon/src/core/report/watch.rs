@@ -1,4 +1,4 @@
-//! Names that peers watch: kept as fresh as warm ones, and how they are doing is told whenever it changes.
+//! Names that peers watch: kept as fresh as warm ones, and watchers hear of each change of how they are doing.
 //!
 //! A watch is a question that is open until it ends: its one answer says why. What a watcher gets meanwhile is on the
 //! token cache, put there once for all of them.

@@ -1,4 +1,4 @@
-//! A workspace's token and the tenants that are exchanged for it: which waits for which, and who is told what.
+//! A workspace's token and the tenants that are exchanged for it: which waits for which, and who hears what.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -14,12 +14,12 @@ mod queue;
 mod readings;
 mod reload;
 mod renewal;
-mod ruins;
 mod secrets;
 mod slow_provider;
 mod sources;
 mod tenants;
 mod unchanged;
+mod unreadable;
 mod watch;
 
 use super::query::{Query, View};

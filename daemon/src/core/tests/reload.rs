@@ -12,7 +12,7 @@ fn tokens_survive_a_reload_unless_they_would_be_others() {
     rig.configure(&[fixture::central("a"), other]);
     assert!(rig.token_cache("a").is_some());
     assert_eq!(rig.token_cache("b"), None);
-    assert_eq!(rig.requests(), 3, "b is fetched anew, a is not");
+    assert_eq!(rig.requests(), 3, "b is fetched again, a is not");
 }
 
 #[test]

@@ -7,7 +7,7 @@ const CENTRAL: &str = "campus";
 const CLASSIC: &str = "legacy";
 
 impl Rig {
-    /// The secrets are replaced by these, and the daemon is told.
+    /// The secrets are replaced by these, and the daemon hears of it.
     fn roll_over(&mut self, profile: &Profile, secrets: &[u64]) {
         self.secrets.client_secrets = secrets.iter().copied().map(SecretVersion).collect();
         self.configure(std::slice::from_ref(profile));

@@ -60,7 +60,7 @@ fn a_watcher_hears_how_its_name_is_and_whenever_that_changes() {
 }
 
 #[test]
-fn whoever_comes_later_hears_it_too() {
+fn a_watcher_that_comes_later_hears_it_too() {
     let mut rig = Rig::new(&[fixture::central("campus")]);
     rig.grant(7199);
     rig.watch("campus");

@@ -136,7 +136,7 @@ fn a_redirect_is_named_as_one() {
 }
 
 #[test]
-fn a_429_is_a_rate_limit_whoever_asks_and_whatever_it_says() {
+fn a_429_is_a_rate_limit_to_any_request_and_whatever_it_says() {
     for asked in ALL {
         for body in ["", HTML, &oauth("invalid_client", ""), r#"{"message":"API rate limit exceeded"}"#] {
             assert_eq!(kind(asked, 429, body), RateLimited, "{asked:?} {body}");

@@ -29,7 +29,7 @@ async fn slept(alarms: &Arc<Alarms>, span: Duration) {
 }
 
 #[tokio::test]
-async fn whoever_waits_is_woken_at_the_moment_and_not_before() {
+async fn a_task_that_waits_is_woken_at_the_moment_and_not_before() {
     let (alarms, _, _) = ringing();
     for span in [Duration::ZERO, Duration::from_millis(1), Duration::from_millis(30)] {
         let before = alarms.clock.boot();

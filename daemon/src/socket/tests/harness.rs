@@ -1,4 +1,4 @@
-//! A socket's thread with its process_env, and a peer that speaks to it.
+//! A socket's thread with all that it needs, and a peer that speaks to it.
 
 use std::cell::OnceCell;
 use std::io::{self, Read, Write};
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The daemon's own user, as far as these tests go: all peers in fact have one user, perhaps root.
 pub(super) const DAEMON_UID: u32 = 990;
 
-/// BootTime time, as far ahead as a test has put it.
+/// Boot time, as far ahead as a test has put it.
 #[derive(Default)]
 pub(super) struct TestClock {
     ahead: AtomicU64,

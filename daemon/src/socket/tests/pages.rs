@@ -63,7 +63,7 @@ fn an_error_always_fits() {
 }
 
 #[test]
-fn a_page_of_rights_fits_into_a_frame_whoever_the_peer_is() {
+fn a_page_of_rights_fits_into_a_frame_for_any_peer() {
     let who = tokend_proto::Peer {
         uid: u32::MAX,
         gid: u32::MAX,

@@ -77,7 +77,7 @@ async fn a_peer_that_does_not_keep_up_gets_everything_in_the_end_and_is_heard_me
     }
     assert!(sent < bytes.len() && ours.both);
     let mut room = [0; 16];
-    assert_eq!(read(&mut ours, &mut room).await, 6, "what came before it was registered anew");
+    assert_eq!(read(&mut ours, &mut room).await, 6, "what came before it was registered again");
     theirs.write_all(b"after").unwrap();
     assert_eq!(read(&mut ours, &mut room).await, 5);
 
@@ -123,7 +123,7 @@ fn a_reply_that_is_taken_wakes_nobody() {
             for _ in 0..ROUNDS {
                 theirs.write_all(b"x").unwrap();
                 theirs.read_exact(&mut reply).unwrap();
-                // Whoever is woken for what was taken is woken before there is something to read.
+                // A task that is woken for what was taken is woken before there is something to read.
                 std::thread::yield_now();
             }
         });

@@ -1,4 +1,4 @@
-//! Watches: what a peer is told, how often, and how they end.
+//! Watches: what a peer gets, how often, and how they end.
 
 use std::time::Duration;
 
@@ -168,7 +168,7 @@ fn unwatch_ends_it_and_the_core_hears_of_it() {
 }
 
 #[test]
-fn whoever_goes_is_forgotten() {
+fn a_peer_that_goes_is_forgotten() {
     let mut daemon = Daemon::start();
     let mut peer = daemon.connect();
     peer.send(1, &watch("campus"));

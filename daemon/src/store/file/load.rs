@@ -67,7 +67,7 @@ pub(in crate::store) fn load(
                 known.insert(restored.key.clone(), entry);
                 loaded.records.push(restored);
             }
-            None => drop(loaded.ruins.insert(RecordName(stem))),
+            None => drop(loaded.unreadable.insert(RecordName(stem))),
         }
     }
     loaded.records.sort_by(|a, b| a.key.cmp(&b.key));

@@ -108,10 +108,10 @@ fn a_record_that_is_destroyed_is_still_recognised_by_its_name_and_the_next_write
             blow(&file(folder.path(), ".rec"));
             other(&file(folder.path(), ".prev"));
             let mut shelf = Shelf::open(folder.path(), None).unwrap();
-            let Loaded { records, ruins, problems } = shelf.load().unwrap();
+            let Loaded { records, unreadable, problems } = shelf.load().unwrap();
             assert_eq!((records, problems.len()), (vec![], 2), "{index}: {problems:?}");
-            assert_eq!(ruins, [FileStore::name_of(&key())].into(), "{index}");
-            assert!(!ruins.contains(&FileStore::name_of(&candidate_key())));
+            assert_eq!(unreadable, [FileStore::name_of(&key())].into(), "{index}");
+            assert!(!unreadable.contains(&FileStore::name_of(&candidate_key())));
             assert!(problems[0].contains("chain-legacy-"), "{problems:?}");
             shelf.write(&key(), Revision(0), Some(&settled("3"))).unwrap();
             drop(shelf);
@@ -130,8 +130,8 @@ fn the_record_of_another_name_is_not_believed() {
     drop(shelf);
     let path = file(folder.path(), ".rec");
     fs::rename(&path, path.with_file_name("chain-other-0123456789abcdef.rec")).unwrap();
-    let Loaded { records, ruins, problems } = load(folder.path()).unwrap();
-    assert_eq!((records, ruins.len()), (vec![], 1));
+    let Loaded { records, unreadable, problems } = load(folder.path()).unwrap();
+    assert_eq!((records, unreadable.len()), (vec![], 1));
     assert!(problems[0].ends_with("it is the record of another name"), "{problems:?}");
 }
 

@@ -20,10 +20,11 @@ fn quota(profile: &Profile) -> RecordKey {
 }
 
 /// Not configured yet, and the store held what is left of these.
-fn started_with(ruins: &[RecordKey]) -> Rig {
+fn started_with(unreadable: &[RecordKey]) -> Rig {
     let mut rig = Rig::new(&[]);
     let name_of = |key: &RecordKey| RecordName(format!("{key:?}"));
-    rig.core.found(rig.now, UnreadableRecords { names: ruins.iter().map(name_of).collect(), name_of });
+    rig.core
+        .register_unreadable(rig.now, UnreadableRecords { names: unreadable.iter().map(name_of).collect(), name_of });
     rig
 }
 
