@@ -56,8 +56,7 @@ use tokend_proto::{ProfileName, TokenName};
 
 use classic::state::{Chain, Quota, Work, Written};
 use effect::{Effect, Notice, Outcome, Severity};
-use egress::host::Host;
-use egress::in_flight::InFlight;
+use egress::Egress;
 pub use egress::in_flight::MOST_REQUESTS;
 use handoff::HeldProfile;
 use id::{WaiterId, WriteId};
@@ -86,11 +85,10 @@ pub struct Core {
     quotas: BTreeMap<QuotaKey, Quota>,
     /// What nobody has asked about so far, and when it was found.
     unreadable: Option<(Now, UnreadableRecords)>,
-    hosts: BTreeMap<Arc<str>, Host>,
+    egress: Egress,
     /// Questions that are not answered yet. How many there may be of each user, the shell says.
     waiters: HashMap<WaiterId, Waiter>,
     requests: HashMap<RequestId, Purpose>,
-    in_flight: InFlight,
     writes: HashMap<WriteId, Written>,
     dirty: BTreeSet<TokenName>,
     alarms: Alarms,
@@ -121,10 +119,9 @@ impl Core {
             chains: BTreeMap::new(),
             quotas: BTreeMap::new(),
             unreadable: None,
-            hosts: BTreeMap::new(),
+            egress: Egress::default(),
             waiters: HashMap::new(),
             requests: HashMap::new(),
-            in_flight: InFlight::default(),
             writes: HashMap::new(),
             dirty: BTreeSet::new(),
             alarms: Alarms::default(),
@@ -209,7 +206,7 @@ impl Core {
     }
 
     fn answered(&mut self, now: Now, request: RequestId, answer: Answer) {
-        self.in_flight.answered(request);
+        self.egress.answered(request);
         match self.requests.remove(&request) {
             Some(Purpose::Token { name, sent, secret, subject }) => {
                 self.token_answered(now, request, &name, sent, secret, subject, answer);
@@ -218,10 +215,8 @@ impl Core {
                 self.listing_answered(now, request, &profile, subject, answer);
             }
             Some(Purpose::Chain { key, send, sent, host, secret, of }) => {
-                if send == classic::state::Send::Login
-                    && let Some(host) = self.hosts.get_mut(&host)
-                {
-                    host.limiter.login_ended(now.boot);
+                if send == classic::state::Send::Login {
+                    self.egress.login_ended(now.boot, &host);
                 }
                 self.chain_answered(now, &key, send, sent, secret, &of, answer);
             }

@@ -128,9 +128,7 @@ impl Core {
     }
 
     pub(super) fn configure(&mut self, now: Now, settings: Arc<Settings>) {
-        for host in self.hosts.values_mut() {
-            host.limiter.set_rate(settings.max_requests_per_second);
-        }
+        self.egress.set_rate(settings.max_requests_per_second);
         self.settings = Arc::clone(&settings);
         let gone: Vec<ProfileName> = self
             .profiles
@@ -173,7 +171,7 @@ impl Core {
         for id in self.listing_waiters(profile) {
             self.answer(id, errors::no_such_name(message));
         }
-        self.remove_job(&Job::Listing(profile.clone()));
+        self.egress.remove(&Job::Listing(profile.clone()));
         self.alarms.set(Alarm::Listing(profile.clone()), None);
         if let Some(state) = self.profiles.get_mut(profile) {
             state.listing = None;
@@ -186,7 +184,7 @@ impl Core {
         self.count_on_demand(name, false);
         self.set_activity(name, Activity::Idle);
         let Some(entry) = self.names.remove(name) else { return };
-        self.remove_job(&Job::Name(name.clone()));
+        self.egress.remove(&Job::Name(name.clone()));
         if entry.token.is_some() {
             self.held_version += u64::from(!entry.is_classic());
             self.effects.push_back(Effect::Withdraw(name.clone()));
@@ -198,7 +196,7 @@ impl Core {
 
     /// What was queued for a chain is not sent under another configuration.
     pub(super) fn forget_queued(&mut self, key: &ChainKey) {
-        self.remove_job(&Job::Chain(key.clone()));
+        self.egress.remove(&Job::Chain(key.clone()));
         let Some(chain) = self.chains.get_mut(key) else { return };
         match chain.work {
             Work::Queued(Send::Login) => {

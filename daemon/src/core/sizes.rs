@@ -36,7 +36,7 @@ impl Core {
             waiting: of_names.chain(of_lists).sum(),
             requests: self.requests.len(),
             writes: self.writes.len(),
-            queued: self.hosts.values().map(|host| host.queue.len()).sum(),
+            queued: self.egress.queued(),
             alarms: self.alarms.len(),
         }
     }

@@ -95,7 +95,7 @@ impl Core {
         let Some(retry_at) = self.names.get(parent).and_then(|entry| entry.retry_at) else { return };
         let at = retry_at + Duration::from_secs(1);
         let message = super::report::errors::of_workspace(message);
-        for child in self.waiting_children(parent) {
+        for child in self.demand().waiting_children(parent) {
             self.put_off_child(&child, &message, at);
         }
         self.listing_put_off(now, &parent.profile, &message, at);

@@ -185,11 +185,7 @@ impl Core {
         }
         match send {
             Send::Refresh => self.hold(now, key),
-            Send::Login => {
-                if let Some(host) = self.hosts.get_mut(&host) {
-                    host.limiter.login_began();
-                }
-            }
+            Send::Login => self.egress.login_began(&host),
             Send::Candidate => {}
         }
         Some(ProviderRequest { id, profile, grant })

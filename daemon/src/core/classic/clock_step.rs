@@ -115,7 +115,7 @@ impl Core {
         let mut record = chain.record.clone();
         rebase_record(&mut record, now, boot_id);
         let (revision, purpose) = (chain.revision, Written::Restamped(key.clone(), Box::new(record.clone())));
-        self.remove_job(&Job::Chain(key.clone()));
+        self.egress.remove(&Job::Chain(key.clone()));
         self.write(RecordKey::Chain(key.clone()), revision, Some(Record::Chain(record)), purpose);
         if let Some(name) = self.name_of(key) {
             self.set_activity(&name, Activity::Chain);

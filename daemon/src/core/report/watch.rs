@@ -50,7 +50,7 @@ impl Core {
         self.tell_health(now, name);
         // What its tenants make of it changes rarely, and there may be very many of them.
         if name.tenant.is_none() && self.is_news_to_children(name) {
-            for tenant in self.waiting_children(name) {
+            for tenant in self.demand().waiting_children(name) {
                 self.tell_health(now, &tenant);
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokend_proto::{Fingerprint, ProfileName, TokenName, WorkspaceId};
+use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
 use crate::core::Core;
 use crate::core::activity::Activity;
@@ -140,20 +140,11 @@ impl Core {
         let children: Vec<TokenName> =
             self.tenants_of(&parent.profile).filter(|(_, entry)| waiting(entry)).map(|(n, _)| n.clone()).collect();
         for child in children {
-            self.remove_job(&Job::Name(child.clone()));
+            self.egress.remove(&Job::Name(child.clone()));
             self.set_activity(&child, Activity::Idle);
             self.parent_rejected(&child);
         }
         self.listing_parent_rejected(&parent.profile);
-    }
-
-    /// The tenants that wait for this workspace's token.
-    pub(in crate::core) fn waiting_children(&self, parent: &TokenName) -> Vec<TokenName> {
-        let name = |id: &WorkspaceId| TokenName { profile: parent.profile.clone(), tenant: Some(*id) };
-        self.profiles
-            .get(&parent.profile)
-            .map(|state| state.await_parent.iter().map(name).collect())
-            .unwrap_or_default()
     }
 
     /// A tenant that waited for its workspace's token does so no more: it is looked at again later.

@@ -94,10 +94,12 @@ fn happen(rig: &mut Rig, dice: &mut Dice, open: &mut Vec<WaiterId>) {
 }
 
 /// What all that waits deserves, each job looked at.
-fn compared(core: &Core, host: &Host) -> Option<(u64, Job)> {
-    let paused = |job: &Job| core.client_of(job).is_some_and(|client| host.paused.contains_key(client));
+fn compared(core: &Core, host: &Host, now: BootTime) -> Option<(u64, Job)> {
+    let paused = |job: &Job| {
+        core.demand().client_of(job).and_then(|client| host.paused.get(client)).is_some_and(|until| *until > now)
+    };
     let waiting: Vec<(u64, Job)> = host.queue.all().into_iter().filter(|(_, job)| !paused(job)).collect();
-    let claims: Vec<Claim> = waiting.iter().map(|(arrival, job)| core.claim(host, *arrival, job)).collect();
+    let claims: Vec<Claim> = waiting.iter().map(|(arrival, job)| core.demand().claim(host, *arrival, job)).collect();
     host.limiter.choose(&claims).map(|chosen| waiting[chosen].clone())
 }
 
@@ -129,15 +131,12 @@ fn the_next_slot_is_for_whatever_a_look_at_all_that_waits_would_choose() {
                 continue;
             }
             rig.set_time(at);
-            for host in rig.core.hosts.values_mut() {
-                host.paused.retain(|_, until| *until > at); // as the core does before it looks
-            }
-            let host = rig.core.hosts.values().next().expect("they are all on one");
+            let host = rig.core.egress.hosts().values().next().expect("they are all on one");
             longest = longest.max(host.queue.len());
-            let Some(expected) = compared(&rig.core, host) else { continue };
+            let Some(expected) = compared(&rig.core, host, at) else { continue };
             let (choices, sent) = (host.queue.len(), rig.log.len());
             rig.handle(Input::Tick);
-            let host = rig.core.hosts.values().next().expect("they are all on one");
+            let host = rig.core.egress.hosts().values().next().expect("they are all on one");
             assert!(!host.queue.all().contains(&expected), "seed {seed}, step {step}: {expected:?} was passed over");
             // Its secret or its parent may have gone away meanwhile: then another one got the slot, and it begins again.
             let got = rig.log.get(sent).map(|(_, request)| job_of(request));
