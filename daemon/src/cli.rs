@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config;
 use crate::config::keys::ProfileKind;
-use crate::log;
 use crate::log::LogFormat;
+use crate::{config, log};
 
 const STATUSES: &str = "\
 Exit status:

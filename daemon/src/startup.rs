@@ -12,18 +12,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::access::current::Rules;
 use crate::access::lookups::AccountWatch;
 use crate::audit::Audit;
-use crate::config;
 use crate::config::{Account, Config, ConfigError, Environment, SocketGroup, USUAL_GROUP};
 use crate::core::Core;
 use crate::core::record::UnreadableRecords;
 use crate::driver::{Driver, Signals};
-use crate::error;
 use crate::log::{Log, LogError};
 use crate::os::clock::Clock;
 use crate::os::process;
 use crate::reload::Reloader;
 use crate::secret::SecretSource;
-use crate::socket;
 use crate::socket::{Admitted, CORE_QUEUE, Context, Door, Limits, Listener, SocketThread};
 use crate::store::{FileStore, LockedFolder, StateKey, Store, StoreError};
 use crate::systemd::listen_fds::ListenFds;
@@ -31,6 +28,7 @@ use crate::systemd::notify::Notifier;
 use crate::systemd::service::Service;
 use crate::systemd::watchdog::Watchdog;
 use crate::token_cache::TokenCache;
+use crate::{config, error, socket};
 
 /// Why the daemon did not start, or had to end.
 #[derive(Debug, thiserror::Error)]

@@ -4,10 +4,9 @@
 //! number away that was found before, at least not at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use crate::core::time::BootTime;
 use crate::os::accounts::Accounts;

@@ -6,10 +6,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use super::Environment;
 use super::keys::ProfileKind;
-use super::template;
 use super::template::Secrets;
+use super::{Environment, template};
 
 /// The group that the daemon's user has as its primary group where the package made it.
 const GROUP: &str = "tokend";

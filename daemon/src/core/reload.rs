@@ -6,10 +6,8 @@ use tokend_proto::{Fingerprint, ProfileName, TenantRef, TokenName};
 
 use super::Core;
 use super::activity::Activity;
-use super::classic::clock_step;
-use super::classic::login;
-use super::classic::state;
 use super::classic::state::{Candidate, Chain, Quota, Send, Work, chain_key};
+use super::classic::{clock_step, login, state};
 use super::effect::{Effect, Severity};
 use super::egress::queue::Job;
 use super::record::{

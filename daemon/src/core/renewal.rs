@@ -5,18 +5,16 @@ use std::time::Duration;
 
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
-use super::Core;
 use super::activity::Activity;
 use super::classic::state::chain_key;
 use super::effect::Severity;
 use super::egress::queue::Job;
-use super::issued;
 use super::issued::{AccessToken, ReadMode};
 use super::provider::{Answer, Failure, FailureKind, ProviderRequest, RequestId, SecretVersion, TokenResponse};
-use super::schedule;
 use super::settings::Profile;
 use super::time::{BootTime, Now};
 use super::token_state::{Purpose, Reads, Secrets, Trouble, TroubleKind};
+use super::{Core, issued, schedule};
 
 /// Unreadable 401 and 403 answers in a row that are taken for a refusal.
 const UNREADABLE_IS_REFUSED: u32 = 3;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
-use super::Core;
 use super::activity::Activity;
 use super::classic::state::chain_key;
 use super::effect::Outcome;
@@ -12,13 +11,12 @@ use super::id::{Asker, WaiterId};
 use super::input::Question;
 use super::issued::ReadMode;
 use super::report::errors;
-use super::schedule;
 use super::settings::Kind;
 use super::tenants::on_demand::no_room;
 use super::time::Now;
 use super::timers::Alarm;
-use super::token;
 use super::token_state::{Name, Place, Throttle, Waiter, Want};
+use super::{Core, schedule, token};
 
 /// How long a rejected token's peer waits for another one.
 const REJECT_WAIT: Duration = Duration::from_secs(10);

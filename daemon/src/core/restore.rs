@@ -11,14 +11,13 @@ use std::sync::Arc;
 
 use tokend_proto::{Fingerprint, TokenName};
 
-use super::Core;
 use super::effect::{Effect, Severity};
 use super::handoff::{Binding, Held, HeldListing, HeldName, HeldProfile};
 use super::issued::{AccessToken, ReadMode};
-use super::schedule;
 use super::settings::{Kind, Profile};
 use super::time::{BootTime, Now};
 use super::token_state::{Reads, Throttle};
+use super::{Core, schedule};
 
 impl Core {
     /// What is to be handed on at this moment.

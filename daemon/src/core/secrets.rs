@@ -3,15 +3,14 @@
 
 use tokend_proto::{ProfileName, TokenName};
 
-use super::Core;
 use super::activity::Activity;
 use super::classic::state::{Work, chain_key};
 use super::effect::{Effect, Severity};
 use super::provider::SecretVersions;
 use super::record::ChainKey;
-use super::schedule;
 use super::time::{BootTime, Now};
 use super::token_state::{READING_INTERVAL, Secrets, Trouble, TroubleKind};
+use super::{Core, schedule};
 
 impl Core {
     /// Whether the secrets of a profile are known. If not, they are being read, or will be.

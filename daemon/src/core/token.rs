@@ -5,17 +5,16 @@ use std::time::Duration;
 
 use tokend_proto::{ErrorCode, Flags, Renewed, TokenName};
 
-use super::Core;
 use super::activity::Activity;
 use super::classic::state::chain_key;
 use super::effect::{Effect, Outcome};
 use super::id::WaiterId;
 use super::issued::{AccessToken, ReadMode};
 use super::report::errors;
-use super::schedule;
 use super::time::{BootTime, Now};
 use super::timers::Alarm;
 use super::token_state::{Name, Reads, TroubleKind, Waiter, Want};
+use super::{Core, schedule};
 
 /// How long after its pause a failure of an on-demand tenant still counts.
 const REMEMBERED_FAILURE: Duration = Duration::from_secs(60);

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use tokend_proto::{Secret, TokenName};
 
-use super::Core;
 use super::effect::Severity;
 use super::issued::AccessToken;
 use super::report::errors::{TOO_SHORT, seconds};
-use super::schedule;
 use super::time::{BootTime, Now};
 use super::token_state::{Trouble, TroubleKind};
+use super::{Core, schedule};
 
 /// Twice what a request may take: the same end, seen from two requests, may be so far apart.
 pub(super) const NOT_BY_DELAY: Duration = Duration::from_secs(60);

@@ -13,8 +13,6 @@ use url::Host;
 use zeroize::Zeroizing;
 
 use super::body::{self, Body, BodyFault};
-use super::classify;
-use super::deadline;
 use super::gate::Gate;
 use super::reply::Reply;
 use super::request::Request;
@@ -22,6 +20,7 @@ use super::resolver::Resolver;
 use super::system_store::Roots;
 use super::timing::Timing;
 use super::trust::{Trust, TrustGroup};
+use super::{classify, deadline};
 use crate::core::provider::{Failure, FailureKind};
 use crate::core::settings::{Kind, Profile};
 use crate::core::time::BootTime;

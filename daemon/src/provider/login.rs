@@ -7,15 +7,11 @@ use tokend_proto::Secret;
 use zeroize::Zeroizing;
 
 use super::body::{self, BodyFault};
-use super::charset;
 use super::classify::{self, RequestKind};
-use super::form;
 use super::http::Http;
-use super::loose;
-use super::refresh;
 use super::reply::Reply;
 use super::request::{self, Request};
-use super::token_response;
+use super::{charset, form, loose, refresh, token_response};
 use crate::core::provider::{Failure, FailureKind, PairResponse};
 use crate::core::settings::{Endpoint, Login, ParamStyle, Profile};
 use crate::core::time::BootTime;

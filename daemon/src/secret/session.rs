@@ -1,9 +1,8 @@
 //! The end of a session: its leader's group, and the groups that its members have made since, as shells with job control
 //! do. A process that has left for a session of its own is not touched.
 
-use std::fs;
-use std::io;
 use std::os::fd::OwnedFd;
+use std::{fs, io};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};

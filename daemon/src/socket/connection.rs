@@ -20,13 +20,12 @@ use tokend_proto::{Flags, Header, LENGTH_PREFIX, Reply, Unsupported, VERSION, fr
 use zeroize::Zeroizing;
 
 use super::admission::Place;
-use super::buffers;
 use super::buffers::{Buffers, Output};
 use super::deadlines::Alarm;
-use super::errors;
 use super::session::Session;
 use super::shared::Shared;
 use super::stream::Stream;
+use super::{buffers, errors};
 use crate::access::policy::PeerIdentity;
 use crate::core::time::BootTime;
 

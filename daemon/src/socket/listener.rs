@@ -5,12 +5,11 @@
 //! path finds a socket that is listening or one that is dead. link(2) does not replace what is there, so that
 //! of two daemons that start at once one gets the path and the other one an error.
 
-use std::fs;
-use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, lchown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use nix::errno::Errno;
 use nix::sys::socket::{

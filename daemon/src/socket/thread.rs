@@ -1,12 +1,11 @@
 //! The socket's thread: its runtime, accepting, and coming to an end.
 
-use std::fmt;
-use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use std::{fmt, io};
 
 use nix::errno::Errno;
 use tokend_proto::{ErrorReply, Flags, Reply, codec};
@@ -15,15 +14,13 @@ use tokio::io::unix::AsyncFd;
 use tokio::runtime;
 use tokio::sync::watch;
 
-use super::Context;
 use super::admission::Place;
-use super::buffers;
 use super::connection::Connection;
-use super::deadlines;
 use super::deadlines::Alarms;
 use super::listener::Listener;
 use super::shared::Shared;
 use super::stream::{Stream, register, transmit};
+use super::{Context, buffers, deadlines};
 use crate::access::peer;
 use crate::access::policy::PeerIdentity;
 use crate::systemd::watchdog::{Thread, Watchdog};

@@ -1,8 +1,7 @@
 //! What goes wrong with a store.
 
-use std::fmt;
-use std::io;
 use std::path::PathBuf;
+use std::{fmt, io};
 
 use crate::core::record::{RecordKey, Revision};
 

@@ -3,12 +3,11 @@
 //! The crate `listenfd` takes sockets only. A file in memory is opened again through /proc and its descriptor closed:
 //! that gives an owned descriptor of the same file without a word of `unsafe`.
 
-use std::env;
 use std::fs::{self, File};
-use std::io;
 use std::os::fd::RawFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
+use std::{env, io};
 
 use listenfd::ListenFd;
 

@@ -3,11 +3,10 @@
 //! Each of the two threads answers in its own loop, twice in that time, and whichever answers as the second one of a
 //! round tells the manager. So the manager hears of it only while both are alive, and for each round each thread is woken once.
 
-use std::env;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
+use std::{env, io};
 
 use super::notify::{Message, Notifier};
 use crate::os::timer::Interval;

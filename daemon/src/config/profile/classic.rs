@@ -4,18 +4,15 @@ use std::time::Duration;
 
 use tokend_proto::ProfileName;
 
-use super::cluster;
 use super::cluster::ClusterError;
-use super::endpoint;
 use super::endpoint::Role;
 use super::kind::{OfKind, word};
-use super::secret;
+use super::{cluster, endpoint, secret};
 use crate::config::context::Context;
 use crate::config::diagnostics::{Diagnostics, Spanned};
-use crate::config::duration;
-use crate::config::keys;
 use crate::config::suggest::closest;
 use crate::config::value::{Section, listed};
+use crate::config::{duration, keys};
 use crate::core::settings::{Endpoint, Kind, Login, ParamStyle};
 use crate::secret::SecretSource;
 

@@ -6,18 +6,17 @@ use std::time::Duration;
 use tokend_proto::TokenName;
 
 use super::state::{CHAIN_LIFE, CLIENT_REFUSED, Chain, Send, Sent, Work, chain_key};
-use crate::core::Core;
 use crate::core::activity::Activity;
 use crate::core::effect::Severity;
 use crate::core::egress::queue::Job;
 use crate::core::issued::{AccessToken, ReadMode};
 use crate::core::provider::{Grant, ProviderRequest, RequestId};
 use crate::core::record::{ChainKey, ChainState, LostCause};
-use crate::core::schedule;
 use crate::core::settings::Kind;
 use crate::core::time::{BootTime, Now};
 use crate::core::timers::Alarm;
 use crate::core::token_state::{Purpose, Secrets, Trouble, TroubleKind};
+use crate::core::{Core, schedule};
 
 /// Time left of [`CHAIN_LIFE`] at which an operator is warned.
 const WARNINGS: [Duration; 3] =

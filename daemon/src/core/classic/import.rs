@@ -2,17 +2,15 @@
 
 use tokend_proto::{ErrorCode, Fingerprint, Imported, ProfileName, Secret, TokenName};
 
-use super::state::CHAIN_LIFE;
-use super::state::{CLIENT_REFUSED, Candidate, Send, Work, Written, chain_key};
-use crate::core::Core;
+use super::state::{CHAIN_LIFE, CLIENT_REFUSED, Candidate, Send, Work, Written, chain_key};
 use crate::core::effect::{Outcome, Severity};
 use crate::core::id::WaiterId;
 use crate::core::provider::{Failure, FailureKind, SecretVersion};
 use crate::core::record::{CandidateRecord, ChainKey, Record, RecordKey, Revision};
 use crate::core::report::errors;
-use crate::core::schedule;
 use crate::core::time::Now;
 use crate::core::token_state::Want;
+use crate::core::{Core, schedule};
 
 impl Core {
     pub(in crate::core) fn import(&mut self, now: Now, id: WaiterId, profile: &ProfileName, refresh_token: Secret) {

@@ -12,17 +12,16 @@ use tokend_proto::{Secret, TokenName};
 
 use super::chain::restored_token;
 use super::state::{Fresh, Send, Sent};
-use crate::core::Core;
 use crate::core::effect::Severity;
 use crate::core::issued::ReadMode;
 use crate::core::provider::{PairResponse, RefreshToken, TokenResponse};
 use crate::core::record::{AccessRecord, ChainKey, ChainRecord, ChainState, LoginOutcome};
 use crate::core::report::errors::seconds;
-use crate::core::schedule;
 use crate::core::schedule::CLASSIC_LIFE;
 use crate::core::time::{BootTime, Now};
 use crate::core::token_state::{Trouble, TroubleKind};
 use crate::core::unchanged::NOT_BY_DELAY;
+use crate::core::{Core, schedule};
 
 const NO_REFRESH_TOKEN: &str = "the answer holds no refresh token; the one that was sent goes on";
 const UNREADABLE: &str =

@@ -5,15 +5,13 @@ use tokend_proto::Fingerprint;
 use super::chain::lost_because;
 use super::clock_step;
 use super::pair::Asked;
-use super::state::CHAIN_LIFE;
-use super::state::{Fresh, Keep, Send, Sent, Work, Written};
-use crate::core::Core;
+use super::state::{CHAIN_LIFE, Fresh, Keep, Send, Sent, Work, Written};
 use crate::core::effect::Severity;
 use crate::core::provider::{Answer, Failure, FailureKind, SecretVersion};
 use crate::core::record::{ChainKey, ChainRecord, ChainState, LostCause, Record, RecordKey};
-use crate::core::schedule;
 use crate::core::time::{BootTime, Now};
 use crate::core::token_state::{Trouble, TroubleKind};
+use crate::core::{Core, schedule};
 
 impl Core {
     /// Before the refresh token is sent, that it may be spent is made durable.

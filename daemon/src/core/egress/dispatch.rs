@@ -7,13 +7,12 @@ use tokend_proto::TokenName;
 
 use super::Demand;
 use super::queue::Job;
-use crate::core::Core;
 use crate::core::activity::Activity;
 use crate::core::effect::{Effect, Severity};
 use crate::core::report::errors::seconds;
-use crate::core::schedule;
 use crate::core::settings::Profile;
 use crate::core::time::{BootTime, Now};
+use crate::core::{Core, schedule};
 
 /// How long a client is left alone after a 429 that does not say.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(5);

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokend_proto::{ErrorCode, Fingerprint, ProfileName, Tenant, TenantRef, TokenName, WorkspaceId};
 
-use crate::core::Core;
 use crate::core::effect::{Effect, Outcome, Severity};
 use crate::core::egress::queue::Job;
 use crate::core::id::WaiterId;
@@ -14,11 +13,11 @@ use crate::core::input::Question;
 use crate::core::provider::{Answer, Failure, FailureKind, Grant, ProviderRequest, RequestId, TenantPage};
 use crate::core::report::errors;
 use crate::core::report::page::{Page, Part, part};
-use crate::core::schedule;
 use crate::core::settings::{Kind, Profile};
 use crate::core::time::{BootTime, Now};
 use crate::core::timers::Alarm;
 use crate::core::token_state::{Fetch, Listing, Name, Place, Purpose, Waiter, Want};
+use crate::core::{Core, schedule};
 
 /// The list is renewed this often.
 const RENEWED_EVERY: Duration = Duration::from_secs(3600);

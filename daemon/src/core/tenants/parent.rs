@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use tokend_proto::{Fingerprint, ProfileName, TokenName};
 
-use crate::core::Core;
 use crate::core::activity::Activity;
 use crate::core::egress::queue::Job;
 use crate::core::issued::AccessToken;
 use crate::core::provider::{Answer, Failure, FailureKind};
-use crate::core::schedule;
 use crate::core::time::{BootTime, Now};
 use crate::core::token_state::{Fetch, Name, Trouble, TroubleKind};
+use crate::core::{Core, schedule};
 
 /// At most one renewal of a workspace's token in this time because exchanges were refused for it.
 const DISTRUST_INTERVAL: Duration = Duration::from_secs(30);

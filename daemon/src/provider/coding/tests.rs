@@ -1,7 +1,6 @@
 //! Every coding with samples that other programs wrote: gzip, zlib, brotli and zstd of Python and of the shell.
 
 use reqwest::header::HeaderValue;
-
 use zeroize::Zeroizing;
 
 use super::*;

@@ -1,8 +1,8 @@
 //! The path of a socket of our own: made, taken over, left alone.
 
-use super::*;
-
 use std::os::unix::net::UnixStream;
+
+use super::*;
 
 fn listener(path: &Path) -> Result<Listener, ListenError> {
     Listener::bind(path, Admitted::OwnGroup)

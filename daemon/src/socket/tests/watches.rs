@@ -11,8 +11,7 @@ use crate::core::id::WaiterId;
 use crate::core::input::Question;
 use crate::core::issued::ReadMode;
 use crate::core::time::{Now, UnixTime};
-use crate::socket::ReplyTo;
-use crate::socket::{Limits, Message};
+use crate::socket::{Limits, Message, ReplyTo};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
