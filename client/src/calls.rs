@@ -1,5 +1,5 @@
-//! The calls that both clients make: each one's request, the meaning of its reply, and the method that makes it. The methods
-//! are written once, and expand with and without `async`.
+//! The calls that both clients make: each one's request, the meaning of its reply, and the method that makes it. The
+//! methods are written once, and expand with and without `async`.
 
 use std::str::FromStr;
 use std::time::Duration;

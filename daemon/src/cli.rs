@@ -43,8 +43,8 @@ pub enum Command {
     Check {
         /// Only what would keep the daemon from starting is an error.
         ///
-        /// A secret or a ca_file that cannot be read costs its profile and nobody else, and the daemon reads it again: with
-        /// this option it is a warning. The unit runs this before each start.
+        /// A secret or a ca_file that cannot be read costs its profile and nobody else, and the daemon reads it again:
+        /// with this option it is a warning. The unit runs this before each start.
         #[arg(long)]
         start: bool,
     },

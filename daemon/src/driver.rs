@@ -80,8 +80,8 @@ impl Signals {
 }
 
 impl<S: Store + 'static> Driver<S> {
-    /// A driver that has done nothing yet. The core is restored and not configured, the store is loaded, and the reloader
-    /// has the configuration in force. What it shares with the socket's thread is in `context`.
+    /// A driver that has done nothing yet. The core is restored and not configured, the store is loaded, and the
+    /// reloader has the configuration in force. What it shares with the socket's thread is in `context`.
     #[must_use]
     pub fn new(
         core: Core,

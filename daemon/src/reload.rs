@@ -1,5 +1,5 @@
-//! A new configuration, read beside the loop and applied whole or not at all. One is read at a time; who asks meanwhile is
-//! answered by the next one, which begins after that: what was asked for last is in force in the end.
+//! A new configuration, read beside the loop and applied whole or not at all. One is read at a time; who asks meanwhile
+//! is answered by the next one, which begins after that: what was asked for last is in force in the end.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,8 +53,8 @@ impl Reloader {
         &self.environment.process_env
     }
 
-    /// Somebody asks for the file to be read. Returns whether a reading begins now; else one will when the one under way
-    /// has ended.
+    /// Somebody asks for the file to be read. Returns whether a reading begins now; else one will when the one under
+    /// way has ended.
     pub(crate) fn ask(&mut self, reply: Option<ReloadReplyTo>) -> bool {
         if self.reading.is_none() {
             self.begin(reply.into_iter().collect());
@@ -81,8 +81,8 @@ impl Reloader {
         begins
     }
 
-    /// Reads the file, on a thread where it may take its time: what it names may be anywhere. Each thing that it waits for
-    /// has an end, and so has the thread.
+    /// Reads the file, on a thread where it may take its time: what it names may be anywhere. Each thing that it waits
+    /// for has an end, and so has the thread.
     fn begin(&mut self, askers: Vec<ReloadReplyTo>) {
         self.reading = Some(askers);
         let (path, environment, done) = (self.path.clone(), self.environment.clone(), self.done.clone());
@@ -102,8 +102,8 @@ impl Reloader {
         self.loaded.recv().await
     }
 
-    /// Takes in what a look-up said. Where that puts another number in force, or none: that number, and the rules and the
-    /// notes as they are then.
+    /// Takes in what a look-up said. Where that puts another number in force, or none: that number, and the rules and
+    /// the notes as they are then.
     pub(crate) fn learn(
         &mut self,
         account: &Account,

@@ -61,8 +61,8 @@ pub enum StartupError {
 
 /// Runs the daemon until a signal ends it.
 ///
-/// It listens as soon as nothing can forbid it any more: the configuration is good, the state folder is ours. A peer that
-/// connects then waits in the kernel's queue until what is known of the tokens has been read.
+/// It listens as soon as nothing can forbid it any more: the configuration is good, the state folder is ours. A peer
+/// that connects then waits in the kernel's queue until what is known of the tokens has been read.
 ///
 /// # Errors
 /// When something that it needs is wrong or missing; the message says what is expected.

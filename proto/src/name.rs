@@ -55,8 +55,8 @@ impl fmt::Display for ProfileName {
 
 /// A GreenLake workspace, that is, a tenant: 128 bits, written as 32 hex digits. Parsing drops hyphens.
 ///
-/// It holds bytes and not a number, which would be aligned: this makes a name with an id in it a sixth smaller, and there
-/// are many.
+/// It holds bytes and not a number, which would be aligned: this makes a name with an id in it a sixth smaller, and
+/// there are many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkspaceId([u8; 16]);
 

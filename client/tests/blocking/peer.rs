@@ -97,8 +97,8 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// Where another test starts a process just now, that one has a copy of the descriptor for a moment: closing alone would
-    /// not end the connection before the next line of the test.
+    /// Where another test starts a process just now, that one has a copy of the descriptor for a moment: closing alone
+    /// would not end the connection before the next line of the test.
     fn drop(&mut self) {
         let _ = self.0.shutdown(Shutdown::Both);
     }

@@ -1,9 +1,10 @@
 //! `tokenctl`: the command line of tokend. It is a library for its one binary and for what is generated from its
 //! definition (the manual page, completions).
 //!
-//! It is a thin shell around `tokend-client`. `cli` parses the command line, `commands` has a file for each command with its arguments, `args` those of several,
-//! `output` prints results, `style` and `text` say how they look on a terminal and in a pipe, and `exit` is the only
-//! place that maps failures to exit statuses. No secret is ever an argument.
+//! It is a thin shell around `tokend-client`. `cli` parses the command line, `commands` has a file for each command
+//! with its arguments, `args` those of several, `output` prints results, `style` and `text` say how they look on a
+//! terminal and in a pipe, and `exit` is the only place that maps failures to exit statuses. No secret is ever an
+//! argument.
 
 mod accounts;
 mod args;

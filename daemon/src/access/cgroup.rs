@@ -49,7 +49,8 @@ impl UnitLookup {
 const MAX_CGROUPS: u64 = 128 * 1024;
 
 /// Finds out the unit of the process that connected, `pid` by SO_PEERCRED: four system calls, which wait for nothing
-/// but the kernel's own lock on the tree of cgroups. `told` is whether the log has it already that this does not work here.
+/// but the kernel's own lock on the tree of cgroups. `told` is whether the log has it already that this does not work
+/// here.
 pub(crate) fn unit_of_peer<Stream: AsFd>(stream: &Stream, pid: i32, told: &AtomicBool) -> Result<PeerUnit, NoUnit> {
     look_up(stream, pid).map_err(|(why, error)| {
         if let Some(error) = error

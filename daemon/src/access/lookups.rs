@@ -39,8 +39,8 @@ impl AccountWatch {
         Self { directory, found, results, rounds: None, door }
     }
 
-    /// From now on these are looked for, and no others. The first round begins at once: a directory that did not answer may have
-    /// been slow.
+    /// From now on these are looked for, and no others. The first round begins at once: a directory that did not answer
+    /// may have been slow.
     pub(crate) fn look_for(&mut self, numbers: &Numbers) {
         self.end();
         let mut wanted = numbers.wanted();

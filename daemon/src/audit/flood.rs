@@ -12,8 +12,8 @@ const BURST: u32 = 20;
 /// After it the count of the others is recorded, and counting starts again.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// Users that are counted apart at a time. A user with a range of subordinate ids (subuid(5)) has 65,536; beyond this many
-/// they share a window.
+/// Users that are counted apart at a time. A user with a range of subordinate ids (subuid(5)) has 65,536; beyond this
+/// many they share a window.
 const MAX_USERS: usize = 256;
 
 /// Requests that were not recorded one by one.

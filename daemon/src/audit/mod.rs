@@ -4,11 +4,11 @@
 //! A record is an event of the log with a target of its own, [`TARGET`], so that a filter can choose it: a line for
 //! people, and fields for machines (as JSON, and as `F_UID=` and so on in the journal).
 //!
-//! The socket's thread only puts records into a queue; the log's thread writes them, so that a log that is slow keeps no
-//! peer waiting. When the queue is full, tokens are given out all the same: what could not be recorded is
-//! counted, and the count recorded as soon as the log takes something again. What a peer can bring about as often as
-//! it likes is limited for each user ([`flood`]), here and not in the log, whose own limit would hit everything else
-//! that the daemon says.
+//! The socket's thread only puts records into a queue; the log's thread writes them, so that a log that is slow keeps
+//! no peer waiting. When the queue is full, tokens are given out all the same: what could not be recorded is counted,
+//! and the count recorded as soon as the log takes something again. What a peer can bring about as often as it likes is
+//! limited for each user ([`flood`]), here and not in the log, whose own limit would hit everything else that the
+//! daemon says.
 //!
 //! Not here: what is refused (`crate::access::policy`), and where that is noticed (`crate::socket`).
 

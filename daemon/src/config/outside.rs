@@ -1,7 +1,7 @@
 //! What the configuration names outside of the file: secrets and `ca_file`s. Whether they can be read is looked at side
-//! by side, on threads that may hang, and no command is run. To `tokend check` it is an error if they cannot. It never is
-//! a reason to refuse a start or a reload: it costs the profile that names them, and they are read again when they are
-//! needed.
+//! by side, on threads that may hang, and no command is run. To `tokend check` it is an error if they cannot. It never
+//! is a reason to refuse a start or a reload: it costs the profile that names them, and they are read again when they
+//! are needed.
 
 use std::path::Path;
 

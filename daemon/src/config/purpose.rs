@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// For all users and groups together, and for all secrets and `ca_file`s, when the daemon starts: peers wait for it, and
-/// what is in order is not to wait for what does not answer.
+/// For all users and groups together, and for all secrets and `ca_file`s, when the daemon starts: peers wait for it,
+/// and what is in order is not to wait for what does not answer.
 const PATIENCE_AT_START: Duration = Duration::from_secs(2);
 
 /// The same when nobody waits to be served.

@@ -61,9 +61,9 @@ pub enum SocketGroup {
     Asked(u32),
     /// The configuration says its name. As long as its number is not known, the socket is the daemon's user's alone.
     Named(String),
-    /// [`USUAL_GROUP`], if it exists and can be set. Looked up when the socket is made: where systemd hands one over, it
-    /// is not needed, and asking all services of the machine for a group that does not exist takes longer than all else
-    /// at start.
+    /// [`USUAL_GROUP`], if it exists and can be set. Looked up when the socket is made: where systemd hands one over,
+    /// it is not needed, and asking all services of the machine for a group that does not exist takes longer than all
+    /// else at start.
     Usual,
 }
 

@@ -36,8 +36,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// What seals the records in the state folder: 64 hex digits, if it is configured.
     pub state_key: Option<SecretSource>,
-    /// What is odd but does not stop anything, each with file, line and key: in the file and, as of when it was read, in
-    /// what it names.
+    /// What is odd but does not stop anything, each with file, line and key: in the file and, as of when it was read,
+    /// in what it names.
     pub warnings: Vec<String>,
     /// Those of the warnings that are as true as the file.
     pub(super) notes: Vec<String>,

@@ -5,11 +5,11 @@
 //! what is to be done ([`Core::poll_effect`]) and when to be woken ([`Core::poll_timeout`]). Time comes in
 //! with each call; a wake-up too many does nothing.
 //!
-//! Inside, each change of a name marks it dirty, and dirty names are updated one by one at the end of each input: `token`
-//! expires tokens, answers waiters and decides whether to begin a renewal. `renewal` carries it out, with `unchanged` for an
-//! answer that brings nothing new. `classic` keeps the chains of refresh tokens, `tenants` the lists of tenants and their
-//! parents' tokens, `egress` what waits for a host and how much is on its way. `reload` changes the configuration,
-//! `requests` and `report` answer people and peers, `restore` takes in the tokens of the last start.
+//! Inside, each change of a name marks it dirty, and dirty names are updated one by one at the end of each input:
+//! `token` expires tokens, answers waiters and decides whether to begin a renewal. `renewal` carries it out, with
+//! `unchanged` for an answer that brings nothing new. `classic` keeps the chains of refresh tokens, `tenants` the lists
+//! of tenants and their parents' tokens, `egress` what waits for a host and how much is on its way. `reload` changes
+//! the configuration, `requests` and `report` answer people and peers, `restore` takes in the tokens of the last start.
 //!
 //! Architecture invariant: only `std` and `tokend-proto` are imported here (a test holds it to that).
 
@@ -135,8 +135,8 @@ impl Core {
         core
     }
 
-    /// Registers unreadable records that the store found at `now`. To be called before the first configuration, so that no
-    /// chain with such a record is taken for a new one, then or after a reload.
+    /// Registers unreadable records that the store found at `now`. To be called before the first configuration, so that
+    /// no chain with such a record is taken for a new one, then or after a reload.
     pub fn register_unreadable(&mut self, now: Now, records: UnreadableRecords) {
         self.unreadable = Some((now, records));
     }

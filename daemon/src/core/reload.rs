@@ -252,8 +252,8 @@ impl Core {
         self.want_warm(now, profile);
     }
 
-    /// A name gets its profile as it is now. What had failed is tried now if that may help: else a provider that asked to be
-    /// left alone would hear of each reload.
+    /// A name gets its profile as it is now. What had failed is tried now if that may help: else a provider that asked
+    /// to be left alone would hear of each reload.
     fn give_profile(&mut self, name: &TokenName, profile: &Arc<Profile>, cause: Cause) {
         let Some(entry) = self.names.get_mut(name) else { return };
         entry.profile = Arc::clone(profile);

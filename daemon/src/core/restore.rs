@@ -1,7 +1,7 @@
 //! Short-lived tokens across a restart of the daemon: what is handed on, and what of it is taken in.
 //!
-//! What is handed on never touches the disk (`crate::systemd::fd_store::memfd` keeps it in memory that the service manager
-//! holds), so it is good in this boot only. Chains are not part of it: they are durable.
+//! What is handed on never touches the disk (`crate::systemd::fd_store::memfd` keeps it in memory that the service
+//! manager holds), so it is good in this boot only. Chains are not part of it: they are durable.
 //!
 //! A token comes back with its own moments, so that a restart renews nothing early, and with what is known against it:
 //! one that a peer rejected, or that an exchange was refused for, is renewed at once, and the throttle of forced

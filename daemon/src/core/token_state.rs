@@ -305,7 +305,8 @@ impl ProfileState {
     }
 
     /// The provider refuses this secret, which was sent after `refused` others: how many are refused now, `None` if all
-    /// are. If the secrets were forgotten or read again since it was sent, that says nothing about those that there are now.
+    /// are. If the secrets were forgotten or read again since it was sent, that says nothing about those that there are
+    /// now.
     pub(super) fn refused(&self, secret: SecretVersion, refused: usize) -> Option<usize> {
         if self.secret(refused) != Some(secret) {
             return Some(0);

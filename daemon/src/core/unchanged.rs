@@ -1,6 +1,6 @@
-//! A renewal that brought the token that was there before is none: the token is no younger for it, and the provider will
-//! give it again until it dies. So the next request waits, whatever it is wanted for: a complaint, the schedule, a peer's
-//! `min_ttl`, a workspace's tenants.
+//! A renewal that brought the token that was there before is none: the token is no younger for it, and the provider
+//! will give it again until it dies. So the next request waits, whatever it is wanted for: a complaint, the schedule, a
+//! peer's `min_ttl`, a workspace's tenants.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,8 +72,8 @@ impl Core {
         }
     }
 
-    /// A workspace's token that has just come and cannot be exchanged, because it is too short or was refused before: there is no use in asking for the next one at
-    /// once. `failures` is how many attempts had failed before it.
+    /// A workspace's token that has just come and cannot be exchanged, because it is too short or was refused before:
+    /// there is no use in asking for the next one at once. `failures` is how many attempts had failed before it.
     pub(super) fn parent_is_useless(&mut self, now: Now, name: &TokenName, failures: u32) {
         let distrusted = self.profiles.get(&name.profile).and_then(|state| state.distrusted);
         let Some(entry) = self.names.get_mut(name) else { return };

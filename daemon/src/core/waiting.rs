@@ -24,8 +24,8 @@ struct Crowd {
     prospect: Option<Prospect>,
 }
 
-/// All that decides about those who wait for a name, but for the time and the waiter. As long as it is the same, each goes on
-/// waiting until its own time is up.
+/// All that decides about those who wait for a name, but for the time and the waiter. As long as it is the same, each
+/// goes on waiting until its own time is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Prospect {
     pub(super) token: Option<Fingerprint>,
@@ -58,8 +58,8 @@ impl Waiting {
         *count == 1
     }
 
-    /// They were last looked at with something else than what the one who has just come was looked at with: they all are
-    /// looked at the next time.
+    /// They were last looked at with something else than what the one who has just come was looked at with: they all
+    /// are looked at the next time.
     pub(super) fn came_with(&mut self, prospect: Prospect) {
         if let Some(crowd) = &mut self.0 {
             crowd.prospect = crowd.prospect.filter(|before| *before == prospect);

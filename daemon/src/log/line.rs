@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Escapes control characters in each event, then adds the colours. tracing-subscriber escapes some of them, but no line
-/// ends, with which a provider could write lines of its own into the log, and (as of 0.3.23) nothing in a field that is
-/// recorded with `%`.
+/// Escapes control characters in each event, then adds the colours. tracing-subscriber escapes some of them, but no
+/// line ends, with which a provider could write lines of its own into the log, and (as of 0.3.23) nothing in a field
+/// that is recorded with `%`.
 pub(super) struct OneLine<W> {
     pub(super) writer: W,
     pub(super) colours: bool,

@@ -3,10 +3,11 @@
 //! Two things hold for each filter. Libraries never get below `info` (see [`ours_or_harmless`]). And an event
 //! is one line ([`line`]).
 //!
-//! Nobody waits for it: a line is made where it is logged, with its time, and left in a queue ([`queue`]), from which one
-//! thread writes ([`writer`]). That is the thread of the audit records too. While stderr or journald takes nothing, so
-//! many lines wait as the queue has room for; the others are left out and counted, and the count is logged where they are
-//! missing. What journald's or the audit's line says is made when it is written: it says how long ago it happened.
+//! Nobody waits for it: a line is made where it is logged, with its time, and left in a queue ([`queue`]), from which
+//! one thread writes ([`writer`]). That is the thread of the audit records too. While stderr or journald takes nothing,
+//! so many lines wait as the queue has room for; the others are left out and counted, and the count is logged where
+//! they are missing. What journald's or the audit's line says is made when it is written: it says how long ago it
+//! happened.
 //!
 //! Not the crate `tracing-appender`: its queue is bounded in lines and not in bytes, what it dropped is not in the log,
 //! and it takes neither events for journald nor audit records with a bound of their own.

@@ -51,8 +51,8 @@ pub fn boot() -> BootTime {
     BootTime(u64::try_from(milliseconds(ClockId::CLOCK_BOOTTIME)).unwrap_or(0))
 }
 
-/// CLOCK_MONOTONIC, in which a service manager counts (sd_notify(3), MONOTONIC_USEC). Not for deadlines: it stands still
-/// in suspend.
+/// CLOCK_MONOTONIC, in which a service manager counts (sd_notify(3), MONOTONIC_USEC). Not for deadlines: it stands
+/// still in suspend.
 #[must_use]
 pub fn monotonic() -> Duration {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("clock_getres(2): Linux has always had it");

@@ -2,8 +2,8 @@
 //! that nobody joins, so that the one who asked goes on when its patience is over. tokio's own pool is not used: it is
 //! shared with other work, and a runtime may wait for it.
 //!
-//! Work is named by a key, such as a path. One thread works for a key at a time, and takes further work of that key when
-//! it is done: a file that hangs costs one thread, however often it is asked for.
+//! Work is named by a key, such as a path. One thread works for a key at a time, and takes further work of that key
+//! when it is done: a file that hangs costs one thread, however often it is asked for.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,5 @@
-//! What the operating system is asked: time, timers, users and groups, the process itself, and threads for what may hang.
+//! What the operating system is asked: time, timers, users and groups, the process itself, and threads for what may
+//! hang.
 
 pub mod accounts;
 pub mod clock;

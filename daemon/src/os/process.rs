@@ -24,8 +24,8 @@ const PROXIES: usize = 2;
 /// For everything else: the store's files, sockets, timers.
 const OTHERS: usize = 40;
 
-/// What a configuration needs descriptors for. All of it together has to fit, so that the store can open its files whatever
-/// else goes on.
+/// What a configuration needs descriptors for. All of it together has to fit, so that the store can open its files
+/// whatever else goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {
     /// Peers, as many as there may be in all, those kept for root included.
@@ -82,8 +82,8 @@ fn meaningful() -> SigSet {
     [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect()
 }
 
-/// Has SIGHUP wait until [`take_signals`], instead of ending the process: who asks for a reload does not mean to stop it,
-/// however early. To be called before there is a second thread.
+/// Has SIGHUP wait until [`take_signals`], instead of ending the process: who asks for a reload does not mean to stop
+/// it, however early. To be called before there is a second thread.
 ///
 /// # Errors
 /// When the system refuses.

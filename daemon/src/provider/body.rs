@@ -62,8 +62,8 @@ pub(super) async fn read(mut response: Response, limit: usize, body: &mut Zeroiz
     }
 }
 
-/// Holds a token response in one piece, as a rule. A shorter one would leave more behind: the allocator gives this one the
-/// place that the HTTP library has read the last answers into and freed unwiped, and here it is wiped.
+/// Holds a token response in one piece, as a rule. A shorter one would leave more behind: the allocator gives this one
+/// the place that the HTTP library has read the last answers into and freed unwiped, and here it is wiped.
 const FIRST_BUFFER: usize = 16 * 1024;
 
 /// Like `extend_from_slice`, but a buffer that was outgrown is wiped too.

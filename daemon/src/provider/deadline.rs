@@ -13,10 +13,10 @@ const MOST_FOR_A_FREEZE: Duration = Duration::from_secs(10);
 
 /// What the request brings until its time is over. The answer is looked at first and the clock after it.
 ///
-/// A process that was frozen (a debugger, a freezer of cgroups, a machine that swaps) sees both at once when it goes on:
-/// its answer, which lies in the socket, and the end of the time. The tasks of the HTTP library have to run before the
-/// answer is here, so the request gets a grace, and a longer one if the end of the time was noticed late. A request that
-/// was not sent by then is not sent any more: its gate is closed.
+/// A process that was frozen (a debugger, a freezer of cgroups, a machine that swaps) sees both at once when it goes
+/// on: its answer, which lies in the socket, and the end of the time. The tasks of the HTTP library have to run before
+/// the answer is here, so the request gets a grace, and a longer one if the end of the time was noticed late. A request
+/// that was not sent by then is not sent any more: its gate is closed.
 pub(super) async fn answer_first<T>(request: impl Future<Output = T>, timing: Timing, gate: &Gate) -> Option<T> {
     let mut request = pin!(request);
     let end = Instant::now() + timing.whole;

@@ -1,8 +1,8 @@
 //! Reads the members of a JSON object, whatever is odd in those that nobody asks for.
 //!
-//! An answer that spent something must not be lost for a byte of Latin-1, a line end or a `NaN` in a field that is of no
-//! interest, for a key that stands there twice, or for what stands before or after the object. So values are not read
-//! here: they are found by their ends. Nothing calls itself, so that no depth of nesting can overflow the stack.
+//! An answer that spent something must not be lost for a byte of Latin-1, a line end or a `NaN` in a field that is of
+//! no interest, for a key that stands there twice, or for what stands before or after the object. So values are not
+//! read here: they are found by their ends. Nothing calls itself, so that no depth of nesting can overflow the stack.
 
 use std::borrow::Cow;
 
@@ -44,8 +44,8 @@ pub(super) struct Found<'a> {
     pub(super) alone: bool,
 }
 
-/// The first object of a text. One that begins the text and is broken or cut off is the only one that is looked at: what
-/// stands in it could be of an older time.
+/// The first object of a text. One that begins the text and is broken or cut off is the only one that is looked at:
+/// what stands in it could be of an older time.
 pub(super) fn find(text: &[u8]) -> Result<Found<'_>, BodyFault> {
     let begins = text.iter().enumerate().filter(|(_, byte)| **byte == b'{').map(|(at, _)| at);
     let mut fault = BodyFault::NotJson;

@@ -15,15 +15,15 @@ use tokio::time::{Instant, timeout};
 
 use crate::os::detached::{Threads, Undone};
 
-/// Hosts that are looked up at the same time, with a socket or two each. There are some twenty clusters and a proxy or two;
-/// with far more of them, one whose name is in /etc/hosts is still not kept waiting by those that no name server answers
-/// for.
+/// Hosts that are looked up at the same time, with a socket or two each. There are some twenty clusters and a proxy or
+/// two; with far more of them, one whose name is in /etc/hosts is still not kept waiting by those that no name server
+/// answers for.
 pub const MAX_LOOK_UPS: usize = 256;
 
 static LOOKING_UP: Threads = Threads::new(MAX_LOOK_UPS);
 
-/// An answer that came when nobody waited any more is kept for this long: a name server that is slower than a connection
-/// is waited for is of use all the same.
+/// An answer that came when nobody waited any more is kept for this long: a name server that is slower than a
+/// connection is waited for is of use all the same.
 const LATE_ANSWER: Duration = Duration::from_secs(30);
 
 /// Why there are no addresses.

@@ -1,8 +1,8 @@
 //! A secret that a program prints.
 //!
-//! The program gets no shell, no terminal and almost no environment, and nothing of its session outlives it that did not
-//! leave it. It is started and attended to on threads that nobody joins: already to start a program may hang, when it
-//! lies on a dead mount.
+//! The program gets no shell, no terminal and almost no environment, and nothing of its session outlives it that did
+//! not leave it. It is started and attended to on threads that nobody joins: already to start a program may hang, when
+//! it lies on a dead mount.
 
 use std::path::Path;
 use std::pin::pin;

@@ -1,5 +1,5 @@
-//! The end of a session: its leader's group, and the groups that its members have made since, as shells with job control
-//! do. A process that has left for a session of its own is not touched.
+//! The end of a session: its leader's group, and the groups that its members have made since, as shells with job
+//! control do. A process that has left for a session of its own is not touched.
 
 use std::os::fd::OwnedFd;
 use std::{fs, io};
@@ -47,8 +47,8 @@ fn is_member(pid: Pid, leader: Pid) -> bool {
     stat.is_ok_and(|stat| session_of(&stat) == Some(leader.as_raw()))
 }
 
-/// proc_pid_stat(5): NUMBER (NAME) STATE PARENT GROUP SESSION …, where a name may hold anything. `None` for one that has
-/// ended.
+/// proc_pid_stat(5): NUMBER (NAME) STATE PARENT GROUP SESSION …, where a name may hold anything. `None` for one that
+/// has ended.
 fn session_of(stat: &str) -> Option<i32> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace();

@@ -2,7 +2,8 @@
 //!
 //! One timer for all of them, set to the first. tokio's own timers would have the thread read the clock twice, and the
 //! kernel set a time-out, whenever it waits for its peers. This one is only touched when somebody has to be woken
-//! before it goes off; one that goes off for nobody, because the task that set it has gone, is set to the next moment then.
+//! before it goes off; one that goes off for nobody, because the task that set it has gone, is set to the next moment
+//! then.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;

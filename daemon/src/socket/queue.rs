@@ -1,8 +1,8 @@
 //! The queue to the core's thread: users take turns.
 //!
-//! A user who has thousands of questions in it holds nobody up, because the next message is one of the next user. It has
-//! places that users share; what ends a question needs none, so that it always gets through: there is never more of it
-//! than there were questions.
+//! A user who has thousands of questions in it holds nobody up, because the next message is one of the next user. It
+//! has places that users share; what ends a question needs none, so that it always gets through: there is never more of
+//! it than there were questions.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};

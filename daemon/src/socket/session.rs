@@ -1,5 +1,5 @@
-//! What one peer asks and is answered: requests, the token cache, questions and replies. Of the stream it only asks who is at
-//! its other end.
+//! What one peer asks and is answered: requests, the token cache, questions and replies. Of the stream it only asks who
+//! is at its other end.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -3,8 +3,8 @@
 //! tokio's own `UnixStream` wants to know of both. Whenever a peer takes a reply the kernel then finds that there is
 //! room again, and wakes the thread for it: with every request, and for nothing.
 //!
-//! The system calls are rustix's: in a process of several threads each of the C library's first has to see to it that the
-//! thread could be cancelled in it, which takes longer than decoding a request.
+//! The system calls are rustix's: in a process of several threads each of the C library's first has to see to it that
+//! the thread could be cancelled in it, which takes longer than decoding a request.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};

@@ -118,7 +118,8 @@ enum Shape {
         access: Option<AccessShape>,
         rotated: Option<MarkShape>,
         imported: Option<[u8; 16]>,
-        // Later than the first version: a record of a usual rotation is written as before, and an older tokend reads it.
+        // Later than the first version: a record of a usual rotation is written as before, and an older tokend reads
+        // it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         reply_lost: bool,
     },

@@ -7,8 +7,8 @@ use crate::core::time::BootTime;
 /// Between two times of doing it, if it is as little work as usual.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Whether something that is done after changes is due: at once after a rest, else a second after the last time. Without
-/// a change it is never due, so that an idle daemon is not woken for it. What is a lot of work waits longer.
+/// Whether something that is done after changes is due: at once after a rest, else a second after the last time.
+/// Without a change it is never due, so that an idle daemon is not woken for it. What is a lot of work waits longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Debounce {
     changed: bool,

@@ -25,8 +25,8 @@ pub struct ListenFds {
 }
 
 impl ListenFds {
-    /// Takes all of them. Whatever is of no use here is closed, with a warning; the log need not be there yet. To be called once, first thing: what
-    /// the process opens itself differs from what it was given by its flags.
+    /// Takes all of them. Whatever is of no use here is closed, with a warning; the log need not be there yet. To be
+    /// called once, first thing: what the process opens itself differs from what it was given by its flags.
     #[must_use]
     pub fn take() -> Self {
         let names = env::var("LISTEN_FDNAMES").ok();

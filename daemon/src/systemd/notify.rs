@@ -1,9 +1,10 @@
 //! What the daemon says to the service manager, sd_notify(3).
 //!
 //! Not the crate `sd-notify`: 0.5.0 does not reach an abstract socket and waits without a limit for a manager that does
-//! not read. Here nobody waits for the manager: what it does not take at once waits in order, and a thread that is there
-//! only as long as something waits says it. What the manager need not hear any more is dropped: a status takes the place of
-//! the one before, a reload that of another which the manager never heard of. Signs of life do not wait behind other messages.
+//! not read. Here nobody waits for the manager: what it does not take at once waits in order, and a thread that is
+//! there only as long as something waits says it. What the manager need not hear any more is dropped: a status takes
+//! the place of the one before, a reload that of another which the manager never heard of. Signs of life do not wait
+//! behind other messages.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -37,8 +38,8 @@ pub struct Notifier(Option<Arc<Target>>);
 struct Target {
     /// Takes only a few messages that the manager has not read.
     socket: UnixDatagram,
-    /// Only for signs of life. The manager's queue is short, and one that was busy with other things for longer than its
-    /// watchdog waits has to find some of them in it.
+    /// Only for signs of life. The manager's queue is short, and one that was busy with other things for longer than
+    /// its watchdog waits has to find some of them in it.
     alive: UnixDatagram,
     address: UnixAddr,
     waiting: Mutex<Waiting>,
@@ -121,8 +122,8 @@ impl Notifier {
         self.0.is_some()
     }
 
-    /// Says something, at once or as soon as the manager listens; `false` where it is gone, which is in the log: nothing
-    /// that the daemon does depends on it. Never waits.
+    /// Says something, at once or as soon as the manager listens; `false` where it is gone, which is in the log:
+    /// nothing that the daemon does depends on it. Never waits.
     pub fn send(&self, message: Message<'_>) -> bool {
         let text = message.text();
         let words = Words { kind: message.kind(), text: text.clone(), descriptor: None };

@@ -1,9 +1,9 @@
 //! What the service manager hears and keeps of a running daemon: its state, a line about its names, and its short-lived
 //! tokens for the next start.
 //!
-//! Environment: `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`. In
-//! the unit: `Type=notify`, `NotifyAccess=main`, `WatchdogSec=`, and `FileDescriptorStoreMax=` of at least 1, without
-//! which tokens do not survive a restart. Without a manager nothing of this happens.
+//! Environment: `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`.
+//! In the unit: `Type=notify`, `NotifyAccess=main`, `WatchdogSec=`, and `FileDescriptorStoreMax=` of at least 1,
+//! without which tokens do not survive a restart. Without a manager nothing of this happens.
 
 use std::fs::File;
 use std::time::Duration;

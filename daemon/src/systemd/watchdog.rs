@@ -1,7 +1,8 @@
 //! Proof of life: the service manager restarts a daemon that it has not heard of for `WatchdogSec=`.
 //!
 //! Each of the two threads answers in its own loop, twice in that time, and whichever answers as the second one of a
-//! round tells the manager. So the manager hears of it only while both are alive, and for each round each thread is woken once.
+//! round tells the manager. So the manager hears of it only while both are alive, and for each round each thread is
+//! woken once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

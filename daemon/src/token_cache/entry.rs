@@ -39,8 +39,8 @@ impl Delivered {
     }
 }
 
-/// The token that somebody read last. It is held so that the next reader of it, for example for another peer, need only look
-/// whether it is still the one that is up: that takes a tenth of the time.
+/// The token that somebody read last. It is held so that the next reader of it, for example for another peer, need only
+/// look whether it is still the one that is up: that takes a tenth of the time.
 ///
 /// A token that is held is not wiped when it is taken down: it is let go of before its holder sleeps.
 #[derive(Debug, Default)]

@@ -1,8 +1,8 @@
 //! Who watches which name, and how they learn that there is something new in the token cache.
 //!
 //! The writer of the token cache notes which watched names changed and rings once; the thread of the watchers
-//! ([`Topics::wake_watchers`]) wakes them, so that a thousand of them cost the writer no more than one. What is new they
-//! read themselves, so that of several changes a slow one gets the last.
+//! ([`Topics::wake_watchers`]) wakes them, so that a thousand of them cost the writer no more than one. What is new
+//! they read themselves, so that of several changes a slow one gets the last.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

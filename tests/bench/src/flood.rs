@@ -1,7 +1,7 @@
 //! One user who asks as much as the daemon takes: a process of another user, which only root can start.
 //!
-//! It is this very program with another word on its command line. It takes one order a line on its standard input, a kind
-//! of request and for how long, and says how many were answered.
+//! It is this very program with another word on its command line. It takes one order a line on its standard input, a
+//! kind of request and for how long, and says how many were answered.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -1,7 +1,8 @@
-//! What `tokenctl get` is compared with: the least that a process does to get a token, by hand and with nothing but std.
+//! What `tokenctl get` is compared with: the least that a process does to get a token, by hand and with nothing but
+//! std.
 //!
-//! `minimal-get SOCKET NAME` prints the token. The benchmark compiles it by itself, static. It knows no errors: whatever
-//! goes wrong ends it.
+//! `minimal-get SOCKET NAME` prints the token. The benchmark compiles it by itself, static. It knows no errors:
+//! whatever goes wrong ends it.
 
 use std::io::{Error, Read, Result, Write};
 use std::os::unix::net::UnixStream;

@@ -107,7 +107,8 @@ fn pin(task: Pid, to: &[usize]) -> Result<(), Errno> {
 pub struct Cost {
     /// Processor time of all threads, those included that have ended, in ns.
     pub nanos: u64,
-    /// How often a thread that there is had nothing to do and slept, and so was woken: not how often it was taken off a processor.
+    /// How often a thread that there is had nothing to do and slept, and so was woken: not how often it was taken off a
+    /// processor.
     pub wakeups: u64,
 }
 

@@ -47,8 +47,8 @@ impl Kind {
     }
 }
 
-/// Serves until it is killed: `KIND SOCKET REQUEST_LENGTH REPLY_FILE`. `None` when the arguments are not for this. It is
-/// looked at before anything else, so that such a server starts as fast as it can.
+/// Serves until it is killed: `KIND SOCKET REQUEST_LENGTH REPLY_FILE`. `None` when the arguments are not for this. It
+/// is looked at before anything else, so that such a server starts as fast as it can.
 #[must_use]
 pub fn run(arguments: &mut dyn Iterator<Item = OsString>) -> Option<ExitCode> {
     if arguments.next()? != SERVE {

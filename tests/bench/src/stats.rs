@@ -41,9 +41,9 @@ impl Spread {
     }
 }
 
-/// The interval that holds the median of what was measured, whatever its distribution: from the measurement of some rank
-/// to that of the same rank from above. It misses when all measurements up to that rank, or down to it, are on one side
-/// of the median, and each is so like a coin that was thrown (David and Nagaraja, Order Statistics, 7.1).
+/// The interval that holds the median of what was measured, whatever its distribution: from the measurement of some
+/// rank to that of the same rank from above. It misses when all measurements up to that rank, or down to it, are on one
+/// side of the median, and each is so like a coin that was thrown (David and Nagaraja, Order Statistics, 7.1).
 fn interval(sorted: &[f64]) -> Option<(f64, f64)> {
     let number = sorted.len();
     // The probability of at most so many heads, in steps; logarithms, because the first terms are very small.

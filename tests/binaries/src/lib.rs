@@ -96,8 +96,8 @@ impl Drop for Interrupt {
 
 /// cargo, as if a person had called it.
 ///
-/// A test's environment describes its own package. Some build scripts (ring's) watch such variables and would run again,
-/// and all that depends on them with them, whenever a person builds and a test builds in turn.
+/// A test's environment describes its own package. Some build scripts (ring's) watch such variables and would run
+/// again, and all that depends on them with them, whenever a person builds and a test builds in turn.
 #[must_use]
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -23,7 +23,8 @@ struct Kind {
     tenant: Option<String>,
 }
 
-/// A world with a profile of each kind. The two Classic profiles are two applications, so that the log tells them apart.
+/// A world with a profile of each kind. The two Classic profiles are two applications, so that the log tells them
+/// apart.
 struct Kinds {
     world: World,
     central: Kind,

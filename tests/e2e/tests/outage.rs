@@ -1,5 +1,5 @@
-//! A provider in trouble: for less than a token's life no peer notices; for longer peers are told what is wrong, and are
-//! served again by themselves once it is over.
+//! A provider in trouble: for less than a token's life no peer notices; for longer peers are told what is wrong, and
+//! are served again by themselves once it is over.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 

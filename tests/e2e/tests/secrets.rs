@@ -17,9 +17,9 @@ use sandbox::{Lives, Population};
 /// Tokens of each name that are obtained one after the other.
 const GENERATIONS: usize = 5;
 
-/// Copies of all replaced tokens together that may be left, whole or in part: none of ours, but the HTTP library does not
-/// wipe what it frees, and what it wrote or read stays until the allocator gives the place to somebody else. Seen were
-/// none to two. One kind of copy of ours that is not wiped is six or more.
+/// Copies of all replaced tokens together that may be left, whole or in part: none of ours, but the HTTP library does
+/// not wipe what it frees, and what it wrote or read stays until the allocator gives the place to somebody else. Seen
+/// were none to two. One kind of copy of ours that is not wiped is six or more.
 const MOST_LEFT: usize = 4;
 
 #[test]

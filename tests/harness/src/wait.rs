@@ -18,8 +18,8 @@ pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, LOOK, look).unwrap_or_else(|| panic!("in {PATIENCE:?} it did not come to: {what}"))
 }
 
-/// Waits for so long until `look` finds something, with so long between two looks. It looks once at least, and once when
-/// the time is over.
+/// Waits for so long until `look` finds something, with so long between two looks. It looks once at least, and once
+/// when the time is over.
 pub fn within<T>(patience: Duration, between: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let watch = Stopwatch::start();
     loop {

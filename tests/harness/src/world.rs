@@ -236,9 +236,9 @@ impl World {
     }
 }
 
-/// In memory where the system has such a place and nobody has named another (TMPDIR). A disk that is busy with somebody's build takes ten seconds and more
-/// for an fsync, and tokend waits for two of them in each rotation: with lives of seconds a test would say something
-/// about the disk.
+/// In memory where the system has such a place and nobody has named another (TMPDIR). A disk that is busy with
+/// somebody's build takes ten seconds and more for an fsync, and tokend waits for two of them in each rotation: with
+/// lives of seconds a test would say something about the disk.
 fn temporary_folder() -> TempDir {
     let mut named = tempfile::Builder::new();
     named.prefix("tokend-");

@@ -1,6 +1,6 @@
 //! The state folder on a disk of its own, whose power can be cut: ext4 in an image file behind a loop device with
-//! direct I/O, so that the image holds what the file system has pushed to its disk and nothing else. A copy of it, taken
-//! when the daemon is killed and put in its place, is what a power cut at that moment would have left.
+//! direct I/O, so that the image holds what the file system has pushed to its disk and nothing else. A copy of it,
+//! taken when the daemon is killed and put in its place, is what a power cut at that moment would have left.
 //!
 //! Only root can have one. Elsewhere the state folder lies where the world does, and no power is cut.
 
@@ -87,8 +87,8 @@ impl Disk {
     /// When the disk cannot be mounted again.
     pub(super) fn power_cut(&mut self, moment: &[u8]) {
         self.detach().expect("nobody uses the disk");
-        // A new file: a process that has copied the mount namespace meanwhile still has the old file system mounted, and
-        // that goes on writing to the file that it knows.
+        // A new file: a process that has copied the mount namespace meanwhile still has the old file system mounted,
+        // and that goes on writing to the file that it knows.
         fs::remove_file(&self.image).expect("the image is ours");
         fs::write(&self.image, moment).expect("the image is ours");
         self.attach().expect("the journal of ext4 mends what a power cut leaves");

@@ -1,4 +1,5 @@
-//! A journald that stands still at random: a real one, on a throw-away machine, into which the daemons of all worlds log.
+//! A journald that stands still at random: a real one, on a throw-away machine, into which the daemons of all worlds
+//! log.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -32,8 +33,8 @@ pub(super) struct Journald {
 }
 
 impl Journald {
-    /// Boots a machine. From now on this thread, and all that it starts, sees the machine's journald where there would be
-    /// the host's.
+    /// Boots a machine. From now on this thread, and all that it starts, sees the machine's journald where there would
+    /// be the host's.
     ///
     /// # Panics
     /// When that is not possible here.

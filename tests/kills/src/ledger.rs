@@ -11,8 +11,8 @@ use sandbox::{Endpoint, Entry, Now, Provider};
 /// A request of a daemon that is dead by now may be read so many milliseconds later by a provider that is busy.
 const LATE: u64 = 10_000;
 
-/// A pair is in the gap from its issue to its record: the delay of the reply, 200 ms at most, and what the disk takes, which
-/// is seconds beside a build. A daemon that was killed more milliseconds after the issue should have stored it.
+/// A pair is in the gap from its issue to its record: the delay of the reply, 200 ms at most, and what the disk takes,
+/// which is seconds beside a build. A daemon that was killed more milliseconds after the issue should have stored it.
 const LONGEST_GAP: u64 = 10_000;
 
 /// One life of the daemon.

@@ -1,21 +1,22 @@
 //! The real daemon, killed with SIGKILL again and again amid its work, and what must hold each time it is back.
 //!
-//! A [`Campaign`] runs several worlds side by side. In each a sandbox issues tokens that live 2 to 4 seconds and
-//! delays the replies to Classic refreshes by 0 to 200 ms; a daemon keeps a central, a glp, a warm tenant and four
-//! Classic names; peers read them all the while through the client, which reconnects by itself. The daemon is killed
-//! at random moments: while it starts, while nothing special happens, a moment after a refresh has reached the
-//! provider, amid an import; and of those that had come up some amid or after reloads, by signal and by a peer, of the
-//! same file and of one with a change that concerns nobody. With one kill in three the power fails, where the state folder
-//! lies on a disk of its own (`disk`): nothing survives that was not fsynced. After each kill the files of the state
-//! folder are read, and after each restart it is waited for until every peer has a working token again.
+//! A [`Campaign`] runs several worlds side by side. In each a sandbox issues tokens that live 2 to 4 seconds and delays
+//! the replies to Classic refreshes by 0 to 200 ms; a daemon keeps a central, a glp, a warm tenant and four Classic
+//! names; peers read them all the while through the client, which reconnects by itself. The daemon is killed at random
+//! moments: while it starts, while nothing special happens, a moment after a refresh has reached the provider, amid an
+//! import; and of those that had come up some amid or after reloads, by signal and by a peer, of the same file and of
+//! one with a change that concerns nobody. With one kill in three the power fails, where the state folder lies on a
+//! disk of its own (`disk`): nothing survives that was not fsynced. After each kill the files of the state folder are
+//! read, and after each restart it is waited for until every peer has a working token again.
 //!
-//! With `journald` the daemons log into a real journald (`journald`), which is stopped for up to 8 seconds and goes on for up
-//! to 3, in turn: nothing of the below may depend on it.
+//! With `journald` the daemons log into a real journald (`journald`), which is stopped for up to 8 seconds and goes on
+//! for up to 3, in turn: nothing of the below may depend on it.
 //!
 //! What must hold: no peer's call fails within its wait, but for a Classic name that is without a chain; no token is
 //! dead when it is given, unless flagged; a chain is only lost when the provider issued a pair that stood in no file of
-//! the state folder after a kill, under whatever name, and nobody has seen that pair; what a crash leaves is whole; one login at most per
-//! client, after a definite refusal; a lost chain is recovered by its login or, named as lost, by an import.
+//! the state folder after a kill, under whatever name, and nobody has seen that pair; what a crash leaves is whole; one
+//! login at most per client, after a definite refusal; a lost chain is recovered by its login or, named as lost, by an
+//! import.
 //!
 //! The schedule follows from the seed; what the processes make of it does not: a run cannot be replayed. What can be
 //! is the simulation's.

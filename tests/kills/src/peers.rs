@@ -103,8 +103,8 @@ impl Sightings {
                         Some(ErrorCode::ChainEmpty | ErrorCode::ChainLost | ErrorCode::AwaitingLogin) => {
                             self.met().chain_errors.insert((name.to_owned(), life), error.to_string());
                         }
-                        // Every daemon in all that time was killed before it had a token: `Scenario::settle` holds those
-                        // that are not.
+                        // Every daemon in all that time was killed before it had a token: `Scenario::settle` holds
+                        // those that are not.
                         None if clock.boot().since(asked_boot) >= BUDGET => self.met().waited_in_vain += 1,
                         Some(ErrorCode::Unavailable) if error.to_string().contains(DIED_ON_THE_WAY) => {
                             self.met().overtaken += 1;

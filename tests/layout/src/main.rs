@@ -1,5 +1,5 @@
-//! Prints what CONTRIBUTING.md measures: lines of code for each crate, circles, and how many files one thing takes. Of this
-//! repository, or of the one at the path that is its argument: an earlier commit, say.
+//! Prints what CONTRIBUTING.md measures: lines of code for each crate, circles, and how many files one thing takes. Of
+//! this repository, or of the one at the path that is its argument: an earlier commit, say.
 
 use std::path::{Path, PathBuf};
 

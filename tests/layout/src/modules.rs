@@ -1,4 +1,5 @@
-//! Which module of a crate names which other one: in `use` lines and in paths that begin with `crate`, `super` or `self`.
+//! Which module of a crate names which other one: in `use` lines and in paths that begin with `crate`, `super` or
+//! `self`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

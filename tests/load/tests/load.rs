@@ -246,7 +246,8 @@ fn a_hard_limit_of_descriptors_that_is_too_low_is_an_error_at_start() {
 /// Connections there are when the limit is lowered below their number.
 const HELD: usize = 40;
 
-/// Which then is this: room for what the daemon has open itself, some twenty, and for the few that are there in the end.
+/// Which then is this: room for what the daemon has open itself, some twenty, and for the few that are there in the
+/// end.
 const LOWERED_TO: usize = 38;
 
 /// Connections that come then. The limit is one of numbers, setrlimit(2): when the daemon closes something older, such

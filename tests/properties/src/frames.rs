@@ -43,8 +43,9 @@ thread_local! {
     static DAEMON: Daemon = Daemon::start();
 }
 
-/// Each whole frame gets one reply, of the right kind and under its id, however the stream is cut into writes; the first
-/// one that can be no request gets an error that says so, and the end. What follows the last whole frame gets nothing.
+/// Each whole frame gets one reply, of the right kind and under its id, however the stream is cut into writes; the
+/// first one that can be no request gets an error that says so, and the end. What follows the last whole frame gets
+/// nothing.
 ///
 /// # Panics
 /// When that does not hold.

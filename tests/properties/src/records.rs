@@ -32,8 +32,8 @@ static OUR_KEY: LazyLock<StateKey> = LazyLock::new(|| key_of("0a"));
 static OTHER_KEY: LazyLock<StateKey> = LazyLock::new(|| key_of("0b"));
 
 /// What is read is of its key's kind and reads the same after it was written, sealed or not. A file that was changed is
-/// no record, or if somebody put its checksums right and had no key, no sealed one; what its head says is true. The core
-/// starts with whatever the record holds, serves nothing that has expired, and comes to rest.
+/// no record, or if somebody put its checksums right and had no key, no sealed one; what its head says is true. The
+/// core starts with whatever the record holds, serves nothing that has expired, and comes to rest.
 ///
 /// # Panics
 /// When that does not hold.
@@ -130,8 +130,8 @@ fn file_of(name: &[u8], body: &[u8]) -> Vec<u8> {
     with_checks(parts.concat())
 }
 
-/// Starts a core with the record, and answers what it wants for a while: secrets are there, the disk works, the provider
-/// has a fault.
+/// Starts a core with the record, and answers what it wants for a while: secrets are there, the disk works, the
+/// provider has a fault.
 fn starts_a_core(decoded: Decoded) {
     /// Far more than a start takes.
     const MOST_EFFECTS: usize = 200;

@@ -27,9 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const WHOLE_CONNECTION: u64 = 0;
 
 /// What is decoded encodes to a frame that says the same and is no longer. The client takes the first reply to its
-/// request and nothing else, gives out no token that is not in it or fits into no header and refuses none that the daemon
-/// would have from a provider, follows pages only forwards,
-/// and says that the daemon broke the protocol exactly when it did; it never waits for what cannot come.
+/// request and nothing else, gives out no token that is not in it or fits into no header and refuses none that the
+/// daemon would have from a provider, follows pages only forwards, and says that the daemon broke the protocol exactly
+/// when it did; it never waits for what cannot come.
 ///
 /// # Panics
 /// When that does not hold.

@@ -20,8 +20,8 @@ const LONGEST_MESSAGE: usize = 300;
 const SECRET: &str = "s3cret";
 
 /// A token is that of the body, fits into a header and a frame, and is there only after a success; one that can be used
-/// is never thrown away. A refusal is definite only where the provider said so: never for want of an answer or of its end,
-/// nor to a 5xx. Nothing that is said of a failure comes from the provider.
+/// is never thrown away. A refusal is definite only where the provider said so: never for want of an answer or of its
+/// end, nor to a 5xx. Nothing that is said of a failure comes from the provider.
 ///
 /// # Panics
 /// When that does not hold.
@@ -143,8 +143,8 @@ impl<'a> Response<'a> {
         RawResponse::Response { status: self.status, headers: &self.headers, body }
     }
 
-    /// The body, read in another and stricter way. `None` where that cannot read it, or where it is not what is read: it
-    /// may be compressed.
+    /// The body, read in another and stricter way. `None` where that cannot read it, or where it is not what is read:
+    /// it may be compressed.
     pub(super) fn json(&self) -> Option<Value> {
         let is_encoded = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-encoding"));
         serde_json::from_slice(self.body).ok().filter(|json: &Value| json.is_object() && !is_encoded)

@@ -1,5 +1,5 @@
-//! A provider to play with: it imitates every endpoint of SSO, GreenLake and Classic Central that tokend speaks to, and the
-//! token endpoints of ClearPass and of a server that keeps to RFC 6749.
+//! A provider to play with: it imitates every endpoint of SSO, GreenLake and Classic Central that tokend speaks to, and
+//! the token endpoints of ClearPass and of a server that keeps to RFC 6749.
 //!
 //! [`Provider`] is a pure state machine: `handle(now, request)` gives an [`Outcome`] and nothing else happens. It has
 //! no clock, no sockets and no randomness of its own, so a simulation can run it in virtual time, clone it and replay

@@ -21,8 +21,8 @@ impl Provider {
         }
     }
 
-    /// `POST /oauth2/v1/token`: the client authenticates by HTTP Basic alone, names an audience, and is not told how long
-    /// its token lives.
+    /// `POST /oauth2/v1/token`: the client authenticates by HTTP Basic alone, names an audience, and is not told how
+    /// long its token lives.
     pub(super) fn strict_token(&mut self, now: Now, call: &Call<'_>) -> Answer {
         if !call.used_basic() || !call.param("client_secret").is_empty() {
             let refusal = oauth_error(401, "invalid_client", "Use HTTP Basic");

@@ -101,7 +101,8 @@ impl Provider {
     }
 }
 
-/// The name in `workspaceName eq '…'`, where a quote is written twice (OData, `SQUOTE-in-string`); none without a filter.
+/// The name in `workspaceName eq '…'`, where a quote is written twice (OData, `SQUOTE-in-string`); none without a
+/// filter.
 fn filtered_name(filter: &str) -> Result<Option<String>, &'static str> {
     if filter.is_empty() {
         return Ok(None);

@@ -1,8 +1,8 @@
 //! Steps of the wall clock, and which of them tokend can have followed.
 //!
 //! What is recorded holds after a reboot if it followed every step before. It cannot where the clock was stepped while
-//! the machine was off. Nor can it at once: records are written within [`LONGEST_RESTAMP`] in which a daemon runs and the
-//! disk is good, and what happens before is as though the machine had been off. Nothing else is excused.
+//! the machine was off. Nor can it at once: records are written within [`LONGEST_RESTAMP`] in which a daemon runs and
+//! the disk is good, and what happens before is as though the machine had been off. Nothing else is excused.
 
 use tokend::core::input::Input;
 

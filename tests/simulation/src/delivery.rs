@@ -1,4 +1,5 @@
-//! Whether a pair was delivered, by what the provider sent and what it takes, not by the daemon's own reader of answers.
+//! Whether a pair was delivered, by what the provider sent and what it takes, not by the daemon's own reader of
+//! answers.
 
 use tokend::core::provider::{Answer, RefreshToken};
 use tokend_proto::Secret;

@@ -3,9 +3,9 @@
 //!
 //! [`run`] plays one such world. Rough and calm weather take turns: in rough weather everything goes wrong by chance,
 //! crashes of the daemon after any effect that it carried out included; in calm weather everything has to heal within
-//! the time that `lifecycle` computes, and to stay well. Whatever must hold is checked from outside by `invariants`, after each
-//! event. The first thing that does not hold ends the run with a [`Failure`], which holds the last events and the
-//! command that plays the same world again.
+//! the time that `lifecycle` computes, and to stay well. Whatever must hold is checked from outside by `invariants`,
+//! after each event. The first thing that does not hold ends the run with a [`Failure`], which holds the last events
+//! and the command that plays the same world again.
 //!
 //! Real here: the core with its access rules, the sandbox's provider, and the code that reads the provider's answers.
 //! Played: HTTP, the file store (by the contract of its trait), the board, the driver's loop and the socket. Not here

@@ -1,7 +1,7 @@
 //! What the daemon's HTTP code would put on the wire and make of the answer, without the wire.
 //!
-//! Answers are read by the daemon's own code (`tokend::provider::interpret`). Requests are made here a second time; that the
-//! real ones look like this is tested where they are made.
+//! Answers are read by the daemon's own code (`tokend::provider::interpret`). Requests are made here a second time;
+//! that the real ones look like this is tested where they are made.
 
 use std::time::Duration;
 

@@ -40,7 +40,8 @@ impl Core {
         state.is_some_and(|state| matches!(state.profile.kind, Kind::Classic { login: Some(_), .. }))
     }
 
-    /// Whether a login may start another chain once there is none: after a definite refusal, or where there never was one.
+    /// Whether a login may start another chain once there is none: after a definite refusal, or where there never was
+    /// one.
     pub(in crate::core) fn may_log_in(&self, key: &ChainKey) -> bool {
         let unreadable =
             |chain: &Chain| matches!(chain.record.state, ChainState::Lost { why: LostCause::RecordUnreadable, .. });

@@ -93,8 +93,8 @@ impl Core {
         }
     }
 
-    /// Whether the record is being written now. What is on the wire or about to become durable is left alone: the record
-    /// is due until that has ended.
+    /// Whether the record is being written now. What is on the wire or about to become durable is left alone: the
+    /// record is due until that has ended.
     fn rebase_chain(&mut self, now: Now, key: &ChainKey, reserved: &BTreeSet<QuotaKey>) -> bool {
         let boot_id = self.boot_id;
         let Some(chain) = self.chains.get_mut(key) else { return false };

@@ -19,16 +19,16 @@ use crate::core::token_state::{Trouble, TroubleKind};
 const WINDOW: Duration = Duration::from_secs(30 * 60);
 const MAX_ATTEMPTS: usize = 3;
 
-/// An attempt whose end is not known ended at the latest so long after its begin: [`LONGEST_QUEUE`], `LOGIN_STEPS` until
-/// its last step, and the 30 s of that.
+/// An attempt whose end is not known ended at the latest so long after its begin: [`LONGEST_QUEUE`], `LOGIN_STEPS`
+/// until its last step, and the 30 s of that.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(120);
 
 /// An attempt that waited longer for its turn is recorded again: the window is counted from its begin, should its end
 /// never be known.
 const LONGEST_QUEUE: Duration = Duration::from_secs(10);
 
-/// A login that waits for one on the wire, or for its record to be stored, looks again after this time at the latest: soon,
-/// so that peers who can wait that long are not sent away.
+/// A login that waits for one on the wire, or for its record to be stored, looks again after this time at the latest:
+/// soon, so that peers who can wait that long are not sent away.
 const LOOK_SOON: Duration = Duration::from_secs(1);
 
 /// A login that leaves another chain the first turn looks again after this time, should the other one be stuck.

@@ -1,6 +1,6 @@
-//! What a grant brought that has spent something: a refresh, an import or a login. Whatever is odd about the answer, what
-//! can be used of it is used: a refresh token is made durable before its access token is served, and an access token is
-//! served even where no refresh token could be read.
+//! What a grant brought that has spent something: a refresh, an import or a login. Whatever is odd about the answer,
+//! what can be used of it is used: a refresh token is made durable before its access token is served, and an access
+//! token is served even where no refresh token could be read.
 //!
 //! An answer that is not complete does not lead to the next request at once: a provider that answers so once will do it
 //! again, and each refresh kills the access token before it.
@@ -97,7 +97,8 @@ impl Core {
         self.issue(name, sent, believed).ok().map(|token| Fresh { token, doubt })
     }
 
-    /// Whether this is the access token of before, given again without a life that can be believed, and its life is over.
+    /// Whether this is the access token of before, given again without a life that can be believed, and its life is
+    /// over.
     fn is_known_to_be_dead(&self, now: Now, key: &ChainKey, access: &TokenResponse) -> bool {
         let Some(record) = self.chains.get(key).map(|chain| &chain.record) else { return false };
         let known = record.access.as_ref().filter(|known| known.token == access.access_token);

@@ -87,8 +87,8 @@ impl<'a> Demand<'a> {
     }
 }
 
-/// The user with the best claim among those who wait. A host remembers the turns of some users only, and a user who had none
-/// has the best claim there is: hardly more of them are looked at, however many there are.
+/// The user with the best claim among those who wait. A host remembers the turns of some users only, and a user who had
+/// none has the best claim there is: hardly more of them are looked at, however many there are.
 fn neediest(host: &Host, waiting: &Waiting) -> Option<u32> {
     let turn = |uid| (host.limiter.last_turn(uid), uid);
     let mut best = None;

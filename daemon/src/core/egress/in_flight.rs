@@ -1,5 +1,5 @@
-//! Requests on the wire: how many there may be, at one host and in all. The rate alone bounds nothing: a host that answers
-//! after 30 s would have 30 s' worth of requests on the wire, each with a descriptor and its memory.
+//! Requests on the wire: how many there may be, at one host and in all. The rate alone bounds nothing: a host that
+//! answers after 30 s would have 30 s' worth of requests on the wire, each with a descriptor and its memory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ pub(in crate::core) const MOST_PER_HOST: usize = 64;
 /// In all. Each has a connection, and the process keeps a descriptor back for each.
 pub const MOST_REQUESTS: usize = 96;
 
-/// So many of these are kept for hosts that have fewer than [`FEW`] on the wire: hosts that do not answer take the others
-/// and not these.
+/// So many of these are kept for hosts that have fewer than [`FEW`] on the wire: hosts that do not answer take the
+/// others and not these.
 const KEPT: usize = 32;
 const FEW: usize = 2;
 

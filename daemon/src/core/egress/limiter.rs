@@ -79,9 +79,9 @@ impl Limiter {
         }
     }
 
-    /// When work that nobody waits for may be sent: in small batches while there is very much of it. Else there would be a
-    /// burst in each second, on connections of its own, with all of its answers in memory at once, and a peer that needs
-    /// something would find the whole next second taken.
+    /// When work that nobody waits for may be sent: in small batches while there is very much of it. Else there would
+    /// be a burst in each second, on connections of its own, with all of its answers in memory at once, and a peer that
+    /// needs something would find the whole next second taken.
     pub(in crate::core) fn background_at(&self, now: BootTime) -> Option<BootTime> {
         let ready = self.ready_at()?;
         let waits = self.behind && now < self.even;

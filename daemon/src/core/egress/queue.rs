@@ -88,7 +88,8 @@ impl Queue {
         }
     }
 
-    /// A user waits for a tenant no more. If it was the last one, the caller, who knows when the tenant's token expires, moves it.
+    /// A user waits for a tenant no more. If it was the last one, the caller, who knows when the tenant's token
+    /// expires, moves it.
     pub(in crate::core) fn remove_user(&mut self, profile: &ProfileName, tenant: WorkspaceId, uid: u32) {
         let Some(lane) = self.0.get_mut(profile) else { return };
         if let Some((arrival, Turn::Needed(by))) = lane.tenants.get_mut(&tenant)

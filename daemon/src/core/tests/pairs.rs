@@ -1,5 +1,5 @@
-//! Odd answers to what spends a refresh token or a login: what of them is kept, what is served, and when the next request
-//! follows.
+//! Odd answers to what spends a refresh token or a login: what of them is kept, what is served, and when the next
+//! request follows.
 
 use super::chains::{chain_on_disk, imported};
 use super::*;

@@ -138,7 +138,8 @@ fn the_next_slot_is_for_whatever_a_look_at_all_that_waits_would_choose() {
             rig.handle(Input::Tick);
             let host = rig.core.egress.hosts().values().next().expect("they are all on one");
             assert!(!host.queue.all().contains(&expected), "seed {seed}, step {step}: {expected:?} was passed over");
-            // Its secret or its parent may have gone away meanwhile: then another one got the slot, and it begins again.
+            // Its secret or its parent may have gone away meanwhile: then another one got the slot, and it begins
+            // again.
             let got = rig.log.get(sent).map(|(_, request)| job_of(request));
             decided += u32::from(choices > 1 && got == Some(expected.1));
         }

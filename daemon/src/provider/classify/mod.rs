@@ -79,8 +79,8 @@ impl fmt::Display for RequestKind {
     }
 }
 
-/// The body of a success, or what the answer means if it is none. Where the request has spent something, a body that broke
-/// off is given too (see [`Reply`]): it may hold all that matters.
+/// The body of a success, or what the answer means if it is none. Where the request has spent something, a body that
+/// broke off is given too (see [`Reply`]): it may hold all that matters.
 pub(super) fn success(asked: RequestKind, reply: &Reply) -> Result<&[u8], Failure> {
     match reply.body.end {
         _ if !reply.status.is_success() => Err(refusal(asked, reply)),

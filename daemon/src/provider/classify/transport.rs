@@ -8,8 +8,8 @@ use rustls::CertificateError;
 use super::RequestKind;
 use crate::core::provider::{Failure, FailureKind};
 
-/// What a request means that brought no status and headers. What was not on its way yet was surely not sent; and also on a
-/// connection that is used again, a fault of connecting comes before anything is sent.
+/// What a request means that brought no status and headers. What was not on its way yet was surely not sent; and also
+/// on a connection that is used again, a fault of connecting comes before anything is sent.
 pub(in crate::provider) fn transport(asked: RequestKind, error: &reqwest::Error, on_its_way: bool) -> Failure {
     if error.is_builder() {
         no_answer(asked, &TransportError::NotSent("the configured URL is not one to send a request to".to_owned()))

@@ -1,5 +1,5 @@
-//! From a request to its reply, or to a question for the core: a file for each request, with all that the socket knows of
-//! it. How a request is added stands in CONTRIBUTING.md.
+//! From a request to its reply, or to a question for the core: a file for each request, with all that the socket knows
+//! of it. How a request is added stands in CONTRIBUTING.md.
 //!
 //! [`Session::request`] calls the file of a request. What the core answers comes to the closure that the file has left
 //! ([`super::session::Pending`]).
@@ -54,8 +54,8 @@ impl Session {
             out.charge();
         }
         let call = &mut Call { now, request_id, out };
-        // What the audit record calls it, and what came of it. Without a kind a request is never recorded: everybody may
-        // ask for it.
+        // What the audit record calls it, and what came of it. Without a kind a request is never recorded: everybody
+        // may ask for it.
         let (kind, name, handled) = match request {
             Request::Get { name, min_ttl, wait } => (Some(Get::AUDIT), Some(name), self.get(call, name, min_ttl, wait)),
             Request::Reject { name, fingerprint, min_ttl } => (

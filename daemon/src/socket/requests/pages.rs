@@ -3,8 +3,8 @@
 use tokend_proto::limits::MAX_FRAME;
 use tokend_proto::{NameRights, NameStatus, Rights, StatusPage, Tenant, TenantsPage};
 
-/// Names of a page. A page of seven costs the daemon some fourteen times as much as a read does: that is what others may
-/// have to wait for it, and a list of ten thousand is still read in a fraction of a second.
+/// Names of a page. A page of seven costs the daemon some fourteen times as much as a read does: that is what others
+/// may have to wait for it, and a list of ten thousand is still read in a fraction of a second.
 pub(in crate::socket) const NAMES: usize = 7;
 
 /// Tenants of a page, which cost less each.

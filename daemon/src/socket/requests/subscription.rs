@@ -12,7 +12,8 @@ use crate::socket::admission::Permit;
 use crate::socket::buffers::Output;
 use crate::token_cache::{Delivered, Report, Subscription, TokenCache};
 
-/// A name, and what of it the peer knows. It is never behind by more than what the token cache has now: nothing is queued.
+/// A name, and what of it the peer knows. It is never behind by more than what the token cache has now: nothing is
+/// queued.
 pub(in crate::socket) struct Watching {
     waiter: WaiterId,
     /// As the peer numbers it.

@@ -1,5 +1,5 @@
-//! How one file replaces another. At every moment, and in each order in which the names may reach the disk, the record's name
-//! leads to the whole old record or the whole new one:
+//! How one file replaces another. At every moment, and in each order in which the names may reach the disk, the
+//! record's name leads to the whole old record or the whole new one:
 //!
 //! 1. the new record is written under a name of its own and fsynced: from then on [`super::load`] finds it there;
 //! 2. the old one gets a second name, which is renamed over that of the one before it. Where there is no hard link to

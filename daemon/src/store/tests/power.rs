@@ -1,10 +1,10 @@
 //! A power cut, played: what is left of a folder when nothing survives that was not fsynced.
 //!
 //! Real files are looked at before each step. What was fsynced is known from the calls themselves
-//! ([`crate::store::file::calls`]), not from what the steps say. Then every folder is made that the disk may hold: a name may
-//! lead to what it led to at the folder's last fsync or at any time since, a content that was changed since its own
-//! fsync may be the old one, gone, zeros or the new one. One thing a file system keeps: a file that had a name all the
-//! time has one afterwards (rename(2) is atomic).
+//! ([`crate::store::file::calls`]), not from what the steps say. Then every folder is made that the disk may hold: a
+//! name may lead to what it led to at the folder's last fsync or at any time since, a content that was changed since
+//! its own fsync may be the old one, gone, zeros or the new one. One thing a file system keeps: a file that had a name
+//! all the time has one afterwards (rename(2) is atomic).
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -43,9 +43,9 @@ impl Play {
         self.record.as_ref().map(encoded)
     }
 
-    /// Hands what is found to `check`, after a crash at each step, after a power cut then, and after a start and a power
-    /// cut; with whether the write was reported as done, and whether the bytes of the new record were fsynced. How many
-    /// steps the write takes.
+    /// Hands what is found to `check`, after a crash at each step, after a power cut then, and after a start and a
+    /// power cut; with whether the write was reported as done, and whether the bytes of the new record were fsynced.
+    /// How many steps the write takes.
     fn at_every_step(&self, check: impl Fn(&str, bool, bool, &Found)) -> usize {
         let folder = tempfile::tempdir().unwrap();
         (self.before)(&mut open(folder.path()));

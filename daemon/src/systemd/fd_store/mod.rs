@@ -17,9 +17,9 @@ use crate::core::Core;
 use crate::core::handoff::Held;
 use crate::core::time::BootTime;
 
-/// What is written in a second of changes, in bytes. The whole of it is written each time: with ten thousand names every
-/// 16 s, so that this costs less than their renewals. A daemon that ends writes it at once; one that is killed leaves
-/// tokens behind of which some were renewed since, and those that were have a third of their life left.
+/// What is written in a second of changes, in bytes. The whole of it is written each time: with ten thousand names
+/// every 16 s, so that this costs less than their renewals. A daemon that ends writes it at once; one that is killed
+/// leaves tokens behind of which some were renewed since, and those that were have a third of their life left.
 const EACH_SECOND: u64 = 1024 * 1024;
 
 /// Hands short-lived tokens on. Where there is neither a service manager nor a file, it does nothing.

@@ -16,7 +16,8 @@ const WATCHDOG: u64 = 60;
 /// What wake-ups are counted for: less says nothing about so few.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Longer than a connection to the provider is kept for another request, 15 s; shorter than a round of the watchdog, 30 s.
+/// Longer than a connection to the provider is kept for another request, 15 s; shorter than a round of the watchdog, 30
+/// s.
 const KEPT_CONNECTION: Duration = Duration::from_secs(18);
 
 pub(super) fn measure(bench: &mut Bench) -> Result<(), BenchError> {

@@ -74,8 +74,8 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// Starts all that are there. `program` is this very program, which serves when its arguments say so; `connections` are
-    /// the most that anybody will open.
+    /// Starts all that are there. `program` is this very program, which serves when its arguments say so; `connections`
+    /// are the most that anybody will open.
     ///
     /// # Errors
     /// When tokend or a server of our own does not start, or a program that is there does not do what it should.

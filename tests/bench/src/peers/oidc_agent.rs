@@ -1,7 +1,7 @@
 //! oidc-agent, with an account that an issuer of ours has given a token of the same length.
 //!
-//! It answers one request on a connection and closes it. JSON in the clear is what it takes from a client that does not begin
-//! with a key exchange; its own command line does.
+//! It answers one request on a connection and closes it. JSON in the clear is what it takes from a client that does not
+//! begin with a key exchange; its own command line does.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -10,8 +10,8 @@ use nix::sys::stat::Mode;
 
 use super::stranger::{STRANGER, Stranger};
 
-/// The files of users and groups, in a mount namespace of the daemon's own, under pipes: opening one waits for somebody who
-/// writes.
+/// The files of users and groups, in a mount namespace of the daemon's own, under pipes: opening one waits for somebody
+/// who writes.
 struct Stuck {
     files: [PathBuf; 2],
     pipes: [PathBuf; 2],

@@ -10,8 +10,8 @@ use url::form_urlencoded;
 /// Bytes in a row that are no coincidence, neither with other text nor with another secret.
 const PIECE: usize = 12;
 
-/// The beginnings of the secrets of which a piece stands in the text, each with the spelling. `PIECE` bytes of the beginning are enough,
-/// and twice as many from anywhere else.
+/// The beginnings of the secrets of which a piece stands in the text, each with the spelling. `PIECE` bytes of the
+/// beginning are enough, and twice as many from anywhere else.
 pub(crate) fn leaks(text: &str, secrets: &BTreeSet<String>) -> Vec<(String, &'static str)> {
     let windows: HashSet<&[u8]> = text.as_bytes().windows(PIECE).collect();
     let mut found = Vec::new();

@@ -1,5 +1,5 @@
-//! The log or the service manager stands still: nobody reads stderr, journald or the manager's socket. The daemon starts,
-//! serves, renews, rotates and ends all the same.
+//! The log or the service manager stands still: nobody reads stderr, journald or the manager's socket. The daemon
+//! starts, serves, renews, rotates and ends all the same.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 

@@ -1,7 +1,8 @@
 //! What a service may do: `probe WORK`, run in its place, tries what a daemon that was taken over would try.
 //!
 //! For each thing it prints a line `NAME allowed` or `NAME denied WHY`. WORK is a folder that it may write to. Nothing
-//! that it does lasts; where it could, it asks for what the kernel refuses for another reason than the service's limits.
+//! that it does lasts; where it could, it asks for what the kernel refuses for another reason than the service's
+//! limits.
 
 use std::fs::{self, File};
 use std::io;

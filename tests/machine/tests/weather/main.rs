@@ -1,9 +1,9 @@
 //! tokend as a service of a real systemd, with its watchdog, while something that it uses stands still: the log, a file
 //! system, the name server, the directory of users, the service manager.
 //!
-//! Each scenario is one test on a throw-away machine of its own ([`machine`]). In each a Classic rotation is
-//! on the wire when the weather begins, and its answer comes amid it ([`story`]). What they show is said as the tests of
-//! the units say it, a line each; the last line counts. Where no machine can be booted every scenario is ignored, and the
+//! Each scenario is one test on a throw-away machine of its own ([`machine`]). In each a Classic rotation is on the
+//! wire when the weather begins, and its answer comes amid it ([`story`]). What they show is said as the tests of the
+//! units say it, a line each; the last line counts. Where no machine can be booted every scenario is ignored, and the
 //! reason is printed.
 
 #![allow(clippy::unwrap_used, reason = "a test")]

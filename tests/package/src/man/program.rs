@@ -123,7 +123,8 @@ fn commands(page: &mut Page, command: &Command) {
     }
 }
 
-/// Positional arguments first, then options in the order in which they are defined. What all commands share is said once.
+/// Positional arguments first, then options in the order in which they are defined. What all commands share is said
+/// once.
 fn arguments(page: &mut Page, command: &Command) {
     let is_root = command.has_subcommands();
     let shown = |arg: &&Arg| !arg.is_hide_set() && (is_root || !(arg.is_global_set() || is_about(arg)));

@@ -1,10 +1,10 @@
 //! Nothing that fails is tried again before its backoff is over, whatever it is: names, exchanges, lists, refreshes,
-//! logins, imports. Judged by requests and answers alone, by the numbers that are documented: steps from 1 s on, doubled
-//! up to an eighth of the life left within 2 and 30 s (Classic without a token 60 s), of which half is certain; after a
-//! refusal 5 min doubled up to an hour, less a tenth.
+//! logins, imports. Judged by requests and answers alone, by the numbers that are documented: steps from 1 s on,
+//! doubled up to an eighth of the life left within 2 and 30 s (Classic without a token 60 s), of which half is certain;
+//! after a refusal 5 min doubled up to an hour, less a tenth.
 //!
-//! Cut short by a reload, an import and an operator's refresh; by another secret of the list; and once for an exchange or
-//! a list that was refused its workspace's token.
+//! Cut short by a reload, an import and an operator's refresh; by another secret of the list; and once for an exchange
+//! or a list that was refused its workspace's token.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

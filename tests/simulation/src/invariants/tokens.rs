@@ -50,8 +50,8 @@ impl Invariants {
         }
     }
 
-    /// A token comes without a life that can be believed and has less than is documented: an older one, given again, that
-    /// the daemon does not hold and has no record of. Nobody can know when it ends.
+    /// A token comes without a life that can be believed and has less than is documented: an older one, given again,
+    /// that the daemon does not hold and has no record of. Nobody can know when it ends.
     pub(crate) fn misleads(
         &mut self,
         profile: &Profile,
